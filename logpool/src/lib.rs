@@ -1,1 +1,34 @@
-//! 
+//! The LogPool: where every log record of every node is kept.
+//!
+//! A writing process appends to a log file of its own ([`Writer`]); whoever holds the lock moves what was
+//! appended into the database ([`Mover`]); a query merges the two ([`Reader`]). An agent keeps what its
+//! controller has not confirmed yet in a [`Spool`], made of the same log files. A record is known by its run
+//! and its sequence number, so moving and sending it twice stores it once.
+//!
+//! The crate knows files and records. It knows neither nodes nor sockets nor the D-Script language, it starts
+//! one thread per `Writer` at the first append and none otherwise, and it never reads the clock.
+
+mod block;
+mod codec;
+mod error;
+mod folder;
+mod frame;
+pub mod limits;
+mod mover;
+mod query;
+mod ranges;
+mod reader;
+mod record;
+mod spool;
+mod store;
+mod tail;
+mod writer;
+
+pub use error::{Damage, LogPoolError, Result};
+pub use mover::{Moved, Mover};
+pub use query::{Order, Pattern, Query};
+pub use reader::{KeyInfo, PoolInfo, Reader};
+pub use record::{FieldValue, ParseRunError, Record, RunId, RunPrefix};
+pub use spool::{Spool, SpoolBatch, SpoolPosition};
+pub use tail::{Cursor, Tailed};
+pub use writer::{Ack, Done, Writer};

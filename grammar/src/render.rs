@@ -1,0 +1,132 @@
+//! Diagnostics as people and programs read them: an excerpt with labels, or one JSON object a line.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::{SourceFile, SourceMap};
+use crate::span::{FileId, Span};
+
+/// The diagnostic as rustc would show it, with a line end.
+pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let file = sources.get(diagnostic.file);
+    let mut main = Snippet::source(file.text()).path(file.name()).fold(true);
+    let mut primary = AnnotationKind::Primary.span(range(diagnostic.span, file));
+    if let Some(label) = diagnostic.labels.iter().find(|l| l.file == diagnostic.file && l.span == diagnostic.span) {
+        primary = primary.label(label.text.as_str());
+    }
+    main = main.annotation(primary);
+    for label in &diagnostic.labels {
+        if label.file == diagnostic.file && label.span != diagnostic.span {
+            main = main.annotation(AnnotationKind::Context.span(range(label.span, file)).label(label.text.as_str()));
+        }
+    }
+    let mut group =
+        level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name()).element(main);
+    for label in diagnostic.labels.iter().filter(|l| l.file != diagnostic.file) {
+        let other = sources.get(label.file);
+        group = group.element(
+            Snippet::source(other.text())
+                .path(other.name())
+                .fold(true)
+                .annotation(AnnotationKind::Context.span(range(label.span, other)).label(label.text.as_str())),
+        );
+    }
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let mut report = vec![group];
+    if !diagnostic.edits.is_empty() {
+        let mut patched = Snippet::source(file.text()).path(file.name()).fold(true);
+        for edit in &diagnostic.edits {
+            patched = patched.patch(Patch::new(range(edit.span, file), edit.text.as_str()));
+        }
+        report.push(Level::HELP.secondary_title(describe_edits(diagnostic, file)).element(patched));
+    }
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut out = renderer.decor_style(DecorStyle::Ascii).render(&report).to_string();
+    out.push('\n');
+    out
+}
+
+fn describe_edits(diagnostic: &Diagnostic, file: &SourceFile) -> String {
+    match diagnostic.edits.as_slice() {
+        [one] => {
+            let old = &file.text()[range(one.span, file)];
+            match (old.is_empty(), one.text.is_empty()) {
+                (true, _) => format!("insert `{}`", one.text.trim()),
+                (false, true) => format!("remove `{}`", old.trim()),
+                (false, false) => format!("write `{}`", one.text.trim()),
+            }
+        }
+        _ => "change it like this".to_owned(),
+    }
+}
+
+/// The span as the renderer wants it: inside the text and on character boundaries.
+fn range(span: Span, file: &SourceFile) -> std::ops::Range<usize> {
+    let text = file.text();
+    let clamp = |offset: u32| {
+        let mut at = (offset as usize).min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let start = clamp(span.start);
+    start..clamp(span.end).max(start)
+}
+
+/// One line of JSON: code, severity, message, file, span, labels, help, edits.
+pub fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
+    let name = |file: FileId| sources.get(file).name();
+    let labels: Vec<Value> = diagnostic
+        .labels
+        .iter()
+        .map(|l| json!({ "file": name(l.file), "span": span_json(l.file, l.span, sources), "text": l.text }))
+        .collect();
+    let edits: Vec<Value> = diagnostic
+        .edits
+        .iter()
+        .map(|e| json!({ "span": span_json(diagnostic.file, e.span, sources), "text": e.text }))
+        .collect();
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    json!({
+        "code": diagnostic.code.name(),
+        "severity": severity,
+        "message": diagnostic.message,
+        "file": name(diagnostic.file),
+        "span": span_json(diagnostic.file, diagnostic.span, sources),
+        "labels": labels,
+        "help": diagnostic.help,
+        "edits": edits,
+    })
+    .to_string()
+}
+
+fn span_json(file: FileId, span: Span, sources: &SourceMap) -> Value {
+    let file = sources.get(file);
+    let (line, column) = file.line_col(span.start);
+    let (end_line, end_column) = file.line_col(span.end);
+    json!({
+        "start": span.start,
+        "end": span.end,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+    })
+}
+
+/// By file and place; at one place errors before warnings, then by code.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|d| (d.file, d.span.start, d.span.end, d.severity, d.code.name()));
+}

@@ -1,0 +1,537 @@
+//! A record as bytes, and back.
+//!
+//! Byte map. Numbers are little-endian. *varint*: seven bits a byte, lowest first, the high bit says that more
+//! follow, at most ten bytes. *zigzag*: a varint of `(n << 1) ^ (n >> 63)`. *text*: a varint length and UTF-8.
+//!
+//! - record: run (16 bytes, big-endian), seq (varint), time (8 bytes), pool, key, node (texts), body
+//! - body: task (text), number of fields (varint), and for each field its name (text) and its value
+//! - value: a tag byte, then
+//!   0 null; 1 false; 2 true; 3 int (zigzag); 4 double (8 bytes, IEEE 754); 5 string (text);
+//!   6 bytes (varint length, bytes); 7 duration (zigzag, nanoseconds); 8 time (8 bytes, nanoseconds since 1970);
+//!   9 list (varint count, values); 10 map (varint count, then name and value of each entry)
+//! - payload of a frame: number of records (varint), and for each its length (varint) and its bytes
+//!
+//! Nothing here knows files. Sizes and nesting are checked before writing and again after reading; a decoder
+//! never reserves more than the bytes that are there could fill.
+
+use crate::error::{LogPoolError, Result};
+use crate::limits::*;
+use crate::record::{FieldValue, Record, RunId};
+
+const NULL: u8 = 0;
+const FALSE: u8 = 1;
+const TRUE: u8 = 2;
+const INT: u8 = 3;
+const DOUBLE: u8 = 4;
+const STRING: u8 = 5;
+const BYTES: u8 = 6;
+const DURATION: u8 = 7;
+const TIME: u8 = 8;
+const LIST: u8 = 9;
+const MAP: u8 = 10;
+
+/// A record whose body has not been looked into.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordHead<'a> {
+    pub run: RunId,
+    pub seq: u64,
+    pub time: i64,
+    pub pool: &'a str,
+    pub key: &'a str,
+    pub node: &'a str,
+    pub body: &'a [u8],
+}
+
+/// The bytes are not what this format writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+type Decoded<T> = Result<T, Malformed>;
+
+pub fn encode_record(record: &Record, out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    out.extend_from_slice(&record.run.0.to_be_bytes());
+    put_varint(out, record.seq);
+    out.extend_from_slice(&record.time.to_le_bytes());
+    put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
+    put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
+    put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)?;
+    put_name(out, "the task's name", &record.task, NAME_BYTES_MAX)?;
+    check("the number of fields", record.fields.len(), FIELDS_MAX)?;
+    put_varint(out, record.fields.len() as u64);
+    for (name, value) in &record.fields {
+        put_name(out, "a field's name", name, FIELD_NAME_BYTES_MAX)?;
+        put_value(out, value, start, 0)?;
+    }
+    check_size(out, start)
+}
+
+/// Splits a record, and walks through its body, so that `decode_body` succeeds later.
+pub fn decode_head(bytes: &[u8]) -> Decoded<RecordHead<'_>> {
+    let mut input = Input { bytes };
+    let head = RecordHead {
+        run: RunId(u128::from_be_bytes(input.array()?)),
+        seq: input.varint()?,
+        time: i64::from_le_bytes(input.array()?),
+        pool: input.name(NAME_BYTES_MAX)?,
+        key: input.name(NAME_BYTES_MAX)?,
+        node: input.name(NAME_BYTES_MAX)?,
+        body: input.bytes,
+    };
+    check_body(head.body)?;
+    Ok(head)
+}
+
+impl RecordHead<'_> {
+    pub fn decode(&self) -> Decoded<Record> {
+        let (task, fields) = decode_body(self.body)?;
+        Ok(Record {
+            pool: self.pool.to_owned(),
+            key: self.key.to_owned(),
+            node: self.node.to_owned(),
+            task: task.to_owned(),
+            run: self.run,
+            seq: self.seq,
+            time: self.time,
+            fields,
+        })
+    }
+}
+
+/// The task's name is at the front of a body.
+pub fn body_task(body: &[u8]) -> Decoded<&str> {
+    Input { bytes: body }.name(NAME_BYTES_MAX)
+}
+
+type Fields = Vec<(String, FieldValue)>;
+
+pub fn decode_body(body: &[u8]) -> Decoded<(&str, Fields)> {
+    let mut input = Input { bytes: body };
+    let task = input.name(NAME_BYTES_MAX)?;
+    let count = input.count(FIELDS_MAX, 2)?;
+    let mut fields = Vec::with_capacity(count.min(64));
+    for _ in 0..count {
+        let name = input.name(FIELD_NAME_BYTES_MAX)?;
+        fields.push((name.to_owned(), input.value(0)?));
+    }
+    input.end()?;
+    Ok((task, fields))
+}
+
+fn check_body(body: &[u8]) -> Decoded<()> {
+    let mut input = Input { bytes: body };
+    input.name(NAME_BYTES_MAX)?;
+    for _ in 0..input.count(FIELDS_MAX, 2)? {
+        input.name(FIELD_NAME_BYTES_MAX)?;
+        input.skip_value(0)?;
+    }
+    input.end()
+}
+
+/// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be.
+pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
+    check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
+    let mut payloads = Vec::new();
+    let (mut bytes, mut count, mut total) = (Vec::new(), 0u64, 0);
+    let mut one = Vec::new();
+    for record in records {
+        one.clear();
+        encode_record(record, &mut one)?;
+        if count > 0 && bytes.len() + one.len() > FRAME_BYTES_MAX {
+            payloads.push(with_count(count, &bytes));
+            bytes.clear();
+            count = 0;
+        }
+        put_varint(&mut bytes, one.len() as u64);
+        bytes.extend_from_slice(&one);
+        count += 1;
+        total += one.len();
+        check("the size in bytes of one append", total, APPEND_BYTES_MAX)?;
+    }
+    if count > 0 {
+        payloads.push(with_count(count, &bytes));
+    }
+    Ok(payloads)
+}
+
+fn with_count(count: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(bytes.len() + 10);
+    put_varint(&mut payload, count);
+    payload.extend_from_slice(bytes);
+    payload
+}
+
+/// The records of a frame's payload. A malformed record is an item of its own, and the next ones follow.
+pub struct PayloadRecords<'a> {
+    input: Input<'a>,
+    left: u64,
+}
+
+impl<'a> PayloadRecords<'a> {
+    pub fn new(payload: &'a [u8]) -> PayloadRecords<'a> {
+        let mut input = Input { bytes: payload };
+        // A count that is none is counted as one malformed record.
+        let left = input.varint().unwrap_or(1);
+        PayloadRecords { input, left }
+    }
+
+    /// The next record's bytes, not looked into.
+    pub fn next_bytes(&mut self) -> Option<Decoded<&'a [u8]>> {
+        self.left = self.left.checked_sub(1)?;
+        let bytes = self.input.count(RECORD_BYTES_MAX, 1).and_then(|length| self.input.take(length));
+        if bytes.is_err() {
+            self.left = 0;
+        }
+        Some(bytes)
+    }
+}
+
+impl<'a> Iterator for PayloadRecords<'a> {
+    type Item = Decoded<RecordHead<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_bytes().map(|bytes| bytes.and_then(decode_head))
+    }
+}
+
+pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+pub fn put_zigzag(out: &mut Vec<u8>, n: i64) {
+    put_varint(out, ((n << 1) ^ (n >> 63)) as u64);
+}
+
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_varint(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize) -> Result<()> {
+    check(what, name.len(), limit)?;
+    put_text(out, name);
+    Ok(())
+}
+
+/// The size is looked at while writing, so that a huge value is not copied before it is refused.
+fn put_value(out: &mut Vec<u8>, value: &FieldValue, start: usize, depth: usize) -> Result<()> {
+    let payload = match value {
+        FieldValue::String(text) => text.len(),
+        FieldValue::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    };
+    check("the size in bytes", out.len() - start + payload, RECORD_BYTES_MAX)?;
+    match value {
+        FieldValue::Null => out.push(NULL),
+        FieldValue::Bool(false) => out.push(FALSE),
+        FieldValue::Bool(true) => out.push(TRUE),
+        FieldValue::Int(n) => {
+            out.push(INT);
+            put_zigzag(out, *n);
+        }
+        FieldValue::Double(n) => {
+            out.push(DOUBLE);
+            out.extend_from_slice(&n.to_le_bytes());
+        }
+        FieldValue::String(text) => {
+            out.push(STRING);
+            put_text(out, text);
+        }
+        FieldValue::Bytes(bytes) => {
+            out.push(BYTES);
+            put_varint(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        }
+        FieldValue::Duration(ns) => {
+            out.push(DURATION);
+            put_zigzag(out, *ns);
+        }
+        FieldValue::Time(ns) => {
+            out.push(TIME);
+            out.extend_from_slice(&ns.to_le_bytes());
+        }
+        FieldValue::List(items) => {
+            check("the nesting of a value", depth + 1, VALUE_DEPTH_MAX)?;
+            out.push(LIST);
+            put_varint(out, items.len() as u64);
+            for item in items {
+                put_value(out, item, start, depth + 1)?;
+            }
+        }
+        FieldValue::Map(entries) => {
+            check("the nesting of a value", depth + 1, VALUE_DEPTH_MAX)?;
+            out.push(MAP);
+            put_varint(out, entries.len() as u64);
+            for (name, item) in entries {
+                put_name(out, "a map's key", name, FIELD_NAME_BYTES_MAX)?;
+                put_value(out, item, start, depth + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_size(out: &[u8], start: usize) -> Result<()> {
+    check("the size in bytes", out.len() - start, RECORD_BYTES_MAX)
+}
+
+fn check(what: &'static str, found: usize, limit: usize) -> Result<()> {
+    if found > limit { Err(LogPoolError::TooLarge { what, found, limit }) } else { Ok(()) }
+}
+
+/// Bytes that are read from the front.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    pub fn take(&mut self, length: usize) -> Decoded<&'a [u8]> {
+        let (front, rest) = self.bytes.split_at_checked(length).ok_or(Malformed)?;
+        self.bytes = rest;
+        Ok(front)
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Decoded<[u8; N]> {
+        let (front, rest) = self.bytes.split_first_chunk().ok_or(Malformed)?;
+        self.bytes = rest;
+        Ok(*front)
+    }
+
+    pub fn varint(&mut self) -> Decoded<u64> {
+        let mut n = 0u64;
+        for shift in (0..64).step_by(7) {
+            let [byte] = self.array()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(Malformed);
+            }
+            n |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(n);
+            }
+        }
+        Err(Malformed)
+    }
+
+    pub fn zigzag(&mut self) -> Decoded<i64> {
+        let n = self.varint()?;
+        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    /// A count of things that take at least `bytes_each`.
+    pub fn count(&mut self, limit: usize, bytes_each: usize) -> Decoded<usize> {
+        let count = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
+        if count > limit || count > self.bytes.len() / bytes_each {
+            return Err(Malformed);
+        }
+        Ok(count)
+    }
+
+    pub fn name(&mut self, limit: usize) -> Decoded<&'a str> {
+        let length = self.count(limit, 1)?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)
+    }
+
+    pub fn end(&self) -> Decoded<()> {
+        if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    fn value(&mut self, depth: usize) -> Decoded<FieldValue> {
+        let [tag] = self.array()?;
+        Ok(match tag {
+            NULL => FieldValue::Null,
+            FALSE => FieldValue::Bool(false),
+            TRUE => FieldValue::Bool(true),
+            INT => FieldValue::Int(self.zigzag()?),
+            DOUBLE => FieldValue::Double(f64::from_le_bytes(self.array()?)),
+            STRING => FieldValue::String(self.name(RECORD_BYTES_MAX)?.to_owned()),
+            BYTES => {
+                let length = self.count(RECORD_BYTES_MAX, 1)?;
+                FieldValue::Bytes(self.take(length)?.to_owned())
+            }
+            DURATION => FieldValue::Duration(self.zigzag()?),
+            TIME => FieldValue::Time(i64::from_le_bytes(self.array()?)),
+            LIST => {
+                let count = self.nested_count(depth, 1)?;
+                let mut items = Vec::with_capacity(count.min(64));
+                for _ in 0..count {
+                    items.push(self.value(depth + 1)?);
+                }
+                FieldValue::List(items)
+            }
+            MAP => {
+                let count = self.nested_count(depth, 2)?;
+                let mut entries = Vec::with_capacity(count.min(64));
+                for _ in 0..count {
+                    let name = self.name(FIELD_NAME_BYTES_MAX)?.to_owned();
+                    entries.push((name, self.value(depth + 1)?));
+                }
+                FieldValue::Map(entries)
+            }
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn skip_value(&mut self, depth: usize) -> Decoded<()> {
+        let [tag] = self.array()?;
+        match tag {
+            NULL | FALSE | TRUE => {}
+            INT | DURATION => drop(self.varint()?),
+            DOUBLE | TIME => drop(self.array::<8>()?),
+            STRING => drop(self.name(RECORD_BYTES_MAX)?),
+            BYTES => {
+                let length = self.count(RECORD_BYTES_MAX, 1)?;
+                self.take(length)?;
+            }
+            LIST => {
+                for _ in 0..self.nested_count(depth, 1)? {
+                    self.skip_value(depth + 1)?;
+                }
+            }
+            MAP => {
+                for _ in 0..self.nested_count(depth, 2)? {
+                    self.name(FIELD_NAME_BYTES_MAX)?;
+                    self.skip_value(depth + 1)?;
+                }
+            }
+            _ => return Err(Malformed),
+        }
+        Ok(())
+    }
+
+    fn nested_count(&mut self, depth: usize, bytes_each: usize) -> Decoded<usize> {
+        if depth >= VALUE_DEPTH_MAX {
+            return Err(Malformed);
+        }
+        self.count(RECORD_BYTES_MAX, bytes_each)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(fields: Fields) -> Record {
+        Record {
+            pool: "memcached".into(),
+            key: "key -name".into(),
+            node: "web-1".into(),
+            task: "DVMStat".into(),
+            run: RunId(7),
+            seq: u64::MAX,
+            time: i64::MIN,
+            fields,
+        }
+    }
+
+    fn every_kind() -> Record {
+        let named = |name: &str, value| (name.to_owned(), value);
+        record(vec![
+            named("null", FieldValue::Null),
+            named("min", FieldValue::Int(i64::MIN)),
+            named("max", FieldValue::Int(i64::MAX)),
+            named("double", FieldValue::Double(-0.5)),
+            named("yes", FieldValue::Bool(true)),
+            named("no", FieldValue::Bool(false)),
+            named("größe", FieldValue::String("a\n\u{1F600}".into())),
+            named("bytes", FieldValue::Bytes(vec![0, 255])),
+            named("duration", FieldValue::Duration(-1)),
+            named("time", FieldValue::Time(1_700_000_000_000_000_000)),
+            named("list", FieldValue::List(vec![FieldValue::Int(1), FieldValue::List(vec![])])),
+            named("map", FieldValue::Map(vec![named("k", FieldValue::Null)])),
+        ])
+    }
+
+    fn encoded(record: &Record) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_record(record, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_kind_of_value_comes_back() {
+        let record = every_kind();
+        assert_eq!(decode_head(&encoded(&record)).unwrap().decode().unwrap(), record);
+    }
+
+    #[test]
+    fn records_travel_through_serde() {
+        let record = every_kind();
+        let bytes = postcard::to_stdvec(&record).unwrap();
+        assert_eq!(postcard::from_bytes::<Record>(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_never_panic() {
+        let bytes = encoded(&every_kind());
+        for cut in 0..bytes.len() {
+            assert!(decode_head(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 0..bytes.len() {
+            for change in [1u8, 0x80, 0xff] {
+                let mut changed = bytes.clone();
+                changed[at] ^= change;
+                if let Ok(head) = decode_head(&changed) {
+                    head.decode().expect("what the check lets through can be decoded");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let mut out = Vec::new();
+        let mut refused = |record: Record| {
+            out.clear();
+            assert!(matches!(encode_record(&record, &mut out), Err(LogPoolError::TooLarge { .. })));
+        };
+        refused(Record { pool: "p".repeat(NAME_BYTES_MAX + 1), ..record(vec![]) });
+        refused(record(vec![("f".repeat(FIELD_NAME_BYTES_MAX + 1), FieldValue::Null)]));
+        refused(record(vec![(String::new(), FieldValue::Null); FIELDS_MAX + 1]));
+        refused(record(vec![("f".into(), FieldValue::String("x".repeat(RECORD_BYTES_MAX)))]));
+        let mut deep = FieldValue::Null;
+        for _ in 0..=VALUE_DEPTH_MAX {
+            deep = FieldValue::List(vec![deep]);
+        }
+        refused(record(vec![("f".into(), deep.clone())]));
+        let FieldValue::List(mut allowed) = deep else { unreachable!() };
+        let allowed = record(vec![("f".into(), allowed.remove(0))]);
+        assert_eq!(decode_head(&encoded(&allowed)).unwrap().decode().unwrap(), allowed);
+    }
+
+    #[test]
+    fn hostile_nesting_and_counts_are_refused() {
+        let body = |value: &[u8]| [b"\0\x01\0", value].concat();
+        assert_eq!(check_body(&body(&[NULL])), Ok(()));
+        assert_eq!(check_body(&body(&[LIST, 1].repeat(100_000))), Err(Malformed));
+        assert_eq!(check_body(&body(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f])), Err(Malformed));
+        assert_eq!(check_body(&body(&[99])), Err(Malformed));
+        assert!(decode_body(&body(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f])).is_err());
+    }
+
+    #[test]
+    fn varints() {
+        for n in [0, 1, 127, 128, 1 << 35, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, n);
+            assert_eq!(Input { bytes: &bytes }.varint(), Ok(n));
+        }
+        assert_eq!(Input { bytes: &[0xff; 11] }.varint(), Err(Malformed));
+        assert_eq!(Input { bytes: &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2] }.varint(), Err(Malformed));
+    }
+
+    #[test]
+    fn large_appends_become_several_frames() {
+        let large = record(vec![("f".into(), FieldValue::Bytes(vec![1; RECORD_BYTES_MAX / 2]))]);
+        let payloads = encode_payloads(&vec![large; 10]).unwrap();
+        assert!(payloads.len() > 1 && payloads.iter().all(|p| p.len() <= FRAME_BYTES_MAX + 16));
+        let back: usize = payloads.iter().map(|p| PayloadRecords::new(p).filter(|r| r.is_ok()).count()).sum();
+        assert_eq!(back, 10);
+        assert!(encode_payloads(&[]).unwrap().is_empty());
+    }
+}

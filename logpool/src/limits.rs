@@ -1,0 +1,47 @@
+//! Every limit of the LogPool by name.
+
+/// A record's bytes as encoded.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+/// The name of a pool, key, node or task, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+/// The name of a field or of a map's entry, in bytes.
+pub const FIELD_NAME_BYTES_MAX: usize = 1024;
+/// Fields of one record.
+pub const FIELDS_MAX: usize = 4096;
+/// Lists and maps in each other.
+pub const VALUE_DEPTH_MAX: usize = 32;
+
+/// Records of one call of `append`.
+pub const APPEND_RECORDS_MAX: usize = 65_536;
+/// Encoded bytes of one call of `append`.
+pub const APPEND_BYTES_MAX: usize = 16 << 20;
+/// Payload of one frame of a log file. An append of more becomes several frames.
+pub const FRAME_BYTES_MAX: usize = 2 << 20;
+/// A log file beyond this length is sealed, and the writer goes on in a new one.
+pub const FILE_BYTES_MAX: u64 = 16 << 20;
+/// What may still be missing from a file's last frame when a window of it is read.
+pub(crate) const WINDOW_SLACK_BYTES: usize = FRAME_BYTES_MAX + RECORD_BYTES_MAX + 4096;
+
+/// Appends that wait for the writer.
+pub const QUEUE_APPENDS_MAX: usize = 16_384;
+/// Bytes that wait for the writer; one append larger than this is accepted by an empty queue.
+pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Bytes that one sync commits; one append larger than this is a group of its own.
+pub const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// Records of one transaction of the mover.
+pub const MOVE_RECORDS_MAX: usize = 16_384;
+/// Encoded bytes of one transaction of the mover, passed by at most one frame.
+pub const MOVE_BYTES_MAX: usize = 8 << 20;
+/// Records and bytes of one block of the database.
+pub const BLOCK_RECORDS_MAX: usize = 1024;
+pub const BLOCK_BYTES_MAX: usize = 256 << 10;
+
+/// Page cache of the database, in a mover and in a reader.
+pub const MOVER_CACHE_BYTES: usize = 32 << 20;
+pub const READER_CACHE_BYTES: usize = 16 << 20;
+
+/// How often a reader looks again when the database is just being repaired by someone else, and how long it
+/// pauses in between.
+pub const OPEN_TRIES_MAX: u32 = 1000;
+pub const OPEN_PAUSE_MS: u64 = 10;

@@ -1,0 +1,125 @@
+//! What is asked of the LogPool, and whether a record is part of the answer. It reads nothing itself.
+
+use crate::record::{Record, RunPrefix};
+
+/// Which records are wanted. The default wants all of them, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    pub pool: Pattern,
+    pub key: Pattern,
+    pub node: Pattern,
+    pub task: Pattern,
+    pub run: Option<RunPrefix>,
+    /// Nanoseconds since 1970, inclusive.
+    pub since: Option<i64>,
+    /// Nanoseconds since 1970, exclusive.
+    pub until: Option<i64>,
+    /// The first so many in the order asked for.
+    pub limit: Option<usize>,
+    pub order: Order,
+}
+
+impl Query {
+    /// All records of a key, as a program asks for them: `*` means itself.
+    pub fn of_key(pool: &str, key: &str) -> Query {
+        Query {
+            pool: Pattern::Exact(pool.to_owned()),
+            key: Pattern::Exact(key.to_owned()),
+            ..Query::default()
+        }
+    }
+
+    pub fn matches(&self, record: &Record) -> bool {
+        self.matches_series(&record.pool, &record.key, &record.node)
+            && self.matches_time(record.time)
+            && self.run.is_none_or(|run| run.matches(record.run))
+            && self.task.matches(&record.task)
+    }
+
+    pub(crate) fn matches_series(&self, pool: &str, key: &str, node: &str) -> bool {
+        self.pool.matches(pool) && self.key.matches(key) && self.node.matches(node)
+    }
+
+    pub(crate) fn matches_time(&self, time: i64) -> bool {
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+    }
+}
+
+/// By time, then by run and sequence number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    OldestFirst,
+    NewestFirst,
+}
+
+/// What a name must look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Pattern {
+    #[default]
+    Any,
+    Exact(String),
+    /// `*` stands for any characters, none included.
+    Glob(String),
+}
+
+impl Pattern {
+    /// As an operator types it: a `*` makes it a glob.
+    pub fn parse(text: &str) -> Pattern {
+        match text {
+            "*" => Pattern::Any,
+            _ if text.contains('*') => Pattern::Glob(text.to_owned()),
+            _ => Pattern::Exact(text.to_owned()),
+        }
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Pattern::Any => true,
+            Pattern::Exact(text) => text == name,
+            Pattern::Glob(glob) => matches_glob(glob, name),
+        }
+    }
+}
+
+/// Each piece between two stars is taken at its first occurrence, which is never worse than a later one.
+fn matches_glob(glob: &str, name: &str) -> bool {
+    let Some((head, rest)) = glob.split_once('*') else { return glob == name };
+    let Some(mut name) = name.strip_prefix(head) else { return false };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*') {
+        match name.find(piece) {
+            Some(at) => name = &name[at + piece.len()..],
+            None => return false,
+        }
+    }
+    name.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        let check = |glob: &str, name: &str, expected: bool| {
+            assert_eq!(Pattern::parse(glob).matches(name), expected, "{glob} on {name}");
+        };
+        check("*", "", true);
+        check("web-*", "web-1", true);
+        check("web-*", "web-", true);
+        check("web-*", "we", false);
+        check("*.log", "a.log", true);
+        check("*.log", "a.logs", false);
+        check("a*b*c", "abc", true);
+        check("a*b*c", "aXbYbZc", true);
+        check("a*b*c", "acb", false);
+        check("ab*ba", "aba", false);
+        check("ab*ba", "abba", true);
+        check("**", "x", true);
+        check("*é*", "caféteria", true);
+        check("exact", "exact", true);
+        check("exact", "exactly", false);
+        assert!(!Pattern::Exact("a*".into()).matches("ab"));
+    }
+}

@@ -1,0 +1,369 @@
+//! The append log of one process: records go in on any thread, one thread writes them and syncs once for all
+//! that had come by then.
+//!
+//! Steps of an append: the caller's thread encodes and checks the records; they wait in a bounded queue; the
+//! writing thread takes what is there (up to a group's size), writes it with one call, syncs the file, and
+//! answers everyone in the group. After an error nothing more is written to that file, because what a failed
+//! sync left behind is not known: it is cut back to what was acknowledged and given up, and the next group
+//! begins a new one. Records of a failed append may therefore still be found; they were never acknowledged, and
+//! to append them again stores them once.
+//!
+//! The writer knows nothing of the database, and nobody tells it that a file of its own was moved: it never
+//! goes back to a file that it left.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+use crate::codec;
+use crate::error::{LogPoolError, Result};
+use crate::folder::{self, Folder, LogKind, LogName};
+use crate::frame::{self, FileId, HEADER_BYTES};
+use crate::limits::*;
+use crate::record::Record;
+
+/// The answer to an append: its records are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    pub records: usize,
+}
+
+/// Called once: on the writer's thread, or, for an append that is refused at once, on the caller's.
+pub type Done = Box<dyn FnOnce(Result<Ack>) + Send>;
+
+/// The append log of this process in a data folder. Clones share one file, one queue and one thread; dropping
+/// the last one waits until everything is on disk.
+#[derive(Clone)]
+pub struct Writer {
+    handle: Arc<Handle>,
+}
+
+impl Writer {
+    /// Touches nothing on disk until the first append.
+    pub fn open(data_dir: &Path) -> Result<Writer> {
+        let options = Options { kind: LogKind::Pool, first_part: 1, file_bytes_max: FILE_BYTES_MAX };
+        Writer::with_options(Folder::new(data_dir), options)
+    }
+
+    pub(crate) fn with_options(folder: Folder, options: Options) -> Result<Writer> {
+        let writer = folder::new_writer_id(&folder)?;
+        let shared = Shared {
+            next: FileId { part: options.first_part, writer },
+            folder,
+            options,
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            synced: Mutex::default(),
+        };
+        Ok(Writer { handle: Arc::new(Handle { shared: Arc::new(shared) }) })
+    }
+
+    /// Returns when the records are on disk; waits while the queue is full.
+    pub fn append(&self, records: Vec<Record>) -> Result<Ack> {
+        let payloads = codec::encode_payloads(&records)?;
+        let (sender, receiver) = sync_channel(1);
+        let done: Done = Box::new(move |result| drop(sender.send(result)));
+        self.shared().enqueue(Job::new(payloads, records.len(), done), true);
+        receiver.recv().unwrap_or_else(|_| Err(self.shared().gone()))
+    }
+
+    /// Never waits: with a full queue `done` gets `LogPoolError::Busy` at once.
+    pub fn append_with(&self, records: Vec<Record>, done: Done) {
+        match codec::encode_payloads(&records) {
+            Ok(payloads) => self.shared().enqueue(Job::new(payloads, records.len(), done), false),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Returns when everything that was appended before is on disk or has failed.
+    pub fn flush(&self) -> Result<()> {
+        if self.shared().queue().thread.is_none() {
+            return Ok(());
+        }
+        self.append(Vec::new()).map(drop)
+    }
+
+    /// The file that is being written and how much of it is on disk.
+    pub(crate) fn synced(&self) -> Option<Synced> {
+        *self.shared().synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+pub(crate) struct Options {
+    pub kind: LogKind,
+    pub first_part: u64,
+    pub file_bytes_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Synced {
+    pub part: u64,
+    pub bytes: u64,
+}
+
+/// What the clones share; the thread holds only what is inside.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let thread = {
+            let mut queue = self.shared.queue();
+            queue.closed = true;
+            queue.thread.take()
+        };
+        self.shared.work.notify_all();
+        // The last clone may have been part of a callback, and a thread cannot wait for itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Shared {
+    folder: Folder,
+    options: Options,
+    /// The file that the thread begins with.
+    next: FileId,
+    queue: Mutex<Queue>,
+    work: Condvar,
+    room: Condvar,
+    synced: Mutex<Option<Synced>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    closed: bool,
+    /// The thread has ended though it should not have.
+    failed: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    payloads: Vec<(Vec<u8>, u32)>,
+    records: usize,
+    bytes: usize,
+    done: Done,
+}
+
+impl Job {
+    fn new(payloads: Vec<Vec<u8>>, records: usize, done: Done) -> Job {
+        let bytes = payloads.iter().map(|payload| payload.len() + frame::FRAME_HEADER_BYTES).sum();
+        let with_crc = |payload: Vec<u8>| {
+            let crc = frame::payload_crc(&payload);
+            (payload, crc)
+        };
+        Job { payloads: payloads.into_iter().map(with_crc).collect(), records, bytes, done }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn gone(&self) -> LogPoolError {
+        LogPoolError::WriterGone { path: self.folder.root.clone() }
+    }
+
+    fn enqueue(self: &Arc<Shared>, job: Job, wait: bool) {
+        let mut queue = self.queue();
+        while !queue.failed && queue.is_full_for(&job) {
+            if !wait {
+                drop(queue);
+                return (job.done)(Err(LogPoolError::Busy));
+            }
+            queue = self.room.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        let refused = if queue.failed {
+            Some(self.gone())
+        } else if queue.thread.is_none() {
+            self.start_thread(&mut queue).err()
+        } else {
+            None
+        };
+        if let Some(error) = refused {
+            drop(queue);
+            return (job.done)(Err(error));
+        }
+        queue.bytes += job.bytes;
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.work.notify_one();
+    }
+
+    fn start_thread(self: &Arc<Shared>, queue: &mut Queue) -> Result<()> {
+        let shared = self.clone();
+        let thread = thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || {
+                let _guard = FailureGuard(&shared);
+                Log::new(&shared).run();
+            })
+            .map_err(LogPoolError::io("start the log writer of", &self.folder.root))?;
+        queue.thread = Some(thread);
+        Ok(())
+    }
+
+    /// The next group, or `None` when the writer is closed and everything is written.
+    fn next_group(&self) -> Option<Vec<Job>> {
+        let mut queue = self.queue();
+        while queue.jobs.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            queue = self.work.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(job) = queue.jobs.front() {
+            if !group.is_empty() && bytes + job.bytes > GROUP_BYTES_MAX {
+                break;
+            }
+            bytes += job.bytes;
+            group.extend(queue.jobs.pop_front());
+        }
+        queue.bytes -= bytes;
+        drop(queue);
+        self.room.notify_all();
+        Some(group)
+    }
+}
+
+impl Queue {
+    fn is_full_for(&self, job: &Job) -> bool {
+        self.jobs.len() >= QUEUE_APPENDS_MAX
+            || (!self.jobs.is_empty() && self.bytes + job.bytes > QUEUE_BYTES_MAX)
+    }
+}
+
+/// Should the thread end by a panic, nobody waits for it for ever.
+struct FailureGuard<'a>(&'a Shared);
+
+impl Drop for FailureGuard<'_> {
+    fn drop(&mut self) {
+        let jobs = {
+            let mut queue = self.0.queue();
+            queue.failed = true;
+            std::mem::take(&mut queue.jobs)
+        };
+        self.0.room.notify_all();
+        for job in jobs {
+            answer(job.done, Err(self.0.gone()));
+        }
+    }
+}
+
+/// A panic in a callback is its caller's failure, not that of everyone who writes.
+fn answer(done: Done, result: Result<Ack>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || done(result)));
+}
+
+/// The writing thread's own state.
+struct Log<'a> {
+    shared: &'a Shared,
+    open: Option<OpenLog>,
+    next: FileId,
+    buffer: Vec<u8>,
+}
+
+struct OpenLog {
+    file: File,
+    id: FileId,
+    bytes: u64,
+}
+
+impl<'a> Log<'a> {
+    fn new(shared: &'a Shared) -> Log<'a> {
+        Log { shared, open: None, next: shared.next, buffer: Vec::new() }
+    }
+
+    fn run(mut self) {
+        while let Some(group) = self.shared.next_group() {
+            let result = self.commit(&group);
+            for job in group {
+                answer(job.done, result.clone().map(|()| Ack { records: job.records }));
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &[Job]) -> Result<()> {
+        if group.iter().all(|job| job.payloads.is_empty()) {
+            return Ok(());
+        }
+        if self.open.as_ref().is_some_and(|log| log.bytes >= self.shared.options.file_bytes_max) {
+            self.close();
+        }
+        let mut log = match self.open.take() {
+            Some(log) => log,
+            None => self.create()?,
+        };
+        self.buffer.clear();
+        for (payload, crc) in group.iter().flat_map(|job| &job.payloads) {
+            let offset = log.bytes + self.buffer.len() as u64;
+            frame::put_frame(&mut self.buffer, log.id, offset, payload, *crc);
+        }
+        let path = self.path(log.id);
+        let written = log
+            .file
+            .write_all(&self.buffer)
+            .map_err(LogPoolError::io("write to", &path))
+            .and_then(|()| log.file.sync_data().map_err(LogPoolError::io("sync", &path)));
+        match written {
+            Ok(()) => {
+                log.bytes += self.buffer.len() as u64;
+                self.publish(Some(Synced { part: log.id.part, bytes: log.bytes }));
+                self.open = Some(log);
+            }
+            Err(_) => self.give_up(log),
+        }
+        self.buffer.shrink_to(GROUP_BYTES_MAX);
+        written
+    }
+
+    fn create(&mut self) -> Result<OpenLog> {
+        let id = self.next;
+        self.next.part += 1;
+        let file = self.shared.folder.create_log(LogName { id, kind: self.shared.options.kind })?;
+        self.publish(Some(Synced { part: id.part, bytes: HEADER_BYTES as u64 }));
+        Ok(OpenLog { file, id, bytes: HEADER_BYTES as u64 })
+    }
+
+    /// Cuts the file back to what was acknowledged. Should that fail as well, the rest is a torn end, or
+    /// records that nobody was promised.
+    fn give_up(&mut self, log: OpenLog) {
+        if log.bytes == HEADER_BYTES as u64 {
+            let _ = folder::remove_file(&self.path(log.id));
+        } else {
+            let _ = log.file.set_len(log.bytes);
+        }
+        drop(log);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.publish(None);
+    }
+
+    fn publish(&self, synced: Option<Synced>) {
+        *self.shared.synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = synced;
+    }
+
+    fn path(&self, id: FileId) -> std::path::PathBuf {
+        self.shared.folder.log_path(LogName { id, kind: self.shared.options.kind })
+    }
+}

@@ -1,0 +1,106 @@
+//! Durations, sizes and settings as the command line takes them: the literals of the language, `5s`, `256MiB`.
+
+use std::time::Duration;
+
+/// `500us 250ms 5s 10m 2h 1d`: a whole number and one unit.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s");
+    let (number, unit) = split(text).ok_or_else(bad)?;
+    let nanos: u64 = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return Err(bad()),
+    };
+    // Durations of the language are signed nanoseconds of 64 bits.
+    match number.checked_mul(nanos) {
+        Some(all) if i64::try_from(all).is_ok() => Ok(Duration::from_nanos(all)),
+        _ => Err(format!("`{text}` is too long: the longest duration is about 292 years")),
+    }
+}
+
+/// `64MiB 10MB`: a whole number and one unit.
+pub fn size(text: &str) -> Result<u64, String> {
+    let bad = || {
+        format!("`{text}` is no size: write a whole number and a unit (KB MB GB TB KiB MiB GiB TiB), such as 256MiB")
+    };
+    let (number, unit) = split(text).ok_or_else(bad)?;
+    let bytes: u64 = match unit {
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(bytes).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+/// `NAME=VALUE`; the value may hold anything, further equals signs too.
+pub fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no NAME=VALUE")),
+    }
+}
+
+/// Nanoseconds in words for people: `1.52ms`, `3.2s`, `2m05s`, `1h12m`.
+pub fn spoken(nanos: i64) -> String {
+    let nanos = nanos.max(0);
+    let seconds = nanos / 1_000_000_000;
+    match nanos {
+        ..1_000 => format!("{nanos}ns"),
+        ..1_000_000 => format!("{:.1}us", nanos as f64 / 1e3),
+        ..1_000_000_000 => format!("{:.1}ms", nanos as f64 / 1e6),
+        ..60_000_000_000 => format!("{:.1}s", nanos as f64 / 1e9),
+        ..3_600_000_000_000 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        ..86_400_000_000_000 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("1d"), Ok(Duration::from_secs(86400)));
+        for bad in ["", "5", "s", "1.5s", "1m30s", "-1s", "5 s", "5min", "9999999999999d", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_settings() {
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("10MB"), Ok(10_000_000));
+        assert!(size("64").is_err() && size("64M").is_err() && size("99999999999TiB").is_err());
+        assert_eq!(setting("a=b=c d"), Ok(("a".into(), "b=c d".into())));
+        assert_eq!(setting("a="), Ok(("a".into(), String::new())));
+        assert!(setting("a").is_err() && setting("=b").is_err());
+    }
+
+    #[test]
+    fn words() {
+        assert_eq!(spoken(1_520_000), "1.5ms");
+        assert_eq!(spoken(125_000_000_000), "2m05s");
+        assert_eq!(spoken(-5), "0ns");
+        assert_eq!(spoken(i64::MAX), "106751d23h");
+    }
+}

@@ -1,0 +1,63 @@
+//! How programs reach log pools: a small door that the embedder (the agent) implements over the LogPool.
+//!
+//! This crate knows no store, no file and no destination; a pool is a name, a record is a key with named values.
+
+use std::fmt;
+
+/// One field of a log record as it crosses the door; owned and free of the task's heap.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PoolValue {
+    Null,
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    String(String),
+    Bytes(Vec<u8>),
+    /// Signed nanoseconds.
+    Duration(i64),
+    /// Nanoseconds since 1970 UTC.
+    Time(i64),
+    List(Vec<PoolValue>),
+    Map(Vec<(String, PoolValue)>),
+}
+
+/// A record read back by `find`, in time order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolRecord {
+    /// Nanoseconds since 1970 UTC.
+    pub time: i64,
+    pub fields: Vec<(String, PoolValue)>,
+}
+
+/// Why a pool could not be opened, written or read. `code` is an errno name, `pool`, or another short word.
+#[derive(Clone, Debug)]
+pub struct PoolError {
+    pub code: String,
+    pub message: String,
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for PoolError {}
+
+/// Called once, from any thread, when a put is durable or has failed.
+pub type PutDone = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
+
+/// Called once, from any thread, with the records found.
+pub type FindDone = Box<dyn FnOnce(Result<Vec<PoolRecord>, PoolError>) + Send>;
+
+/// The pools of one run: the embedder fills in node, task, run, time and sequence of each record.
+pub trait Pools: Send + Sync {
+    /// Whether programs may use the pool of this name; touches no file unless it must.
+    fn open(&self, pool: &str) -> Result<(), PoolError>;
+
+    /// Stores one record under `key`; `done` comes when it is durable. Never blocks.
+    fn put(&self, pool: &str, key: &str, fields: Vec<(String, PoolValue)>, done: PutDone);
+
+    /// All records of `pool` under `key`, every put that returned included. Never blocks.
+    fn find(&self, pool: &str, key: &str, done: FindDone);
+}

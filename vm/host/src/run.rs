@@ -1,0 +1,113 @@
+//! Runs one D-Task of a verified program on the current thread's tokio runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::pool::Pools;
+use dscript_interp::Program;
+
+/// What a run may do and how far it may go.
+pub struct RunOptions {
+    /// The D-Task to run; `None` is the script, else the only task of the program.
+    pub task: Option<String>,
+    /// Parameters as text, each read by the declared type of the parameter.
+    pub params: Vec<(String, String)>,
+    pub policy: Policy,
+    pub limits: Limits,
+    pub pools: Arc<dyn Pools>,
+    /// The name of this node, as `node` and log records show it.
+    pub node: String,
+    /// Receives every line that the program prints, without its line end.
+    pub print: Box<dyn FnMut(&str)>,
+}
+
+/// Which capabilities a run may use, as patterns of `dscript_bytecode::capability`.
+/// A capability is usable when the image declares it, some `allow` covers it and no `deny` does.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Empty allows whatever the image declares.
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+}
+
+/// The limits of one run.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Live bytes of the task's heap; 256 MiB unless told.
+    pub memory_bytes: u64,
+    /// Frames of one fiber; 64 Ki unless told.
+    pub frames: u32,
+    /// Wall time until the result must stand; `None` is no limit.
+    pub time: Option<Duration>,
+}
+
+/// How a run's result came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The body ended, with true or false.
+    Returned,
+    /// `fail`, or an error handed on by `try`.
+    Failed,
+    /// A bug: overflow, bad index, a limit of memory or stack, ...
+    Trapped,
+    /// The limit of time was reached.
+    TimedOut,
+    /// Stopped from outside before the result stood.
+    Stopped,
+}
+
+/// The result of a D-Task.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// True only for `Returned` with true.
+    pub value: bool,
+    pub ending: Ending,
+    /// One or more lines that begin with the kind (`fail: ...`, `trap overflow: ...` with position and call
+    /// stack); `None` when the body returned.
+    pub reason: Option<String>,
+    /// Nanoseconds since 1970 UTC.
+    pub started: i64,
+    pub ended: i64,
+}
+
+/// What a run reports while it goes on.
+#[derive(Clone, Debug)]
+pub enum RunEvent {
+    /// The body ended: the result stands. The task lives on while its subprocesses do.
+    Result(Outcome),
+    /// Nothing of the task is left; the last event.
+    Gone,
+}
+
+/// Why a run could not begin: no such task, a bad parameter, a capability the policy refuses.
+#[derive(Clone, Debug)]
+pub struct Refusal(pub String);
+
+/// Stops a run from any thread, once or often; clones name the same run.
+#[derive(Clone)]
+pub struct Stop {
+    sender: tokio::sync::watch::Sender<bool>,
+}
+
+impl Stop {
+    pub fn new() -> Self {
+        Self { sender: tokio::sync::watch::Sender::new(false) }
+    }
+
+    /// Ends the body if it still runs and everything the task started; the run then reports `Gone`.
+    pub fn stop(&self) {
+        self.sender.send_replace(true);
+    }
+}
+
+/// Runs a D-Task to its end. The future is not `Send`: it stays on its thread, and must be driven inside a
+/// `tokio::task::LocalSet` of a current-thread runtime, where many runs may go on side by side.
+pub async fn run(
+    program: Arc<Program>,
+    options: RunOptions,
+    stop: &Stop,
+    events: impl FnMut(RunEvent),
+) -> Result<(), Refusal> {
+    let _ = (program, options, stop, events);
+    Err(Refusal("not there yet".into()))
+}
