@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
     }
 
     fn byte(&mut self) -> Decoded<u8> {
-        let Some(&byte) = self.bytes.get(self.at) else { return self.error("code ends within an instruction") };
+        let Some(&byte) = self.bytes.get(self.at) else {
+            return self.error("code ends within an instruction");
+        };
         self.at += 1;
         Ok(byte)
     }

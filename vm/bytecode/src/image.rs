@@ -98,13 +98,26 @@ pub enum Type {
     Nullable(TypeId),
     /// `T!`; as a struct type, the box of it.
     Fallible(TypeId),
-    Function { params: Vec<TypeId>, ret: TypeId },
+    Function {
+        params: Vec<TypeId>,
+        ret: TypeId,
+    },
     /// The object of a lambda: of function type `ty`, its code takes the object itself as first reference.
-    Closure { ty: TypeId, code: FunctionId, captured: Vec<TypeId> },
+    Closure {
+        ty: TypeId,
+        code: FunctionId,
+        captured: Vec<TypeId>,
+    },
     Record(Struct),
     Class(Struct),
-    Enum { name: String, constants: Vec<String> },
-    Interface { name: String, methods: Vec<InterfaceMethod> },
+    Enum {
+        name: String,
+        constants: Vec<String>,
+    },
+    Interface {
+        name: String,
+        methods: Vec<InterfaceMethod>,
+    },
     /// A native type whose objects stand for something outside, such as `Subprocess`.
     Handle(String),
 }

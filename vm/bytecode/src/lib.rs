@@ -7,5 +7,6 @@ pub mod file;
 pub mod ids;
 pub mod image;
 pub mod instr;
+pub mod limits;
 pub mod trap;
 pub mod verify;
