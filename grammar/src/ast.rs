@@ -226,11 +226,28 @@ pub struct Clause {
 #[derive(Clone, Debug)]
 pub enum ClauseKind {
     /// `monitor T(args) every 5s failing 3;` and the like for the other roles.
-    Step { role: Role, task: Ident, args: Vec<Arg>, options: Vec<StepOption> },
+    Step {
+        role: Role,
+        task: Ident,
+        args: Vec<Arg>,
+        options: Vec<StepOption>,
+    },
     /// `when log KEY AGG(FIELD) over WINDOW CMP VALUE go STATE;`
-    When { key: Expr, aggregate: Ident, field: Option<Ident>, over: Expr, op: BinaryOp, value: Expr, go: Ident },
+    When {
+        key: Expr,
+        aggregate: Ident,
+        field: Option<Ident>,
+        over: Expr,
+        op: BinaryOp,
+        value: Expr,
+        go: Ident,
+    },
     /// `on success|failure go STATE [after DURATION];`
-    On { success: bool, go: Ident, after: Option<Expr> },
+    On {
+        success: bool,
+        go: Ident,
+        after: Option<Expr>,
+    },
     Error,
 }
 
@@ -245,8 +262,15 @@ pub enum StepOptionKind {
     Every(Expr),
     Failing(Expr),
     Within(Expr),
-    Retry { times: Expr, every: Option<Expr> },
-    Verify { task: Ident, args: Vec<Arg>, for_: Option<Expr> },
+    Retry {
+        times: Expr,
+        every: Option<Expr>,
+    },
+    Verify {
+        task: Ident,
+        args: Vec<Arg>,
+        for_: Option<Expr>,
+    },
     /// `at controller`
     At(Ident),
     /// `with approval`
@@ -271,13 +295,19 @@ pub struct TypeExpr {
 #[derive(Clone, Debug)]
 pub enum TypeExprKind {
     /// `Name` or `Name<A, B>`; `int`, `double`, `boolean`, `void` are names too.
-    Named { name: Ident, args: Vec<TypeExpr> },
+    Named {
+        name: Ident,
+        args: Vec<TypeExpr>,
+    },
     /// `T?`
     Nullable(Box<TypeExpr>),
     /// `T!`
     Fallible(Box<TypeExpr>),
     /// `(A, B) -> R`
-    Function { params: Vec<TypeExpr>, ret: Box<TypeExpr> },
+    Function {
+        params: Vec<TypeExpr>,
+        ret: Box<TypeExpr>,
+    },
     Error,
 }
 
@@ -300,29 +330,73 @@ pub struct Stmt {
 pub enum StmtKind {
     Local(Local),
     Expr(Expr),
-    If { cond: Expr, then: Box<Stmt>, else_: Option<Box<Stmt>> },
-    While { cond: Expr, body: Box<Stmt> },
-    DoWhile { body: Box<Stmt>, cond: Expr },
+    If {
+        cond: Expr,
+        then: Box<Stmt>,
+        else_: Option<Box<Stmt>>,
+    },
+    While {
+        cond: Expr,
+        body: Box<Stmt>,
+    },
+    DoWhile {
+        body: Box<Stmt>,
+        cond: Expr,
+    },
     /// `init` holds one `Local`, or expression statements.
-    For { init: Vec<Stmt>, cond: Option<Expr>, update: Vec<Expr>, body: Box<Stmt> },
-    ForEach { var: ForEachVar, iter: Expr, body: Box<Stmt> },
-    Labeled { label: Ident, body: Box<Stmt> },
+    For {
+        init: Vec<Stmt>,
+        cond: Option<Expr>,
+        update: Vec<Expr>,
+        body: Box<Stmt>,
+    },
+    ForEach {
+        var: ForEachVar,
+        iter: Expr,
+        body: Box<Stmt>,
+    },
+    Labeled {
+        label: Ident,
+        body: Box<Stmt>,
+    },
     Break(Option<Ident>),
     Continue(Option<Ident>),
     Return(Option<Expr>),
     Block(Block),
     /// `assert cond : message;`
-    Assert { cond: Expr, message: Option<Expr> },
+    Assert {
+        cond: Expr,
+        message: Option<Expr>,
+    },
     Switch(Switch),
     Yield(Expr),
     Fail(Expr),
-    Every { period: Expr, body: Block },
-    Within { limit: Expr, body: Block, else_: Option<Block> },
-    Retry { times: Expr, pause: Expr, body: Block, else_: Option<RetryElse> },
+    Every {
+        period: Expr,
+        body: Block,
+    },
+    Within {
+        limit: Expr,
+        body: Block,
+        else_: Option<Block>,
+    },
+    Retry {
+        times: Expr,
+        pause: Expr,
+        body: Block,
+        else_: Option<RetryElse>,
+    },
     /// `given CALL returns A, B;` / `given CALL fails "text";`, in tests only.
-    Given { target: Expr, answer: GivenAnswer },
+    Given {
+        target: Expr,
+        answer: GivenAnswer,
+    },
     /// `verify TARGET called N [with (ARGS)];`, in tests only.
-    Verify { target: Expr, times: Expr, with: Option<Vec<Arg>> },
+    Verify {
+        target: Expr,
+        times: Expr,
+        with: Option<Vec<Arg>>,
+    },
     /// A type or function declared where none may stand.
     Item(Box<Item>),
     Empty,
@@ -397,26 +471,71 @@ pub enum ExprKind {
     Name(Symbol),
     This,
     Paren(Box<Expr>),
-    Field { receiver: Box<Expr>, name: Ident },
-    Index { receiver: Box<Expr>, index: Box<Expr> },
+    Field {
+        receiver: Box<Expr>,
+        name: Ident,
+    },
+    Index {
+        receiver: Box<Expr>,
+        index: Box<Expr>,
+    },
     /// `callee` is a name or a field for plain calls.
-    Call { callee: Box<Expr>, args: Vec<Arg> },
-    New { ty: TypeExpr, args: Vec<Arg> },
-    Unary { op: UnaryOp, operand: Box<Expr> },
+    Call {
+        callee: Box<Expr>,
+        args: Vec<Arg>,
+    },
+    New {
+        ty: TypeExpr,
+        args: Vec<Arg>,
+    },
+    Unary {
+        op: UnaryOp,
+        operand: Box<Expr>,
+    },
     /// `++x`, `x--`: `delta` is 1 or -1.
-    Step { target: Box<Expr>, delta: i8, prefix: bool },
+    Step {
+        target: Box<Expr>,
+        delta: i8,
+        prefix: bool,
+    },
     /// One operator that does not chain: comparisons.
-    Binary { op: BinaryOp, op_span: Span, left: Box<Expr>, right: Box<Expr> },
+    Binary {
+        op: BinaryOp,
+        op_span: Span,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// `a + b - c`: left-associative operators of one precedence, at least one in `rest`.
-    Chain { first: Box<Expr>, rest: Vec<ChainLink> },
+    Chain {
+        first: Box<Expr>,
+        rest: Vec<ChainLink>,
+    },
     /// `target = value`, or `target op= value`.
-    Assign { op: Option<BinaryOp>, op_span: Span, target: Box<Expr>, value: Box<Expr> },
-    Conditional { cond: Box<Expr>, then: Box<Expr>, else_: Box<Expr> },
+    Assign {
+        op: Option<BinaryOp>,
+        op_span: Span,
+        target: Box<Expr>,
+        value: Box<Expr>,
+    },
+    Conditional {
+        cond: Box<Expr>,
+        then: Box<Expr>,
+        else_: Box<Expr>,
+    },
     /// `a ?? b`
-    Coalesce { left: Box<Expr>, right: Box<Expr> },
+    Coalesce {
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     Lambda(Lambda),
-    Cast { ty: TypeExpr, operand: Box<Expr> },
-    InstanceOf { operand: Box<Expr>, pattern: Box<Pattern> },
+    Cast {
+        ty: TypeExpr,
+        operand: Box<Expr>,
+    },
+    InstanceOf {
+        operand: Box<Expr>,
+        pattern: Box<Pattern>,
+    },
     Switch(Switch),
     /// `try e`
     Try(Box<Expr>),
@@ -428,9 +547,15 @@ pub enum ExprKind {
     /// `VMStat.class`
     ClassOf(TypeExpr),
     /// `a..b`
-    Range { low: Box<Expr>, high: Box<Expr> },
+    Range {
+        low: Box<Expr>,
+        high: Box<Expr>,
+    },
     /// `scenario Name(args)` as an argument of `run`.
-    ScenarioRef { name: Ident, args: Vec<Arg> },
+    ScenarioRef {
+        name: Ident,
+        args: Vec<Arg>,
+    },
     /// Text that could not be read.
     Error,
 }

@@ -62,4 +62,61 @@ codes! {
 
     // 01xx: names and modules
     UNKNOWN_NAME = "E0101" "unknown name";
+    UNKNOWN_TYPE = "E0102" "unknown type";
+    UNKNOWN_MEMBER = "E0103" "no such member";
+    DUPLICATE = "E0104" "declared twice";
+    IMPORT = "E0105" "import that names nothing, or two things";
+    PRIVATE = "E0106" "private to its module";
+    AMBIGUOUS = "E0107" "two imports declare the name";
+    NOT_A_VALUE = "E0108" "a name that is no value";
+    SCRIPT_LOCAL = "E0109" "a script's local used in a declaration";
+    ANNOTATION = "E0110" "annotation that cannot stand here";
+    MODIFIER = "E0111" "modifier that cannot stand here";
+    NO_TASK = "E0112" "nothing to run";
+
+    // 02xx: types
+    MISMATCH = "E0201" "value of another type";
+    BAD_TYPE = "E0202" "type that cannot be";
+    TYPE_ARGUMENTS = "E0203" "wrong number of type arguments";
+    OPERATOR = "E0204" "operator does not fit its operands";
+    NOT_CALLABLE = "E0205" "call of something that is no function";
+    ARGUMENTS = "E0206" "arguments do not fit the parameters";
+    CANNOT_INFER = "E0207" "type cannot be inferred";
+    NOT_INDEXABLE = "E0208" "value cannot be indexed";
+    NOT_ITERABLE = "E0209" "value cannot be walked";
+    NOT_ASSIGNABLE = "E0210" "target cannot be assigned";
+    NO_TEXT = "E0211" "value has no text";
+    NULLABLE = "E0212" "value may be null";
+    CAST = "E0213" "cast that cannot be";
+    CONDITION = "E0214" "condition that is no boolean";
+    LITERAL_RANGE = "E0215" "literal out of range";
+    NO_EQUALITY = "E0216" "values cannot be compared";
+
+    // 03xx: failure
+    UNHANDLED = "E0301" "a failure is overlooked";
+    USED_AS_VALUE = "E0302" "a `T!` used as a `T`";
+    TRY_OUTSIDE = "E0303" "`try` or `fail` where no failure can go";
+    CANNOT_FAIL = "E0304" "handling a failure that cannot be";
+    SUBPROCESS = "E0305" "a started Subprocess that nobody looks at";
+
+    // 04xx: effects and capabilities
+    EFFECT = "E0401" "reaching outside from a pure function";
+    NEEDS = "E0402" "@Needs that cannot be read";
+
+    // 05xx: flow
+    UNREACHABLE = "E0501" "statement is never reached";
+    MISSING_RETURN = "E0502" "a path without `return`";
+    UNASSIGNED = "E0503" "variable may have no value yet";
+    FINAL = "E0504" "assignment to what is final";
+    CAPTURE = "E0505" "captured variable is assigned more than once";
+    NO_LOOP = "E0506" "`break` or `continue` outside a loop";
+    CONSTRUCTOR = "E0507" "field without a value";
+
+    // 09xx: limits and what is to come
+    UNSUPPORTED = "E0901" "not supported yet";
+    TOO_LARGE = "E0902" "too large";
+
+    // Warnings
+    UNUSED_RESULT = "W0001" "result is not used";
+    WIDE_CAPABILITY = "W0002" "capability is wider than it looks";
 }

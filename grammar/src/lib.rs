@@ -8,11 +8,23 @@ pub mod render;
 pub mod source;
 pub mod span;
 
+mod balance;
+mod depth;
+mod driver;
+mod expected;
+mod java;
+mod lexer;
+mod parser;
+mod soft;
+mod token;
+mod tree;
+
 pub use comments::Comment;
+pub use parser::parse;
 pub use source::{SourceFile, SourceMap};
 
 use diagnostic::Diagnostic;
-use span::{FileId, Interner, Span};
+use span::Span;
 
 /// What could be read of one file, and what was wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -28,9 +40,4 @@ impl Parsed {
     pub fn doc_before(&self, item_start: u32, text: &str) -> Option<Span> {
         comments::doc_before(&self.comments, item_start, text)
     }
-}
-
-/// Reads one file. Always gives a tree; broken pieces are error nodes in it, with a diagnostic each.
-pub fn parse(_file: FileId, _text: &str, _interner: &mut Interner) -> Parsed {
-    Parsed::default()
 }

@@ -17,25 +17,25 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
     let file = sources.get(diagnostic.file);
     let mut main = Snippet::source(file.text()).path(file.name()).fold(true);
     let mut primary = AnnotationKind::Primary.span(range(diagnostic.span, file));
-    if let Some(label) = diagnostic.labels.iter().find(|l| l.file == diagnostic.file && l.span == diagnostic.span) {
+    if let Some(label) =
+        diagnostic.labels.iter().find(|l| l.file == diagnostic.file && l.span == diagnostic.span)
+    {
         primary = primary.label(label.text.as_str());
     }
     main = main.annotation(primary);
     for label in &diagnostic.labels {
         if label.file == diagnostic.file && label.span != diagnostic.span {
-            main = main.annotation(AnnotationKind::Context.span(range(label.span, file)).label(label.text.as_str()));
+            main = main
+                .annotation(AnnotationKind::Context.span(range(label.span, file)).label(label.text.as_str()));
         }
     }
-    let mut group =
-        level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name()).element(main);
+    let mut group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name()).element(main);
     for label in diagnostic.labels.iter().filter(|l| l.file != diagnostic.file) {
         let other = sources.get(label.file);
-        group = group.element(
-            Snippet::source(other.text())
-                .path(other.name())
-                .fold(true)
-                .annotation(AnnotationKind::Context.span(range(label.span, other)).label(label.text.as_str())),
-        );
+        group =
+            group.element(Snippet::source(other.text()).path(other.name()).fold(true).annotation(
+                AnnotationKind::Context.span(range(label.span, other)).label(label.text.as_str()),
+            ));
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));

@@ -52,7 +52,8 @@ impl SourceFile {
         let rest = self.text[start..].split('\n').next().unwrap_or("");
         let rest = rest.strip_suffix('\r').unwrap_or(rest);
         let mark = if rest.starts_with('\u{FEFF}') { '\u{FEFF}'.len_utf8() } else { 0 };
-        let within = rest[mark..].char_indices().nth(column.max(1) as usize - 1).map_or(rest.len() - mark, |(i, _)| i);
+        let within =
+            rest[mark..].char_indices().nth(column.max(1) as usize - 1).map_or(rest.len() - mark, |(i, _)| i);
         (start + mark + within) as u32
     }
 }

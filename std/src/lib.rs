@@ -1,1 +1,31 @@
-//! 
+//! The library's sources: D-Script files that declare every built-in and build the rest on them.
+
+/// One file of the library.
+pub struct File {
+    /// `std/core.ds`
+    pub path: &'static str,
+    pub text: &'static str,
+    /// Whether its names need no import.
+    pub prelude: bool,
+}
+
+macro_rules! files {
+    ($($prelude:literal $path:literal;)*) => {
+        /// Every file, the prelude's first.
+        pub const FILES: &[File] = &[$(File {
+            path: concat!("std/", $path),
+            text: include_str!(concat!("../", $path)),
+            prelude: $prelude,
+        }),*];
+    };
+}
+
+files! {
+    true "core.ds";
+    true "numbers.ds";
+    true "text.ds";
+    true "collections.ds";
+    true "command.ds";
+    true "system.ds";
+    true "logpool.ds";
+}

@@ -1,1 +1,52 @@
-fn main() {}
+//! `dsc`: the author's command. Reads files, calls the compiler, shows what it says.
+//!
+//! Exit status: 0 good, 1 there are errors in the source, 2 it could not be done.
+
+mod check;
+mod compile;
+mod files;
+mod inspect;
+mod report;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "dsc",
+    version,
+    about = "Compiles and checks D-Script programs",
+    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc inspect watch.dsb         show what a program does and needs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Args),
+    Check(check::Args),
+    Inspect(inspect::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Trees nest as deep as the text does: the parser limits that, and this stack holds it.
+    let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(move || match cli.command {
+        Command::Compile(args) => compile::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+    });
+    let result = match worker {
+        Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => Err(format!("cannot start a thread: {error}")),
+    };
+    match result {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("dsc: {message}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,1 +1,87 @@
-//! 
+//! The compiler: modules, names, types, checks and lowering to bytecode. Knows no file and no clock.
+
+mod check;
+mod collect;
+pub mod defs;
+pub mod facts;
+mod lower;
+pub mod modules;
+mod names;
+pub mod types;
+
+pub use modules::{NoSources, Sources};
+
+use dscript_grammar::SourceMap;
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::{Diagnostic, Severity};
+use dscript_grammar::span::{FileId, Interner, Span};
+
+/// What came of a compilation: every mistake found, and the image where there was none.
+pub struct Compilation {
+    pub map: SourceMap,
+    pub diagnostics: Vec<Diagnostic>,
+    pub image: Option<dscript_bytecode::image::Image>,
+}
+
+impl Compilation {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// What a compilation is to produce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Diagnostics only.
+    Check,
+    /// An image of the root's tasks.
+    Image,
+}
+
+/// Compiles the module `module_path` (`care.checks`), whose text is `bytes` and which is shown as `shown`.
+pub fn compile(
+    module_path: &str,
+    shown: &str,
+    bytes: &[u8],
+    sources: &dyn Sources,
+    goal: Goal,
+) -> Compilation {
+    let mut map = SourceMap::default();
+    let mut diagnostics = Vec::new();
+    let root: FileId = match map.add_bytes(shown, bytes) {
+        Ok(root) => root,
+        Err(diagnostic) => return Compilation { map, diagnostics: vec![diagnostic], image: None },
+    };
+    let mut interner = Interner::default();
+    let program = modules::load(module_path, root, &mut map, sources, &mut interner, &mut diagnostics);
+    let mut types = types::Types::default();
+    let mut collector = collect::Collector {
+        defs: defs::Defs::default(),
+        types: &mut types,
+        interner: &interner,
+        map: &map,
+        diagnostics: &mut diagnostics,
+    };
+    collector.collect(&program);
+    let defs = collector.defs;
+    let mut checker = check::Checker::new(&defs, &mut types, &interner, &mut diagnostics);
+    checker.run();
+    let facts = checker.facts;
+    let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
+    let mut image = None;
+    if good && goal == Goal::Image && !defs.tasks.iter().any(|t| t.module == defs::ModuleId(0)) {
+        let message = "there is no task to run in this file";
+        diagnostics.push(
+            Diagnostic::error(codes::NO_TASK, root, Span::default(), message)
+                .help("write statements at its top level, or declare a `task`"),
+        );
+    } else if good && goal == Goal::Image {
+        let name = module_path.rsplit('.').next().unwrap_or(module_path);
+        image = Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, name));
+    }
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        image = None;
+    }
+    dscript_grammar::render::sort(&mut diagnostics);
+    Compilation { map, diagnostics, image }
+}

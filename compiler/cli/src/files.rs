@@ -1,0 +1,97 @@
+//! Finds source roots and modules on disk.
+
+use dscript_compiler::Sources;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Source files larger than this are not D-Script.
+pub const SOURCE_BYTES_MAX: u64 = 64 << 20;
+
+/// A file to compile, in its source root.
+pub struct Root {
+    folder: PathBuf,
+    /// How the folder is shown in front of module paths.
+    shown_folder: PathBuf,
+    /// `care.checks`
+    pub module: String,
+    pub shown: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Opens the file and finds its source root: the nearest folder above with a `dscript.toml`, else its own folder.
+pub fn open(path: &Path) -> Result<Root, String> {
+    let shown = path.display().to_string();
+    if path.extension().is_none_or(|e| e != "ds") {
+        return Err(format!("{shown}: a D-Script source file's name ends in `.ds`"));
+    }
+    let bytes = read(path)?;
+    let full = fs::canonicalize(path).map_err(|e| format!("{shown}: {e}"))?;
+    let own = full.parent().unwrap_or(Path::new("/"));
+    let mut folder = own.to_path_buf();
+    let mut shown_folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    if let Some(root) = own.ancestors().find(|f| f.join("dscript.toml").is_file()) {
+        if root != own {
+            shown_folder = root.to_path_buf();
+        }
+        folder = root.to_path_buf();
+    }
+    let inside = full.strip_prefix(&folder).map_err(|e| format!("{shown}: {e}"))?.with_extension("");
+    let words: Vec<String> =
+        inside.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+    Ok(Root { folder, shown_folder, module: words.join("."), shown, bytes })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let meta = fs::metadata(path).map_err(|e| format!("{shown}: {e}"))?;
+    if meta.is_dir() {
+        return Err(format!("{shown}: is a folder; name a file (`dsc check` takes folders)"));
+    }
+    if meta.len() > SOURCE_BYTES_MAX {
+        return Err(format!("{shown}: larger than the limit of {} MiB", SOURCE_BYTES_MAX >> 20));
+    }
+    fs::read(path).map_err(|e| format!("{shown}: {e}"))
+}
+
+impl Sources for Root {
+    fn read(&self, path: &str) -> Option<(String, Vec<u8>)> {
+        let file = self.folder.join(path);
+        let bytes = read(&file).ok()?;
+        Some((self.shown_folder.join(path).display().to_string(), bytes))
+    }
+}
+
+/// Every source file that the paths name: files as they are, folders with all below, in order.
+pub fn all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            walk(path, &mut found)?;
+        } else {
+            found.push(path.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let shown = folder.display();
+    let entries = fs::read_dir(folder).map_err(|e| format!("{shown}: {e}"))?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|e| format!("{shown}: {e}"))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() && !path.is_symlink() {
+            walk(&path, found)?;
+        } else if path.extension().is_some_and(|e| e == "ds") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,684 @@
+//! Calls: what is called, which argument is which parameter, and the inference of type arguments.
+
+use super::Checker;
+use super::expr::count;
+use super::stmt::strip;
+use crate::defs::{Body, Def, FnId, Intrinsic, TypeDefId, TypeKind};
+use crate::facts::{ArgSource, CallFact, Target};
+use crate::names::{Found, lookup, suggest};
+use crate::types::{Ty, TyKind};
+use dscript_grammar::ast::{self, Arg, Expr, ExprKind};
+use dscript_grammar::codes;
+use dscript_grammar::span::{NodeId, Span, Symbol};
+
+/// Methods that count as a look at a Subprocess.
+const LOOKS: [&str; 4] = ["wait", "waitFor", "error", "isError"];
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn call(
+        &mut self,
+        expr: &'a Expr,
+        callee: &'a Expr,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        match &callee.kind {
+            ExprKind::Name(name) => self.call_name(expr, callee, *name, args, expected),
+            ExprKind::Field { receiver, name } => {
+                self.call_member(expr, callee, receiver, *name, args, expected)
+            }
+            _ => {
+                let ty = self.expr(callee, None);
+                self.call_value(expr, callee.span, ty, args)
+            }
+        }
+    }
+
+    fn call_name(
+        &mut self,
+        expr: &'a Expr,
+        callee: &'a Expr,
+        name: Symbol,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        if self.local_index(name).is_some() {
+            let ty = self.expr(callee, None);
+            return self.call_value(expr, callee.span, ty, args);
+        }
+        if let Some(owner) = self.cx.owner {
+            let decl = &self.defs.types[owner.index()];
+            if let Some(&method) = decl.methods.get(&name) {
+                return self.call_own(expr, callee, owner, method, args, expected);
+            }
+            if self.cx.this.is_some() && decl.fields.iter().any(|f| f.name == name) {
+                let ty = self.expr(callee, None);
+                return self.call_value(expr, callee.span, ty, args);
+            }
+        }
+        let text = self.text(name);
+        match self.lookup(name, callee.span) {
+            Some(Def::Fn(id)) => self.call_fn(expr, callee.span, Target::Fn(id), id, &[], args, expected),
+            Some(Def::Const(_)) => {
+                let ty = self.expr(callee, None);
+                self.call_value(expr, callee.span, ty, args)
+            }
+            Some(Def::Type(_)) => {
+                let at = Span::new(callee.span.start, callee.span.start);
+                let report = self
+                    .diagnostic(codes::NOT_CALLABLE, callee.span, format!("`{text}` is a type"))
+                    .help(format!("an object of it is made by `new {text}(...)`"))
+                    .edit(at, "new ");
+                self.diagnostics.push(report);
+                self.poison_args(args)
+            }
+            Some(Def::Task(_)) => {
+                let message = format!("`{text}` is a task: it cannot be called like a function");
+                self.error(codes::NOT_CALLABLE, callee.span, message);
+                self.poison_args(args)
+            }
+            Some(Def::Other) => {
+                self.error(codes::NOT_CALLABLE, callee.span, format!("`{text}` cannot be called"));
+                self.poison_args(args)
+            }
+            None => self.poison_args(args),
+        }
+    }
+
+    /// Looks at the arguments of a call that cannot be made, for their own mistakes.
+    fn poison_args(&mut self, args: &'a [Arg]) -> Ty {
+        for arg in args {
+            // Without an expectation a lambda's parameters cannot be known.
+            if !matches!(strip(&arg.value).kind, ExprKind::Lambda(_)) {
+                self.expr(&arg.value, Some(Ty::POISON));
+            }
+        }
+        Ty::POISON
+    }
+
+    /// A bare call of a method of the type around it.
+    fn call_own(
+        &mut self,
+        expr: &'a Expr,
+        callee: &'a Expr,
+        owner: TypeDefId,
+        method: FnId,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        let def = &self.defs.fns[method.index()];
+        if !def.is_method {
+            return self.call_fn(expr, callee.span, Target::Fn(method), method, &[], args, expected);
+        }
+        match self.cx.this {
+            Some(this) if !self.cx.in_constructor => {
+                self.capture_this();
+                let owner_args = self.owner_args(owner, this);
+                self.call_fn(expr, callee.span, Target::Method(method), method, &owner_args, args, expected)
+            }
+            Some(_) => {
+                self.error(
+                    codes::CONSTRUCTOR,
+                    callee.span,
+                    "a constructor cannot call methods: `this` is not whole yet",
+                );
+                self.poison_args(args)
+            }
+            None => {
+                let message =
+                    format!("the method `{}` needs an object, and there is none here", self.text(def.name));
+                self.error(codes::NOT_CALLABLE, callee.span, message);
+                self.poison_args(args)
+            }
+        }
+    }
+
+    fn owner_args(&self, owner: TypeDefId, this: Ty) -> Vec<Ty> {
+        match self.types.nominal_parts(this) {
+            Some((def, args)) if def == owner => args.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn call_member(
+        &mut self,
+        expr: &'a Expr,
+        callee: &'a Expr,
+        receiver: &'a Expr,
+        name: ast::Ident,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        if let Some(def) = self.type_receiver(receiver) {
+            return self.call_static(expr, def, name, args, expected);
+        }
+        let pending = self.pending_receiver(receiver);
+        let ty = self.receiver(receiver, name.name);
+        if let Some(node) = pending
+            && !LOOKS.contains(&self.text(name.name))
+        {
+            self.cx.flow.set_pending(node);
+        }
+        if matches!(ty, Ty::POISON | Ty::NEVER) {
+            return self.poison_args(args);
+        }
+        let Some((def, owner_args)) = self.member_type(ty) else {
+            let shown = self.show(ty);
+            let message = format!("a `{shown}` has no method `{}`", self.text(name.name));
+            self.error(codes::UNKNOWN_MEMBER, name.span, message);
+            return self.poison_args(args);
+        };
+        let decl = &self.defs.types[def.index()];
+        if let Some(&method) = decl.methods.get(&name.name) {
+            let sig = &self.defs.fns[method.index()];
+            if sig.is_private && sig.module != self.cx.module {
+                let message = format!("the method `{}` is private to its module", self.text(name.name));
+                self.error(codes::PRIVATE, name.span, message);
+            }
+            if !sig.is_method {
+                let owner = self.text(decl.name);
+                let report = self
+                    .diagnostic(
+                        codes::NOT_CALLABLE,
+                        name.span,
+                        format!("`{}` belongs to the type", self.text(name.name)),
+                    )
+                    .help(format!("call it as `{owner}.{}(...)`", self.text(name.name)))
+                    .edit(receiver.span, owner);
+                self.diagnostics.push(report);
+                return self.poison_args(args);
+            }
+            return self.call_fn(
+                expr,
+                name.span,
+                Target::Method(method),
+                method,
+                &owner_args,
+                args,
+                expected,
+            );
+        }
+        if let Some(field) = decl.fields.iter().find(|f| f.name == name.name) {
+            if matches!(self.types.kind(field.ty), TyKind::Function(..)) {
+                let ty = self.expr(callee, None);
+                return self.call_value(expr, callee.span, ty, args);
+            }
+        }
+        if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
+            self.error(codes::UNSUPPORTED, name.span, "`with` is not supported yet");
+            return self.poison_args(args);
+        }
+        self.unknown_member(def, ty, name, true);
+        self.poison_args(args)
+    }
+
+    /// The local of a receiver that is a Subprocess nobody has looked at.
+    fn pending_receiver(&self, receiver: &Expr) -> Option<NodeId> {
+        let ExprKind::Name(name) = strip(receiver).kind else { return None };
+        let node = self.cx.locals[self.local_index(name)?].node;
+        self.cx.flow.is_pending(node).then_some(node)
+    }
+
+    /// The declaration that holds a type's methods, with its type arguments.
+    fn member_type(&mut self, ty: Ty) -> Option<(TypeDefId, Vec<Ty>)> {
+        let known = &self.defs.known;
+        let simple = match ty {
+            Ty::INT => known.int,
+            Ty::DOUBLE => known.double,
+            Ty::BOOL => known.boolean,
+            Ty::DURATION => known.duration,
+            Ty::TIME => known.time,
+            _ => None,
+        };
+        if let Some(def) = simple {
+            return Some((def, Vec::new()));
+        }
+        self.types.nominal_parts(ty).map(|(def, args)| (def, args.to_vec()))
+    }
+
+    fn call_static(
+        &mut self,
+        expr: &'a Expr,
+        def: TypeDefId,
+        name: ast::Ident,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        let decl = &self.defs.types[def.index()];
+        let type_name = self.text(decl.name);
+        match decl.methods.get(&name.name) {
+            Some(&id) if !self.defs.fns[id.index()].is_method => {
+                let sig = &self.defs.fns[id.index()];
+                if sig.is_private && sig.module != self.cx.module {
+                    let message = format!("`{}` is private to its module", self.text(name.name));
+                    self.error(codes::PRIVATE, name.span, message);
+                }
+                self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected)
+            }
+            Some(_) => {
+                let message = format!("`{}` needs an object: `{type_name}` is a type", self.text(name.name));
+                self.error(codes::NOT_CALLABLE, name.span, message);
+                self.poison_args(args)
+            }
+            None => {
+                let statics = decl.methods.iter().filter(|(_, id)| !self.defs.fns[id.index()].is_method);
+                let near = suggest(self.text(name.name), statics.map(|(s, _)| self.interner.name(*s)));
+                let message = format!("`{type_name}` has no function `{}`", self.text(name.name));
+                let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
+                if let Some(near) = near {
+                    report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+                }
+                self.diagnostics.push(report);
+                self.poison_args(args)
+            }
+        }
+    }
+
+    fn call_value(&mut self, expr: &'a Expr, span: Span, ty: Ty, args: &'a [Arg]) -> Ty {
+        let ty = self.types.resolve(ty);
+        let TyKind::Function(params, ret) = self.types.kind(ty).clone() else {
+            if ty != Ty::POISON {
+                let shown = self.show(ty);
+                self.error(codes::NOT_CALLABLE, span, format!("a `{shown}` cannot be called"));
+            }
+            return self.poison_args(args);
+        };
+        if args.len() != params.len() {
+            let message =
+                format!("this function takes {}, not {}", count(params.len(), "argument"), args.len());
+            self.error(codes::ARGUMENTS, expr.span, message);
+            return self.poison_args(args);
+        }
+        let mut sources = Vec::new();
+        for (index, (arg, &param)) in args.iter().zip(params.iter()).enumerate() {
+            if let Some(name) = arg.name {
+                self.error(codes::ARGUMENTS, name.span, "the parameters of a function value have no names");
+            }
+            self.expr_to(&arg.value, param);
+            sources.push((param, ArgSource::Given(index as u32)));
+        }
+        let fact = CallFact { target: Target::Value, type_args: Vec::new(), params: sources };
+        self.facts().calls.insert(expr.id, fact);
+        ret
+    }
+
+    pub(super) fn new_object(
+        &mut self,
+        expr: &'a Expr,
+        ty: &'a ast::TypeExpr,
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        let ast::TypeExprKind::Named { name, args: written } = &ty.kind else {
+            self.error(codes::NOT_CALLABLE, ty.span, "only classes and records are made by `new`");
+            return self.poison_args(args);
+        };
+        let def = match lookup(self.defs, self.cx.module, name.name) {
+            Found::One(Def::Type(def)) => def,
+            _ => {
+                self.type_expr(ty);
+                return self.poison_args(args);
+            }
+        };
+        let decl = &self.defs.types[def.index()];
+        let mut owner_args = Vec::new();
+        if !written.is_empty() || decl.type_params.is_empty() {
+            let made = self.type_expr(ty);
+            if made == Ty::POISON {
+                return self.poison_args(args);
+            }
+            if let Some((_, found)) = self.types.nominal_parts(made) {
+                owner_args = found.to_vec();
+            }
+        }
+        let Some(constructor) = decl.constructor else {
+            let report = match decl.kind {
+                TypeKind::Enum => {
+                    self.diagnostic(codes::NOT_CALLABLE, ty.span, "an enum's values are its constants")
+                }
+                _ => {
+                    let message = format!("a `{}` cannot be made by `new`", self.text(decl.name));
+                    self.diagnostic(codes::NOT_CALLABLE, ty.span, message)
+                }
+            };
+            self.diagnostics.push(report);
+            return self.poison_args(args);
+        };
+        let target = Target::Fn(constructor);
+        let made = self.call_fn(expr, ty.span, target, constructor, &owner_args, args, expected);
+        let known = &self.defs.known;
+        if Some(def) == known.map || Some(def) == known.set {
+            let key = self.types.nominal_parts(made).and_then(|(_, args)| args.first().copied());
+            if let Some(key) = key {
+                self.require_key(ty.span, key);
+            }
+        }
+        made
+    }
+
+    /// Reports a call that reaches outside from where nothing may.
+    pub(super) fn effect(&mut self, span: Span, id: FnId) {
+        if self.cx.effects {
+            return;
+        }
+        let name = self.text(self.defs.fns[id.index()].name);
+        let what = self.cx.pure_what;
+        let report = self
+            .diagnostic(codes::EFFECT, span, format!("`{name}` reaches outside, and this is {what}"))
+            .help("mark the function around it `lowlevel`, or call it from a task")
+            .label_in(
+                self.defs.modules[self.defs.fns[id.index()].module.index()].file,
+                self.defs.fns[id.index()].span,
+                "declared `lowlevel` here",
+            );
+        self.diagnostics.push(report);
+    }
+
+    /// A call of a declared function; `owner_args` are the type arguments of its owner, where known.
+    #[allow(clippy::too_many_arguments)]
+    fn call_fn(
+        &mut self,
+        expr: &'a Expr,
+        span: Span,
+        target: Target,
+        id: FnId,
+        owner_args: &[Ty],
+        args: &'a [Arg],
+        expected: Option<Ty>,
+    ) -> Ty {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        if def.is_lowlevel {
+            self.effect(span, id);
+        }
+        if let Some(intrinsic) = def.intrinsic {
+            return self.call_intrinsic(expr, span, intrinsic, id, args);
+        }
+        let mut type_args = owner_args.to_vec();
+        while type_args.len() < def.type_params.len() {
+            let fresh = self.types.fresh();
+            type_args.push(fresh);
+        }
+        let params: Vec<Ty> =
+            def.params.iter().map(|p| self.types.substitute(p.ty, &def.type_params, &type_args)).collect();
+        let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
+        let Some(places) = self.match_args(expr, span, id, args) else {
+            return self.poison_args(args);
+        };
+        if let Some(expected) = expected
+            && self.types.is_open(ret)
+        {
+            self.hint(ret, expected);
+        }
+        // Lambdas come last: their parameters' types are found from the others.
+        let is_lambda = |arg: &Arg| matches!(strip(&arg.value).kind, ExprKind::Lambda(_));
+        for lambdas in [false, true] {
+            for (arg, &place) in args.iter().zip(&places) {
+                if is_lambda(arg) != lambdas {
+                    continue;
+                }
+                let param = params[place];
+                let wanted = self.types.resolve(param);
+                let found = self.expr(&arg.value, Some(wanted));
+                self.require(&arg.value, found, param);
+                self.mark_moved(&arg.value);
+            }
+        }
+        let mut sources = Vec::new();
+        for (place, &param) in params.iter().enumerate() {
+            let given = places.iter().position(|&p| p == place);
+            let source = given.map_or(ArgSource::Default, |index| ArgSource::Given(index as u32));
+            sources.push((param, source));
+        }
+        let ret = self.types.resolve(ret);
+        if self.types.is_open(ret) || type_args.clone().into_iter().any(|t| self.types.is_open(t)) {
+            let name = self.text(def.name);
+            let report = self
+                .diagnostic(
+                    codes::CANNOT_INFER,
+                    span,
+                    format!("the type arguments of `{name}` cannot be seen here"),
+                )
+                .help("say the type of the variable it goes to, or after `new`");
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
+        let fact = CallFact { target, type_args, params: sources };
+        self.facts().calls.insert(expr.id, fact);
+        ret
+    }
+
+    /// Lets an expected result fix type arguments, as far as it goes.
+    fn hint(&mut self, ret: Ty, expected: Ty) {
+        let (ret, expected) = (self.types.resolve(ret), self.types.resolve(expected));
+        if self.types.is_open(expected) {
+            return;
+        }
+        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
+            (TyKind::Nominal(a, xs), TyKind::Nominal(b, ys)) if a == b => {
+                for (&x, &y) in xs.iter().zip(ys.iter()) {
+                    self.hint_exact(x, y);
+                }
+            }
+            (TyKind::Nullable(a), TyKind::Nullable(b)) | (TyKind::Fallible(a), TyKind::Fallible(b)) => {
+                self.hint(a, b)
+            }
+            (_, TyKind::Nullable(b)) | (_, TyKind::Fallible(b)) => self.hint(ret, b),
+            (TyKind::Fallible(a), _) | (TyKind::Nullable(a), _) => self.hint(a, expected),
+            _ => {}
+        }
+    }
+
+    fn hint_exact(&mut self, ret: Ty, expected: Ty) {
+        let ret = self.types.resolve(ret);
+        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
+            (TyKind::Infer(var), _) => self.types.set_inferred(var, expected),
+            _ => self.hint(ret, expected),
+        }
+    }
+
+    /// For each argument the parameter it is for; `None` after a report.
+    fn match_args(&mut self, expr: &Expr, span: Span, id: FnId, args: &[Arg]) -> Option<Vec<usize>> {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let name = match (def.body, def.owner) {
+            (Body::Constructor(_) | Body::Record(_), Some(owner)) => {
+                self.text(defs.types[owner.index()].name)
+            }
+            _ => self.text(def.name),
+        };
+        let mut places = Vec::new();
+        let mut named = false;
+        for (index, arg) in args.iter().enumerate() {
+            let place = match arg.name {
+                Some(word) => {
+                    named = true;
+                    match def.params.iter().position(|p| p.name == word.name) {
+                        Some(place) => place,
+                        None => {
+                            let text = self.text(word.name);
+                            let near = suggest(text, def.params.iter().map(|p| self.interner.name(p.name)));
+                            let mut report = self.diagnostic(
+                                codes::ARGUMENTS,
+                                word.span,
+                                format!("`{name}` has no parameter `{text}`"),
+                            );
+                            if let Some(near) = near {
+                                report = report.help(format!("did you mean `{near}`?")).edit(word.span, near);
+                            }
+                            self.diagnostics.push(report);
+                            return None;
+                        }
+                    }
+                }
+                None if named => {
+                    let message = "an argument without a name cannot follow one with a name";
+                    self.error(codes::ARGUMENTS, arg.value.span, message);
+                    return None;
+                }
+                None if index >= def.params.len() => {
+                    let takes = match def.params.len() {
+                        0 => "no arguments".to_string(),
+                        n => count(n, "argument"),
+                    };
+                    let report = self
+                        .diagnostic(codes::ARGUMENTS, arg.value.span, format!("`{name}` takes {takes}"))
+                        .label_in(defs.modules[def.module.index()].file, def.span, "declared here");
+                    self.diagnostics.push(report);
+                    return None;
+                }
+                None => index,
+            };
+            if places.contains(&place) {
+                let text = self.text(def.params[place].name);
+                self.error(
+                    codes::ARGUMENTS,
+                    arg.value.span,
+                    format!("the parameter `{text}` has a value already"),
+                );
+                return None;
+            }
+            places.push(place);
+        }
+        let missing = (0..def.params.len()).find(|p| !places.contains(p) && def.params[*p].default.is_none());
+        if let Some(missing) = missing {
+            let text = self.text(def.params[missing].name);
+            let ty = self.show(def.params[missing].ty);
+            let end = Span::new(expr.span.end.saturating_sub(1), expr.span.end);
+            let at = if args.is_empty() { span } else { end };
+            let report = self
+                .diagnostic(
+                    codes::ARGUMENTS,
+                    at,
+                    format!("`{name}` also needs the parameter `{text}`, a `{ty}`"),
+                )
+                .label_in(defs.modules[def.module.index()].file, def.span, "declared here");
+            self.diagnostics.push(report);
+            return None;
+        }
+        Some(places)
+    }
+
+    // ---- built-in calls that a signature cannot describe ----
+
+    fn call_intrinsic(
+        &mut self,
+        expr: &'a Expr,
+        span: Span,
+        intrinsic: Intrinsic,
+        id: FnId,
+        args: &'a [Arg],
+    ) -> Ty {
+        let name = self.text(self.defs.fns[id.index()].name);
+        let wanted = match intrinsic {
+            Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore => Some(1),
+            Intrinsic::IntOrDouble => Some(self.defs.fns[id.index()].params.len()),
+            Intrinsic::NewCommand => None,
+        };
+        if let Some(named) = args.iter().find_map(|a| a.name) {
+            self.error(codes::ARGUMENTS, named.span, format!("the arguments of `{name}` have no names"));
+            return self.poison_args(args);
+        }
+        if let Some(wanted) = wanted
+            && args.len() != wanted
+        {
+            let message = format!("`{name}` takes {}, not {}", count(wanted, "argument"), args.len());
+            self.error(codes::ARGUMENTS, expr.span, message);
+            return self.poison_args(args);
+        }
+        let mut params = Vec::new();
+        let ret = match intrinsic {
+            Intrinsic::Print => {
+                let ty = self.expr(&args[0].value, None);
+                let ty = self.types.resolve(ty);
+                self.require_text(args[0].value.span, ty);
+                Ty::VOID
+            }
+            Intrinsic::IsError => self.is_error(&args[0].value),
+            Intrinsic::Ignore => self.ignore(&args[0].value),
+            Intrinsic::IntOrDouble => self.int_or_double(span, args),
+            Intrinsic::NewCommand => self.new_command(expr, args),
+        };
+        for (index, arg) in args.iter().enumerate() {
+            let ty = self.facts().ty(arg.value.id);
+            params.push((ty, ArgSource::Given(index as u32)));
+        }
+        let fact = CallFact { target: Target::Intrinsic(intrinsic, id), type_args: Vec::new(), params };
+        self.facts().calls.insert(expr.id, fact);
+        ret
+    }
+
+    fn is_error(&mut self, arg: &'a Expr) -> Ty {
+        let ty = self.whole(arg, None);
+        let good = self.types.fallible_inner(ty).is_some() || self.is_subprocess(ty);
+        let error = self.error_type();
+        if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
+            let shown = self.show(ty);
+            let message = if ty == error {
+                "this is an error for certain here: it was tested before".to_string()
+            } else {
+                format!("a `{shown}` cannot be an error")
+            };
+            self.error(codes::CANNOT_FAIL, arg.span, message);
+        }
+        Ty::BOOL
+    }
+
+    fn ignore(&mut self, arg: &'a Expr) -> Ty {
+        let ty = self.whole(arg, None);
+        let list_of_failures = self.is_known(ty, self.defs.known.list)
+            && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
+                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
+            });
+        let good = self.types.fallible_inner(ty).is_some() || self.is_subprocess(ty) || list_of_failures;
+        if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
+            let shown = self.show(ty);
+            self.error(
+                codes::CANNOT_FAIL,
+                arg.span,
+                format!("a `{shown}` cannot fail: there is nothing to ignore"),
+            );
+        }
+        Ty::VOID
+    }
+
+    fn int_or_double(&mut self, span: Span, args: &'a [Arg]) -> Ty {
+        let mut result = Ty::INT;
+        for arg in args {
+            let ty = self.expr(&arg.value, None);
+            let ty = self.types.resolve(ty);
+            match ty {
+                Ty::INT => {}
+                Ty::DOUBLE => result = Ty::DOUBLE,
+                Ty::POISON | Ty::NEVER => return Ty::POISON,
+                _ => {
+                    self.require(&arg.value, ty, Ty::DOUBLE);
+                    return Ty::POISON;
+                }
+            }
+        }
+        let _ = span;
+        result
+    }
+
+    fn new_command(&mut self, expr: &'a Expr, args: &'a [Arg]) -> Ty {
+        let Some(command) = self.defs.known.command else { return Ty::POISON };
+        if args.is_empty() {
+            self.error(codes::ARGUMENTS, expr.span, "a Command needs the program's name");
+        }
+        for (index, arg) in args.iter().enumerate() {
+            if self.refuse_char(&arg.value) {
+                continue;
+            }
+            let ty = self.expr(&arg.value, None);
+            let ty = self.types.resolve(ty);
+            if index == 0 {
+                let string = self.string();
+                self.require(&arg.value, ty, string);
+            } else {
+                self.require_text(arg.value.span, ty);
+            }
+        }
+        self.types.nominal(command, &[])
+    }
+}

@@ -1,0 +1,85 @@
+//! What is known at a point of a body: whether it is reached, which locals are narrowed, unassigned or unhandled.
+
+use crate::types::Ty;
+use dscript_grammar::span::NodeId;
+
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    pub dead: bool,
+    /// Locals whose type here is narrower than declared.
+    narrowed: Vec<(NodeId, Ty)>,
+    /// Locals that may have no value yet.
+    unassigned: Vec<NodeId>,
+    /// Locals that hold a started Subprocess nobody has looked at.
+    pending: Vec<NodeId>,
+}
+
+impl Flow {
+    pub fn narrowed(&self, local: NodeId) -> Option<Ty> {
+        self.narrowed.iter().find(|n| n.0 == local).map(|n| n.1)
+    }
+
+    pub fn narrow(&mut self, local: NodeId, ty: Ty) {
+        self.widen(local);
+        self.narrowed.push((local, ty));
+    }
+
+    pub fn widen(&mut self, local: NodeId) {
+        self.narrowed.retain(|n| n.0 != local);
+    }
+
+    pub fn declare_unassigned(&mut self, local: NodeId) {
+        self.unassigned.push(local);
+    }
+
+    pub fn assign(&mut self, local: NodeId) {
+        self.unassigned.retain(|&n| n != local);
+    }
+
+    pub fn is_unassigned(&self, local: NodeId) -> bool {
+        !self.dead && self.unassigned.contains(&local)
+    }
+
+    pub fn set_pending(&mut self, local: NodeId) {
+        if !self.pending.contains(&local) {
+            self.pending.push(local);
+        }
+    }
+
+    pub fn handle(&mut self, local: NodeId) {
+        self.pending.retain(|&n| n != local);
+    }
+
+    pub fn is_pending(&self, local: NodeId) -> bool {
+        self.pending.contains(&local)
+    }
+
+    /// The pending locals of this point; none where it is never reached.
+    pub fn pending(&self) -> &[NodeId] {
+        if self.dead { &[] } else { &self.pending }
+    }
+
+    /// What is known where two ways meet.
+    pub fn join(&mut self, other: &Flow) {
+        if other.dead {
+            return;
+        }
+        if self.dead {
+            *self = other.clone();
+            return;
+        }
+        self.narrowed.retain(|n| other.narrowed.contains(n));
+        for &local in &other.unassigned {
+            if !self.unassigned.contains(&local) {
+                self.unassigned.push(local);
+            }
+        }
+        for &local in &other.pending {
+            self.set_pending(local);
+        }
+    }
+
+    pub fn dead() -> Flow {
+        Flow { dead: true, ..Flow::default() }
+    }
+}

@@ -1,0 +1,238 @@
+//! Literals, lists, maps and text.
+
+use super::Checker;
+use super::ops::{has_text, is_key};
+use crate::types::Ty;
+use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
+use dscript_grammar::codes;
+use dscript_grammar::span::Span;
+use rustc_hash::FxHashMap;
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn int(&mut self, value: u64, span: Span, negated: bool, expected: Option<Ty>) -> Ty {
+        let limit = i64::MAX as u64 + u64::from(negated);
+        if value > limit {
+            return self.error(
+                codes::LITERAL_RANGE,
+                span,
+                "the number does not fit an int: its limits are -9223372036854775808 and 9223372036854775807",
+            );
+        }
+        let _ = expected;
+        Ty::INT
+    }
+
+    pub(super) fn duration(&mut self, value: u64, span: Span, negated: bool) -> Ty {
+        let limit = i64::MAX as u64 + u64::from(negated);
+        if value > limit {
+            return self.error(codes::LITERAL_RANGE, span, "the Duration is longer than 292 years");
+        }
+        Ty::DURATION
+    }
+
+    pub(super) fn string_literal(&mut self, parts: &'a [StrPart]) -> Ty {
+        for part in parts {
+            if let StrPart::Expr(expr) = part {
+                self.text_operand(expr);
+            }
+        }
+        self.string()
+    }
+
+    /// An expression that is turned into text.
+    pub(super) fn text_operand(&mut self, expr: &'a Expr) {
+        if self.refuse_char(expr) {
+            return;
+        }
+        let ty = self.expr(expr, None);
+        let ty = self.types.resolve(ty);
+        self.require_text(expr.span, ty);
+    }
+
+    pub(super) fn require_text(&mut self, span: Span, ty: Ty) {
+        if has_text(self.types, ty) || ty == Ty::NEVER {
+            return;
+        }
+        let shown = self.show(ty);
+        let mut report = self.diagnostic(codes::NO_TEXT, span, format!("a `{shown}` has no text"));
+        if self.types.fallible_inner(ty).is_some() {
+            report = report
+                .help("handle the failure first: `try`, `isError` or `??`")
+                .edit(Span::new(span.start, span.start), "try ");
+        } else if self.types.nullable_inner(ty).is_some() || ty == Ty::NULL {
+            report = report.help("say what to show instead of null: `x ?? \"...\"`");
+        }
+        self.diagnostics.push(report);
+    }
+
+    /// A character literal is an int: as text it would be a number, which nobody means.
+    pub(super) fn refuse_char(&mut self, expr: &Expr) -> bool {
+        let ExprKind::Char(code) = super::stmt::strip(expr).kind else { return false };
+        let shown = match char::from_u32(code) {
+            Some('"') => "\\\"".to_string(),
+            Some('\\') => "\\\\".to_string(),
+            Some(c) => c.escape_debug().to_string(),
+            None => String::new(),
+        };
+        let report = self
+            .diagnostic(codes::NO_TEXT, expr.span, "a character literal is a number, not a text")
+            .help(format!("write the String \"{shown}\""))
+            .edit(expr.span, format!("\"{shown}\""));
+        self.diagnostics.push(report);
+        true
+    }
+
+    pub(super) fn list(&mut self, span: Span, items: &'a [Expr], expected: Option<Ty>) -> Ty {
+        let wanted = expected.and_then(|ty| self.expected_args(ty, self.defs.known.list)).map(|args| args[0]);
+        let wanted = wanted.filter(|&ty| !self.types.is_open(ty));
+        let element = match wanted {
+            Some(element) => {
+                for item in items {
+                    self.expr_to(item, element);
+                }
+                element
+            }
+            None => {
+                let mut element = Ty::NEVER;
+                for item in items {
+                    let ty = self.expr(item, None);
+                    let ty = self.types.resolve(ty);
+                    element = match self.join(element, ty) {
+                        Some(joined) => joined,
+                        None => {
+                            let (a, b) = (self.show(element), self.show(ty));
+                            let message = format!("the list holds `{a}`; this is `{b}`");
+                            self.error(codes::MISMATCH, item.span, message)
+                        }
+                    };
+                }
+                if matches!(element, Ty::NEVER | Ty::NULL) {
+                    if let Some(args) = expected.and_then(|ty| self.expected_args(ty, self.defs.known.list)) {
+                        args[0]
+                    } else {
+                        self.error(codes::CANNOT_INFER, span, "what this list is to hold cannot be seen here")
+                    }
+                } else {
+                    element
+                }
+            }
+        };
+        match self.defs.known.list {
+            Some(list) => self.types.nominal(list, &[element]),
+            None => Ty::POISON,
+        }
+    }
+
+    pub(super) fn map_literal(
+        &mut self,
+        span: Span,
+        entries: &'a [(Expr, Expr)],
+        expected: Option<Ty>,
+    ) -> Ty {
+        let wanted = expected.and_then(|ty| self.expected_args(ty, self.defs.known.map));
+        let known = wanted.as_ref().map(|args| (args[0], args[1]));
+        let known = known.filter(|&(k, v)| !self.types.is_open(k) && !self.types.is_open(v));
+        self.duplicate_keys(entries);
+        let (key, value) = match known {
+            Some((key, value)) => {
+                for (k, v) in entries {
+                    self.expr_to(k, key);
+                    self.expr_to(v, value);
+                }
+                (key, value)
+            }
+            None => {
+                let (mut key, mut value) = (Ty::NEVER, Ty::NEVER);
+                for (k, v) in entries {
+                    for (expr, joined, what) in [(k, &mut key, "keys are"), (v, &mut value, "values are")] {
+                        let ty = self.expr(expr, None);
+                        let ty = self.types.resolve(ty);
+                        *joined = match self.join(*joined, ty) {
+                            Some(both) => both,
+                            None => {
+                                let (a, b) = (self.show(*joined), self.show(ty));
+                                let message = format!("the map's {what} `{a}`; this is `{b}`");
+                                self.error(codes::MISMATCH, expr.span, message)
+                            }
+                        };
+                    }
+                }
+                match (wanted, entries.is_empty()) {
+                    (Some(args), true) => (args[0], args[1]),
+                    (None, true) => {
+                        let ty = self.error(
+                            codes::CANNOT_INFER,
+                            span,
+                            "what this map is to hold cannot be seen here",
+                        );
+                        (ty, ty)
+                    }
+                    _ => (key, value),
+                }
+            }
+        };
+        self.require_key(span, key);
+        match self.defs.known.map {
+            Some(map) => self.types.nominal(map, &[key, value]),
+            None => Ty::POISON,
+        }
+    }
+
+    pub(super) fn require_key(&mut self, span: Span, key: Ty) {
+        let key = self.types.resolve(key);
+        if !is_key(self.types, self.defs, key) && key != Ty::NEVER {
+            let shown = self.show(key);
+            let report = self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key"));
+            self.diagnostics.push(
+                report.help(
+                    "keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these",
+                ),
+            );
+        }
+    }
+
+    fn duplicate_keys(&mut self, entries: &'a [(Expr, Expr)]) {
+        #[derive(PartialEq, Eq, Hash)]
+        enum Key<'k> {
+            Int(u64),
+            Text(&'k str),
+        }
+        let mut seen: FxHashMap<Key<'_>, Span> = FxHashMap::default();
+        for (key, _) in entries {
+            let constant = match &key.kind {
+                ExprKind::Int(n) => Key::Int(*n),
+                ExprKind::Str(parts) => match &parts[..] {
+                    [] => Key::Text(""),
+                    [StrPart::Text(text)] => Key::Text(text),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            if let Some(first) = seen.get(&constant).copied() {
+                let report = self
+                    .diagnostic(codes::DUPLICATE, key.span, "this key stands twice in the map")
+                    .label(first, "first here");
+                self.diagnostics.push(report);
+            } else {
+                seen.insert(constant, key.span);
+            }
+        }
+    }
+
+    /// The arguments of an expected collection type, through `?` and `!`.
+    pub(super) fn expected_args(&mut self, ty: Ty, def: Option<crate::defs::TypeDefId>) -> Option<Vec<Ty>> {
+        let mut ty = self.types.resolve(ty);
+        while let Some(inner) = self.types.nullable_inner(ty).or_else(|| self.types.fallible_inner(ty)) {
+            ty = inner;
+        }
+        match self.types.nominal_parts(ty) {
+            Some((found, args)) if Some(found) == def => Some(args.to_vec()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn class_of(&mut self, expr: &'a ast::TypeExpr) -> Ty {
+        let ty = self.type_expr(expr);
+        self.types.intern(crate::types::TyKind::Class(ty))
+    }
+}

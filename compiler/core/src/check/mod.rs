@@ -1,0 +1,660 @@
+//! Types, failures, effects and flow of every body.
+//!
+//! One pass over each body, in the order of the text, carrying a [`Flow`]. Types flow down as expectations and
+//! up as results; what is found goes into [`Facts`]. A mistake is reported once and becomes `Poison`, which
+//! fits everything.
+
+mod call;
+mod expr;
+mod flow;
+mod literal;
+mod ops;
+mod stmt;
+
+use crate::defs::*;
+use crate::facts::Facts;
+use crate::names::{self, Found};
+use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::ast;
+use dscript_grammar::codes::{self, Code};
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
+use flow::Flow;
+pub use ops::binary_type;
+use rustc_hash::FxHashMap;
+pub(crate) use stmt::each_child;
+
+pub struct Checker<'a, 'c> {
+    pub defs: &'c Defs<'a>,
+    pub types: &'c mut Types,
+    pub interner: &'c Interner,
+    pub diagnostics: &'c mut Vec<Diagnostic>,
+    pub facts: Vec<Facts>,
+    cx: Context,
+}
+
+/// A local variable or parameter.
+#[derive(Clone, Debug)]
+struct Local {
+    name: Symbol,
+    node: NodeId,
+    span: Span,
+    ty: Ty,
+    is_final: bool,
+    /// How many assignments there are, its initial value included.
+    assigned: u32,
+    /// Whether its value was ever read.
+    read: bool,
+    /// The number of lambdas around its declaration.
+    depth: u32,
+}
+
+/// How the current function or lambda may end.
+#[derive(Clone, Debug)]
+enum Ending {
+    /// Returns values of this type.
+    Returns(Ty),
+    /// A lambda whose result is found from its body.
+    Infer { found: Vec<Ty>, fails: bool },
+    /// An initializer or a constructor: nothing may fail in it.
+    Nothing(&'static str),
+}
+
+/// A loop or labelled statement around the current place.
+struct Jump {
+    label: Option<Symbol>,
+    breaks: Flow,
+    has_break: bool,
+    /// How many locals there were before it.
+    locals: usize,
+}
+
+struct LambdaFrame {
+    node: NodeId,
+    captures: Vec<NodeId>,
+    captures_this: bool,
+}
+
+/// The body that is being checked.
+struct Context {
+    module: ModuleId,
+    owner: Option<TypeDefId>,
+    /// The type of `this`, where there is one.
+    this: Option<Ty>,
+    type_params: Vec<TypeParamId>,
+    ending: Ending,
+    effects: bool,
+    /// What to say where an effect is met in a pure body.
+    pure_what: &'static str,
+    flow: Flow,
+    locals: Vec<Local>,
+    /// Where each scope's locals begin.
+    scopes: Vec<usize>,
+    jumps: Vec<Jump>,
+    lambdas: Vec<LambdaFrame>,
+    /// Captures to be judged when the body is done: local, place.
+    captured: Vec<(NodeId, Span)>,
+    /// Locals of closed scopes, for the judgement of captures.
+    assigned: FxHashMap<NodeId, (u32, Span)>,
+    in_constructor: bool,
+    is_task: bool,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            module: ModuleId(0),
+            owner: None,
+            this: None,
+            type_params: Vec::new(),
+            ending: Ending::Returns(Ty::VOID),
+            effects: false,
+            pure_what: "a pure function",
+            flow: Flow::default(),
+            locals: Vec::new(),
+            scopes: Vec::new(),
+            jumps: Vec::new(),
+            lambdas: Vec::new(),
+            captured: Vec::new(),
+            assigned: FxHashMap::default(),
+            in_constructor: false,
+            is_task: false,
+        }
+    }
+}
+
+impl<'a, 'c> Checker<'a, 'c> {
+    pub fn new(
+        defs: &'c Defs<'a>,
+        types: &'c mut Types,
+        interner: &'c Interner,
+        diagnostics: &'c mut Vec<Diagnostic>,
+    ) -> Self {
+        let facts = defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
+        Self { defs, types, interner, diagnostics, facts, cx: Context::default() }
+    }
+
+    /// Checks every body of every module.
+    pub fn run(&mut self) {
+        for index in 0..self.defs.consts.len() {
+            self.constant(ConstId(index as u32));
+        }
+        for index in 0..self.defs.fns.len() {
+            self.function(FnId(index as u32));
+        }
+        for index in 0..self.defs.tasks.len() {
+            self.task(TaskId(index as u32));
+        }
+    }
+
+    fn constant(&mut self, id: ConstId) {
+        let def = &self.defs.consts[id.index()];
+        let (Some(init), ty) = (def.init, def.ty) else { return };
+        self.cx = Context {
+            module: def.module,
+            owner: def.owner,
+            ending: Ending::Nothing("an initializer"),
+            pure_what: "an initializer",
+            ..Context::default()
+        };
+        self.cx.scopes.push(0);
+        self.expr_to(init, ty);
+    }
+
+    fn function(&mut self, id: FnId) {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        self.cx = Context {
+            module: def.module,
+            owner: def.owner,
+            type_params: def.type_params.clone(),
+            ending: Ending::Returns(def.ret),
+            effects: def.is_lowlevel,
+            ..Context::default()
+        };
+        if let Some(owner) = def.owner.filter(|_| def.is_method) {
+            self.cx.this = Some(self.self_type(owner));
+        }
+        self.defaults(&def.params);
+        match def.body {
+            Body::None => {}
+            Body::Block(block) => {
+                self.open_params(&def.params);
+                self.body(block, def.ret);
+            }
+            Body::Constructor(block) => self.constructor(def, block),
+            Body::Record(compact) => self.record_constructor(def, compact),
+        }
+    }
+
+    /// The type of `this` in a type's own members.
+    fn self_type(&mut self, owner: TypeDefId) -> Ty {
+        let known = &self.defs.known;
+        let simple = [
+            (known.int, Ty::INT),
+            (known.double, Ty::DOUBLE),
+            (known.boolean, Ty::BOOL),
+            (known.duration, Ty::DURATION),
+            (known.time, Ty::TIME),
+        ];
+        if let Some((_, ty)) = simple.iter().find(|(def, _)| *def == Some(owner)) {
+            return *ty;
+        }
+        let params = self.defs.types[owner.index()].type_params.clone();
+        let args: Vec<Ty> = params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
+        self.types.nominal(owner, &args)
+    }
+
+    /// Default values are pure and may use the parameters before their own.
+    fn defaults(&mut self, params: &'c [ParamSig<'a>]) {
+        if params.iter().all(|p| p.default.is_none()) {
+            return;
+        }
+        let effects = std::mem::replace(&mut self.cx.effects, false);
+        let ending = std::mem::replace(&mut self.cx.ending, Ending::Nothing("a default value"));
+        let this = self.cx.this.take();
+        let what = std::mem::replace(&mut self.cx.pure_what, "a default value");
+        self.cx.scopes.push(self.cx.locals.len());
+        for param in params {
+            if let Some(default) = param.default {
+                self.expr_to(default, param.ty);
+            }
+            self.declare_param(param);
+        }
+        self.cx.locals.clear();
+        self.cx.scopes.clear();
+        self.cx.flow = Flow::default();
+        self.cx.effects = effects;
+        self.cx.ending = ending;
+        self.cx.this = this;
+        self.cx.pure_what = what;
+    }
+
+    fn declare_param(&mut self, param: &ParamSig<'a>) {
+        self.declare(Local {
+            name: param.name,
+            node: param.node,
+            span: param.span,
+            ty: param.ty,
+            is_final: false,
+            assigned: 1,
+            read: true,
+            depth: 0,
+        });
+    }
+
+    fn open_params(&mut self, params: &'c [ParamSig<'a>]) {
+        self.cx.scopes.push(self.cx.locals.len());
+        for param in params {
+            self.declare_param(param);
+        }
+    }
+
+    fn body(&mut self, block: &'a ast::Block, ret: Ty) {
+        self.block(block);
+        self.end_of_body(block.span, ret);
+        self.close_scope();
+        self.judge_captures();
+    }
+
+    /// A body whose end is reached must not owe a value.
+    fn end_of_body(&mut self, span: Span, ret: Ty) {
+        if self.cx.flow.dead || ret == Ty::VOID || ret == Ty::POISON {
+            return;
+        }
+        if self.types.fallible_inner(ret) == Some(Ty::VOID) {
+            return;
+        }
+        let brace = Span::new(span.end.saturating_sub(1), span.end);
+        self.error(codes::MISSING_RETURN, brace, "a path reaches the end of the function without `return`");
+    }
+
+    fn constructor(&mut self, def: &'c FnDef<'a>, block: &'a ast::Block) {
+        let Some(owner) = def.owner else { return };
+        self.cx.this = Some(self.self_type(owner));
+        self.cx.ending = Ending::Nothing("a constructor");
+        self.cx.pure_what = "a constructor";
+        self.cx.effects = false;
+        self.cx.in_constructor = true;
+        self.open_params(&def.params);
+        self.field_initializers(owner);
+        self.block(block);
+        let fields = &self.defs.types[owner.index()].fields;
+        for (index, field) in fields.iter().enumerate() {
+            if self.cx.flow.is_unassigned(field_node(index as u32)) {
+                let name = self.interner.name(field.name);
+                let text = format!("the field `{name}` has no value at the end of the constructor");
+                self.error(codes::CONSTRUCTOR, def.span, text);
+            }
+        }
+        self.close_scope();
+        self.judge_captures();
+    }
+
+    fn field_initializers(&mut self, owner: TypeDefId) {
+        let defs = self.defs;
+        for (index, field) in defs.types[owner.index()].fields.iter().enumerate() {
+            match field.init {
+                Some(init) => {
+                    self.expr_to(init, field.ty);
+                }
+                None => self.cx.flow.declare_unassigned(field_node(index as u32)),
+            }
+        }
+    }
+
+    fn record_constructor(&mut self, def: &'c FnDef<'a>, compact: Option<&'a ast::Block>) {
+        let Some(owner) = def.owner else { return };
+        self.cx.ending = Ending::Nothing("a constructor");
+        self.cx.pure_what = "a constructor";
+        self.open_params(&def.params);
+        if self.defs.types[owner.index()].kind == TypeKind::Class {
+            self.field_initializers(owner);
+            for sig in self.defs.types[owner.index()].fields.iter().filter(|f| f.init.is_none()) {
+                let text = format!("the field `{}` has no value", self.interner.name(sig.name));
+                let report = self.diagnostic(codes::CONSTRUCTOR, sig.span, text);
+                self.diagnostics.push(report.help("give it one here, or in a constructor"));
+            }
+        }
+        if let Some(block) = compact {
+            self.block(block);
+        }
+        self.close_scope();
+        self.judge_captures();
+    }
+
+    fn task(&mut self, id: TaskId) {
+        let defs = self.defs;
+        let def = &defs.tasks[id.index()];
+        let result = self.types.fallible(Ty::BOOL);
+        self.cx = Context {
+            module: def.module,
+            ending: Ending::Returns(result),
+            effects: true,
+            is_task: true,
+            ..Context::default()
+        };
+        self.defaults(&def.params);
+        self.open_params(&def.params);
+        match def.body {
+            TaskBody::Block(block) => {
+                let returns_value = names_return_value(&block.stmts);
+                self.block(block);
+                if returns_value && !self.cx.flow.dead {
+                    let brace = Span::new(block.span.end.saturating_sub(1), block.span.end);
+                    let text = "a task that returns a value must do so on every path";
+                    self.error(codes::MISSING_RETURN, brace, text);
+                }
+            }
+            TaskBody::Script(stmts) => self.stmts(stmts),
+        }
+        self.close_scope();
+        self.judge_captures();
+        if let Some(undo) = def.undo {
+            self.cx.flow = Flow::default();
+            let result = self.types.fallible(Ty::VOID);
+            self.cx.ending = Ending::Returns(result);
+            self.cx.is_task = false;
+            self.cx.assigned.clear();
+            self.open_params(&def.params);
+            self.block(undo);
+            self.close_scope();
+            self.judge_captures();
+        }
+    }
+
+    // ---- reports ----
+
+    fn file(&self) -> FileId {
+        self.defs.modules[self.cx.module.index()].file
+    }
+
+    fn diagnostic(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.file(), span, message)
+    }
+
+    /// Reports a mistake; its expression's type is then unknown.
+    fn error(&mut self, code: Code, span: Span, message: impl Into<String>) -> Ty {
+        let report = self.diagnostic(code, span, message);
+        self.diagnostics.push(report);
+        Ty::POISON
+    }
+
+    fn text(&self, name: Symbol) -> &'c str {
+        self.interner.name(name)
+    }
+
+    /// A type as the user writes it.
+    pub fn show(&mut self, ty: Ty) -> String {
+        let ty = self.types.resolve(ty);
+        show_type(self.types, self.defs, self.interner, ty)
+    }
+
+    // ---- scopes ----
+
+    fn facts(&mut self) -> &mut Facts {
+        &mut self.facts[self.cx.module.index()]
+    }
+
+    fn declare(&mut self, local: Local) {
+        let node = local.node;
+        let ty = local.ty;
+        if let Some(first) = self.cx.locals.iter().find(|l| l.name == local.name) {
+            let text = format!("the variable `{}` is declared twice here", self.interner.name(local.name));
+            let report =
+                self.diagnostic(codes::DUPLICATE, local.span, text).label(first.span, "first declared here");
+            self.diagnostics.push(report);
+        }
+        self.cx.locals.push(Local { depth: self.cx.lambdas.len() as u32, ..local });
+        self.facts().locals.insert(node, ty);
+    }
+
+    fn open_scope(&mut self) {
+        self.cx.scopes.push(self.cx.locals.len());
+    }
+
+    fn close_scope(&mut self) {
+        let start = self.cx.scopes.pop().unwrap_or(0);
+        let closed = self.cx.locals.split_off(start);
+        for local in closed {
+            if self.cx.flow.pending().contains(&local.node) {
+                self.report_pending(&local);
+            }
+            self.cx.flow.handle(local.node);
+            self.cx.assigned.insert(local.node, (local.assigned, local.span));
+            let fallible = self.types.fallible_inner(local.ty).is_some();
+            if fallible && !local.read {
+                let name = self.text(local.name);
+                let message = format!("the failure that `{name}` may hold is never looked at");
+                let report = self.diagnostic(codes::UNHANDLED, local.span, message).help(format!(
+                    "test it with `isError({name})`, or say that it does not matter: `ignore({name})`"
+                ));
+                self.diagnostics.push(report);
+            }
+        }
+    }
+
+    fn report_pending(&mut self, local: &Local) {
+        let name = self.text(local.name);
+        let message = format!("nobody looks at the Subprocess `{name}` on some path");
+        let report = self.diagnostic(codes::SUBPROCESS, local.span, message).help(format!(
+            "test it with `isError({name})`, wait for it, store or return it, or `ignore({name})`"
+        ));
+        self.diagnostics.push(report);
+    }
+
+    /// `return` and `fail` leave all scopes: what is pending then will stay so.
+    fn leave_body(&mut self) {
+        let pending: Vec<NodeId> = self.cx.flow.pending().to_vec();
+        let depth = self.cx.lambdas.len() as u32;
+        for node in pending {
+            if let Some(local) = self.cx.locals.iter().find(|l| l.node == node && l.depth == depth).cloned() {
+                self.report_pending(&local);
+                self.forget_pending(node);
+            }
+        }
+        self.cx.flow = Flow::dead();
+    }
+
+    /// After one report a local is not spoken of again.
+    fn forget_pending(&mut self, node: NodeId) {
+        self.cx.flow.handle(node);
+        for jump in &mut self.cx.jumps {
+            jump.breaks.handle(node);
+        }
+    }
+
+    fn local_index(&self, name: Symbol) -> Option<usize> {
+        self.cx.locals.iter().rposition(|l| l.name == name)
+    }
+
+    fn judge_captures(&mut self) {
+        for (node, span) in std::mem::take(&mut self.cx.captured) {
+            let Some(&(count, declared)) = self.cx.assigned.get(&node) else { continue };
+            if count > 1 {
+                let report = self
+                    .diagnostic(
+                        codes::CAPTURE,
+                        span,
+                        "a lambda may only use variables that are assigned once",
+                    )
+                    .label(declared, "this one is assigned more often")
+                    .help("copy it into a new variable before the lambda");
+                self.diagnostics.push(report);
+            }
+        }
+    }
+
+    fn lookup(&mut self, name: Symbol, span: Span) -> Option<Def> {
+        match names::lookup(self.defs, self.cx.module, name) {
+            Found::One(def) => Some(def),
+            Found::Two(a, b) => {
+                let (a, b) = (&self.defs.modules[a.index()].path, &self.defs.modules[b.index()].path);
+                let message = format!("`{}` is declared by both `{a}` and `{b}`", self.text(name));
+                let report = self.diagnostic(codes::AMBIGUOUS, span, message);
+                self.diagnostics.push(report.help("import the one that is meant by its name"));
+                None
+            }
+            Found::Private(module) => {
+                let path = &self.defs.modules[module.index()].path;
+                let message = format!("`{}` is private to module `{path}`", self.text(name));
+                self.error(codes::PRIVATE, span, message);
+                None
+            }
+            Found::Nothing => {
+                self.unknown_name(name, span);
+                None
+            }
+        }
+    }
+
+    fn unknown_name(&mut self, name: Symbol, span: Span) {
+        let text = self.text(name);
+        let script_local = self.script_declares(name);
+        if script_local {
+            let message = format!("`{text}` is a local of the script, which functions do not see");
+            let report = self.diagnostic(codes::SCRIPT_LOCAL, span, message);
+            self.diagnostics.push(report.help("pass it as a parameter, or make it `static final`"));
+            return;
+        }
+        let own = &self.defs.modules[self.cx.module.index()];
+        let imported = own.globs.iter().map(|g| &self.defs.modules[g.index()].names).chain([&own.names]);
+        let members = self.cx.owner.iter().flat_map(|o| {
+            let def = &self.defs.types[o.index()];
+            def.fields.iter().map(|f| f.name).chain(def.methods.keys().copied())
+        });
+        let all = self
+            .cx
+            .locals
+            .iter()
+            .map(|l| l.name)
+            .chain(members)
+            .chain(imported.flat_map(|m| m.keys().copied()));
+        let near = names::suggest(text, all.map(|s| self.interner.name(s)));
+        let mut report = self.diagnostic(codes::UNKNOWN_NAME, span, format!("there is no `{text}` here"));
+        if let Some(near) = near {
+            report = report.help(format!("did you mean `{near}`?")).edit(span, near);
+        }
+        self.diagnostics.push(report);
+    }
+
+    fn script_declares(&self, name: Symbol) -> bool {
+        let module = &self.defs.modules[self.cx.module.index()];
+        module.ast.script.iter().any(|stmt| match &stmt.kind {
+            ast::StmtKind::Local(local) => local.vars.iter().any(|v| v.name.name == name),
+            _ => false,
+        })
+    }
+
+    fn type_expr(&mut self, expr: &ast::TypeExpr) -> Ty {
+        let mut resolver = names::TypeResolver {
+            defs: self.defs,
+            types: self.types,
+            interner: self.interner,
+            diagnostics: self.diagnostics,
+            module: self.cx.module,
+            type_params: &self.cx.type_params,
+        };
+        let ty = resolver.resolve(expr);
+        self.facts().type_exprs.insert(expr.id, ty);
+        ty
+    }
+
+    fn string(&mut self) -> Ty {
+        match self.defs.known.string {
+            Some(def) => self.types.nominal(def, &[]),
+            None => Ty::POISON,
+        }
+    }
+
+    fn error_type(&mut self) -> Ty {
+        match self.defs.known.error {
+            Some(def) => self.types.nominal(def, &[]),
+            None => Ty::POISON,
+        }
+    }
+
+    fn is_string(&self, ty: Ty) -> bool {
+        self.is_known(ty, self.defs.known.string)
+    }
+
+    fn is_subprocess(&self, ty: Ty) -> bool {
+        self.is_known(ty, self.defs.known.subprocess)
+    }
+
+    fn is_known(&self, ty: Ty, known: Option<TypeDefId>) -> bool {
+        known.is_some() && self.types.nominal_parts(ty).map(|(def, _)| def) == known
+    }
+}
+
+/// The node under which a constructor's flow keeps a field of `this`.
+fn field_node(field: u32) -> NodeId {
+    NodeId(u32::MAX - field)
+}
+
+/// Whether `return VALUE;` stands anywhere in the body itself.
+fn names_return_value(stmts: &[ast::Stmt]) -> bool {
+    fn block(b: &ast::Block) -> bool {
+        names_return_value(&b.stmts)
+    }
+    stmts.iter().any(|s| match &s.kind {
+        ast::StmtKind::Return(value) => value.is_some(),
+        ast::StmtKind::If { then, else_, .. } => {
+            names_return_value(std::slice::from_ref(then))
+                || else_.as_ref().is_some_and(|e| names_return_value(std::slice::from_ref(e)))
+        }
+        ast::StmtKind::While { body, .. }
+        | ast::StmtKind::DoWhile { body, .. }
+        | ast::StmtKind::For { body, .. }
+        | ast::StmtKind::ForEach { body, .. }
+        | ast::StmtKind::Labeled { body, .. } => names_return_value(std::slice::from_ref(body)),
+        ast::StmtKind::Block(b) | ast::StmtKind::Every { body: b, .. } => block(b),
+        ast::StmtKind::Within { body, else_, .. } => block(body) || else_.as_ref().is_some_and(block),
+        ast::StmtKind::Retry { body, else_, .. } => {
+            block(body) || else_.as_ref().is_some_and(|e| block(&e.body))
+        }
+        ast::StmtKind::Switch(switch) => switch.arms.iter().any(|arm| match &arm.body {
+            ast::ArmBody::Block(b) => block(b),
+            ast::ArmBody::Expr(_) => false,
+        }),
+        _ => false,
+    })
+}
+
+/// A type as the user writes it.
+pub fn show_type(types: &Types, defs: &Defs<'_>, interner: &Interner, ty: Ty) -> String {
+    let show = |t: &Ty| show_type(types, defs, interner, *t);
+    let grouped = |t: &Ty| match types.kind(*t) {
+        TyKind::Function(..) => format!("({})", show(t)),
+        _ => show(t),
+    };
+    match types.kind(ty) {
+        TyKind::Poison => "?".into(),
+        TyKind::Never => "never".into(),
+        TyKind::Void => "void".into(),
+        TyKind::Null => "null".into(),
+        TyKind::Int => "int".into(),
+        TyKind::Double => "double".into(),
+        TyKind::Bool => "boolean".into(),
+        TyKind::Duration => "Duration".into(),
+        TyKind::Time => "Time".into(),
+        TyKind::Range => "range".into(),
+        TyKind::Infer(_) => "?".into(),
+        TyKind::Param(p) => interner.name(defs.type_params[p.index()].name).into(),
+        TyKind::Nullable(t) => format!("{}?", grouped(t)),
+        TyKind::Fallible(t) => format!("{}!", grouped(t)),
+        TyKind::Class(t) => format!("Class<{}>", show(t)),
+        TyKind::Function(params, ret) => {
+            let params: Vec<String> = params.iter().map(show).collect();
+            format!("({}) -> {}", params.join(", "), show(ret))
+        }
+        TyKind::Nominal(def, args) => {
+            let name = interner.name(defs.types[def.index()].name);
+            if args.is_empty() {
+                return name.into();
+            }
+            let args: Vec<String> = args.iter().map(show).collect();
+            format!("{name}<{}>", args.join(", "))
+        }
+    }
+}

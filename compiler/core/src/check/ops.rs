@@ -1,0 +1,222 @@
+//! What operators mean for which types, and which type fits where another is wanted.
+
+use super::Checker;
+use crate::defs::{Defs, TypeKind};
+use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::ast::BinaryOp;
+
+/// The type of `left op right`; `None` where the operator does not fit.
+pub fn binary_type(types: &Types, defs: &Defs<'_>, op: BinaryOp, left: Ty, right: Ty) -> Option<Ty> {
+    use BinaryOp::*;
+    if left == Ty::POISON || right == Ty::POISON {
+        return Some(if matches!(op, And | Or | Eq | Ne | Lt | Le | Gt | Ge) {
+            Ty::BOOL
+        } else {
+            Ty::POISON
+        });
+    }
+    let is_string = |ty: Ty| {
+        defs.known.string.is_some() && types.nominal_parts(ty).map(|(def, _)| def) == defs.known.string
+    };
+    let numbers = matches!(left, Ty::INT | Ty::DOUBLE) && matches!(right, Ty::INT | Ty::DOUBLE);
+    let number = if left == Ty::INT && right == Ty::INT { Ty::INT } else { Ty::DOUBLE };
+    match op {
+        Add if is_string(left) && has_text(types, right) => Some(left),
+        Add if is_string(right) && has_text(types, left) => Some(right),
+        Add | Sub | Mul | Div | Rem if numbers => Some(number),
+        Add | Sub if left == Ty::DURATION && right == Ty::DURATION => Some(Ty::DURATION),
+        Add | Sub if left == Ty::TIME && right == Ty::DURATION => Some(Ty::TIME),
+        Sub if left == Ty::TIME && right == Ty::TIME => Some(Ty::DURATION),
+        Mul | Div if left == Ty::DURATION && right == Ty::INT => Some(Ty::DURATION),
+        Div if left == Ty::DURATION && right == Ty::DURATION => Some(Ty::INT),
+        Shl | Shr | UShr if left == Ty::INT && right == Ty::INT => Some(Ty::INT),
+        BitAnd | BitOr | BitXor if left == right && matches!(left, Ty::INT | Ty::BOOL) => Some(left),
+        And | Or if left == Ty::BOOL && right == Ty::BOOL => Some(Ty::BOOL),
+        Lt | Le | Gt | Ge if numbers => Some(Ty::BOOL),
+        Lt | Le | Gt | Ge if left == right && matches!(left, Ty::DURATION | Ty::TIME) => Some(Ty::BOOL),
+        Eq | Ne if equality(types, defs, left, right) => Some(Ty::BOOL),
+        _ => None,
+    }
+}
+
+/// Whether two values may be compared by `==`.
+fn equality(types: &Types, defs: &Defs<'_>, left: Ty, right: Ty) -> bool {
+    let plain = |ty: Ty| types.nullable_inner(ty).unwrap_or(ty);
+    if left == Ty::NULL || right == Ty::NULL {
+        let other = if left == Ty::NULL { right } else { left };
+        return other == Ty::NULL || types.nullable_inner(other).is_some();
+    }
+    let (left, right) = (plain(left), plain(right));
+    if matches!((left, right), (Ty::INT | Ty::DOUBLE, Ty::INT | Ty::DOUBLE)) {
+        return true;
+    }
+    left == right && has_equality(types, defs, left)
+}
+
+/// Whether values of the type can be compared at all.
+pub fn has_equality(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    match types.kind(ty) {
+        TyKind::Int | TyKind::Double | TyKind::Bool | TyKind::Duration | TyKind::Time => true,
+        TyKind::Poison | TyKind::Param(_) => true,
+        TyKind::Nullable(t) => has_equality(types, defs, *t),
+        TyKind::Nominal(def, args) => {
+            let collection = [defs.known.list, defs.known.set, defs.known.map].contains(&Some(*def));
+            !collection || args.iter().all(|&t| has_equality(types, defs, t))
+        }
+        _ => false,
+    }
+}
+
+/// Whether values of the type may be keys of maps and elements of sets.
+pub fn is_key(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    fn go(types: &Types, defs: &Defs<'_>, ty: Ty, depth: u32) -> bool {
+        match types.kind(ty) {
+            TyKind::Int | TyKind::Bool | TyKind::Duration | TyKind::Time => true,
+            TyKind::Poison | TyKind::Param(_) | TyKind::Infer(_) => true,
+            TyKind::Nominal(def, _) => {
+                let known = &defs.known;
+                if Some(*def) == known.string || Some(*def) == known.bytes {
+                    return true;
+                }
+                let def = &defs.types[def.index()];
+                match def.kind {
+                    TypeKind::Enum => true,
+                    TypeKind::Record => {
+                        depth < 16 && def.fields.iter().all(|f| go(types, defs, f.ty, depth + 1))
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+    go(types, defs, ty, 0)
+}
+
+/// Whether `print`, `${}` and `+` can show a value of the type.
+pub fn has_text(types: &Types, ty: Ty) -> bool {
+    match types.kind(ty) {
+        TyKind::Poison
+        | TyKind::Int
+        | TyKind::Double
+        | TyKind::Bool
+        | TyKind::Duration
+        | TyKind::Time
+        | TyKind::Param(_) => true,
+        TyKind::Nominal(_, args) => {
+            args.iter().all(|&t| has_text(types, types.nullable_inner(t).unwrap_or(t)))
+        }
+        _ => false,
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Whether a value of type `from` may stand where a `to` is wanted.
+    pub(super) fn fits(&mut self, from: Ty, to: Ty) -> bool {
+        let (from, to) = (self.types.resolve(from), self.types.resolve(to));
+        if from == to || from == Ty::POISON || to == Ty::POISON || from == Ty::NEVER {
+            return true;
+        }
+        let known_error = self.error_type();
+        match (self.types.kind(from).clone(), self.types.kind(to).clone()) {
+            (TyKind::Int, TyKind::Double) => true,
+            (TyKind::Null, TyKind::Nullable(_)) => true,
+            (TyKind::Fallible(a), TyKind::Fallible(b)) => self.fits(a, b) && same_registers(self.types, a, b),
+            (_, TyKind::Fallible(inner)) => from == known_error || self.fits(from, inner),
+            (TyKind::Nullable(a), TyKind::Nullable(b)) => self.fits(a, b),
+            (_, TyKind::Nullable(inner)) => self.fits(from, inner),
+            (TyKind::Infer(var), _) => {
+                self.types.set_inferred(var, to);
+                true
+            }
+            (_, TyKind::Infer(var)) => {
+                self.types.set_inferred(var, from);
+                true
+            }
+            (TyKind::Nominal(a, xs), TyKind::Nominal(b, ys)) => {
+                a == b && xs.iter().zip(ys.iter()).all(|(&x, &y)| self.same(x, y))
+            }
+            (TyKind::Function(ps, r), TyKind::Function(qs, s)) => {
+                // Function values keep their registers: only types of the same registers vary.
+                ps.len() == qs.len()
+                    && ps.iter().zip(qs.iter()).all(|(&p, &q)| self.same(p, q))
+                    && self.same(r, s)
+            }
+            (TyKind::Class(a), TyKind::Class(b)) => self.same(a, b),
+            _ => false,
+        }
+    }
+
+    /// Whether two types are one, once what is open is inferred.
+    pub(super) fn same(&mut self, a: Ty, b: Ty) -> bool {
+        let (a, b) = (self.types.resolve(a), self.types.resolve(b));
+        if a == b || a == Ty::POISON || b == Ty::POISON {
+            return true;
+        }
+        match (self.types.kind(a).clone(), self.types.kind(b).clone()) {
+            (TyKind::Infer(var), _) => {
+                self.types.set_inferred(var, b);
+                true
+            }
+            (_, TyKind::Infer(var)) => {
+                self.types.set_inferred(var, a);
+                true
+            }
+            (TyKind::Nominal(d, xs), TyKind::Nominal(e, ys)) => {
+                d == e && xs.len() == ys.len() && xs.iter().zip(ys.iter()).all(|(&x, &y)| self.same(x, y))
+            }
+            (TyKind::Nullable(x), TyKind::Nullable(y)) | (TyKind::Fallible(x), TyKind::Fallible(y)) => {
+                self.same(x, y)
+            }
+            (TyKind::Function(ps, r), TyKind::Function(qs, s)) => {
+                ps.len() == qs.len()
+                    && ps.iter().zip(qs.iter()).all(|(&p, &q)| self.same(p, q))
+                    && self.same(r, s)
+            }
+            _ => false,
+        }
+    }
+
+    /// The type that values of both types have, for lists, `?:` and `??`.
+    pub(super) fn join(&mut self, a: Ty, b: Ty) -> Option<Ty> {
+        let (a, b) = (self.types.resolve(a), self.types.resolve(b));
+        if a == b || b == Ty::NEVER || b == Ty::POISON {
+            return Some(a);
+        }
+        if a == Ty::NEVER || a == Ty::POISON {
+            return Some(b);
+        }
+        if matches!((a, b), (Ty::INT | Ty::DOUBLE, Ty::INT | Ty::DOUBLE)) {
+            return Some(Ty::DOUBLE);
+        }
+        if a == Ty::NULL {
+            return (b != Ty::VOID && self.types.fallible_inner(b).is_none()).then(|| self.types.nullable(b));
+        }
+        if b == Ty::NULL {
+            return self.join(b, a);
+        }
+        if let (Some(x), y) = (self.types.nullable_inner(a), self.types.nullable_inner(b).unwrap_or(b)) {
+            let joined = self.join(x, y)?;
+            return Some(self.types.nullable(joined));
+        }
+        if self.types.nullable_inner(b).is_some() {
+            return self.join(b, a);
+        }
+        if self.fits(a, b) {
+            return Some(b);
+        }
+        if self.fits(b, a) {
+            return Some(a);
+        }
+        None
+    }
+}
+
+/// Whether a `T!` of one is held as a `T!` of the other: conversions inside it would need its value.
+fn same_registers(types: &Types, a: Ty, b: Ty) -> bool {
+    let scalar = |ty: Ty| matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::TIME);
+    a == b
+        || !(scalar(a) || scalar(b))
+        || a == Ty::INT && b == Ty::DOUBLE
+        || types.nullable_inner(b).is_some()
+}

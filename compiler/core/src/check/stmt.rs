@@ -1,0 +1,571 @@
+//! Statements: scopes, loops, jumps, and what is known after each.
+
+use super::flow::Flow;
+use super::{Checker, Ending, Jump, Local};
+use crate::types::{Ty, TyKind};
+use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
+use dscript_grammar::codes;
+use dscript_grammar::span::{Span, Symbol};
+use rustc_hash::FxHashSet;
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn block(&mut self, block: &'a ast::Block) {
+        self.open_scope();
+        self.stmts(&block.stmts);
+        self.close_scope();
+    }
+
+    pub(super) fn stmts(&mut self, stmts: &'a [Stmt]) {
+        let mut told = false;
+        for stmt in stmts {
+            let idle = matches!(stmt.kind, StmtKind::Empty | StmtKind::Error | StmtKind::Item(_));
+            if self.cx.flow.dead && !told && !idle {
+                told = true;
+                self.error(codes::UNREACHABLE, stmt.span, "this statement is never reached");
+            }
+            if told {
+                // What follows is looked at for its own mistakes, as if it were reached.
+                self.cx.flow.dead = false;
+            }
+            self.stmt(stmt);
+            if told {
+                self.cx.flow.dead = true;
+            }
+        }
+    }
+
+    fn stmt(&mut self, stmt: &'a Stmt) {
+        match &stmt.kind {
+            StmtKind::Local(local) => self.local(local),
+            StmtKind::Expr(expr) => self.expr_stmt(expr),
+            StmtKind::If { cond, then, else_ } => {
+                let (yes, no) = self.cond(cond);
+                self.cx.flow = yes;
+                self.scoped(then);
+                let after_then = std::mem::replace(&mut self.cx.flow, no);
+                if let Some(else_) = else_ {
+                    self.scoped(else_);
+                }
+                self.cx.flow.join(&after_then);
+            }
+            StmtKind::While { cond, body } => self.while_loop(None, cond, body),
+            StmtKind::DoWhile { body, cond } => self.do_while(None, body, cond),
+            StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(None, stmt),
+            StmtKind::Labeled { label, body } => match &body.kind {
+                StmtKind::While { cond, body } => self.while_loop(Some(label.name), cond, body),
+                StmtKind::DoWhile { body, cond } => self.do_while(Some(label.name), body, cond),
+                StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(label.name), body),
+                _ => {
+                    self.error(codes::NO_LOOP, label.span, "a label stands before a loop");
+                    self.stmt(body);
+                }
+            },
+            StmtKind::Break(label) => self.jump(stmt.span, label.as_ref(), true),
+            StmtKind::Continue(label) => self.jump(stmt.span, label.as_ref(), false),
+            StmtKind::Return(value) => self.return_stmt(stmt.span, value.as_ref()),
+            StmtKind::Block(block) => self.block(block),
+            StmtKind::Assert { cond, message } => {
+                let (yes, no) = self.cond(cond);
+                self.cx.flow = no;
+                if let Some(message) = message {
+                    self.text_operand(message);
+                }
+                self.cx.flow = yes;
+            }
+            StmtKind::Fail(value) => {
+                self.fail(stmt.span, value);
+            }
+            StmtKind::Switch(switch) => self.unsupported(switch.keyword, "`switch` is"),
+            StmtKind::Yield(_) => self.unsupported(stmt.span, "`switch` is"),
+            StmtKind::Every { .. } => self.unsupported(head(stmt.span, 5), "`every` is"),
+            StmtKind::Within { .. } => self.unsupported(head(stmt.span, 6), "`within` is"),
+            StmtKind::Retry { .. } => self.unsupported(head(stmt.span, 5), "`retry` is"),
+            StmtKind::Given { .. } | StmtKind::Verify { .. } => {
+                self.error(codes::SYNTAX, stmt.span, "`given` and `verify` stand in a test only");
+            }
+            StmtKind::Item(item) => {
+                self.error(
+                    codes::SYNTAX,
+                    item.span,
+                    "types and functions are declared at the top level of a module",
+                );
+            }
+            StmtKind::Empty | StmtKind::Error => {}
+        }
+    }
+
+    fn unsupported(&mut self, span: Span, what: &str) {
+        self.error(codes::UNSUPPORTED, span, format!("{what} not supported yet"));
+    }
+
+    /// A statement that is a scope of its own.
+    fn scoped(&mut self, stmt: &'a Stmt) {
+        self.open_scope();
+        self.stmt(stmt);
+        self.close_scope();
+    }
+
+    fn local(&mut self, local: &'a ast::Local) {
+        let declared = local.ty.as_ref().map(|ty| self.type_expr(ty));
+        for var in &local.vars {
+            let ty = match (declared, &var.init) {
+                (Some(ty), Some(init)) => {
+                    let found = self.expr_to(init, ty);
+                    self.declare_var(local, var, ty, true);
+                    self.narrow_on_assign(var.id, ty, found);
+                    self.start_pending(var.id, ty, init);
+                    continue;
+                }
+                (Some(ty), None) => ty,
+                (None, Some(init)) => {
+                    let ty = self.expr(init, None);
+                    let ty = self.types.resolve(ty);
+                    let ty = self.inferable(init, ty);
+                    self.declare_var(local, var, ty, true);
+                    self.start_pending(var.id, ty, init);
+                    continue;
+                }
+                (None, None) => self.error(
+                    codes::CANNOT_INFER,
+                    var.name.span,
+                    "`var` needs a value to take its type from",
+                ),
+            };
+            self.declare_var(local, var, ty, false);
+        }
+    }
+
+    fn declare_var(&mut self, local: &ast::Local, var: &ast::LocalVar, ty: Ty, has_value: bool) {
+        self.declare(Local {
+            name: var.name.name,
+            node: var.id,
+            span: var.name.span,
+            ty,
+            is_final: local.final_,
+            assigned: u32::from(has_value),
+            read: false,
+            depth: 0,
+        });
+        if !has_value && ty != Ty::POISON {
+            self.cx.flow.declare_unassigned(var.id);
+        }
+    }
+
+    /// A local that takes over a started Subprocess owes it a look.
+    pub(super) fn start_pending(&mut self, local: dscript_grammar::span::NodeId, ty: Ty, value: &ast::Expr) {
+        if self.is_subprocess(ty) && matches!(strip(value).kind, ExprKind::Call { .. }) {
+            self.cx.flow.set_pending(local);
+        }
+    }
+
+    /// A type that a `var` may have.
+    fn inferable(&mut self, init: &ast::Expr, ty: Ty) -> Ty {
+        let open = self.types.is_open(ty);
+        let what = match self.types.kind(ty) {
+            TyKind::Void => "a call that gives nothing",
+            TyKind::Null => "`null`",
+            TyKind::Range => "a range",
+            TyKind::Class(_) => "a type",
+            _ if open => "this",
+            _ => return ty,
+        };
+        self.error(codes::CANNOT_INFER, init.span, format!("`var` cannot take its type from {what}"))
+    }
+
+    fn expr_stmt(&mut self, expr: &'a ast::Expr) {
+        let ty = self.expr(expr, None);
+        let ty = self.types.resolve(ty);
+        if self.types.fallible_inner(ty).is_some() {
+            let message = "a failure is overlooked: this result may be an error";
+            let report = self
+                .diagnostic(codes::UNHANDLED, expr.span, message)
+                .help("hand it on with `try`, test it with `isError`, replace it with `??`, or `ignore(...)` it")
+                .edit(Span::new(expr.span.start, expr.span.start), "try ");
+            self.diagnostics.push(report);
+            return;
+        }
+        let list_of_failures = self.is_known(ty, self.defs.known.list)
+            && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
+                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
+            });
+        if list_of_failures && matches!(strip(expr).kind, ExprKind::Call { .. }) {
+            self.error(codes::UNHANDLED, expr.span, "a failure is overlooked: these results may be errors");
+            return;
+        }
+        if self.is_subprocess(ty) && matches!(strip(expr).kind, ExprKind::Call { .. }) {
+            let report = self
+                .diagnostic(
+                    codes::SUBPROCESS,
+                    expr.span,
+                    "nobody looks at the Subprocess that is started here",
+                )
+                .help("keep it in a variable and test it with `isError`, wait for it, or `ignore(...)` it");
+            self.diagnostics.push(report);
+            return;
+        }
+        if ty == Ty::NEVER {
+            self.leave_body();
+        }
+    }
+
+    fn return_stmt(&mut self, span: Span, value: Option<&'a ast::Expr>) {
+        match self.cx.ending.clone() {
+            Ending::Returns(ret) => match value {
+                Some(value) if ret == Ty::VOID => {
+                    self.expr(value, None);
+                    self.error(codes::MISMATCH, value.span, "a `void` function returns no value");
+                }
+                Some(value) => {
+                    let inner = self.types.fallible_inner(ret);
+                    if inner == Some(Ty::VOID) {
+                        let ty = self.expr(value, Some(ret));
+                        let ty = self.types.resolve(ty);
+                        self.require(value, ty, ret);
+                    } else {
+                        self.expr_to(value, ret);
+                    }
+                    self.mark_moved(value);
+                }
+                None => {
+                    let plain = self.types.fallible_inner(ret).unwrap_or(ret);
+                    if plain != Ty::VOID && ret != Ty::POISON && !self.cx.is_task {
+                        let wanted = self.show(ret);
+                        self.error(
+                            codes::MISMATCH,
+                            span,
+                            format!("`return` needs a value of type `{wanted}`"),
+                        );
+                    }
+                }
+            },
+            Ending::Infer { .. } => {
+                let ty = match value {
+                    Some(value) => {
+                        let ty = self.expr(value, None);
+                        self.mark_moved(value);
+                        ty
+                    }
+                    None => Ty::VOID,
+                };
+                if let Ending::Infer { found, .. } = &mut self.cx.ending {
+                    found.push(ty);
+                }
+            }
+            Ending::Nothing(_) => {
+                if let Some(value) = value {
+                    self.expr(value, None);
+                    self.error(codes::MISMATCH, value.span, "nothing is returned here");
+                }
+            }
+        }
+        self.leave_body();
+    }
+
+    /// `fail e`; never goes on.
+    pub(super) fn fail(&mut self, span: Span, value: &'a ast::Expr) -> Ty {
+        let ty = self.expr(value, None);
+        let ty = self.types.resolve(ty);
+        let error = self.error_type();
+        if !self.is_string(ty) && ty != error && ty != Ty::POISON {
+            let shown = self.show(ty);
+            self.error(
+                codes::MISMATCH,
+                value.span,
+                format!("`fail` takes a String or an Error, not `{shown}`"),
+            );
+        }
+        self.may_fail(Span::new(span.start, span.start + 4), "fail");
+        self.leave_body();
+        Ty::NEVER
+    }
+
+    /// Checks that a failure has somewhere to go from here.
+    pub(super) fn may_fail(&mut self, span: Span, word: &str) {
+        let message = match &mut self.cx.ending {
+            Ending::Returns(ret) => {
+                let ret = *ret;
+                if ret == Ty::POISON || self.types.fallible_inner(ret).is_some() {
+                    return;
+                }
+                let shown = self.show(ret);
+                format!("`{word}` needs a function whose result can hold an error, such as `{shown}!`")
+            }
+            Ending::Infer { fails, .. } => {
+                *fails = true;
+                return;
+            }
+            Ending::Nothing(what) => format!("`{word}` cannot stand in {what}: nothing could take the error"),
+        };
+        self.error(codes::TRY_OUTSIDE, span, message);
+    }
+
+    // ---- loops ----
+
+    /// What a loop's body assigns is not known by its earlier value at the loop's head.
+    fn enter_loop(&mut self, label: Option<Symbol>, assigned: &FxHashSet<Symbol>) {
+        for index in 0..self.cx.locals.len() {
+            let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
+            if assigned.contains(&name) {
+                self.cx.flow.widen(node);
+            }
+        }
+        let locals = self.cx.locals.len();
+        self.cx.jumps.push(Jump { label, breaks: Flow::dead(), has_break: false, locals });
+    }
+
+    fn leave_loop(&mut self, after: Flow) {
+        self.cx.flow = after;
+        if let Some(jump) = self.cx.jumps.pop()
+            && jump.has_break
+        {
+            self.cx.flow.join(&jump.breaks);
+        }
+    }
+
+    fn while_loop(&mut self, label: Option<Symbol>, cond: &'a ast::Expr, body: &'a Stmt) {
+        let mut assigned = FxHashSet::default();
+        assigned_in_stmt(body, &mut assigned);
+        assigned_in_expr(cond, &mut assigned);
+        self.enter_loop(label, &assigned);
+        let (yes, no) = self.cond(cond);
+        self.cx.flow = yes;
+        self.scoped(body);
+        self.leave_loop(no);
+    }
+
+    fn do_while(&mut self, label: Option<Symbol>, body: &'a Stmt, cond: &'a ast::Expr) {
+        let mut assigned = FxHashSet::default();
+        assigned_in_stmt(body, &mut assigned);
+        self.enter_loop(label, &assigned);
+        self.scoped(body);
+        self.cx.flow.dead = false;
+        let (_, no) = self.cond(cond);
+        self.leave_loop(no);
+    }
+
+    fn for_loop(&mut self, label: Option<Symbol>, stmt: &'a Stmt) {
+        self.open_scope();
+        match &stmt.kind {
+            StmtKind::For { init, cond, update, body } => {
+                self.stmts(init);
+                let mut assigned = FxHashSet::default();
+                assigned_in_stmt(body, &mut assigned);
+                update.iter().for_each(|u| assigned_in_expr(u, &mut assigned));
+                self.enter_loop(label, &assigned);
+                let (yes, no) = match cond {
+                    Some(cond) => self.cond(cond),
+                    None => (self.cx.flow.clone(), Flow::dead()),
+                };
+                self.cx.flow = yes;
+                self.scoped(body);
+                let dead = self.cx.flow.dead;
+                self.cx.flow.dead = false;
+                for expr in update {
+                    self.expr_stmt(expr);
+                }
+                self.cx.flow.dead = dead;
+                self.leave_loop(no);
+            }
+            StmtKind::ForEach { var, iter, body } => {
+                let element = self.iterated(iter);
+                let ty = match &var.ty {
+                    Some(declared) => {
+                        let wanted = self.type_expr(declared);
+                        if !self.fits(element, wanted) {
+                            let (element, wanted) = (self.show(element), self.show(wanted));
+                            let message = format!("the elements are `{element}`, not `{wanted}`");
+                            self.error(codes::MISMATCH, declared.span, message);
+                        }
+                        wanted
+                    }
+                    None => element,
+                };
+                let mut assigned = FxHashSet::default();
+                assigned_in_stmt(body, &mut assigned);
+                self.enter_loop(label, &assigned);
+                let before = self.cx.flow.clone();
+                self.declare(Local {
+                    name: var.name.name,
+                    node: var.id,
+                    span: var.name.span,
+                    ty,
+                    is_final: var.final_,
+                    assigned: 1,
+                    read: false,
+                    depth: 0,
+                });
+                self.scoped(body);
+                let mut after = before;
+                after.join(&self.cx.flow);
+                self.leave_loop(after);
+            }
+            _ => {}
+        }
+        self.close_scope();
+    }
+
+    fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {
+        let index = match label {
+            Some(label) => self.cx.jumps.iter().rposition(|j| j.label == Some(label.name)),
+            None => self.cx.jumps.len().checked_sub(1),
+        };
+        match index {
+            Some(index) => {
+                let inner = self.cx.jumps[index].locals;
+                for local in self.cx.locals[inner.min(self.cx.locals.len())..].to_vec() {
+                    if self.cx.flow.pending().contains(&local.node) {
+                        self.report_pending(&local);
+                        self.forget_pending(local.node);
+                    }
+                }
+                let flow = self.cx.flow.clone();
+                let jump = &mut self.cx.jumps[index];
+                if is_break {
+                    jump.has_break = true;
+                    jump.breaks.join(&flow);
+                }
+            }
+            None => {
+                let word = if is_break { "break" } else { "continue" };
+                let message = match label {
+                    Some(label) => {
+                        format!("there is no loop with the label `{}` around this", self.text(label.name))
+                    }
+                    None => format!("`{word}` stands in a loop"),
+                };
+                self.error(codes::NO_LOOP, span, message);
+            }
+        }
+        self.cx.flow = Flow::dead();
+    }
+}
+
+/// The first `len` bytes of a span: the word a statement begins with.
+fn head(span: Span, len: u32) -> Span {
+    Span::new(span.start, (span.start + len).min(span.end))
+}
+
+/// Without parentheses.
+pub(super) fn strip(expr: &ast::Expr) -> &ast::Expr {
+    match &expr.kind {
+        ExprKind::Paren(inner) => strip(inner),
+        _ => expr,
+    }
+}
+
+/// The names a statement assigns, in loops and lambdas too.
+fn assigned_in_stmt(stmt: &Stmt, names: &mut FxHashSet<Symbol>) {
+    let mut exprs = |list: &[&ast::Expr]| list.iter().for_each(|e| assigned_in_expr(e, names));
+    match &stmt.kind {
+        StmtKind::Local(local) => {
+            local.vars.iter().filter_map(|v| v.init.as_ref()).for_each(|e| assigned_in_expr(e, names))
+        }
+        StmtKind::Expr(e) | StmtKind::Fail(e) | StmtKind::Yield(e) => exprs(&[e]),
+        StmtKind::Return(Some(e)) => exprs(&[e]),
+        StmtKind::If { cond, then, else_ } => {
+            exprs(&[cond]);
+            assigned_in_stmt(then, names);
+            if let Some(e) = else_ {
+                assigned_in_stmt(e, names);
+            }
+        }
+        StmtKind::While { cond, body } | StmtKind::DoWhile { body, cond } => {
+            exprs(&[cond]);
+            assigned_in_stmt(body, names);
+        }
+        StmtKind::For { init, cond, update, body } => {
+            init.iter().for_each(|s| assigned_in_stmt(s, names));
+            cond.iter().chain(update).for_each(|e| assigned_in_expr(e, names));
+            assigned_in_stmt(body, names);
+        }
+        StmtKind::ForEach { iter, body, .. } => {
+            exprs(&[iter]);
+            assigned_in_stmt(body, names);
+        }
+        StmtKind::Labeled { body, .. } => assigned_in_stmt(body, names),
+        StmtKind::Block(b) => b.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
+        StmtKind::Assert { cond, message } => {
+            exprs(&[cond]);
+            message.iter().for_each(|e| assigned_in_expr(e, names));
+        }
+        _ => {}
+    }
+}
+
+/// The names an expression assigns. Lambdas cannot assign what is around them.
+pub(super) fn assigned_in_expr(expr: &ast::Expr, names: &mut FxHashSet<Symbol>) {
+    if let ExprKind::Assign { target, .. } | ExprKind::Step { target, .. } = &expr.kind
+        && let ExprKind::Name(name) = &strip(target).kind
+    {
+        names.insert(*name);
+    }
+    each_child(expr, &mut |child| assigned_in_expr(child, names));
+}
+
+/// Visits the direct operands of an expression, lambdas' bodies excepted.
+pub(crate) fn each_child<'e>(expr: &'e ast::Expr, f: &mut dyn FnMut(&'e ast::Expr)) {
+    match &expr.kind {
+        ExprKind::Str(parts) => {
+            for part in parts {
+                if let ast::StrPart::Expr(e) = part {
+                    f(e);
+                }
+            }
+        }
+        ExprKind::Paren(e)
+        | ExprKind::Try(e)
+        | ExprKind::Fail(e)
+        | ExprKind::Field { receiver: e, .. }
+        | ExprKind::Unary { operand: e, .. }
+        | ExprKind::Cast { operand: e, .. }
+        | ExprKind::Step { target: e, .. }
+        | ExprKind::InstanceOf { operand: e, .. } => f(e),
+        ExprKind::Index { receiver, index } => {
+            f(receiver);
+            f(index);
+        }
+        ExprKind::Call { callee, args } => {
+            f(callee);
+            args.iter().for_each(|a| f(&a.value));
+        }
+        ExprKind::New { args, .. } | ExprKind::ScenarioRef { args, .. } => {
+            args.iter().for_each(|a| f(&a.value))
+        }
+        ExprKind::Binary { left, right, .. }
+        | ExprKind::Coalesce { left, right }
+        | ExprKind::Range { low: left, high: right } => {
+            f(left);
+            f(right);
+        }
+        ExprKind::Chain { first, rest } => {
+            f(first);
+            rest.iter().for_each(|link| f(&link.operand));
+        }
+        ExprKind::Assign { target, value, .. } => {
+            f(target);
+            f(value);
+        }
+        ExprKind::Conditional { cond, then, else_ } => {
+            f(cond);
+            f(then);
+            f(else_);
+        }
+        ExprKind::List(items) => items.iter().for_each(f),
+        ExprKind::Map(entries) => entries.iter().for_each(|(k, v)| {
+            f(k);
+            f(v);
+        }),
+        ExprKind::Switch(switch) => f(&switch.subject),
+        ExprKind::Int(_)
+        | ExprKind::Double(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Null
+        | ExprKind::Char(_)
+        | ExprKind::Duration(_)
+        | ExprKind::Name(_)
+        | ExprKind::This
+        | ExprKind::Lambda(_)
+        | ExprKind::ClassOf(_)
+        | ExprKind::Error => {}
+    }
+}

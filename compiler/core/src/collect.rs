@@ -1,0 +1,787 @@
+//! Declares what modules hold and resolves the signatures; bodies are not looked at.
+//!
+//! First every name is entered, then imports are joined, then types in signatures are resolved, so
+//! declarations may stand in any order and modules may import each other.
+
+use crate::defs::*;
+use crate::modules::{Program, item_name};
+use crate::names::{self, suggest};
+use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::SourceMap;
+use dscript_grammar::ast::{self, ItemKind};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{FileId, Interner, Span};
+use rustc_hash::FxHashMap;
+
+pub struct Collector<'a, 'c> {
+    pub defs: Defs<'a>,
+    pub types: &'c mut Types,
+    pub interner: &'c Interner,
+    pub map: &'c SourceMap,
+    pub diagnostics: &'c mut Vec<Diagnostic>,
+}
+
+/// What a function's declaration is found in.
+#[derive(Clone, Copy)]
+struct Place {
+    module: ModuleId,
+    owner: Option<TypeDefId>,
+}
+
+impl<'a> Collector<'a, '_> {
+    pub fn collect(&mut self, program: &'a Program) {
+        for (index, file) in program.modules.iter().enumerate() {
+            self.defs.modules.push(Module {
+                file: file.file,
+                path: file.path.clone(),
+                is_std: file.is_std,
+                ast: &file.parsed.module,
+                names: FxHashMap::default(),
+                imported: FxHashMap::default(),
+                globs: Vec::new(),
+            });
+            self.declare_types(ModuleId(index as u32));
+        }
+        self.find_known();
+        for (index, file) in program.modules.iter().enumerate() {
+            let module = ModuleId(index as u32);
+            for (prelude, other) in program.modules.iter().enumerate() {
+                if other.is_prelude && prelude != index {
+                    self.defs.modules[index].globs.push(ModuleId(prelude as u32));
+                }
+            }
+            for (import, resolved) in file.parsed.module.imports.iter().zip(&file.imports) {
+                if let Some(imported) = resolved {
+                    if imported.all {
+                        self.defs.modules[index].globs.push(ModuleId(imported.module as u32));
+                    } else {
+                        self.import_types(module, import, ModuleId(imported.module as u32));
+                    }
+                }
+            }
+        }
+        for index in 0..program.modules.len() {
+            self.declare_rest(ModuleId(index as u32), program);
+        }
+        for (index, file) in program.modules.iter().enumerate() {
+            for (import, resolved) in file.parsed.module.imports.iter().zip(&file.imports) {
+                if let Some(imported) = resolved.filter(|i| !i.all) {
+                    self.import_one(ModuleId(index as u32), import, ModuleId(imported.module as u32));
+                }
+            }
+        }
+    }
+
+    fn file(&self, module: ModuleId) -> FileId {
+        self.defs.modules[module.index()].file
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn enter(&mut self, module: ModuleId, name: ast::Ident, def: Def) {
+        let names = &mut self.defs.modules[module.index()].names;
+        if let Some(&first) = names.get(&name.name) {
+            let file = self.file(module);
+            let text = self.interner.name(name.name).to_string();
+            let mut report = Diagnostic::error(
+                codes::DUPLICATE,
+                file,
+                name.span,
+                format!("`{text}` is declared twice in this module"),
+            );
+            if let Some(span) = self.def_span(first) {
+                report = report.label(span, "first declared here");
+            }
+            self.report(report);
+        } else {
+            names.insert(name.name, def);
+        }
+    }
+
+    fn def_span(&self, def: Def) -> Option<Span> {
+        match def {
+            Def::Fn(id) => Some(self.defs.fns[id.index()].span),
+            Def::Type(id) => Some(self.defs.types[id.index()].span),
+            Def::Const(id) => Some(self.defs.consts[id.index()].span),
+            Def::Task(id) => Some(self.defs.tasks[id.index()].span),
+            Def::Other => None,
+        }
+    }
+
+    fn declare_types(&mut self, module: ModuleId) {
+        let tree = self.defs.modules[module.index()].ast;
+        for item in &tree.items {
+            let (kind, type_params): (_, &'a [ast::TypeParam]) = match &item.kind {
+                ItemKind::Record(r) => (TypeKind::Record, &r.type_params),
+                ItemKind::Class(c) if item.modifiers.native.is_some() => (TypeKind::Native, &c.type_params),
+                ItemKind::Class(c) => (TypeKind::Class, &c.type_params),
+                ItemKind::Enum(_) => (TypeKind::Enum, &[]),
+                ItemKind::Interface(i) => (TypeKind::Interface, &i.type_params),
+                _ => continue,
+            };
+            let Some(name) = item_name(item) else { continue };
+            let id = TypeDefId(self.defs.types.len() as u32);
+            let type_params = self.type_params(type_params);
+            self.defs.types.push(TypeDef {
+                module,
+                name: name.name,
+                span: name.span,
+                kind,
+                is_private: item.modifiers.private.is_some(),
+                type_params,
+                fields: Vec::new(),
+                methods: FxHashMap::default(),
+                consts: FxHashMap::default(),
+                constructor: None,
+                constants: Vec::new(),
+                unsupported: kind == TypeKind::Interface,
+            });
+            self.enter(module, name, Def::Type(id));
+        }
+    }
+
+    fn type_params(&mut self, params: &[ast::TypeParam]) -> Vec<TypeParamId> {
+        params
+            .iter()
+            .map(|p| {
+                self.defs.type_params.push(TypeParamDef { name: p.name.name });
+                TypeParamId(self.defs.type_params.len() as u32 - 1)
+            })
+            .collect()
+    }
+
+    /// Finds the types of std that the compiler has to do with.
+    fn find_known(&mut self) {
+        let Defs { types, known, modules, .. } = &mut self.defs;
+        for (index, def) in types.iter().enumerate() {
+            if !modules[def.module.index()].is_std {
+                continue;
+            }
+            let slot = match self.interner.name(def.name) {
+                "String" => &mut known.string,
+                "Bytes" => &mut known.bytes,
+                "List" => &mut known.list,
+                "Map" => &mut known.map,
+                "Set" => &mut known.set,
+                "Entry" => &mut known.entry,
+                "Error" => &mut known.error,
+                "Subprocess" => &mut known.subprocess,
+                "Command" => &mut known.command,
+                "Int" => &mut known.int,
+                "Double" => &mut known.double,
+                "Boolean" => &mut known.boolean,
+                "Duration" => &mut known.duration,
+                "Time" => &mut known.time,
+                _ => continue,
+            };
+            *slot = Some(TypeDefId(index as u32));
+        }
+    }
+
+    fn import_types(&mut self, module: ModuleId, import: &ast::Import, from: ModuleId) {
+        let Some(name) = import.path.last() else { return };
+        if let Some(&def @ Def::Type(_)) = self.defs.modules[from.index()].names.get(&name.name) {
+            self.defs.modules[module.index()].imported.insert(name.name, def);
+        }
+    }
+
+    fn import_one(&mut self, module: ModuleId, import: &ast::Import, from: ModuleId) {
+        let Some(name) = import.path.last() else { return };
+        let file = self.file(module);
+        let text = self.interner.name(name.name).to_string();
+        let origin = &self.defs.modules[from.index()];
+        match origin.names.get(&name.name) {
+            Some(&def) if names::is_private(&self.defs, def) => {
+                let report = Diagnostic::error(
+                    codes::PRIVATE,
+                    file,
+                    name.span,
+                    format!("`{text}` is private to module `{}`", origin.path),
+                );
+                self.report(report);
+            }
+            Some(&def) => {
+                self.defs.modules[module.index()].imported.insert(name.name, def);
+            }
+            None => {
+                let candidates = origin.names.keys().map(|&s| self.interner.name(s));
+                let mut report = Diagnostic::error(
+                    codes::IMPORT,
+                    file,
+                    name.span,
+                    format!("module `{}` declares no `{text}`", origin.path),
+                );
+                if let Some(near) = suggest(&text, candidates) {
+                    report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+                }
+                self.report(report);
+            }
+        }
+    }
+
+    fn declare_rest(&mut self, module: ModuleId, program: &'a Program) {
+        let tree = self.defs.modules[module.index()].ast;
+        let place = Place { module, owner: None };
+        for item in &tree.items {
+            match &item.kind {
+                ItemKind::Function(f) => {
+                    if let Some(id) = self.function(place, item, f, &[]) {
+                        self.enter(module, f.name, Def::Fn(id));
+                    }
+                }
+                ItemKind::Field(f) => {
+                    if item.modifiers.static_.is_none() || item.modifiers.final_.is_none() {
+                        let file = self.file(module);
+                        self.report(
+                            Diagnostic::error(
+                                codes::MODIFIER,
+                                file,
+                                f.name.span,
+                                "a variable of a module must be `static final`",
+                            )
+                            .help("no state survives a run: pass what changes as a parameter"),
+                        );
+                    }
+                    let id = self.constant(place, item, f);
+                    self.enter(module, f.name, Def::Const(id));
+                }
+                ItemKind::Task(t) => {
+                    let id = self.task(module, item, t, program);
+                    self.enter(module, t.name, Def::Task(id));
+                }
+                ItemKind::Record(_) | ItemKind::Class(_) | ItemKind::Enum(_) | ItemKind::Interface(_) => {
+                    self.type_members(module, item);
+                }
+                ItemKind::Scenario(s) => {
+                    self.unsupported(module, s.name.span, "scenarios are");
+                    self.enter(module, s.name, Def::Other);
+                }
+                ItemKind::Test(t) => self.unsupported(module, t.name.span, "tests are"),
+                ItemKind::Constructor(c) => {
+                    let file = self.file(module);
+                    self.report(Diagnostic::error(
+                        codes::SYNTAX,
+                        file,
+                        c.name.span,
+                        "a constructor stands in a class",
+                    ));
+                }
+                ItemKind::CompactConstructor(_) | ItemKind::Error => {}
+            }
+        }
+        if !tree.script.is_empty() && !self.defs.modules[module.index()].is_std && module.index() == 0 {
+            let path = &self.defs.modules[module.index()].path;
+            let name = path.rsplit('.').next().unwrap_or(path).to_string();
+            let first = &tree.script[0];
+            self.defs.tasks.push(TaskDef {
+                module,
+                name,
+                span: first.span,
+                role: None,
+                params: Vec::new(),
+                body: TaskBody::Script(&tree.script),
+                undo: None,
+                dcase: None,
+                doc: None,
+            });
+        }
+    }
+
+    fn unsupported(&mut self, module: ModuleId, span: Span, what: &str) {
+        let file = self.file(module);
+        self.report(Diagnostic::error(codes::UNSUPPORTED, file, span, format!("{what} not supported yet")));
+    }
+
+    fn type_members(&mut self, module: ModuleId, item: &'a ast::Item) {
+        let Some(name) = item_name(item) else { return };
+        let Some(&Def::Type(id)) = self.defs.modules[module.index()].names.get(&name.name) else { return };
+        if self.defs.types[id.index()].span != name.span {
+            return; // the second of two with one name
+        }
+        let place = Place { module, owner: Some(id) };
+        let type_params = self.defs.types[id.index()].type_params.clone();
+        match &item.kind {
+            ItemKind::Record(r) => {
+                if let Some(first) = r.implements.first() {
+                    self.unsupported(module, first.span, "interfaces are");
+                }
+                let compact = r.members.iter().find_map(|m| match &m.kind {
+                    ItemKind::CompactConstructor(c) => Some(&c.body),
+                    _ => None,
+                });
+                let params = self.params(place, &type_params, &r.components);
+                self.check_bounds(module, &r.type_params);
+                let fields = params
+                    .iter()
+                    .map(|p| FieldSig {
+                        name: p.name,
+                        span: p.span,
+                        ty: p.ty,
+                        is_final: true,
+                        is_private: false,
+                        init: None,
+                    })
+                    .collect();
+                self.defs.types[id.index()].fields = fields;
+                self.constructor(place, name, params, Body::Record(compact), item);
+                self.members(place, &type_params, &r.members);
+            }
+            ItemKind::Class(c) => {
+                if let Some(first) = c.implements.first() {
+                    self.unsupported(module, first.span, "interfaces are");
+                }
+                self.check_bounds(module, &c.type_params);
+                self.members(place, &type_params, &c.members);
+                let explicit = c.members.iter().find_map(|m| match &m.kind {
+                    ItemKind::Constructor(k) => Some((m, k)),
+                    _ => None,
+                });
+                if self.defs.types[id.index()].kind == TypeKind::Class {
+                    match explicit {
+                        Some((member, k)) => {
+                            let params = self.params(place, &type_params, &k.params);
+                            self.constructor(place, k.name, params, Body::Constructor(&k.body), member);
+                        }
+                        None => {
+                            self.constructor(place, name, Vec::new(), Body::Record(None), item);
+                        }
+                    }
+                } else if let Some((member, k)) = explicit {
+                    let params = self.params(place, &type_params, &k.params);
+                    self.constructor(place, k.name, params, Body::None, member);
+                }
+            }
+            ItemKind::Enum(e) => {
+                for constant in &e.constants {
+                    let known = self.defs.types[id.index()].constants.iter();
+                    if let Some(&(_, first)) = known.clone().find(|c| c.0 == constant.name.name) {
+                        let file = self.file(module);
+                        let text = self.interner.name(constant.name.name);
+                        let report = Diagnostic::error(
+                            codes::DUPLICATE,
+                            file,
+                            constant.name.span,
+                            format!("the constant `{text}` is declared twice"),
+                        )
+                        .label(first, "first declared here");
+                        self.report(report);
+                        continue;
+                    }
+                    if !constant.args.is_empty() {
+                        self.unsupported(module, constant.name.span, "enum constants with arguments are");
+                    }
+                    self.defs.types[id.index()].constants.push((constant.name.name, constant.name.span));
+                }
+                if let Some(first) = e.implements.first() {
+                    self.unsupported(module, first.span, "interfaces are");
+                }
+                self.members(place, &type_params, &e.members);
+            }
+            ItemKind::Interface(i) => self.unsupported(module, i.name.span, "interfaces are"),
+            _ => {}
+        }
+    }
+
+    fn check_bounds(&mut self, module: ModuleId, params: &[ast::TypeParam]) {
+        for param in params {
+            if let Some(bound) = param.bounds.first() {
+                self.unsupported(module, bound.span, "bounds of type parameters are");
+            }
+        }
+    }
+
+    fn constructor(
+        &mut self,
+        place: Place,
+        name: ast::Ident,
+        params: Vec<ParamSig<'a>>,
+        body: Body<'a>,
+        item: &ast::Item,
+    ) {
+        let Some(owner) = place.owner else { return };
+        let def = &self.defs.types[owner.index()];
+        let type_params = def.type_params.clone();
+        let is_native = matches!(body, Body::None);
+        let args: Vec<Ty> = type_params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
+        let ret = self.types.nominal(owner, &args);
+        let (needs, intrinsic) = self.annotations(place, item, name);
+        let id = FnId(self.defs.fns.len() as u32);
+        self.defs.fns.push(FnDef {
+            module: place.module,
+            name: name.name,
+            span: name.span,
+            owner: place.owner,
+            is_method: false,
+            is_private: false,
+            is_lowlevel: false,
+            is_native,
+            intrinsic,
+            needs,
+            type_params,
+            params,
+            ret,
+            body,
+        });
+        self.defs.types[owner.index()].constructor = Some(id);
+    }
+
+    fn members(&mut self, place: Place, type_params: &[TypeParamId], members: &'a [ast::Item]) {
+        let Some(owner) = place.owner else { return };
+        for member in members {
+            match &member.kind {
+                ItemKind::Function(f) => {
+                    let Some(id) = self.function(place, member, f, type_params) else { continue };
+                    if let Some(&first) = self.defs.types[owner.index()].methods.get(&f.name.name) {
+                        let report = Diagnostic::error(
+                            codes::DUPLICATE,
+                            self.file(place.module),
+                            f.name.span,
+                            format!("`{}` is declared twice in this type", self.interner.name(f.name.name)),
+                        )
+                        .label(self.defs.fns[first.index()].span, "first declared here")
+                        .help("there is no overloading: parameters may have defaults");
+                        self.report(report);
+                        continue;
+                    }
+                    self.defs.types[owner.index()].methods.insert(f.name.name, id);
+                }
+                ItemKind::Field(f) if member.modifiers.static_.is_some() => {
+                    let id = self.constant(place, member, f);
+                    self.defs.types[owner.index()].consts.insert(f.name.name, id);
+                }
+                ItemKind::Field(f) => {
+                    let ty = self.type_expr(place.module, type_params, &f.ty);
+                    let field = FieldSig {
+                        name: f.name.name,
+                        span: f.name.span,
+                        ty,
+                        is_final: member.modifiers.final_.is_some(),
+                        is_private: member.modifiers.private.is_some(),
+                        init: f.init.as_ref(),
+                    };
+                    let def = &mut self.defs.types[owner.index()];
+                    if def.kind == TypeKind::Record || def.kind == TypeKind::Enum {
+                        let word = if def.kind == TypeKind::Record { "a record" } else { "an enum" };
+                        if def.kind == TypeKind::Enum {
+                            self.unsupported(place.module, f.name.span, "fields of enums are");
+                        } else {
+                            let file = self.file(place.module);
+                            self.report(Diagnostic::error(
+                                codes::MODIFIER,
+                                file,
+                                f.name.span,
+                                format!("{word} has no fields but its components"),
+                            ));
+                        }
+                        continue;
+                    }
+                    if let Some(first) = def.fields.iter().find(|g| g.name == field.name) {
+                        let report = Diagnostic::error(
+                            codes::DUPLICATE,
+                            self.defs.modules[place.module.index()].file,
+                            field.span,
+                            format!("the field `{}` is declared twice", self.interner.name(field.name)),
+                        )
+                        .label(first.span, "first declared here");
+                        self.report(report);
+                        continue;
+                    }
+                    def.fields.push(field);
+                }
+                ItemKind::Constructor(_) | ItemKind::CompactConstructor(_) | ItemKind::Error => {}
+                _ => {
+                    let file = self.file(place.module);
+                    self.report(Diagnostic::error(
+                        codes::SYNTAX,
+                        file,
+                        member.span,
+                        "this declaration stands at the top level of a module, not in a type",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn annotations(
+        &mut self,
+        place: Place,
+        item: &ast::Item,
+        name: ast::Ident,
+    ) -> (Option<Vec<String>>, Option<Intrinsic>) {
+        let mut needs = None;
+        let mut intrinsic = None;
+        let file = self.file(place.module);
+        for annotation in &item.annotations {
+            match self.interner.name(annotation.name.name) {
+                "Needs" => needs = Some(self.needs(file, annotation)),
+                "Intrinsic" if self.defs.modules[place.module.index()].is_std => {
+                    intrinsic = match self.interner.name(name.name) {
+                        "print" => Some(Intrinsic::Print),
+                        "isError" => Some(Intrinsic::IsError),
+                        "ignore" => Some(Intrinsic::Ignore),
+                        "max" | "min" | "abs" => Some(Intrinsic::IntOrDouble),
+                        "Command" => Some(Intrinsic::NewCommand),
+                        _ => None,
+                    }
+                }
+                "Override" | "DCase" => {}
+                other => {
+                    let message = format!("there is no annotation `@{other}`");
+                    self.report(
+                        Diagnostic::error(codes::ANNOTATION, file, annotation.name.span, message)
+                            .help("there are `@Needs`, `@DCase` and `@Override`"),
+                    );
+                }
+            }
+        }
+        (needs, intrinsic)
+    }
+
+    fn needs(&mut self, file: FileId, annotation: &ast::Annotation) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut queue: Vec<&ast::Expr> = annotation.args.iter().map(|a| &a.value).collect();
+        while let Some(expr) = queue.pop() {
+            match &expr.kind {
+                ast::ExprKind::List(items) => queue.extend(items.iter()),
+                ast::ExprKind::Str(parts) => match &parts[..] {
+                    [] => all.push(String::new()),
+                    [ast::StrPart::Text(text)] => all.push(text.to_string()),
+                    _ => self.report(Diagnostic::error(
+                        codes::NEEDS,
+                        file,
+                        expr.span,
+                        "a capability is a constant text",
+                    )),
+                },
+                _ => self.report(Diagnostic::error(
+                    codes::NEEDS,
+                    file,
+                    expr.span,
+                    "@Needs takes texts such as \"exec:/usr/lib/checks/*\"",
+                )),
+            }
+        }
+        all.sort();
+        all
+    }
+
+    fn function(
+        &mut self,
+        place: Place,
+        item: &'a ast::Item,
+        f: &'a ast::Function,
+        outer: &[TypeParamId],
+    ) -> Option<FnId> {
+        // What belongs to the type itself knows nothing of an object's type arguments.
+        let outer = if item.modifiers.static_.is_some() { &[] } else { outer };
+        let own = self.type_params(&f.type_params);
+        self.check_bounds(place.module, &f.type_params);
+        let type_params: Vec<TypeParamId> = outer.iter().copied().chain(own).collect();
+        let params = self.params(place, &type_params, &f.params);
+        let ret = self.ret_type(place.module, &type_params, &f.ret);
+        let (needs, intrinsic) = self.annotations(place, item, f.name);
+        let is_std = self.defs.modules[place.module.index()].is_std;
+        let is_native = item.modifiers.native.is_some();
+        let file = self.file(place.module);
+        if let Some(span) = item.modifiers.native.filter(|_| !is_std) {
+            self.report(Diagnostic::error(codes::MODIFIER, file, span, "only the library declares `native`"));
+        } else if f.body.is_none() && !is_native {
+            let text = self.interner.name(f.name.name).to_string();
+            self.report(Diagnostic::error(
+                codes::SYNTAX,
+                file,
+                f.name.span,
+                format!("the function `{text}` has no body"),
+            ));
+        }
+        let is_lowlevel = item.modifiers.lowlevel.is_some();
+        if is_lowlevel && !is_std {
+            self.check_lowlevel_result(file, f, ret);
+        }
+        let id = FnId(self.defs.fns.len() as u32);
+        self.defs.fns.push(FnDef {
+            module: place.module,
+            name: f.name.name,
+            span: f.name.span,
+            owner: place.owner,
+            is_method: place.owner.is_some() && item.modifiers.static_.is_none(),
+            is_private: item.modifiers.private.is_some(),
+            is_lowlevel,
+            is_native,
+            intrinsic,
+            needs,
+            type_params,
+            params,
+            ret,
+            body: f.body.as_ref().map_or(Body::None, Body::Block),
+        });
+        Some(id)
+    }
+
+    /// Whatever reaches outside can fail: a user's Low-Level Script says so in its result.
+    fn check_lowlevel_result(&mut self, file: FileId, f: &ast::Function, ret: Ty) {
+        let good = match self.types.kind(ret) {
+            TyKind::Fallible(_) | TyKind::Void | TyKind::Poison => true,
+            TyKind::Nominal(def, _) => Some(*def) == self.defs.known.subprocess,
+            _ => false,
+        };
+        if !good {
+            self.report(
+                Diagnostic::error(
+                    codes::BAD_TYPE,
+                    file,
+                    f.ret.span,
+                    "a lowlevel function returns a `T!`, a Subprocess or void",
+                )
+                .help("whatever reaches outside can fail: declare the result with `!`")
+                .edit(Span::new(f.ret.span.end, f.ret.span.end), "!"),
+            );
+        }
+    }
+
+    fn params(
+        &mut self,
+        place: Place,
+        type_params: &[TypeParamId],
+        params: &'a [ast::Param],
+    ) -> Vec<ParamSig<'a>> {
+        let mut all: Vec<ParamSig<'a>> = Vec::new();
+        for param in params {
+            if let Some(first) = all.iter().find(|p| p.name == param.name.name) {
+                let report = Diagnostic::error(
+                    codes::DUPLICATE,
+                    self.file(place.module),
+                    param.name.span,
+                    format!("the parameter `{}` is declared twice", self.interner.name(param.name.name)),
+                )
+                .label(first.span, "first declared here");
+                self.report(report);
+            }
+            let ty = self.type_expr(place.module, type_params, &param.ty);
+            all.push(ParamSig {
+                node: param.id,
+                name: param.name.name,
+                span: param.name.span,
+                ty,
+                default: param.default.as_ref(),
+            });
+        }
+        all
+    }
+
+    fn constant(&mut self, place: Place, item: &ast::Item, f: &'a ast::Field) -> ConstId {
+        let ty = self.type_expr(place.module, &[], &f.ty);
+        if f.init.is_none() {
+            let file = self.file(place.module);
+            self.report(Diagnostic::error(codes::SYNTAX, file, f.name.span, "a constant needs a value"));
+        }
+        if item.modifiers.final_.is_none() && place.owner.is_some() {
+            let file = self.file(place.module);
+            self.report(
+                Diagnostic::error(
+                    codes::MODIFIER,
+                    file,
+                    f.name.span,
+                    "a static variable must be `static final`",
+                )
+                .help("no state survives a run: pass what changes as a parameter"),
+            );
+        }
+        let id = ConstId(self.defs.consts.len() as u32);
+        self.defs.consts.push(ConstDef {
+            module: place.module,
+            owner: place.owner,
+            name: f.name.name,
+            span: f.name.span,
+            is_private: item.modifiers.private.is_some(),
+            ty,
+            init: f.init.as_ref(),
+        });
+        id
+    }
+
+    fn task(&mut self, module: ModuleId, item: &'a ast::Item, t: &'a ast::Task, program: &Program) -> TaskId {
+        let params = self.params(Place { module, owner: None }, &[], &t.params);
+        for (param, sig) in t.params.iter().zip(&params) {
+            if !self.is_task_param(sig.ty) {
+                let file = self.file(module);
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        codes::BAD_TYPE,
+                        file,
+                        param.ty.span,
+                        "a task's parameter cannot have this type",
+                    )
+                    .help("good are int, double, boolean, String, Duration, enums, and lists and records of these"),
+                );
+            }
+        }
+        let dcase = item.annotations.iter().find(|a| self.interner.name(a.name.name) == "DCase").and_then(
+            |a| match a.args.first().map(|arg| &arg.value.kind) {
+                Some(ast::ExprKind::Str(parts)) => match &parts[..] {
+                    [ast::StrPart::Text(text)] => Some(text.to_string()),
+                    _ => None,
+                },
+                _ => None,
+            },
+        );
+        self.annotations(Place { module, owner: None }, item, t.name);
+        let file = &program.modules[module.index()];
+        let text = self.map.get(file.file).text();
+        let doc = file.parsed.doc_before(item.span.start, text).map(|span| names::doc_text(text, span));
+        let id = TaskId(self.defs.tasks.len() as u32);
+        self.defs.tasks.push(TaskDef {
+            module,
+            name: self.interner.name(t.name.name).to_string(),
+            span: t.name.span,
+            role: t.role,
+            params,
+            body: TaskBody::Block(&t.body),
+            undo: t.undo.as_ref(),
+            dcase,
+            doc,
+        });
+        id
+    }
+
+    fn is_task_param(&self, ty: Ty) -> bool {
+        match self.types.kind(ty) {
+            TyKind::Int | TyKind::Double | TyKind::Bool | TyKind::Duration | TyKind::Poison => true,
+            TyKind::Nominal(def, args) => {
+                let kind = self.defs.types[def.index()].kind;
+                Some(*def) == self.defs.known.string
+                    || Some(*def) == self.defs.known.list && args.iter().all(|&t| self.is_task_param(t))
+                    || kind == TypeKind::Enum
+                    || kind == TypeKind::Record
+            }
+            _ => false,
+        }
+    }
+
+    fn type_expr(&mut self, module: ModuleId, params: &[TypeParamId], expr: &ast::TypeExpr) -> Ty {
+        let mut resolver = names::TypeResolver {
+            defs: &self.defs,
+            types: self.types,
+            interner: self.interner,
+            diagnostics: self.diagnostics,
+            module,
+            type_params: params,
+        };
+        resolver.resolve(expr)
+    }
+
+    fn ret_type(&mut self, module: ModuleId, params: &[TypeParamId], expr: &ast::TypeExpr) -> Ty {
+        let mut resolver = names::TypeResolver {
+            defs: &self.defs,
+            types: self.types,
+            interner: self.interner,
+            diagnostics: self.diagnostics,
+            module,
+            type_params: params,
+        };
+        resolver.resolve_result(expr)
+    }
+}

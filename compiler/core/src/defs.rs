@@ -1,0 +1,197 @@
+//! What modules declare: functions, types, constants and tasks, with their signatures once resolved.
+
+use crate::types::Ty;
+use dscript_grammar::ast;
+use dscript_grammar::span::{FileId, NodeId, Span, Symbol};
+use rustc_hash::FxHashMap;
+
+macro_rules! ids {
+    ($($name:ident),*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+ids!(ModuleId, FnId, TypeDefId, ConstId, TaskId, TypeParamId);
+
+/// A module with its tree and the names it declares.
+pub struct Module<'a> {
+    pub file: FileId,
+    /// `care.checks`; std's begin with `std.`.
+    pub path: String,
+    pub is_std: bool,
+    pub ast: &'a ast::Module,
+    pub names: FxHashMap<Symbol, Def>,
+    /// Single imports: name to its declaration.
+    pub imported: FxHashMap<Symbol, Def>,
+    /// Modules imported with `.*`.
+    pub globs: Vec<ModuleId>,
+}
+
+/// A declared thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Def {
+    Fn(FnId),
+    Type(TypeDefId),
+    Const(ConstId),
+    Task(TaskId),
+    /// A scenario or a test: named, and nothing an expression may use.
+    Other,
+}
+
+/// Built-in functions whose signature cannot say what they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intrinsic {
+    Print,
+    IsError,
+    Ignore,
+    /// `Math.max`, `Math.min`, `Math.abs`: over int or over double, by the native `NAMEInt` or `NAMEDouble`.
+    IntOrDouble,
+    /// `new Command(...)`: any number of arguments, turned to text, lists spread.
+    NewCommand,
+}
+
+pub struct FnDef<'a> {
+    pub module: ModuleId,
+    pub name: Symbol,
+    pub span: Span,
+    pub owner: Option<TypeDefId>,
+    /// Takes an object.
+    pub is_method: bool,
+    pub is_private: bool,
+    pub is_lowlevel: bool,
+    pub is_native: bool,
+    pub intrinsic: Option<Intrinsic>,
+    /// The patterns of `@Needs`, where there is one.
+    pub needs: Option<Vec<String>>,
+    /// The owner's, then its own.
+    pub type_params: Vec<TypeParamId>,
+    pub params: Vec<ParamSig<'a>>,
+    pub ret: Ty,
+    pub body: Body<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// Native.
+    None,
+    Block(&'a ast::Block),
+    /// A class's constructor.
+    Constructor(&'a ast::Block),
+    /// A constructor that takes a record's components, after its compact constructor where it has one.
+    Record(Option<&'a ast::Block>),
+}
+
+pub struct ParamSig<'a> {
+    pub node: NodeId,
+    pub name: Symbol,
+    pub span: Span,
+    pub ty: Ty,
+    pub default: Option<&'a ast::Expr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeKind {
+    Record,
+    Class,
+    Enum,
+    Interface,
+    /// Declared `native class` in std; the engine knows its objects.
+    Native,
+}
+
+pub struct TypeDef<'a> {
+    pub module: ModuleId,
+    pub name: Symbol,
+    pub span: Span,
+    pub kind: TypeKind,
+    pub is_private: bool,
+    pub type_params: Vec<TypeParamId>,
+    pub fields: Vec<FieldSig<'a>>,
+    pub methods: FxHashMap<Symbol, FnId>,
+    pub consts: FxHashMap<Symbol, ConstId>,
+    pub constructor: Option<FnId>,
+    pub constants: Vec<(Symbol, Span)>,
+    /// Not built in yet, and reported where it is declared.
+    pub unsupported: bool,
+}
+
+pub struct FieldSig<'a> {
+    pub name: Symbol,
+    pub span: Span,
+    pub ty: Ty,
+    pub is_final: bool,
+    pub is_private: bool,
+    pub init: Option<&'a ast::Expr>,
+}
+
+/// `static final T NAME = e;` of a module or a type.
+pub struct ConstDef<'a> {
+    pub module: ModuleId,
+    pub owner: Option<TypeDefId>,
+    pub name: Symbol,
+    pub span: Span,
+    pub is_private: bool,
+    pub ty: Ty,
+    pub init: Option<&'a ast::Expr>,
+}
+
+pub struct TaskDef<'a> {
+    pub module: ModuleId,
+    /// As the image names it.
+    pub name: String,
+    pub span: Span,
+    pub role: Option<ast::Role>,
+    pub params: Vec<ParamSig<'a>>,
+    pub body: TaskBody<'a>,
+    pub undo: Option<&'a ast::Block>,
+    pub dcase: Option<String>,
+    pub doc: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+pub enum TaskBody<'a> {
+    Block(&'a ast::Block),
+    Script(&'a [ast::Stmt]),
+}
+
+pub struct TypeParamDef {
+    pub name: Symbol,
+}
+
+/// Every declaration of a compilation, by id.
+#[derive(Default)]
+pub struct Defs<'a> {
+    pub modules: Vec<Module<'a>>,
+    pub fns: Vec<FnDef<'a>>,
+    pub types: Vec<TypeDef<'a>>,
+    pub consts: Vec<ConstDef<'a>>,
+    pub tasks: Vec<TaskDef<'a>>,
+    pub type_params: Vec<TypeParamDef>,
+    pub known: Known,
+}
+
+/// The types of std that the compiler itself has to do with.
+#[derive(Default)]
+pub struct Known {
+    pub string: Option<TypeDefId>,
+    pub bytes: Option<TypeDefId>,
+    pub list: Option<TypeDefId>,
+    pub map: Option<TypeDefId>,
+    pub set: Option<TypeDefId>,
+    pub entry: Option<TypeDefId>,
+    pub error: Option<TypeDefId>,
+    pub subprocess: Option<TypeDefId>,
+    pub command: Option<TypeDefId>,
+    pub int: Option<TypeDefId>,
+    pub double: Option<TypeDefId>,
+    pub boolean: Option<TypeDefId>,
+    pub duration: Option<TypeDefId>,
+    pub time: Option<TypeDefId>,
+}

@@ -1,0 +1,91 @@
+//! What the checker found out about one module's tree: side tables keyed by node id, read by lowering.
+
+use crate::defs::{ConstId, FnId, Intrinsic, TypeDefId};
+use crate::types::Ty;
+use dscript_grammar::span::NodeId;
+use rustc_hash::FxHashMap;
+
+/// What a name or member expression stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Res {
+    None,
+    /// A parameter or local variable, by its declaration.
+    Local(NodeId),
+    /// A field of the receiver, or of `this` for a bare name.
+    Field(u32),
+    Const(ConstId),
+    /// A constant of an enum.
+    EnumConst(TypeDefId, u32),
+    /// A function as a value.
+    Fn(FnId),
+    /// The name of a type, as receiver of a static member.
+    Type(TypeDefId),
+}
+
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A function without an object.
+    Fn(FnId),
+    /// A method; the receiver is the callee's, or `this` for a bare name.
+    Method(FnId),
+    /// A function value: the callee itself.
+    Value,
+    Intrinsic(Intrinsic, FnId),
+}
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgSource {
+    /// The argument at this place of the call.
+    Given(u32),
+    Default,
+}
+
+#[derive(Clone, Debug)]
+pub struct CallFact {
+    pub target: Target,
+    /// For the target's type parameters, its owner's first.
+    pub type_args: Vec<Ty>,
+    /// The types of the parameters, and where each comes from.
+    pub params: Vec<(Ty, ArgSource)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LambdaFact {
+    pub params: Vec<Ty>,
+    pub ret: Ty,
+    /// Locals of the enclosing bodies that it uses, in the order of their first use, and `this`.
+    pub captures: Vec<NodeId>,
+    pub captures_this: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The type of each expression, as narrowed there.
+    pub types: Vec<Ty>,
+    pub res: Vec<Res>,
+    pub calls: FxHashMap<NodeId, CallFact>,
+    /// The declared or inferred type of each local, by its declaration.
+    pub locals: FxHashMap<NodeId, Ty>,
+    pub lambdas: FxHashMap<NodeId, LambdaFact>,
+    /// The type a type expression names, where lowering needs it (`new`, casts, `T.class`).
+    pub type_exprs: FxHashMap<NodeId, Ty>,
+}
+
+impl Facts {
+    pub fn new(node_count: u32) -> Self {
+        Self {
+            types: vec![Ty::POISON; node_count as usize],
+            res: vec![Res::None; node_count as usize],
+            ..Self::default()
+        }
+    }
+
+    pub fn ty(&self, id: NodeId) -> Ty {
+        self.types[id.0 as usize]
+    }
+
+    pub fn res(&self, id: NodeId) -> Res {
+        self.res[id.0 as usize]
+    }
+}

@@ -1,0 +1,403 @@
+//! Builds one bytecode function: registers, labels, lines, and at the end the live registers of jump targets.
+//!
+//! Code that cannot be reached is not emitted: after a jump or return nothing is, until a label that something
+//! jumps to is placed.
+
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, Head, Line, RefType, RegType, ScalarKind};
+use dscript_bytecode::instr::{Instr, Visitor};
+use dscript_bytecode::trap::TrapKind;
+use rustc_hash::FxHashMap;
+
+/// The registers of one value: at most a flag, a value and an error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Regs {
+    len: u8,
+    regs: [Reg; 3],
+}
+
+impl Regs {
+    pub fn new(regs: &[Reg]) -> Self {
+        let mut all = [Reg::S(S(0)); 3];
+        all[..regs.len()].copy_from_slice(regs);
+        Self { len: regs.len() as u8, regs: all }
+    }
+
+    pub fn none() -> Self {
+        Self::new(&[])
+    }
+
+    pub fn slice(&self) -> &[Reg] {
+        &self.regs[..self.len as usize]
+    }
+
+    /// Without the last register.
+    pub fn but_last(&self) -> Regs {
+        Self::new(&self.slice()[..self.len as usize - 1])
+    }
+
+    pub fn last(&self) -> Reg {
+        self.regs[self.len as usize - 1]
+    }
+
+    pub fn with(&self, reg: Reg) -> Regs {
+        let mut all = self.slice().to_vec();
+        all.push(reg);
+        Self::new(&all)
+    }
+
+    /// The one scalar register.
+    pub fn s(&self) -> S {
+        match self.regs[0] {
+            Reg::S(s) => s,
+            Reg::R(_) => unreachable!("a scalar register"),
+        }
+    }
+
+    /// The one reference register.
+    pub fn r(&self) -> R {
+        match self.regs[0] {
+            Reg::R(r) => r,
+            Reg::S(_) => unreachable!("a reference register"),
+        }
+    }
+}
+
+/// A place to jump to, before its position is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(u32);
+
+#[derive(Default)]
+pub struct Builder {
+    pub name: String,
+    pub params: Vec<RegType>,
+    pub results: Vec<RegType>,
+    scalars: Vec<ScalarKind>,
+    refs: Vec<RefType>,
+    code: Vec<Instr>,
+    lines: Vec<Line>,
+    /// Position of each mark, once placed, and whether anything jumps there.
+    marks: Vec<(Option<u32>, bool)>,
+    free: FxHashMap<RegType, Vec<Reg>>,
+    /// Registers in use, in the order they were taken.
+    taken: Vec<(RegType, Reg)>,
+    dead: bool,
+    place: (u32, u32, u32),
+    pub overflow: bool,
+}
+
+impl Builder {
+    /// The next instructions come from this place: source, line, column.
+    pub fn at(&mut self, place: (u32, u32, u32)) {
+        self.place = place;
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// A register that stays taken until `release` goes back behind it.
+    pub fn take(&mut self, ty: RegType) -> Reg {
+        let reg = match self.free.get_mut(&ty).and_then(Vec::pop) {
+            Some(reg) => reg,
+            None => self.fresh(ty),
+        };
+        self.taken.push((ty, reg));
+        reg
+    }
+
+    fn fresh(&mut self, ty: RegType) -> Reg {
+        let count = match ty {
+            RegType::Scalar(_) => self.scalars.len(),
+            RegType::Ref(_) => self.refs.len(),
+        };
+        if count >= u16::MAX as usize {
+            self.overflow = true;
+        }
+        match ty {
+            RegType::Scalar(kind) => {
+                self.scalars.push(kind);
+                Reg::S(S(count as u16))
+            }
+            RegType::Ref(ty) => {
+                self.refs.push(ty);
+                Reg::R(R(count as u16))
+            }
+        }
+    }
+
+    /// A nullable-free reference register for the whole function.
+    pub fn keep(&mut self, ty: TypeId) -> R {
+        match self.fresh(RegType::Ref(RefType { ty, nullable: false })) {
+            Reg::R(r) => r,
+            Reg::S(_) => unreachable!("a reference was asked for"),
+        }
+    }
+
+    pub fn mark_taken(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Gives back every register taken since `mark`.
+    pub fn release(&mut self, mark: usize) {
+        for (ty, reg) in self.taken.drain(mark..) {
+            self.free.entry(ty).or_default().push(reg);
+        }
+    }
+
+    /// A parameter; all come before any other register.
+    pub fn param(&mut self, ty: RegType) -> Reg {
+        self.params.push(ty);
+        self.fresh(ty)
+    }
+
+    pub fn type_of(&self, reg: Reg) -> RegType {
+        match reg {
+            Reg::S(s) => RegType::Scalar(self.scalars[s.index()]),
+            Reg::R(r) => RegType::Ref(self.refs[r.index()]),
+        }
+    }
+
+    pub fn emit(&mut self, instr: Instr) {
+        if self.dead {
+            return;
+        }
+        let at = self.code.len() as u32;
+        let (source, line, column) = self.place;
+        if self.lines.last().is_none_or(|l| (l.source, l.line, l.column) != self.place) {
+            self.lines.push(Line { at, source, line, column });
+        }
+        self.dead = instr.ends_block();
+        self.code.push(instr);
+    }
+
+    pub fn mark(&mut self) -> Mark {
+        self.marks.push((None, false));
+        Mark(self.marks.len() as u32 - 1)
+    }
+
+    /// The label for a jump that is emitted next.
+    pub fn to(&mut self, mark: Mark) -> Label {
+        if !self.dead {
+            self.marks[mark.0 as usize].1 = true;
+        }
+        Label(mark.0)
+    }
+
+    pub fn jump(&mut self, mark: Mark) {
+        let to = self.to(mark);
+        self.emit(Instr::Jump { to });
+    }
+
+    /// Puts the mark here.
+    pub fn place(&mut self, mark: Mark) {
+        let slot = &mut self.marks[mark.0 as usize];
+        slot.0 = Some(self.code.len() as u32);
+        if slot.1 {
+            self.dead = false;
+        }
+    }
+
+    /// Jumps to a loop's test and puts the mark of its body behind: the test will jump back to it.
+    pub fn begin_loop(&mut self, test: Mark, body: Mark) {
+        let reached = !self.dead;
+        self.jump(test);
+        let slot = &mut self.marks[body.0 as usize];
+        slot.0 = Some(self.code.len() as u32);
+        slot.1 |= reached;
+        self.dead = !reached;
+    }
+
+    /// A move between registers of either bank.
+    pub fn copy(&mut self, src: Reg, dst: Reg) {
+        if src == dst {
+            return;
+        }
+        match (src, dst) {
+            (Reg::S(src), Reg::S(dst)) => self.emit(Instr::MoveScalar { src, dst }),
+            (Reg::R(src), Reg::R(dst)) => self.emit(Instr::MoveRef { src, dst }),
+            _ => unreachable!("a move stays in its bank"),
+        }
+    }
+
+    /// The function, with every mark at its place and the live registers of each head.
+    pub fn finish(mut self) -> Function {
+        for instr in &mut self.code {
+            map_labels(instr, &mut |label| {
+                Label(self.marks[label.index()].0.unwrap_or_else(|| unreachable!("a mark is placed")))
+            });
+        }
+        let heads = live_heads(&self.code, self.scalars.len(), self.refs.len());
+        Function {
+            name: self.name,
+            params: self.params,
+            results: self.results,
+            scalars: self.scalars,
+            refs: self.refs,
+            code: self.code,
+            heads,
+            lines: self.lines,
+        }
+    }
+}
+
+fn map_labels(instr: &mut Instr, f: &mut dyn FnMut(Label) -> Label) {
+    match instr {
+        Instr::Jump { to }
+        | Instr::If { to, .. }
+        | Instr::IfNot { to, .. }
+        | Instr::IfEqInt { to, .. }
+        | Instr::IfNeInt { to, .. }
+        | Instr::IfLtInt { to, .. }
+        | Instr::IfLeInt { to, .. }
+        | Instr::IfEqDouble { to, .. }
+        | Instr::IfNeDouble { to, .. }
+        | Instr::IfLtDouble { to, .. }
+        | Instr::IfLeDouble { to, .. }
+        | Instr::IfNotLtDouble { to, .. }
+        | Instr::IfNotLeDouble { to, .. }
+        | Instr::IfNull { to, .. }
+        | Instr::IfNotNull { to, .. }
+        | Instr::LimitEnter { to, .. } => *to = f(*to),
+        Instr::Switch { targets, default, .. } => {
+            targets.iter_mut().for_each(|t| *t = f(*t));
+            *default = f(*default);
+        }
+        _ => {}
+    }
+}
+
+/// A set of registers of both banks, scalars first.
+#[derive(Clone, PartialEq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(count: usize) -> Self {
+        Bits(vec![0; count.div_ceil(64)])
+    }
+    fn has(&self, bit: usize) -> bool {
+        self.0[bit / 64] >> (bit % 64) & 1 == 1
+    }
+    fn add(&mut self, bit: usize) {
+        self.0[bit / 64] |= 1 << (bit % 64);
+    }
+    fn remove(&mut self, bit: usize) {
+        self.0[bit / 64] &= !(1 << (bit % 64));
+    }
+}
+
+/// What an instruction reads, writes and jumps to, with registers as bit numbers.
+struct Effects {
+    scalars: usize,
+    uses: Vec<usize>,
+    defs: Vec<usize>,
+    labels: Vec<Label>,
+}
+
+impl Visitor for Effects {
+    fn use_scalar(&mut self, reg: S, _: Option<ScalarKind>) {
+        self.uses.push(reg.index());
+    }
+    fn use_ref(&mut self, reg: R) {
+        self.uses.push(self.scalars + reg.index());
+    }
+    fn def_scalar(&mut self, reg: S, _: Option<ScalarKind>) {
+        self.defs.push(reg.index());
+    }
+    fn def_ref(&mut self, reg: R) {
+        self.defs.push(self.scalars + reg.index());
+    }
+    fn label(&mut self, label: Label) {
+        self.labels.push(label);
+    }
+    fn type_id(&mut self, _: TypeId) {}
+    fn const_id(&mut self, _: ConstId) {}
+    fn function(&mut self, _: FunctionId) {}
+    fn native(&mut self, _: NativeId) {}
+    fn static_id(&mut self, _: StaticId) {}
+    fn slot(&mut self, _: Slot) {}
+    fn method(&mut self, _: MethodId) {}
+    fn int(&mut self, _: i64) {}
+    fn double(&mut self, _: f64) {}
+    fn bool(&mut self, _: bool) {}
+    fn trap(&mut self, _: TrapKind) {}
+}
+
+/// Live registers at every jump target, by the usual backward data flow over blocks.
+fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
+    let count = scalars + refs;
+    let mut effects = Effects { scalars, uses: Vec::new(), defs: Vec::new(), labels: Vec::new() };
+    let mut is_head = vec![false; code.len() + 1];
+    for instr in code {
+        effects.labels.clear();
+        instr.visit(&mut effects);
+        effects.labels.iter().for_each(|l| is_head[l.index()] = true);
+    }
+    if !is_head.iter().any(|&h| h) {
+        return Vec::new();
+    }
+    // A block begins at a head, at the entry and after a conditional jump's fall-through is not cut: jumps in
+    // the middle of a block add what is live at their targets.
+    let starts: Vec<usize> = (0..code.len()).filter(|&at| at == 0 || is_head[at]).collect();
+    let mut block_of = vec![0usize; code.len()];
+    for (block, &start) in starts.iter().enumerate() {
+        let end = starts.get(block + 1).copied().unwrap_or(code.len());
+        block_of[start..end].fill(block);
+    }
+    let mut live: Vec<Bits> = vec![Bits::new(count); starts.len()];
+    let mut queued = vec![true; starts.len()];
+    let mut queue: Vec<usize> = (0..starts.len()).collect();
+    let mut sources: Vec<Vec<usize>> = vec![Vec::new(); starts.len()];
+    for (at, instr) in code.iter().enumerate() {
+        effects.labels.clear();
+        instr.visit(&mut effects);
+        for label in &effects.labels {
+            sources[block_of[label.index()]].push(block_of[at]);
+        }
+    }
+    for block in 1..starts.len() {
+        sources[block].push(block - 1);
+    }
+    while let Some(block) = queue.pop() {
+        queued[block] = false;
+        let end = starts.get(block + 1).copied().unwrap_or(code.len());
+        let mut set = match live.get(block + 1) {
+            Some(next) if !code[end - 1].ends_block() => next.clone(),
+            _ => Bits::new(count),
+        };
+        for instr in code[starts[block]..end].iter().rev() {
+            effects.uses.clear();
+            effects.defs.clear();
+            effects.labels.clear();
+            instr.visit(&mut effects);
+            effects.defs.iter().for_each(|&d| set.remove(d));
+            for label in &effects.labels {
+                for (word, &more) in set.0.iter_mut().zip(&live[block_of[label.index()]].0) {
+                    *word |= more;
+                }
+            }
+            effects.uses.iter().for_each(|&u| set.add(u));
+        }
+        if set != live[block] {
+            live[block] = set;
+            for &source in &sources[block] {
+                if !queued[source] {
+                    queued[source] = true;
+                    queue.push(source);
+                }
+            }
+        }
+    }
+    let mut heads = Vec::new();
+    for (block, &start) in starts.iter().enumerate() {
+        if is_head[start] {
+            let set = &live[block];
+            heads.push(Head {
+                at: Label(start as u32),
+                scalars: (0..scalars).filter(|&b| set.has(b)).map(|b| S(b as u16)).collect(),
+                refs: (0..refs).filter(|&b| set.has(scalars + b)).map(|b| R(b as u16)).collect(),
+            });
+        }
+    }
+    heads
+}

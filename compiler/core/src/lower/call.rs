@@ -1,0 +1,506 @@
+//! Calls: arguments in their written order, natives, built-ins, and the capabilities that calls need.
+
+use super::build::Regs;
+use super::{Lowerer, Val, literal_text};
+use crate::defs::{Body, FnId, Intrinsic, TypeDefId};
+use crate::facts::{ArgSource, CallFact, Res, Target};
+use crate::types::{Ty, TyKind};
+use dscript_bytecode::capability;
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{RefType, RegType, ScalarKind};
+use dscript_bytecode::instr::Instr;
+use dscript_grammar::ast::{Arg, Expr, ExprKind};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{NodeId, Span};
+
+impl<'a, 'c> Lowerer<'a, 'c> {
+    /// A call or a `new`; `callee` is `None` for the latter.
+    pub(super) fn call(&mut self, expr: &'a Expr, callee: Option<&'a Expr>, args: &'a [Arg]) -> Val {
+        let ty = self.node_ty(expr.id);
+        let Some(fact) = self.facts[self.cx.module.index()].calls.get(&expr.id).cloned() else {
+            return self.absent(ty);
+        };
+        match fact.target {
+            Target::Fn(id) => self.call_fn(expr, id, None, &fact, args, ty),
+            Target::Method(id) => {
+                let receiver = match callee.map(|c| &c.kind) {
+                    Some(ExprKind::Field { receiver, .. }) => self.expr(receiver),
+                    _ => match (self.cx.this, self.cx.this_ty) {
+                        (Some(regs), Some(this)) => Val { ty: this, regs },
+                        _ => return self.absent(ty),
+                    },
+                };
+                let later: Vec<&'a Expr> = args.iter().map(|a| &a.value).collect();
+                let receiver = self.guard(receiver, &later);
+                self.call_fn(expr, id, Some(receiver), &fact, args, ty)
+            }
+            Target::Value => self.call_value(expr, callee, &fact, args, ty),
+            Target::Intrinsic(intrinsic, id) => self.call_intrinsic(expr, intrinsic, id, args, ty),
+        }
+    }
+
+    /// The arguments in their written order, each as its parameter's type.
+    fn args(&mut self, fact: &CallFact, args: &'a [Arg]) -> Vec<Option<Val>> {
+        let mut values: Vec<Option<Val>> = vec![None; fact.params.len()];
+        for (index, arg) in args.iter().enumerate() {
+            let place = fact.params.iter().position(|(_, s)| *s == ArgSource::Given(index as u32));
+            let Some(place) = place else { continue };
+            let wanted = self.subst(fact.params[place].0);
+            let value = self.expr_as(&arg.value, wanted);
+            let later: Vec<&'a Expr> = args[index + 1..].iter().map(|a| &a.value).collect();
+            values[place] = Some(self.guard(value, &later));
+        }
+        values
+    }
+
+    fn call_fn(
+        &mut self,
+        expr: &'a Expr,
+        id: FnId,
+        receiver: Option<Val>,
+        fact: &CallFact,
+        args: &'a [Arg],
+        ty: Ty,
+    ) -> Val {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let type_args: Vec<Ty> = fact.type_args.iter().map(|&t| self.subst(t)).collect();
+        let given = self.args(fact, args);
+        let mut values: Vec<Val> = Vec::new();
+        for (index, value) in given.into_iter().enumerate() {
+            let value = match value {
+                Some(value) => value,
+                None => {
+                    let wanted = self.subst(fact.params[index].0);
+                    self.default_value(id, index, &type_args, &values, wanted)
+                }
+            };
+            values.push(value);
+        }
+        self.at(expr.span);
+        self.needs(id, fact, args, expr.span);
+        values.splice(0..0, receiver);
+        if def.is_native {
+            return self.call_native(id, &type_args, &values, ty);
+        }
+        let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
+        let function = self.instance(id, type_args, expr.span);
+        self.emit_call(function, &values, ret)
+    }
+
+    fn emit_call(&mut self, function: FunctionId, values: &[Val], ret: Ty) -> Val {
+        let args: Vec<Reg> = values.iter().flat_map(|v| v.regs.slice().to_vec()).collect();
+        let results = self.take(ret);
+        self.b.emit(Instr::Call { function, args: args.into(), results: results.slice().into() });
+        Val { ty: ret, regs: results }
+    }
+
+    /// A parameter's default, computed from the parameters before it.
+    fn default_value(&mut self, id: FnId, index: usize, type_args: &[Ty], before: &[Val], wanted: Ty) -> Val {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let param = &def.params[index];
+        let Some(value) = param.default else { return self.absent(wanted) };
+        let params: Vec<(NodeId, Ty)> = def.params[..index].iter().map(|p| (p.node, p.ty)).collect();
+        let key = (param.node, def.module, type_args.to_vec());
+        let function = self.default_function(key, &params, Some(id), type_args.to_vec(), param.ty, value);
+        self.emit_call(function, before, wanted)
+    }
+
+    fn call_value(
+        &mut self,
+        expr: &'a Expr,
+        callee: Option<&'a Expr>,
+        fact: &CallFact,
+        args: &'a [Arg],
+        ty: Ty,
+    ) -> Val {
+        let Some(callee) = callee else { return self.absent(ty) };
+        let function = self.expr(callee);
+        let later: Vec<&'a Expr> = args.iter().map(|a| &a.value).collect();
+        let function = self.guard(function, &later);
+        let values: Vec<Val> = self.args(fact, args).into_iter().flatten().collect();
+        self.at(expr.span);
+        if function.regs.slice().is_empty() {
+            return self.absent(ty);
+        }
+        let ret = match self.types.kind(function.ty) {
+            TyKind::Function(_, ret) => *ret,
+            _ => ty,
+        };
+        let args: Vec<Reg> = values.iter().flat_map(|v| v.regs.slice().to_vec()).collect();
+        let results = self.take(ret);
+        self.b.emit(Instr::CallValue {
+            callee: function.regs.r(),
+            args: args.into(),
+            results: results.slice().into(),
+        });
+        Val { ty: ret, regs: results }
+    }
+
+    // ---- natives ----
+
+    /// Calls a native, or the instruction it is.
+    pub(super) fn call_native(&mut self, id: FnId, type_args: &[Ty], values: &[Val], ty: Ty) -> Val {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let name = match (def.body, def.owner) {
+            // A native constructor.
+            (Body::None, Some(owner)) if defs.types[owner.index()].constructor == Some(id) => {
+                let owner_name = self.interner.name(defs.types[owner.index()].name).to_string();
+                return self.new_native(&format!("{owner_name}.new"), ty, type_args);
+            }
+            _ => self.qualified(id),
+        };
+        if def.owner == defs.known.list
+            && let Some(value) = self.list_instruction(&name, type_args, values)
+        {
+            return value;
+        }
+        let mut args = Vec::new();
+        let mut params = Vec::new();
+        let mut declared: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
+        if let (true, Some(owner)) = (def.is_method, def.owner) {
+            let this = self.self_type(owner);
+            declared.insert(0, this);
+        }
+        for (&value, &sig) in values.iter().zip(&declared) {
+            if matches!(self.types.kind(sig), TyKind::Class(_)) {
+                continue;
+            }
+            if matches!(self.types.kind(sig), TyKind::Param(_)) {
+                if value.regs.slice().is_empty() && !self.is_boxed(value.ty) {
+                    return self.absent(ty);
+                }
+                params.push(self.element_type(value.ty));
+                args.push(self.boxed(value));
+            } else {
+                let concrete = self.types.substitute(sig, &def.type_params, type_args);
+                params.extend(self.regs_of(concrete));
+                args.extend(value.regs.slice());
+            }
+        }
+        let ret = self.native_result(def.ret, &def.type_params, type_args);
+        let type_ids: Vec<TypeId> = type_args.iter().map(|&t| self.type_id(t)).collect();
+        let native = self.native_id(&name, type_ids, params, ret.regs.clone());
+        let results: Vec<Reg> = ret.regs.iter().map(|&reg| self.b.take(reg)).collect();
+        self.b.emit(Instr::CallNative { native, args: args.into(), results: results.clone().into() });
+        self.from_native(ret, &results)
+    }
+
+    /// How a native gives its result: values of a type parameter as elements.
+    fn native_result(&mut self, sig: Ty, params: &[crate::defs::TypeParamId], args: &[Ty]) -> NativeResult {
+        let ty = self.types.substitute(sig, params, args);
+        let is_param = |types: &crate::types::Types, t: Ty| matches!(types.kind(t), TyKind::Param(_));
+        if is_param(self.types, sig) {
+            return NativeResult { ty, form: Form::Element, regs: vec![self.element_type(ty)] };
+        }
+        if let Some(inner) = self.types.nullable_inner(sig)
+            && is_param(self.types, inner)
+        {
+            let element = self.types.substitute(inner, params, args);
+            let regs = match self.element_type(element) {
+                RegType::Ref(r) => vec![RegType::Ref(RefType { nullable: true, ..r })],
+                scalar => vec![RegType::Scalar(ScalarKind::Bool), scalar],
+            };
+            return NativeResult { ty, form: Form::NullableElement(element), regs };
+        }
+        let regs = self.regs_of(ty);
+        NativeResult { ty, form: Form::Plain, regs }
+    }
+
+    fn from_native(&mut self, ret: NativeResult, results: &[Reg]) -> Val {
+        match ret.form {
+            Form::Plain => Val { ty: ret.ty, regs: Regs::new(results) },
+            Form::Element => self.unboxed(results[0], ret.ty),
+            Form::NullableElement(element) if self.is_boxed(element) => {
+                // A box that may be missing: a `T?` of an element that is itself held in several registers.
+                let regs = self.take(ret.ty);
+                let (missing, done) = (self.b.mark(), self.b.mark());
+                let Reg::R(a) = results[0] else { return self.absent(ret.ty) };
+                let to = self.b.to(missing);
+                self.b.emit(Instr::IfNull { a, to });
+                let id = self.type_id(element);
+                let object = self.reference(id, false);
+                self.b.emit(Instr::Unwrap { src: a, dst: object });
+                let value = self.unboxed(Reg::R(object), element);
+                let value = self.convert(value, ret.ty);
+                self.copy(value.regs, regs);
+                self.b.jump(done);
+                self.b.place(missing);
+                let types: Vec<RegType> = self.regs_of(ret.ty);
+                for (ty, &reg) in types.into_iter().zip(regs.slice()) {
+                    let zero = self.zero(ty);
+                    self.b.copy(zero, reg);
+                }
+                self.b.jump(done);
+                self.b.place(done);
+                Val { ty: ret.ty, regs }
+            }
+            Form::NullableElement(_) => Val { ty: ret.ty, regs: Regs::new(results) },
+        }
+    }
+
+    /// The operations of lists that are instructions.
+    fn list_instruction(&mut self, name: &str, type_args: &[Ty], values: &[Val]) -> Option<Val> {
+        match name {
+            "List.size" => {
+                let dst = self.scalar(ScalarKind::Int);
+                self.b.emit(Instr::ListSize { list: values[0].regs.r(), dst });
+                Some(Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(dst)]) })
+            }
+            "List.add" => {
+                let value = self.convert(values[1], type_args[0]);
+                self.list_add(values[0].regs.r(), value);
+                Some(self.void())
+            }
+            _ => None,
+        }
+    }
+
+    /// An empty collection.
+    pub(super) fn new_native(&mut self, name: &str, ty: Ty, type_args: &[Ty]) -> Val {
+        let id = self.type_id(ty);
+        let regs = self.take(ty);
+        if name == "List.new" {
+            self.b.emit(Instr::ListNew { ty: id, capacity: 0, dst: regs.r() });
+            return Val { ty, regs };
+        }
+        let type_ids: Vec<TypeId> = type_args.iter().map(|&t| self.type_id(t)).collect();
+        let results = self.regs_of(ty);
+        let native = self.native_id(name, type_ids, Vec::new(), results);
+        self.b.emit(Instr::CallNative { native, args: Box::new([]), results: regs.slice().into() });
+        Val { ty, regs }
+    }
+
+    /// Calls a method by name on values that fit it: for what the language itself does with a type of std.
+    pub(super) fn method_of(&mut self, def: TypeDefId, name: &str, type_args: &[Ty], values: &[Val]) -> Val {
+        let defs = self.defs;
+        let method = self.interner.get(name).and_then(|s| defs.types[def.index()].methods.get(&s).copied());
+        let Some(id) = method else { unreachable!("std declares {name}") };
+        let sig = &defs.fns[id.index()];
+        let ret = self.types.substitute(sig.ret, &sig.type_params, type_args);
+        let mut all = vec![values[0]];
+        for (&value, param) in values[1..].iter().zip(&sig.params) {
+            let wanted = self.types.substitute(param.ty, &sig.type_params, type_args);
+            all.push(self.convert(value, wanted));
+        }
+        if sig.is_native {
+            return self.call_native(id, type_args, &all, ret);
+        }
+        let function = self.instance(id, type_args.to_vec(), sig.span);
+        self.emit_call(function, &all, ret)
+    }
+
+    /// Calls a function of std by name.
+    pub(super) fn call_std(&mut self, name: &str, values: &[Val]) -> Val {
+        let defs = self.defs;
+        let symbol = self.interner.get(name);
+        let found = defs.modules.iter().filter(|m| m.is_std).find_map(|m| match m.names.get(&symbol?) {
+            Some(crate::defs::Def::Fn(id)) => Some(*id),
+            _ => None,
+        });
+        let Some(id) = found else { unreachable!("std declares {name}") };
+        let ret = defs.fns[id.index()].ret;
+        let function = self.instance(id, Vec::new(), defs.fns[id.index()].span);
+        self.emit_call(function, values, ret)
+    }
+
+    // ---- built-ins ----
+
+    fn call_intrinsic(
+        &mut self,
+        expr: &'a Expr,
+        intrinsic: Intrinsic,
+        id: FnId,
+        args: &'a [Arg],
+        ty: Ty,
+    ) -> Val {
+        match intrinsic {
+            Intrinsic::Print => {
+                let value = self.expr(&args[0].value);
+                let text = self.text(value);
+                self.at(expr.span);
+                self.plain_native("print", &[text], Ty::VOID)
+            }
+            Intrinsic::IsError => {
+                let value = self.whole(&args[0].value);
+                self.at(expr.span);
+                self.is_error(value)
+            }
+            Intrinsic::Ignore => {
+                self.whole(&args[0].value);
+                self.void()
+            }
+            Intrinsic::IntOrDouble => {
+                let suffix = if ty == Ty::DOUBLE { "Double" } else { "Int" };
+                let name = format!("{}{suffix}", self.qualified(id));
+                let mut values = Vec::new();
+                for (index, arg) in args.iter().enumerate() {
+                    let value = self.expr_as(&arg.value, ty);
+                    let later: Vec<&'a Expr> = args[index + 1..].iter().map(|a| &a.value).collect();
+                    values.push(self.guard(value, &later));
+                }
+                self.at(expr.span);
+                self.plain_native(&name, &values, ty)
+            }
+            Intrinsic::NewCommand => self.new_command(expr, id, args, ty),
+        }
+    }
+
+    /// A local as it is declared, not as the flow has narrowed it.
+    fn whole(&mut self, expr: &'a Expr) -> Val {
+        let mut plain = expr;
+        while let ExprKind::Paren(inner) = &plain.kind {
+            plain = inner;
+        }
+        let facts = &self.facts[self.cx.module.index()];
+        if let Res::Local(node) = facts.res(plain.id)
+            && matches!(plain.kind, ExprKind::Name(_))
+            && let Some(&ty) = facts.locals.get(&node)
+            && let Some(&regs) = self.cx.locals.get(&node)
+        {
+            let ty = self.subst(ty);
+            return Val { ty, regs };
+        }
+        self.expr(expr)
+    }
+
+    fn is_error(&mut self, value: Val) -> Val {
+        if self.types.fallible_inner(value.ty).is_some() {
+            let Reg::R(a) = value.regs.last() else { return self.absent(Ty::BOOL) };
+            let (none, dst) = (self.scalar(ScalarKind::Bool), self.scalar(ScalarKind::Bool));
+            self.b.emit(Instr::IsNull { a, dst: none });
+            self.b.emit(Instr::NotBool { a: none, dst });
+            return Val { ty: Ty::BOOL, regs: Regs::new(&[Reg::S(dst)]) };
+        }
+        match self.defs.known.subprocess {
+            Some(def) if !value.regs.slice().is_empty() => self.method_of(def, "isError", &[], &[value]),
+            _ => self.absent(Ty::BOOL),
+        }
+    }
+
+    /// A native without type parameters.
+    fn plain_native(&mut self, name: &str, values: &[Val], ret: Ty) -> Val {
+        let params: Vec<RegType> = values.iter().flat_map(|v| self.regs_of(v.ty)).collect();
+        let results = self.regs_of(ret);
+        let native = self.native_id(name, Vec::new(), params, results);
+        let args: Vec<Reg> = values.iter().flat_map(|v| v.regs.slice().to_vec()).collect();
+        let regs = self.take(ret);
+        self.b.emit(Instr::CallNative { native, args: args.into(), results: regs.slice().into() });
+        Val { ty: ret, regs }
+    }
+
+    fn new_command(&mut self, expr: &'a Expr, id: FnId, args: &'a [Arg], ty: Ty) -> Val {
+        let defs = self.defs;
+        let Some(list) = defs.known.list else { return self.absent(ty) };
+        let string = self.string_ty();
+        let list_ty = self.types.nominal(list, &[string]);
+        let later: Vec<&'a Expr> = args[1..].iter().map(|a| &a.value).collect();
+        let program = self.expr_as(&args[0].value, string);
+        let program = self.guard(program, &later);
+        let type_id = self.type_id(list_ty);
+        let all = self.take(list_ty);
+        self.b.emit(Instr::ListNew { ty: type_id, capacity: later.len() as i64, dst: all.r() });
+        for arg in later {
+            let value = self.expr(arg);
+            self.at(arg.span);
+            if value.ty == list_ty {
+                let both = [Val { ty: list_ty, regs: all }, value];
+                self.method_of(list, "addAll", &[string], &both);
+            } else {
+                let text = self.text(value);
+                self.list_add(all.r(), text);
+            }
+        }
+        self.at(expr.span);
+        let params = vec![(string, ArgSource::Given(0)), (list_ty, ArgSource::Default)];
+        let fact = CallFact { target: Target::Fn(id), type_args: Vec::new(), params };
+        self.needs(id, &fact, args, expr.span);
+        let function = self.instance(id, Vec::new(), expr.span);
+        self.emit_call(function, &[program, Val { ty: list_ty, regs: all }], ty)
+    }
+
+    // ---- capabilities ----
+
+    /// Enters what a call needs into the program's capabilities.
+    fn needs(&mut self, id: FnId, fact: &CallFact, args: &'a [Arg], span: Span) {
+        let def = &self.defs.fns[id.index()];
+        if def.is_lowlevel && !def.is_private {
+            let name = self.qualified(id);
+            self.lowlevel.insert(name);
+        }
+        let Some(needs) = &def.needs else { return };
+        let user_code = !self.defs.modules[self.cx.module.index()].is_std;
+        for pattern in needs.clone() {
+            if self.cx.covered {
+                continue;
+            }
+            let (capability, open) = self.fill(id, &pattern, fact, args);
+            if open && user_code && self.warned.insert((self.cx.module, span)) {
+                let file = self.defs.modules[self.cx.module.index()].file;
+                let message = format!("the program will need `{capability}`: the argument is not constant");
+                self.diagnostics.push(Diagnostic::warning(codes::WIDE_CAPABILITY, file, span, message).help(
+                    "make it a literal or a `static final`, or declare the function's `@Needs(\"...\")`",
+                ));
+            }
+            self.capabilities.insert(capability);
+        }
+    }
+
+    /// A pattern of `@Needs` with `{parameter}` replaced by the constant argument, or by `*`.
+    fn fill(&mut self, id: FnId, pattern: &str, fact: &CallFact, args: &'a [Arg]) -> (String, bool) {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let mut filled = String::new();
+        let mut open = false;
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let Some((word, tail)) = after.split_once('}') else { break };
+            rest = tail;
+            let place = def.params.iter().position(|p| self.interner.name(p.name) == word);
+            let source = place.and_then(|place| fact.params.get(place)).map(|(_, source)| *source);
+            let constant = match source {
+                Some(ArgSource::Given(index)) => self.constant_text(&args[index as usize].value),
+                _ => None,
+            };
+            match constant {
+                Some(text) => filled.push_str(&capability::escape(&text)),
+                None => {
+                    open = true;
+                    filled.push('*');
+                }
+            }
+        }
+        filled.push_str(rest);
+        (filled, open)
+    }
+
+    /// Only literals and `static final` constants count as constant.
+    fn constant_text(&self, expr: &Expr) -> Option<String> {
+        if let Some(text) = literal_text(expr) {
+            return Some(text);
+        }
+        match self.facts[self.cx.module.index()].res(expr.id) {
+            Res::Const(id) => self.defs.consts[id.index()].init.and_then(literal_text),
+            _ => None,
+        }
+    }
+}
+
+/// A native's result registers and what they mean.
+struct NativeResult {
+    ty: Ty,
+    form: Form,
+    regs: Vec<RegType>,
+}
+
+enum Form {
+    Plain,
+    /// A value of a type parameter.
+    Element,
+    /// `T?` of a type parameter.
+    NullableElement(Ty),
+}

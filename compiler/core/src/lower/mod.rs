@@ -1,0 +1,784 @@
+//! Checked trees to bytecode: one function for each list of type arguments that is reached from a task.
+//!
+//! Work goes through a queue, so the image's tables are in the order of first use and two compilations of the
+//! same text give the same bytes. Mistakes were reported before; what is found here are limits.
+
+mod build;
+mod call;
+mod expr;
+mod stmt;
+mod value;
+
+use crate::check::show_type;
+use crate::defs::ConstId;
+use crate::defs::*;
+use crate::facts::Facts;
+use crate::types::{Ty, TyKind, Types};
+use build::{Builder, Mark, Regs};
+use dscript_bytecode::ids::{ConstId as TextId, *};
+use dscript_bytecode::image::{
+    self, Constant, Image, NativeInstance, RefType, RegType, ScalarKind, Static, Type,
+};
+use dscript_bytecode::instr::Instr;
+use dscript_grammar::SourceMap;
+use dscript_grammar::ast::{self, Expr, ExprKind};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{Interner, NodeId, Span};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
+
+/// Distinct instances of one generic function; past it the program is taken to need endlessly many.
+const INSTANCES_MAX: usize = 1_000;
+
+/// A value in registers.
+#[derive(Clone, Copy, Debug)]
+struct Val {
+    ty: Ty,
+    regs: Regs,
+}
+
+/// A function that is still to be built.
+enum Job<'a> {
+    Fn {
+        id: FnId,
+        args: Vec<Ty>,
+        function: FunctionId,
+    },
+    /// The default value of a parameter, from the parameters before it.
+    Default {
+        module: ModuleId,
+        params: Vec<(NodeId, Ty)>,
+        owner: Option<FnId>,
+        args: Vec<Ty>,
+        ty: Ty,
+        value: &'a Expr,
+        function: FunctionId,
+    },
+    Static {
+        id: ConstId,
+        function: FunctionId,
+    },
+    /// A function value of a plain function: takes the closure, calls the function.
+    Thunk {
+        id: FnId,
+        closure: TypeId,
+        function: FunctionId,
+    },
+}
+
+pub struct Lowerer<'a, 'c> {
+    defs: &'c Defs<'a>,
+    types: &'c mut Types,
+    interner: &'c Interner,
+    facts: &'c [Facts],
+    map: &'c SourceMap,
+    diagnostics: &'c mut Vec<Diagnostic>,
+    image: Image,
+    type_ids: FxHashMap<Ty, TypeId>,
+    raw_types: FxHashMap<Type, TypeId>,
+    reg_types: FxHashMap<Ty, Vec<RegType>>,
+    instances: FxHashMap<(FnId, Vec<Ty>), FunctionId>,
+    instance_counts: FxHashMap<FnId, usize>,
+    defaults: FxHashMap<(NodeId, ModuleId, Vec<Ty>), FunctionId>,
+    statics: FxHashMap<ConstId, StaticId>,
+    thunks: FxHashMap<FnId, (TypeId, FunctionId)>,
+    natives: FxHashMap<(String, Vec<TypeId>), NativeId>,
+    strings: FxHashMap<String, TextId>,
+    sources: FxHashMap<ModuleId, u32>,
+    capabilities: BTreeSet<String>,
+    lowlevel: BTreeSet<String>,
+    warned: FxHashSet<(ModuleId, Span)>,
+    queue: std::collections::VecDeque<Job<'a>>,
+    // ---- the function being built ----
+    b: Builder,
+    cx: Cx<'a>,
+}
+
+/// The body being lowered.
+struct Cx<'a> {
+    module: ModuleId,
+    type_params: Vec<TypeParamId>,
+    type_args: Vec<Ty>,
+    locals: FxHashMap<NodeId, Regs>,
+    this: Option<Regs>,
+    this_ty: Option<Ty>,
+    /// In a constructor: the registers of each field.
+    fields: Vec<Regs>,
+    in_constructor: bool,
+    /// In a constructor: where `return` goes.
+    done: Option<Mark>,
+    ret: Ty,
+    fail: Option<(Mark, R)>,
+    loops: Vec<Loop>,
+    /// Whether a `@Needs` around this code speaks for it.
+    covered: bool,
+    _tree: std::marker::PhantomData<&'a ()>,
+}
+
+impl Default for Cx<'_> {
+    fn default() -> Self {
+        Self {
+            module: ModuleId(0),
+            type_params: Vec::new(),
+            type_args: Vec::new(),
+            locals: FxHashMap::default(),
+            this: None,
+            this_ty: None,
+            fields: Vec::new(),
+            in_constructor: false,
+            done: None,
+            ret: Ty::VOID,
+            fail: None,
+            loops: Vec::new(),
+            covered: false,
+            _tree: std::marker::PhantomData,
+        }
+    }
+}
+
+struct Loop {
+    label: Option<dscript_grammar::span::Symbol>,
+    go_on: Mark,
+    leave: Mark,
+}
+
+/// Lowers every task of the root module.
+pub fn lower<'a>(
+    defs: &Defs<'a>,
+    types: &mut Types,
+    interner: &Interner,
+    facts: &[Facts],
+    map: &SourceMap,
+    diagnostics: &mut Vec<Diagnostic>,
+    name: &str,
+) -> Image {
+    let mut lowerer = Lowerer {
+        defs,
+        types,
+        interner,
+        facts,
+        map,
+        diagnostics,
+        image: Image::default(),
+        type_ids: FxHashMap::default(),
+        raw_types: FxHashMap::default(),
+        reg_types: FxHashMap::default(),
+        instances: FxHashMap::default(),
+        instance_counts: FxHashMap::default(),
+        defaults: FxHashMap::default(),
+        statics: FxHashMap::default(),
+        thunks: FxHashMap::default(),
+        natives: FxHashMap::default(),
+        strings: FxHashMap::default(),
+        sources: FxHashMap::default(),
+        capabilities: BTreeSet::new(),
+        lowlevel: BTreeSet::new(),
+        warned: FxHashSet::default(),
+        queue: std::collections::VecDeque::new(),
+        b: Builder::default(),
+        cx: Cx::default(),
+    };
+    lowerer.image.manifest.name = name.to_string();
+    lowerer.program();
+    let mut image = lowerer.image;
+    image.manifest.capabilities = lowerer.capabilities.into_iter().collect();
+    image.manifest.lowlevel = lowerer.lowlevel.into_iter().collect();
+    image
+}
+
+impl<'a, 'c> Lowerer<'a, 'c> {
+    fn program(&mut self) {
+        let defs = self.defs;
+        for task in defs.tasks.iter().filter(|t| t.module == ModuleId(0)) {
+            self.task(task);
+        }
+        while let Some(job) = self.queue.pop_front() {
+            self.job(job);
+        }
+    }
+
+    // ---- reports ----
+
+    fn limit(&mut self, span: Span, message: impl Into<String>) {
+        let file = self.defs.modules[self.cx.module.index()].file;
+        self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, span, message));
+    }
+
+    // ---- tasks ----
+
+    fn task(&mut self, def: &'c TaskDef<'a>) {
+        let result = self.types.fallible(Ty::BOOL);
+        let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
+        self.begin(def.module, def.name.clone(), &params, result);
+        self.at(def.span);
+        match def.body {
+            TaskBody::Block(block) => self.block(block),
+            TaskBody::Script(stmts) => self.stmts(stmts),
+        }
+        self.end_task(def.span);
+        let function = self.add_function(def.span);
+        let undo = def.undo.map(|block| {
+            let result = self.types.fallible(Ty::VOID);
+            self.begin(def.module, format!("undo of {}", def.name), &params, result);
+            self.block(block);
+            let void = self.void();
+            self.return_value(void);
+            self.add_function(def.span)
+        });
+        let mut task_params = Vec::new();
+        for (index, param) in def.params.iter().enumerate() {
+            let default = param.default.map(|value| {
+                let key = (param.node, def.module, Vec::new());
+                self.default_function(key, &params[..index], None, Vec::new(), param.ty, value)
+            });
+            let name = self.interner.name(param.name).to_string();
+            let ty = self.type_id(param.ty);
+            task_params.push(image::TaskParam { name, ty, default });
+        }
+        let role = def.role.map(|role| match role {
+            ast::Role::Monitor => image::Role::Monitor,
+            ast::Role::Analyze => image::Role::Analyze,
+            ast::Role::Recover => image::Role::Recover,
+            ast::Role::Respond => image::Role::Respond,
+        });
+        self.image.manifest.tasks.push(image::Task {
+            name: def.name.clone(),
+            script: matches!(def.body, TaskBody::Script(_)),
+            role,
+            params: task_params,
+            function,
+            undo,
+            dcase: def.dcase.clone(),
+            doc: def.doc.clone(),
+        });
+    }
+
+    /// Reaching the end of a task's body is true.
+    fn end_task(&mut self, span: Span) {
+        if self.b.is_dead() {
+            return;
+        }
+        self.at(span);
+        let reg = self.scalar(ScalarKind::Bool);
+        self.b.emit(Instr::Bool { value: true, dst: reg });
+        self.return_value(Val { ty: Ty::BOOL, regs: Regs::new(&[Reg::S(reg)]) });
+    }
+
+    // ---- jobs ----
+
+    fn job(&mut self, job: Job<'a>) {
+        match job {
+            Job::Fn { id, args, function } => self.function(id, args, function),
+            Job::Default { module, params, owner, args, ty, value, function } => {
+                let type_params =
+                    owner.map(|f| self.defs.fns[f.index()].type_params.clone()).unwrap_or_default();
+                self.begin_generic(module, "default value".into(), &params, ty, type_params, args);
+                let ty = self.cx.ret;
+                let value = self.expr_as(value, ty);
+                self.return_value(value);
+                self.set_function(function, Span::default());
+            }
+            Job::Static { id, function } => {
+                let def = &self.defs.consts[id.index()];
+                let name = self.interner.name(def.name).to_string();
+                self.begin(def.module, name, &[], def.ty);
+                if let Some(init) = def.init {
+                    let value = self.expr_as(init, def.ty);
+                    self.return_value(value);
+                }
+                self.set_function(function, def.span);
+            }
+            Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
+        }
+    }
+
+    fn function(&mut self, id: FnId, args: Vec<Ty>, function: FunctionId) {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let mut params: Vec<(NodeId, Ty)> = Vec::new();
+        let this = NodeId(u32::MAX);
+        if let (true, Some(owner)) = (def.is_method, def.owner) {
+            params.push((this, self.self_type(owner)));
+        }
+        params.extend(def.params.iter().map(|p| (p.node, p.ty)));
+        let name = self.qualified(id);
+        self.begin_generic(def.module, name, &params, def.ret, def.type_params.clone(), args);
+        self.at(def.span);
+        self.cx.this = self.cx.locals.remove(&this);
+        if let (Some(_), Some(owner)) = (self.cx.this, def.owner) {
+            let ty = self.self_type(owner);
+            self.cx.this_ty = Some(self.subst(ty));
+        }
+        self.cx.covered = def.needs.is_some();
+        match def.body {
+            Body::None => {}
+            Body::Block(block) => {
+                self.block(block);
+                if !self.b.is_dead() {
+                    let void = self.void();
+                    self.at(Span::new(block.span.end.saturating_sub(1), block.span.end));
+                    self.return_value(void);
+                }
+            }
+            Body::Constructor(block) => self.constructor(def, Some(block)),
+            Body::Record(compact) => self.constructor(def, compact),
+        }
+        self.set_function(function, def.span);
+    }
+
+    fn self_type(&mut self, owner: TypeDefId) -> Ty {
+        let known = &self.defs.known;
+        let simple = [(known.duration, Ty::DURATION), (known.time, Ty::TIME)];
+        if let Some((_, ty)) = simple.iter().find(|(def, _)| *def == Some(owner)) {
+            return *ty;
+        }
+        let params = self.defs.types[owner.index()].type_params.clone();
+        let args: Vec<Ty> = params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
+        self.types.nominal(owner, &args)
+    }
+
+    /// `Type.method`, or a function's plain name.
+    fn qualified(&self, id: FnId) -> String {
+        let def = &self.defs.fns[id.index()];
+        let name = self.interner.name(def.name);
+        match def.owner {
+            Some(owner) if !matches!(def.body, Body::Constructor(_) | Body::Record(_)) => {
+                format!("{}.{name}", self.interner.name(self.defs.types[owner.index()].name))
+            }
+            Some(_) => format!("new {name}"),
+            None => name.to_string(),
+        }
+    }
+
+    /// A constructor: fields live in registers until the object is made whole at the end.
+    fn constructor(&mut self, def: &'c FnDef<'a>, block: Option<&'a ast::Block>) {
+        let Some(owner) = def.owner else { return };
+        let decl = &self.defs.types[owner.index()];
+        let is_record = decl.kind == TypeKind::Record;
+        self.cx.in_constructor = !is_record;
+        if is_record {
+            self.cx.fields = def.params.iter().filter_map(|p| self.cx.locals.get(&p.node).copied()).collect();
+        } else {
+            for field in &decl.fields {
+                let ty = self.subst(field.ty);
+                let regs = self.take(ty);
+                self.cx.fields.push(regs);
+            }
+            for (index, field) in decl.fields.iter().enumerate() {
+                if let Some(init) = field.init {
+                    let ty = self.subst(field.ty);
+                    let value = self.expr_as(init, ty);
+                    let dst = self.cx.fields[index];
+                    self.copy(value.regs, dst);
+                }
+            }
+        }
+        let done = self.b.mark();
+        self.cx.done = Some(done);
+        if let Some(block) = block {
+            self.block(block);
+        }
+        self.b.jump(done);
+        self.b.place(done);
+        let made = self.cx.ret;
+        self.at(def.span);
+        let slots: Vec<Reg> = self.cx.fields.iter().flat_map(|f| f.slice().to_vec()).collect();
+        let ty = self.type_id(made);
+        let dst = self.take(made);
+        self.b.emit(Instr::New { ty, slots: slots.into(), dst: dst.r() });
+        self.return_value(Val { ty: made, regs: dst });
+    }
+
+    fn thunk(&mut self, id: FnId, closure: TypeId, function: FunctionId) {
+        let def = &self.defs.fns[id.index()];
+        let params: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
+        let name = self.qualified(id);
+        self.begin(def.module, name, &[], def.ret);
+        self.b.param(RegType::Ref(RefType { ty: closure, nullable: false }));
+        let mut args = Vec::new();
+        for ty in params {
+            for reg in self.regs_of(ty) {
+                args.push(self.b.param(reg));
+            }
+        }
+        self.at(def.span);
+        let ret = def.ret;
+        let target = self.instance(id, Vec::new(), def.span);
+        let results = self.take(ret);
+        if def.is_native {
+            let vals: Vec<Val> = {
+                let mut rest = &args[..];
+                def.params
+                    .iter()
+                    .map(|p| {
+                        let len = self.regs_of(p.ty).len();
+                        let (mine, others) = rest.split_at(len);
+                        rest = others;
+                        Val { ty: p.ty, regs: Regs::new(mine) }
+                    })
+                    .collect()
+            };
+            let value = self.call_native(id, &[], &vals, ret);
+            self.return_value(value);
+        } else {
+            self.b.emit(Instr::Call { function: target, args: args.into(), results: results.slice().into() });
+            self.return_value(Val { ty: ret, regs: results });
+        }
+        self.set_function(function, self.defs.fns[id.index()].span);
+    }
+
+    // ---- functions of the image ----
+
+    fn begin(&mut self, module: ModuleId, name: String, params: &[(NodeId, Ty)], ret: Ty) {
+        self.begin_generic(module, name, params, ret, Vec::new(), Vec::new());
+    }
+
+    fn begin_generic(
+        &mut self,
+        module: ModuleId,
+        name: String,
+        params: &[(NodeId, Ty)],
+        ret: Ty,
+        type_params: Vec<TypeParamId>,
+        type_args: Vec<Ty>,
+    ) {
+        self.b = Builder::default();
+        self.b.name = name;
+        self.cx = Cx { module, type_params, type_args, ..Cx::default() };
+        let ret = self.subst(ret);
+        self.cx.ret = ret;
+        self.b.results = self.regs_of(ret);
+        for &(node, ty) in params {
+            let ty = self.subst(ty);
+            let regs = self.params_of(ty);
+            self.cx.locals.insert(node, regs);
+        }
+    }
+
+    fn params_of(&mut self, ty: Ty) -> Regs {
+        let regs: Vec<Reg> = self.regs_of(ty).into_iter().map(|reg| self.b.param(reg)).collect();
+        Regs::new(&regs)
+    }
+
+    fn reserve(&mut self) -> FunctionId {
+        let id = FunctionId(self.image.functions.len() as u32);
+        self.image.functions.push(image::Function {
+            name: String::new(),
+            params: Vec::new(),
+            results: Vec::new(),
+            scalars: Vec::new(),
+            refs: Vec::new(),
+            code: Vec::new(),
+            heads: Vec::new(),
+            lines: Vec::new(),
+        });
+        id
+    }
+
+    fn add_function(&mut self, span: Span) -> FunctionId {
+        let id = self.reserve();
+        self.set_function(id, span);
+        id
+    }
+
+    fn set_function(&mut self, id: FunctionId, span: Span) {
+        self.place_fail();
+        let builder = std::mem::take(&mut self.b);
+        if builder.overflow {
+            self.limit(span, "the function needs more than 65,535 registers: split it");
+            return;
+        }
+        self.image.functions[id.index()] = builder.finish();
+    }
+
+    /// Where `try` and `fail` go: the error in its register, no value.
+    fn place_fail(&mut self) {
+        let Some((mark, error)) = self.cx.fail.take() else { return };
+        self.b.place(mark);
+        let ret = self.cx.ret;
+        let mut regs = Vec::new();
+        let all = self.regs_of(ret);
+        for ty in &all[..all.len() - 1] {
+            regs.push(self.zero(*ty));
+        }
+        regs.push(Reg::R(error));
+        self.b.emit(Instr::Return { values: regs.into() });
+    }
+
+    fn instance(&mut self, id: FnId, args: Vec<Ty>, span: Span) -> FunctionId {
+        let key = (id, args);
+        if let Some(&known) = self.instances.get(&key) {
+            return known;
+        }
+        let count = self.instance_counts.entry(id).or_default();
+        *count += 1;
+        let count = *count;
+        let function = self.reserve();
+        self.instances.insert(key.clone(), function);
+        if count > INSTANCES_MAX {
+            if count == INSTANCES_MAX + 1 {
+                let name = self.qualified(id);
+                let args: Vec<String> =
+                    key.1.iter().map(|&t| show_type(self.types, self.defs, self.interner, t)).collect();
+                let mut chain = args.join(", ");
+                chain.truncate(120);
+                let message = format!("`{name}` calls itself with ever new type arguments: <{chain}...>");
+                self.limit(span, message);
+            }
+        } else if !self.defs.fns[id.index()].is_native {
+            self.queue.push_back(Job::Fn { id, args: key.1, function });
+        }
+        function
+    }
+
+    fn default_function(
+        &mut self,
+        key: (NodeId, ModuleId, Vec<Ty>),
+        params: &[(NodeId, Ty)],
+        owner: Option<FnId>,
+        args: Vec<Ty>,
+        ty: Ty,
+        value: &'a Expr,
+    ) -> FunctionId {
+        if let Some(&known) = self.defaults.get(&key) {
+            return known;
+        }
+        let function = self.reserve();
+        let module = key.1;
+        self.defaults.insert(key, function);
+        self.queue.push_back(Job::Default {
+            module,
+            params: params.to_vec(),
+            owner,
+            args,
+            ty,
+            value,
+            function,
+        });
+        function
+    }
+
+    fn static_id(&mut self, id: ConstId) -> StaticId {
+        if let Some(&known) = self.statics.get(&id) {
+            return known;
+        }
+        let init = self.reserve();
+        let ty = self.type_id(self.defs.consts[id.index()].ty);
+        let index = StaticId(self.image.statics.len() as u32);
+        self.image.statics.push(Static { ty, init });
+        self.statics.insert(id, index);
+        self.queue.push_back(Job::Static { id, function: init });
+        index
+    }
+
+    // ---- types and constants of the image ----
+
+    /// A type of the tree in this instance.
+    fn subst(&mut self, ty: Ty) -> Ty {
+        let ty = self.types.resolve(ty);
+        self.types.substitute(ty, &self.cx.type_params, &self.cx.type_args)
+    }
+
+    fn raw_type(&mut self, ty: Type) -> TypeId {
+        if let Some(&known) = self.raw_types.get(&ty) {
+            return known;
+        }
+        let id = TypeId(self.image.types.len() as u32);
+        self.image.types.push(ty.clone());
+        self.raw_types.insert(ty, id);
+        id
+    }
+
+    fn type_id(&mut self, ty: Ty) -> TypeId {
+        let ty = self.types.resolve(ty);
+        if let Some(&known) = self.type_ids.get(&ty) {
+            return known;
+        }
+        let simple = match self.types.kind(ty).clone() {
+            TyKind::Int => Type::Int,
+            TyKind::Double => Type::Double,
+            TyKind::Bool => Type::Bool,
+            TyKind::Duration => Type::Duration,
+            TyKind::Time => Type::Time,
+            TyKind::Nullable(inner) => Type::Nullable(self.type_id(inner)),
+            TyKind::Fallible(inner) => {
+                self.error_type_id();
+                Type::Fallible(self.type_id(inner))
+            }
+            TyKind::Function(params, ret) => Type::Function {
+                params: params.iter().map(|&p| self.type_id(p)).collect(),
+                ret: self.type_id(ret),
+            },
+            TyKind::Nominal(def, args) => return self.nominal_type(ty, def, &args),
+            TyKind::Class(inner) => return self.type_id(inner),
+            _ => Type::Void,
+        };
+        let id = self.raw_type(simple);
+        self.type_ids.insert(ty, id);
+        id
+    }
+
+    fn nominal_type(&mut self, ty: Ty, def: TypeDefId, args: &[Ty]) -> TypeId {
+        let known = &self.defs.known;
+        let (list, map, set) = (known.list, known.map, known.set);
+        let (string, bytes) = (known.string, known.bytes);
+        let is_error = known.error == Some(def);
+        let decl = &self.defs.types[def.index()];
+        let name = self.interner.name(decl.name).to_string();
+        let simple = if Some(def) == list {
+            Type::List(self.type_id(args[0]))
+        } else if Some(def) == set {
+            Type::Set(self.type_id(args[0]))
+        } else if Some(def) == map {
+            Type::Map(self.type_id(args[0]), self.type_id(args[1]))
+        } else if Some(def) == string {
+            Type::String
+        } else if Some(def) == bytes {
+            Type::Bytes
+        } else if decl.kind == TypeKind::Native {
+            Type::Handle(name)
+        } else if decl.kind == TypeKind::Enum {
+            let constants = decl.constants.iter().map(|c| self.interner.name(c.0).to_string()).collect();
+            Type::Enum { name, constants }
+        } else {
+            // Records and classes may hold themselves: the row is taken before its fields are known.
+            let id = TypeId(self.image.types.len() as u32);
+            self.image.types.push(Type::Void);
+            self.type_ids.insert(ty, id);
+            if is_error {
+                self.image.manifest.error_type = Some(id);
+            }
+            let mut fields = Vec::new();
+            for field in &decl.fields {
+                let field_ty = self.types.substitute(field.ty, &decl.type_params, args);
+                let name = self.interner.name(field.name).to_string();
+                fields.push(image::Field { name, ty: self.type_id(field_ty) });
+            }
+            let to_string = self.interner.get("toString").and_then(|s| decl.methods.get(&s).copied());
+            let to_string = to_string.filter(|m| {
+                let sig = &self.defs.fns[m.index()];
+                sig.is_method && sig.params.is_empty() && !sig.is_lowlevel
+            });
+            let to_string = to_string.map(|m| self.instance(m, args.to_vec(), decl.span));
+            let shown = show_type(self.types, self.defs, self.interner, ty);
+            let row = image::Struct { name: shown, fields, implements: Vec::new(), to_string };
+            self.image.types[id.index()] =
+                if decl.kind == TypeKind::Record { Type::Record(row) } else { Type::Class(row) };
+            return id;
+        };
+        let id = self.raw_type(simple);
+        self.type_ids.insert(ty, id);
+        id
+    }
+
+    fn error_type_id(&mut self) -> Option<TypeId> {
+        let error = self.defs.known.error?;
+        let ty = self.types.nominal(error, &[]);
+        Some(self.type_id(ty))
+    }
+
+    fn error_ty(&mut self) -> Ty {
+        match self.defs.known.error {
+            Some(def) => self.types.nominal(def, &[]),
+            None => Ty::POISON,
+        }
+    }
+
+    fn string_ty(&mut self) -> Ty {
+        match self.defs.known.string {
+            Some(def) => self.types.nominal(def, &[]),
+            None => Ty::POISON,
+        }
+    }
+
+    /// The registers of a value of the type.
+    fn regs_of(&mut self, ty: Ty) -> Vec<RegType> {
+        let ty = self.types.resolve(ty);
+        if let Some(known) = self.reg_types.get(&ty) {
+            return known.clone();
+        }
+        let regs = match ty {
+            Ty::POISON | Ty::NEVER | Ty::VOID | Ty::NULL | Ty::RANGE => Vec::new(),
+            _ => {
+                let id = self.type_id(ty);
+                let error = self.image.manifest.error_type;
+                match image::registers(&self.image.types, error, id) {
+                    Some(regs) => regs,
+                    None => {
+                        let shown = show_type(self.types, self.defs, self.interner, ty);
+                        let name = self.b.name.clone();
+                        let message = format!("a value of type `{shown}` cannot be held (in `{name}`)");
+                        self.limit(Span::default(), message);
+                        Vec::new()
+                    }
+                }
+            }
+        };
+        self.reg_types.insert(ty, regs.clone());
+        regs
+    }
+
+    fn constant(&mut self, text: &str) -> TextId {
+        if let Some(&known) = self.strings.get(text) {
+            return known;
+        }
+        let id = TextId(self.image.constants.len() as u32);
+        self.image.constants.push(Constant::String(text.to_string()));
+        self.strings.insert(text.to_string(), id);
+        id
+    }
+
+    fn native_id(
+        &mut self,
+        name: &str,
+        type_args: Vec<TypeId>,
+        params: Vec<RegType>,
+        results: Vec<RegType>,
+    ) -> NativeId {
+        let key = (name.to_string(), type_args.clone());
+        if let Some(&known) = self.natives.get(&key) {
+            return known;
+        }
+        let id = NativeId(self.image.natives.len() as u32);
+        self.image.natives.push(NativeInstance { name: name.to_string(), type_args, params, results });
+        self.natives.insert(key, id);
+        id
+    }
+
+    fn source(&mut self, module: ModuleId) -> u32 {
+        if let Some(&known) = self.sources.get(&module) {
+            return known;
+        }
+        let def = &self.defs.modules[module.index()];
+        let text = self.map.get(def.file).text();
+        let index = self.image.manifest.sources.len() as u32;
+        self.image.manifest.sources.push(image::Source {
+            path: format!("{}.ds", def.path.replace('.', "/")),
+            hash: *blake3::hash(text.as_bytes()).as_bytes(),
+        });
+        self.sources.insert(module, index);
+        index
+    }
+
+    /// The next instructions come from this span of the module.
+    fn at(&mut self, span: Span) {
+        let module = self.cx.module;
+        let source = self.source(module);
+        let (line, column) = self.map.get(self.defs.modules[module.index()].file).line_col(span.start);
+        self.b.at((source, line, column));
+    }
+}
+
+/// A constant text: a literal without interpolation, or a `static final` that is one.
+fn literal_text(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Paren(inner) => literal_text(inner),
+        ExprKind::Str(parts) => match &parts[..] {
+            [] => Some(String::new()),
+            [ast::StrPart::Text(text)] => Some(text.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,225 @@
+//! Which files make up a program: the root, what it imports, and std.
+//!
+//! Reads through [`Sources`] only; a module that cannot be read is one diagnostic at its import.
+
+use dscript_grammar::ast;
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{FileId, Interner};
+use dscript_grammar::{Parsed, SourceMap, parse};
+use rustc_hash::FxHashMap;
+
+/// The user's modules, by path from the source root (`care/checks.ds`).
+pub trait Sources {
+    /// The bytes of a module and the name to show for it; `None` when there is no such file.
+    fn read(&self, path: &str) -> Option<(String, Vec<u8>)>;
+}
+
+/// No modules but the one given.
+pub struct NoSources;
+
+impl Sources for NoSources {
+    fn read(&self, _path: &str) -> Option<(String, Vec<u8>)> {
+        None
+    }
+}
+
+/// A parsed module before names are resolved.
+pub struct ModuleFile {
+    pub file: FileId,
+    /// `care.checks`
+    pub path: String,
+    pub is_std: bool,
+    pub is_prelude: bool,
+    pub parsed: Parsed,
+    /// For each import of the tree, the module it names and whether its last word names a declaration there.
+    pub imports: Vec<Option<Imported>>,
+}
+
+/// What an import resolved to.
+#[derive(Clone, Copy)]
+pub struct Imported {
+    pub module: usize,
+    pub all: bool,
+}
+
+/// All modules of a program; the root is the first.
+pub struct Program {
+    pub modules: Vec<ModuleFile>,
+}
+
+/// Loads the root, everything it imports, and std's prelude.
+pub fn load(
+    root_path: &str,
+    root: FileId,
+    map: &mut SourceMap,
+    sources: &dyn Sources,
+    interner: &mut Interner,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Program {
+    let mut loader =
+        Loader { map, sources, interner, diagnostics, modules: Vec::new(), by_path: FxHashMap::default() };
+    loader.add(root, root_path.to_string(), false, false);
+    for file in dscript_std::FILES {
+        if file.prelude {
+            loader.std(file.path);
+        }
+    }
+    let mut next = 0;
+    while next < loader.modules.len() {
+        loader.imports(next);
+        next += 1;
+    }
+    Program { modules: loader.modules }
+}
+
+struct Loader<'s> {
+    map: &'s mut SourceMap,
+    sources: &'s dyn Sources,
+    interner: &'s mut Interner,
+    diagnostics: &'s mut Vec<Diagnostic>,
+    modules: Vec<ModuleFile>,
+    /// `None` for a path that has no file.
+    by_path: FxHashMap<String, Option<usize>>,
+}
+
+impl Loader<'_> {
+    fn add(&mut self, file: FileId, path: String, is_std: bool, is_prelude: bool) -> usize {
+        let mut parsed = parse(file, self.map.get(file).text(), self.interner);
+        self.diagnostics.append(&mut parsed.diagnostics);
+        let index = self.modules.len();
+        self.by_path.insert(path.clone(), Some(index));
+        self.modules.push(ModuleFile { file, path, is_std, is_prelude, parsed, imports: Vec::new() });
+        index
+    }
+
+    fn std(&mut self, path: &str) -> Option<usize> {
+        let dotted = path.trim_end_matches(".ds").replace('/', ".");
+        if let Some(&known) = self.by_path.get(&dotted) {
+            return known;
+        }
+        let file = dscript_std::FILES.iter().find(|f| f.path == path)?;
+        let id = self.map.add(file.path, file.text);
+        Some(self.add(id, dotted, true, file.prelude))
+    }
+
+    /// The module of a dotted path, read if need be.
+    fn module(&mut self, dotted: &str) -> Option<usize> {
+        if let Some(&known) = self.by_path.get(dotted) {
+            return known;
+        }
+        let path = format!("{}.ds", dotted.replace('.', "/"));
+        let found = if dotted == "std" || dotted.starts_with("std.") {
+            self.std(&path)
+        } else if let Some((name, bytes)) = self.sources.read(&path) {
+            match self.map.add_bytes(&name, &bytes) {
+                Ok(id) => Some(self.add(id, dotted.to_string(), false, false)),
+                Err(diagnostic) => {
+                    self.diagnostics.push(diagnostic);
+                    None
+                }
+            }
+        } else {
+            None
+        };
+        self.by_path.insert(dotted.to_string(), found);
+        found
+    }
+
+    fn imports(&mut self, index: usize) {
+        let imports = self.modules[index].parsed.module.imports.clone();
+        let resolved = imports.iter().map(|import| self.import(index, import)).collect();
+        self.modules[index].imports = resolved;
+    }
+
+    fn import(&mut self, index: usize, import: &ast::Import) -> Option<Imported> {
+        let file = self.modules[index].file;
+        let words: Vec<&str> = import.path.iter().map(|w| self.interner.name(w.name)).collect();
+        let whole = words.join(".");
+        let parent = words[..words.len().saturating_sub(1)].join(".");
+        if import.all {
+            return match self.module(&whole) {
+                Some(module) => Some(Imported { module, all: true }),
+                None => {
+                    self.report_missing(file, import, &whole);
+                    None
+                }
+            };
+        }
+        let own = self.module(&whole);
+        let outer = if parent.is_empty() { None } else { self.module(&parent) };
+        match (outer, own) {
+            (Some(module), None) => Some(Imported { module, all: false }),
+            (None, Some(_)) => {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        codes::IMPORT,
+                        file,
+                        import.span,
+                        format!("`{whole}` is a module; what it declares is imported by `{whole}.*`"),
+                    )
+                    .edit(import.span, format!("import {whole}.*;")),
+                );
+                None
+            }
+            (Some(module), Some(_)) => {
+                let name = import.path[import.path.len() - 1].name;
+                if !declares(&self.modules[module].parsed.module, name) {
+                    self.diagnostics.push(Diagnostic::error(
+                        codes::IMPORT,
+                        file,
+                        import.span,
+                        format!("`{whole}` is a module; what it declares is imported by `{whole}.*`"),
+                    ));
+                } else {
+                    self.diagnostics.push(Diagnostic::error(
+                        codes::IMPORT,
+                        file,
+                        import.span,
+                        format!("`{whole}` is both a module and a declaration of `{parent}`"),
+                    ));
+                }
+                None
+            }
+            (None, None) => {
+                self.report_missing(file, import, if parent.is_empty() { &whole } else { &parent });
+                None
+            }
+        }
+    }
+
+    fn report_missing(&mut self, file: FileId, import: &ast::Import, path: &str) {
+        let shown = format!("{}.ds", path.replace('.', "/"));
+        self.diagnostics.push(
+            Diagnostic::error(codes::IMPORT, file, import.span, format!("there is no module `{path}`")).help(
+                if path.starts_with("std") {
+                    "the library's modules are listed in the manual".to_string()
+                } else {
+                    format!("it would be the file `{shown}` under the source root")
+                },
+            ),
+        );
+    }
+}
+
+fn declares(module: &ast::Module, name: dscript_grammar::span::Symbol) -> bool {
+    module.items.iter().any(|item| item_name(item).is_some_and(|n| n.name == name))
+}
+
+/// The declared name of a top-level declaration.
+pub fn item_name(item: &ast::Item) -> Option<ast::Ident> {
+    match &item.kind {
+        ast::ItemKind::Function(f) => Some(f.name),
+        ast::ItemKind::Task(t) => Some(t.name),
+        ast::ItemKind::Scenario(s) => Some(s.name),
+        ast::ItemKind::Record(r) => Some(r.name),
+        ast::ItemKind::Class(c) => Some(c.name),
+        ast::ItemKind::Enum(e) => Some(e.name),
+        ast::ItemKind::Interface(i) => Some(i.name),
+        ast::ItemKind::Field(f) => Some(f.name),
+        ast::ItemKind::Test(_)
+        | ast::ItemKind::Constructor(_)
+        | ast::ItemKind::CompactConstructor(_)
+        | ast::ItemKind::Error => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! Looks names up in a module, resolves type expressions, and finds near misses.
+
+use crate::defs::*;
+use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::ast;
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::{Interner, Span, Symbol};
+
+/// What a name means in a module.
+pub enum Found {
+    One(Def),
+    /// Two imports by `.*` declare it.
+    Two(ModuleId, ModuleId),
+    /// Declared, but private to another module.
+    Private(ModuleId),
+    Nothing,
+}
+
+/// Own declarations come before single imports, those before `.*`, those before the prelude.
+pub fn lookup(defs: &Defs<'_>, module: ModuleId, name: Symbol) -> Found {
+    let own = &defs.modules[module.index()];
+    if let Some(&def) = own.names.get(&name).or_else(|| own.imported.get(&name)) {
+        return Found::One(def);
+    }
+    let mut found: Option<(ModuleId, Def)> = None;
+    let mut private = None;
+    // The prelude's modules come first in `globs`; user imports hide them.
+    for &glob in own.globs.iter().rev() {
+        let other = &defs.modules[glob.index()];
+        let Some(&def) = other.names.get(&name) else { continue };
+        if is_private(defs, def) {
+            private = Some(glob);
+            continue;
+        }
+        match found {
+            None => found = Some((glob, def)),
+            Some((first, _)) if other.is_std && !defs.modules[first.index()].is_std => {}
+            Some((first, _)) => return Found::Two(first, glob),
+        }
+    }
+    match (found, private) {
+        (Some((_, def)), _) => Found::One(def),
+        (None, Some(module)) => Found::Private(module),
+        (None, None) => Found::Nothing,
+    }
+}
+
+pub fn is_private(defs: &Defs<'_>, def: Def) -> bool {
+    match def {
+        Def::Fn(id) => defs.fns[id.index()].is_private,
+        Def::Type(id) => defs.types[id.index()].is_private,
+        Def::Const(id) => defs.consts[id.index()].is_private,
+        Def::Task(_) | Def::Other => false,
+    }
+}
+
+/// The candidate that `name` is most likely a slip of.
+pub fn suggest<'s>(name: &str, candidates: impl Iterator<Item = &'s str>) -> Option<String> {
+    let limit = (name.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate == name {
+            continue;
+        }
+        let distance = if candidate.eq_ignore_ascii_case(name) { 0 } else { edit_distance(name, candidate) };
+        if distance <= limit && best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, c)| c.to_string())
+}
+
+/// Levenshtein's distance, with a swap of neighbours as one step.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 3 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let change = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+/// The text of a `/** */` comment without its stars.
+pub fn doc_text(source: &str, span: Span) -> String {
+    let raw = &source[span.start as usize..span.end as usize];
+    let inner = raw.strip_prefix("/**").unwrap_or(raw).strip_suffix("*/").unwrap_or(raw);
+    let lines = inner.lines().map(|line| {
+        let line = line.trim();
+        line.strip_prefix('*').map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest)).trim_end()
+    });
+    lines.collect::<Vec<_>>().join("\n").trim().to_string()
+}
+
+/// Resolves type expressions of one module.
+pub struct TypeResolver<'r, 'a> {
+    pub defs: &'r Defs<'a>,
+    pub types: &'r mut Types,
+    pub interner: &'r Interner,
+    pub diagnostics: &'r mut Vec<Diagnostic>,
+    pub module: ModuleId,
+    pub type_params: &'r [TypeParamId],
+}
+
+impl TypeResolver<'_, '_> {
+    fn error(&mut self, code: codes::Code, span: Span, message: impl Into<String>) -> Ty {
+        let file = self.defs.modules[self.module.index()].file;
+        self.diagnostics.push(Diagnostic::error(code, file, span, message));
+        Ty::POISON
+    }
+
+    /// A type that values may have.
+    pub fn resolve(&mut self, expr: &ast::TypeExpr) -> Ty {
+        let ty = self.resolve_result(expr);
+        if ty == Ty::VOID {
+            return self.error(codes::BAD_TYPE, expr.span, "`void` is the type of no value");
+        }
+        ty
+    }
+
+    /// A type that functions may return: `void` is good too.
+    pub fn resolve_result(&mut self, expr: &ast::TypeExpr) -> Ty {
+        match &expr.kind {
+            ast::TypeExprKind::Error => Ty::POISON,
+            ast::TypeExprKind::Named { name, args } => self.named(expr, *name, args),
+            ast::TypeExprKind::Nullable(inner) => {
+                let ty = self.resolve_result(inner);
+                match self.types.kind(ty) {
+                    TyKind::Fallible(_) => {
+                        let fix = "write `T?!`: null or an error";
+                        self.error(codes::BAD_TYPE, expr.span, format!("there is no `T!?`; {fix}"))
+                    }
+                    TyKind::Void => self.error(codes::BAD_TYPE, expr.span, "there is no `void?`"),
+                    _ => self.types.nullable(ty),
+                }
+            }
+            ast::TypeExprKind::Fallible(inner) => {
+                let ty = self.resolve_result(inner);
+                if self.types.fallible_inner(ty).is_some() {
+                    return self.error(codes::BAD_TYPE, expr.span, "there is no `T!!`: once is enough");
+                }
+                self.types.fallible(ty)
+            }
+            ast::TypeExprKind::Function { params, ret } => {
+                let params: Vec<Ty> = params.iter().map(|p| self.resolve(p)).collect();
+                let ret = self.resolve_result(ret);
+                self.types.function(&params, ret)
+            }
+        }
+    }
+
+    fn named(&mut self, expr: &ast::TypeExpr, name: ast::Ident, args: &[ast::TypeExpr]) -> Ty {
+        let text = self.interner.name(name.name);
+        let simple = match text {
+            "int" => Some(Ty::INT),
+            "double" => Some(Ty::DOUBLE),
+            "boolean" => Some(Ty::BOOL),
+            "void" => Some(Ty::VOID),
+            _ => None,
+        };
+        if let Some(ty) = simple {
+            if !args.is_empty() {
+                return self.error(
+                    codes::TYPE_ARGUMENTS,
+                    expr.span,
+                    format!("`{text}` takes no type arguments"),
+                );
+            }
+            return ty;
+        }
+        if let Some(&param) =
+            self.type_params.iter().rev().find(|p| self.defs.type_params[p.index()].name == name.name)
+        {
+            return self.types.intern(TyKind::Param(param));
+        }
+        let resolved: Vec<Ty> = args.iter().map(|a| self.resolve(a)).collect();
+        match lookup(self.defs, self.module, name.name) {
+            Found::One(Def::Type(id)) => {
+                let known = &self.defs.known;
+                if Some(id) == known.duration {
+                    return Ty::DURATION;
+                }
+                if Some(id) == known.time {
+                    return Ty::TIME;
+                }
+                if Some(id) == known.int || Some(id) == known.double || Some(id) == known.boolean {
+                    let small = text.to_lowercase();
+                    let file = self.defs.modules[self.module.index()].file;
+                    self.diagnostics.push(
+                        Diagnostic::error(
+                            codes::BAD_TYPE,
+                            file,
+                            name.span,
+                            format!("the type is written `{small}`; `{text}` only holds its functions"),
+                        )
+                        .edit(name.span, small),
+                    );
+                    return Ty::POISON;
+                }
+                let def = &self.defs.types[id.index()];
+                if def.unsupported {
+                    return Ty::POISON;
+                }
+                if text == "Class" && self.defs.modules[def.module.index()].is_std {
+                    let inner = resolved.first().copied().unwrap_or(Ty::POISON);
+                    return self.types.intern(TyKind::Class(inner));
+                }
+                if def.type_params.len() != resolved.len() {
+                    let wanted = match def.type_params.len() {
+                        0 => "no type arguments".to_string(),
+                        1 => "one type argument".to_string(),
+                        n => format!("{n} type arguments"),
+                    };
+                    return self.error(
+                        codes::TYPE_ARGUMENTS,
+                        expr.span,
+                        format!("`{text}` takes {wanted}, not {}", resolved.len()),
+                    );
+                }
+                self.types.nominal(id, &resolved)
+            }
+            Found::One(_) => self.error(codes::UNKNOWN_TYPE, name.span, format!("`{text}` is not a type")),
+            Found::Two(a, b) => {
+                let (a, b) = (&self.defs.modules[a.index()].path, &self.defs.modules[b.index()].path);
+                self.error(
+                    codes::AMBIGUOUS,
+                    name.span,
+                    format!("`{text}` is declared by both `{a}` and `{b}`"),
+                )
+            }
+            Found::Private(module) => {
+                let path = &self.defs.modules[module.index()].path;
+                self.error(codes::PRIVATE, name.span, format!("`{text}` is private to module `{path}`"))
+            }
+            Found::Nothing => self.unknown(name, text),
+        }
+    }
+
+    fn unknown(&mut self, name: ast::Ident, text: &str) -> Ty {
+        let file = self.defs.modules[self.module.index()].file;
+        let mut report =
+            Diagnostic::error(codes::UNKNOWN_TYPE, file, name.span, format!("there is no type `{text}`"));
+        let java = match text {
+            "long" | "short" | "byte" | "Integer" | "Long" => Some("int"),
+            "float" | "Double" | "Float" => Some("double"),
+            "bool" | "Bool" => Some("boolean"),
+            "char" | "Character" => Some("int"),
+            "ArrayList" => Some("List"),
+            "HashMap" | "LinkedHashMap" => Some("Map"),
+            "HashSet" => Some("Set"),
+            "string" => Some("String"),
+            _ => None,
+        };
+        let near = java.map(str::to_string).or_else(|| {
+            let own = &self.defs.modules[self.module.index()];
+            let visible = own.globs.iter().map(|g| &self.defs.modules[g.index()].names).chain([&own.names]);
+            let types = visible.flatten().filter(|(_, d)| matches!(d, Def::Type(_)));
+            suggest(text, types.map(|(s, _)| self.interner.name(*s)).chain(["int", "double", "boolean"]))
+        });
+        if let Some(near) = near {
+            report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
+    }
+}

@@ -1,0 +1,427 @@
+//! How deep each node's subtree is, by node id; known when the node is made, from its children.
+
+use crate::ast::*;
+use crate::span::NodeId;
+
+/// Deepest tree. Brackets are limited apart, and lower; this bounds what nests without them: operators,
+/// `else if`, chains of calls, types.
+pub const TREE_DEPTH_MAX: u32 = 1000;
+
+#[derive(Debug, Default)]
+pub struct Depths {
+    of: Vec<u16>,
+}
+
+impl Depths {
+    pub fn add(&mut self, depth: u32) -> NodeId {
+        self.of.push(depth as u16);
+        NodeId(self.of.len() as u32 - 1)
+    }
+
+    pub fn count(&self) -> u32 {
+        self.of.len() as u32
+    }
+
+    pub fn of(&self, id: NodeId) -> u32 {
+        u32::from(self.of[id.0 as usize])
+    }
+
+    /// `node` got one more child.
+    pub fn raise(&mut self, node: NodeId, child: NodeId) {
+        let least = self.of[child.0 as usize] + 1;
+        let depth = &mut self.of[node.0 as usize];
+        *depth = (*depth).max(least);
+    }
+
+    /// The depth of a node above what `walk` visits.
+    pub fn above(&self, walk: impl FnOnce(&mut Deepest<'_>)) -> u32 {
+        let mut deepest = Deepest { depths: self, max: 0 };
+        walk(&mut deepest);
+        deepest.max + 1
+    }
+}
+
+/// Visits the direct children of a node.
+pub struct Deepest<'a> {
+    depths: &'a Depths,
+    max: u32,
+}
+
+impl Deepest<'_> {
+    fn id(&mut self, id: NodeId) {
+        self.max = self.max.max(self.depths.of(id));
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        self.id(expr.id);
+    }
+
+    fn opt(&mut self, expr: &Option<Expr>) {
+        if let Some(expr) = expr {
+            self.id(expr.id);
+        }
+    }
+
+    fn exprs(&mut self, exprs: &[Expr]) {
+        for expr in exprs {
+            self.id(expr.id);
+        }
+    }
+
+    fn args(&mut self, args: &[Arg]) {
+        for arg in args {
+            self.id(arg.value.id);
+        }
+    }
+
+    fn ty(&mut self, ty: &TypeExpr) {
+        self.id(ty.id);
+    }
+
+    fn types(&mut self, types: &[TypeExpr]) {
+        for ty in types {
+            self.id(ty.id);
+        }
+    }
+
+    fn type_params(&mut self, params: &[TypeParam]) {
+        for param in params {
+            self.types(&param.bounds);
+        }
+    }
+
+    fn block(&mut self, block: &Block) {
+        for stmt in &block.stmts {
+            self.id(stmt.id);
+        }
+    }
+
+    fn opt_block(&mut self, block: &Option<Block>) {
+        if let Some(block) = block {
+            self.block(block);
+        }
+    }
+
+    fn params(&mut self, params: &[Param]) {
+        for param in params {
+            self.ty(&param.ty);
+            self.opt(&param.default);
+        }
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            self.id(item.id);
+        }
+    }
+
+    fn vars(&mut self, vars: &[LocalVar]) {
+        for var in vars {
+            self.opt(&var.init);
+        }
+    }
+
+    fn switch(&mut self, switch: &Switch) {
+        self.expr(&switch.subject);
+        for arm in &switch.arms {
+            for label in &arm.labels {
+                match label {
+                    SwitchLabel::Value(expr) => self.expr(expr),
+                    SwitchLabel::Pattern(pattern) => self.id(pattern.id),
+                    SwitchLabel::Default(_) | SwitchLabel::Null(_) => {}
+                }
+            }
+            self.opt(&arm.guard);
+            match &arm.body {
+                ArmBody::Expr(expr) => self.expr(expr),
+                ArmBody::Block(block) => self.block(block),
+            }
+        }
+    }
+
+    pub fn expr_kind(&mut self, kind: &ExprKind) {
+        match kind {
+            ExprKind::Int(_)
+            | ExprKind::Double(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Null
+            | ExprKind::Char(_)
+            | ExprKind::Duration(_)
+            | ExprKind::Name(_)
+            | ExprKind::This
+            | ExprKind::Error => {}
+            ExprKind::Str(parts) => {
+                for part in parts {
+                    if let StrPart::Expr(expr) = part {
+                        self.expr(expr);
+                    }
+                }
+            }
+            ExprKind::Paren(inner) | ExprKind::Try(inner) | ExprKind::Fail(inner) => self.expr(inner),
+            ExprKind::Field { receiver, .. } => self.expr(receiver),
+            ExprKind::Index { receiver, index } => {
+                self.expr(receiver);
+                self.expr(index);
+            }
+            ExprKind::Call { callee, args } => {
+                self.expr(callee);
+                self.args(args);
+            }
+            ExprKind::New { ty, args } => {
+                self.ty(ty);
+                self.args(args);
+            }
+            ExprKind::Unary { operand, .. } => self.expr(operand),
+            ExprKind::Step { target, .. } => self.expr(target),
+            ExprKind::Binary { left, right, .. } | ExprKind::Coalesce { left, right } => {
+                self.expr(left);
+                self.expr(right);
+            }
+            ExprKind::Chain { first, rest } => {
+                self.expr(first);
+                for link in rest {
+                    self.expr(&link.operand);
+                }
+            }
+            ExprKind::Assign { target, value, .. } => {
+                self.expr(target);
+                self.expr(value);
+            }
+            ExprKind::Conditional { cond, then, else_ } => {
+                self.expr(cond);
+                self.expr(then);
+                self.expr(else_);
+            }
+            ExprKind::Lambda(lambda) => {
+                for param in &lambda.params {
+                    if let Some(ty) = &param.ty {
+                        self.ty(ty);
+                    }
+                }
+                match &lambda.body {
+                    LambdaBody::Expr(expr) => self.expr(expr),
+                    LambdaBody::Block(block) => self.block(block),
+                }
+            }
+            ExprKind::Cast { ty, operand } => {
+                self.ty(ty);
+                self.expr(operand);
+            }
+            ExprKind::InstanceOf { operand, pattern } => {
+                self.expr(operand);
+                self.id(pattern.id);
+            }
+            ExprKind::Switch(switch) => self.switch(switch),
+            ExprKind::List(items) => self.exprs(items),
+            ExprKind::Map(entries) => {
+                for (key, value) in entries {
+                    self.expr(key);
+                    self.expr(value);
+                }
+            }
+            ExprKind::ClassOf(ty) => self.ty(ty),
+            ExprKind::Range { low, high } => {
+                self.expr(low);
+                self.expr(high);
+            }
+            ExprKind::ScenarioRef { args, .. } => self.args(args),
+        }
+    }
+
+    pub fn type_kind(&mut self, kind: &TypeExprKind) {
+        match kind {
+            TypeExprKind::Named { args, .. } => self.types(args),
+            TypeExprKind::Nullable(inner) | TypeExprKind::Fallible(inner) => self.ty(inner),
+            TypeExprKind::Function { params, ret } => {
+                self.types(params);
+                self.ty(ret);
+            }
+            TypeExprKind::Error => {}
+        }
+    }
+
+    pub fn pattern_kind(&mut self, kind: &PatternKind) {
+        match kind {
+            PatternKind::Type { ty: Some(ty), .. } => self.ty(ty),
+            PatternKind::Type { ty: None, .. } => {}
+            PatternKind::Record { ty, parts } => {
+                self.ty(ty);
+                for part in parts {
+                    self.id(part.id);
+                }
+            }
+        }
+    }
+
+    pub fn stmt_kind(&mut self, kind: &StmtKind) {
+        match kind {
+            StmtKind::Local(local) => {
+                if let Some(ty) = &local.ty {
+                    self.ty(ty);
+                }
+                self.vars(&local.vars);
+            }
+            StmtKind::Expr(e) | StmtKind::Yield(e) | StmtKind::Fail(e) => self.expr(e),
+            StmtKind::If { cond, then, else_ } => {
+                self.expr(cond);
+                self.id(then.id);
+                if let Some(else_) = else_ {
+                    self.id(else_.id);
+                }
+            }
+            StmtKind::While { cond, body } | StmtKind::DoWhile { body, cond } => {
+                self.expr(cond);
+                self.id(body.id);
+            }
+            StmtKind::For { init, cond, update, body } => {
+                for stmt in init {
+                    self.id(stmt.id);
+                }
+                self.opt(cond);
+                self.exprs(update);
+                self.id(body.id);
+            }
+            StmtKind::ForEach { var, iter, body } => {
+                if let Some(ty) = &var.ty {
+                    self.ty(ty);
+                }
+                self.expr(iter);
+                self.id(body.id);
+            }
+            StmtKind::Labeled { body, .. } => self.id(body.id),
+            StmtKind::Break(_) | StmtKind::Continue(_) | StmtKind::Empty | StmtKind::Error => {}
+            StmtKind::Return(value) => self.opt(value),
+            StmtKind::Block(block) => self.block(block),
+            StmtKind::Assert { cond, message } => {
+                self.expr(cond);
+                self.opt(message);
+            }
+            StmtKind::Switch(switch) => self.switch(switch),
+            StmtKind::Every { period, body } => {
+                self.expr(period);
+                self.block(body);
+            }
+            StmtKind::Within { limit, body, else_ } => {
+                self.expr(limit);
+                self.block(body);
+                self.opt_block(else_);
+            }
+            StmtKind::Retry { times, pause, body, else_ } => {
+                self.expr(times);
+                self.expr(pause);
+                self.block(body);
+                if let Some(else_) = else_ {
+                    self.block(&else_.body);
+                }
+            }
+            StmtKind::Given { target, answer } => {
+                self.expr(target);
+                match answer {
+                    GivenAnswer::Returns(values) => self.exprs(values),
+                    GivenAnswer::Fails(e) => self.expr(e),
+                }
+            }
+            StmtKind::Verify { target, times, with } => {
+                self.expr(target);
+                self.expr(times);
+                if let Some(args) = with {
+                    self.args(args);
+                }
+            }
+            StmtKind::Item(item) => self.id(item.id),
+        }
+    }
+
+    pub fn item_kind(&mut self, kind: &ItemKind) {
+        match kind {
+            ItemKind::Function(f) => {
+                self.type_params(&f.type_params);
+                self.params(&f.params);
+                self.ty(&f.ret);
+                self.opt_block(&f.body);
+            }
+            ItemKind::Task(task) => {
+                self.params(&task.params);
+                self.block(&task.body);
+                self.opt_block(&task.undo);
+            }
+            ItemKind::Scenario(scenario) => {
+                self.params(&scenario.params);
+                self.opt(&scenario.selector);
+                for rule in &scenario.guard {
+                    self.expr(&rule.count);
+                    self.opt(&rule.per);
+                }
+                for clause in scenario.states.iter().flat_map(|s| &s.clauses) {
+                    self.clause(&clause.kind);
+                }
+            }
+            ItemKind::Test(test) => self.block(&test.body),
+            ItemKind::Record(record) => {
+                self.type_params(&record.type_params);
+                self.params(&record.components);
+                self.types(&record.implements);
+                self.items(&record.members);
+            }
+            ItemKind::Class(class) => {
+                self.type_params(&class.type_params);
+                self.types(&class.implements);
+                self.items(&class.members);
+            }
+            ItemKind::Enum(e) => {
+                self.types(&e.implements);
+                for constant in &e.constants {
+                    self.args(&constant.args);
+                }
+                self.items(&e.members);
+            }
+            ItemKind::Interface(interface) => {
+                self.type_params(&interface.type_params);
+                self.types(&interface.extends);
+                self.types(&interface.permits);
+                self.items(&interface.members);
+            }
+            ItemKind::Field(field) => {
+                self.ty(&field.ty);
+                self.opt(&field.init);
+            }
+            ItemKind::Constructor(c) => {
+                self.params(&c.params);
+                self.block(&c.body);
+            }
+            ItemKind::CompactConstructor(c) => self.block(&c.body),
+            ItemKind::Error => {}
+        }
+    }
+
+    fn clause(&mut self, kind: &ClauseKind) {
+        match kind {
+            ClauseKind::Step { args, options, .. } => {
+                self.args(args);
+                for option in options {
+                    match &option.kind {
+                        StepOptionKind::Every(e) | StepOptionKind::Failing(e) | StepOptionKind::Within(e) => {
+                            self.expr(e)
+                        }
+                        StepOptionKind::Retry { times, every } => {
+                            self.expr(times);
+                            self.opt(every);
+                        }
+                        StepOptionKind::Verify { args, for_, .. } => {
+                            self.args(args);
+                            self.opt(for_);
+                        }
+                        StepOptionKind::At(_) | StepOptionKind::WithApproval => {}
+                    }
+                }
+            }
+            ClauseKind::When { key, over, value, .. } => {
+                self.expr(key);
+                self.expr(over);
+                self.expr(value);
+            }
+            ClauseKind::On { after, .. } => self.opt(after),
+            ClauseKind::Error => {}
+        }
+    }
+}

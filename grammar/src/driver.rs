@@ -1,0 +1,716 @@
+//! Runs the generated tables over a file's tokens, and finds a way on after every mistake.
+//!
+//! After a mistake the tables themselves say which repair works: each is tried on the stack of states alone, and taken
+//! if what follows can be read. In order: one or two tokens put in (a semicolon, a placeholder for an expression or
+//! name), one taken out, a reserved word read as a name; else the smallest part around the mistake is replaced by a
+//! placeholder, first an expression, then a statement or declaration, ever further out. Brackets match already, so a
+//! part never reaches beyond its brackets.
+
+use lalrpop_util::state_machine::{
+    ParseResult, ParserAction, ParserDefinition, SimulatedReduce, SymbolTriple,
+};
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::expected::{Expected, describe};
+use crate::java;
+use crate::span::Span;
+use crate::token::{Kw, Tok, Token};
+use crate::tree::Cx;
+
+/// Tokens that must be readable after a repair, unless a statement ends before.
+const AHEAD: usize = 4;
+/// Places to go on that are tried for one part.
+const RESUME_MAX: usize = 12;
+
+/// Called by the generated parser in place of lalrpop's driver; the tokens come from `cx`.
+pub(crate) fn drive<D, I>(cx: &Cx<'_>, definition: D, _tokens: I) -> ParseResult<D>
+where
+    D: ParserDefinition<Location = u32, Token = Tok>,
+{
+    let states = vec![definition.start_state()];
+    let mut driver =
+        Driver { cx, definition, states, symbols: Vec::new(), at: 0, nesting: None, last_mistake: None };
+    driver.run()
+}
+
+struct Driver<'c, 'a, D: ParserDefinition<Location = u32, Token = Tok>> {
+    cx: &'c Cx<'a>,
+    definition: D,
+    states: Vec<D::StateIndex>,
+    symbols: Vec<SymbolTriple<D>>,
+    /// The next token.
+    at: usize,
+    /// Made at the first mistake.
+    nesting: Option<Nesting>,
+    /// Where the last mistake was.
+    last_mistake: Option<usize>,
+}
+
+enum Fed<D: ParserDefinition> {
+    Shifted,
+    Mistake,
+    Done(ParseResult<D>),
+}
+
+/// A stack of states as it would be: the first `kept` of the real one, and more.
+struct Trial<'s, S> {
+    real: &'s [S],
+    kept: usize,
+    more: Vec<S>,
+}
+
+impl<S: Copy> Trial<'_, S> {
+    fn top(&self) -> S {
+        self.more.last().copied().unwrap_or_else(|| self.real[self.kept - 1])
+    }
+
+    fn pop(&mut self, count: usize) {
+        let own = self.more.len().min(count);
+        self.more.truncate(self.more.len() - own);
+        self.kept -= count - own;
+    }
+}
+
+impl<D> Driver<'_, '_, D>
+where
+    D: ParserDefinition<Location = u32, Token = Tok>,
+{
+    fn run(&mut self) -> ParseResult<D> {
+        loop {
+            let fed = match self.cx.tokens.get(self.at) {
+                Some(&token) => self.feed(token),
+                None => self.feed_end(),
+            };
+            match fed {
+                Fed::Shifted => self.at += 1,
+                Fed::Done(result) => return result,
+                Fed::Mistake => self.recover(),
+            }
+        }
+    }
+
+    fn feed(&mut self, token: Token) -> Fed<D> {
+        let Some(index) = self.definition.token_to_index(&token.tok) else { return Fed::Mistake };
+        loop {
+            let action = self.definition.action(self.states[self.states.len() - 1], index);
+            if let Some(state) = action.as_shift() {
+                let symbol = self.definition.token_to_symbol(index, token.tok);
+                self.states.push(state);
+                self.symbols.push((token.start, symbol, token.end));
+                return Fed::Shifted;
+            }
+            let Some(reduction) = action.as_reduce() else { return Fed::Mistake };
+            // Reducing on a token that turns out wrong would lose the state to recover in.
+            if let Some(result) =
+                self.definition.reduce(reduction, Some(&token.start), &mut self.states, &mut self.symbols)
+            {
+                return Fed::Done(result);
+            }
+        }
+    }
+
+    fn feed_end(&mut self) -> Fed<D> {
+        loop {
+            let action = self.definition.eof_action(self.states[self.states.len() - 1]);
+            let Some(reduction) = action.as_reduce() else { return Fed::Mistake };
+            if let Some(result) = self.definition.reduce(reduction, None, &mut self.states, &mut self.symbols)
+            {
+                return Fed::Done(result);
+            }
+        }
+    }
+
+    // ---- trials ----
+
+    fn try_token(&self, trial: &mut Trial<'_, D::StateIndex>, tok: Tok) -> bool {
+        let Some(index) = self.definition.token_to_index(&tok) else { return false };
+        loop {
+            let action = self.definition.action(trial.top(), index);
+            if let Some(state) = action.as_shift() {
+                trial.more.push(state);
+                return true;
+            }
+            let Some(reduction) = action.as_reduce() else { return false };
+            match self.definition.simulate_reduce(reduction) {
+                SimulatedReduce::Reduce { states_to_pop, nonterminal_produced } => {
+                    trial.pop(states_to_pop);
+                    let state = self.definition.goto(trial.top(), nonterminal_produced);
+                    trial.more.push(state);
+                }
+                SimulatedReduce::Accept => return false,
+            }
+        }
+    }
+
+    fn try_end(&self, trial: &mut Trial<'_, D::StateIndex>) -> bool {
+        loop {
+            let Some(reduction) = self.definition.eof_action(trial.top()).as_reduce() else { return false };
+            match self.definition.simulate_reduce(reduction) {
+                SimulatedReduce::Reduce { states_to_pop, nonterminal_produced } => {
+                    trial.pop(states_to_pop);
+                    let state = self.definition.goto(trial.top(), nonterminal_produced);
+                    trial.more.push(state);
+                }
+                SimulatedReduce::Accept => return true,
+            }
+        }
+    }
+
+    /// With the first `kept` states, then `insert`, the tokens from `from` on can be read.
+    fn works(&self, kept: usize, insert: &[Tok], from: usize, ahead: usize) -> bool {
+        let mut trial = Trial { real: &self.states, kept, more: Vec::new() };
+        if !insert.iter().all(|&tok| self.try_token(&mut trial, tok)) {
+            return false;
+        }
+        for step in 0..ahead {
+            let Some(token) = self.cx.tokens.get(from + step) else { return self.try_end(&mut trial) };
+            if !self.try_token(&mut trial, token.tok) {
+                return false;
+            }
+            if matches!(token.tok, Tok::Semi | Tok::LBrace) {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Any number of states, with what is expected there.
+    fn expected(&self) -> Expected {
+        Expected::new(self.definition.expected_tokens_from_states(&self.states))
+    }
+
+    // ---- recovery ----
+
+    fn recover(&mut self) {
+        let found = self.cx.tokens.get(self.at).copied();
+        let before = self.at.checked_sub(1).map(|i| self.cx.tokens[i]);
+        let expected = self.expected();
+        let bad = |t: Option<Token>| {
+            t.is_some_and(|t| matches!(t.tok, Tok::BadExpr | Tok::BadType | Tok::BadItem | Tok::BadArm))
+        };
+        let again = self.last_mistake.is_some_and(|last| self.at <= last + 1);
+        // Brackets that were put in have been spoken of.
+        let put_in = found.is_some_and(|t| t.start == t.end && is_close(t.tok));
+        let quiet = put_in || bad(found) || bad(before) || again;
+        self.last_mistake = Some(self.at);
+        let diagnostic = match self.repair(found, before, &expected) {
+            Some(diagnostic) => diagnostic,
+            None => {
+                let diagnostic = self.explain(found, before, &expected);
+                self.replace();
+                diagnostic
+            }
+        };
+        if !quiet {
+            self.cx.report(diagnostic);
+        }
+    }
+
+    /// Whether a line ends before the next token, or a block or the file does.
+    fn at_line_end(&self, before: Option<Token>, found: Option<Token>) -> bool {
+        match (before, found) {
+            (_, None) => true,
+            (_, Some(Token { tok: Tok::RBrace, .. })) => true,
+            (Some(before), Some(found)) => self.cx.damage.text
+                [before.end as usize..(found.start as usize).max(before.end as usize)]
+                .contains('\n'),
+            (None, _) => true,
+        }
+    }
+
+    fn insert(&mut self, toks: &[Tok]) {
+        let place = self.at.checked_sub(1).map_or(0, |i| self.cx.tokens[i].end);
+        for &tok in toks {
+            // What was tried before does work.
+            let _ = self.feed(Token { start: place, end: place, tok });
+        }
+    }
+
+    /// A repair of one or two tokens.
+    fn repair(
+        &mut self,
+        found: Option<Token>,
+        before: Option<Token>,
+        expected: &Expected,
+    ) -> Option<Diagnostic> {
+        let kept = self.states.len();
+        let line_end = self.at_line_end(before, found);
+        let name = Tok::Ident(self.cx.no_name);
+        if let Some(Token { tok: Tok::Kw(word), .. }) = found
+            && expected.has("name")
+            && let Some(symbol) = self.cx.reserved_symbol(word)
+            && self.name_wanted(before, line_end)
+            && self.works(kept, &[Tok::Ident(symbol)], self.at + 1, AHEAD)
+        {
+            let diagnostic = self.reserved(found?, word);
+            let token = found?;
+            let _ = self.feed(Token { tok: Tok::Ident(symbol), ..token });
+            self.at += 1;
+            return Some(diagnostic);
+        }
+        let here = before.map_or(0, |t| t.end);
+        let semicolon = self.works(kept, &[Tok::Semi], self.at, AHEAD);
+        if line_end && semicolon {
+            self.insert(&[Tok::Semi]);
+            return Some(self.missing_semicolon(here));
+        }
+        let line: &[&[Tok]] = &[&[name, Tok::Semi], &[Tok::BadExpr, Tok::Semi]];
+        let open: &[&[Tok]] = &[
+            &[Tok::BadExpr],
+            &[Tok::Comma],
+            &[name],
+            &[Tok::Colon],
+            &[Tok::Arrow],
+            &[Tok::Assign],
+            &[Tok::BadType],
+            &[Tok::LParen, Tok::RParen],
+            &[Tok::Dot],
+            &[Tok::BadType, name],
+            &[Tok::BadExpr, Tok::Semi],
+        ];
+        for insert in line.iter().filter(|_| line_end).chain(open) {
+            if self.works(kept, insert, self.at, AHEAD) {
+                let diagnostic = match insert {
+                    [Tok::BadExpr, ..] | [Tok::BadType, ..] | [Tok::Ident(_), ..] => {
+                        self.missing(insert[0], found, before, expected)
+                    }
+                    _ => self.explain(found, before, expected),
+                };
+                self.insert(insert);
+                return Some(diagnostic);
+            }
+        }
+        let deletable =
+            found.is_some_and(|t| !matches!(t.tok, Tok::Semi) && !is_open(t.tok) && !is_close(t.tok));
+        if deletable && self.works(kept, &[], self.at + 1, AHEAD) {
+            let diagnostic = self.explain(found, before, expected);
+            self.at += 1;
+            return Some(diagnostic);
+        }
+        if semicolon {
+            self.insert(&[Tok::Semi]);
+            return Some(self.missing_semicolon(here));
+        }
+        None
+    }
+
+    /// A name stands between a type and what may follow it, so a word there was meant as one.
+    fn name_wanted(&self, before: Option<Token>, line_end: bool) -> bool {
+        let after_type = before.is_some_and(|t| {
+            t.tok.is_primitive()
+                || matches!(
+                    t.tok,
+                    Tok::Ident(_)
+                        | Tok::Gt
+                        | Tok::Question
+                        | Tok::Not
+                        | Tok::Dot
+                        | Tok::Comma
+                        | Tok::LParen
+                        | Tok::LambdaParen
+                )
+                || matches!(
+                    t.tok,
+                    Tok::Kw(
+                        Kw::Var
+                            | Kw::Class
+                            | Kw::Record
+                            | Kw::Enum
+                            | Kw::Interface
+                            | Kw::Task
+                            | Kw::State
+                            | Kw::Go
+                            | Kw::Break
+                            | Kw::Continue
+                    )
+                )
+        });
+        after_type && !line_end
+    }
+
+    fn reserved(&self, token: Token, word: Kw) -> Diagnostic {
+        let text = word.text();
+        let diagnostic = self.cx.error(
+            codes::RESERVED_WORD,
+            token.span(),
+            format!("`{text}` is a reserved word and can't be a name"),
+        );
+        match java::advice(word) {
+            Some(help)
+                if !matches!(
+                    self.cx.tokens.get(self.at + 1),
+                    Some(Token { tok: Tok::Assign | Tok::Semi, .. })
+                ) =>
+            {
+                diagnostic.help(help)
+            }
+            _ => diagnostic.help(format!("choose another name, such as `{text}_`")),
+        }
+    }
+
+    fn missing_semicolon(&self, end: u32) -> Diagnostic {
+        let span = Span::new(end, end);
+        self.cx.error(codes::MISSING_SEMICOLON, span, "expected `;`").edit(span, ";")
+    }
+
+    /// A placeholder stands for something that was left out.
+    fn missing(
+        &self,
+        what: Tok,
+        found: Option<Token>,
+        before: Option<Token>,
+        expected: &Expected,
+    ) -> Diagnostic {
+        let general = self.explain(found, before, expected);
+        if general.code != codes::SYNTAX {
+            return general;
+        }
+        let what = match what {
+            Tok::BadExpr => "an expression",
+            Tok::BadType => "a type",
+            _ => "a name",
+        };
+        let message = match found {
+            Some(token) if !self.at_line_end(before, found) => {
+                format!("expected {what}, found {}", describe(token.tok))
+            }
+            _ => format!("expected {what}"),
+        };
+        let span = match (found, before) {
+            (_, Some(before)) if self.at_line_end(Some(before), found) => Span::new(before.end, before.end),
+            (Some(found), _) => found.span(),
+            (None, _) => general.span,
+        };
+        self.cx.error(codes::SYNTAX, span, message)
+    }
+
+    /// What is wrong at the next token.
+    fn explain(&self, found: Option<Token>, before: Option<Token>, expected: &Expected) -> Diagnostic {
+        let Some(found) = found else {
+            let end = before.map_or(0, |t| t.end);
+            let message = format!("the file ends where {} was expected", expected.list());
+            return self.cx.error(codes::SYNTAX, Span::new(end, end), message);
+        };
+        if let Tok::Kw(word) = found.tok {
+            if let Some(help) = java::advice(word) {
+                let message = format!("D-Script has no `{}`", word.text());
+                return self.cx.error(codes::JAVA_WORD, found.span(), message).help(help);
+            }
+            match word {
+                Kw::Else => {
+                    let d = self.cx.error(codes::SYNTAX, found.span(), "this `else` has no `if` before it");
+                    return d;
+                }
+                Kw::Case | Kw::Default if expected.has("while") => {
+                    let message = format!("`{}` stands inside a `switch` only", word.text());
+                    return self.cx.error(codes::SYNTAX, found.span(), message);
+                }
+                _ => {}
+            }
+        }
+        let comparison = matches!(found.tok, Tok::Lt | Tok::Le | Tok::Gt | Tok::Ge | Tok::Kw(Kw::InstanceOf));
+        if comparison && expected.has("&&") {
+            return self
+                .cx
+                .error(codes::SYNTAX, found.span(), "comparisons do not chain")
+                .help("join two comparisons: `a < b && b < c`");
+        }
+        let statement = expected.has("=") && expected.has("++");
+        let alone = found.tok == Tok::Semi || found.tok == Tok::Coalesce || is_operator(found.tok);
+        if statement && alone {
+            return self
+                .cx
+                .error(codes::NOT_A_STATEMENT, found.span(), "an expression alone is not a statement")
+                .help("statements are calls, assignments and steps; keep the value in a variable, or leave it out");
+        }
+        let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
+        let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
+        match before {
+            Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {
+                diagnostic.help(format!("write `{} (...)`, with parentheses", word.text()))
+            }
+            _ => diagnostic,
+        }
+    }
+
+    // ---- replacing a part ----
+
+    fn replace(&mut self) {
+        let nesting = self.nesting.take().unwrap_or_else(|| Nesting::new(self.cx.tokens));
+        let tokens = self.cx.tokens;
+        let mut from = self.at;
+        let mut open = nesting.around(from);
+        loop {
+            let (inside, close, block) = match open {
+                Some(open) => (
+                    tokens[open].end,
+                    nesting.partner[open] as usize,
+                    matches!(tokens[open].tok, Tok::LBrace),
+                ),
+                None => (0, tokens.len(), true),
+            };
+            let floor = self.symbols.partition_point(|s| s.0 < inside);
+            let resume = self.resume_points(&nesting, from, close, block);
+            if self.replace_expression(floor, &resume, block) || self.replace_item(floor, &resume, block) {
+                break;
+            }
+            let Some(opened) = open else {
+                // Not reached: a file of nothing but a placeholder can be read. Going on would be safe too.
+                self.at = tokens.len();
+                break;
+            };
+            from = close + 1;
+            open = nesting.parent[opened].map(|p| p as usize);
+        }
+        self.nesting = Some(nesting);
+    }
+
+    /// Places at this level where reading may go on, in order.
+    fn resume_points(&self, nesting: &Nesting, from: usize, close: usize, block: bool) -> Vec<Resume> {
+        let tokens = self.cx.tokens;
+        let mut points = Vec::new();
+        let mut at = from;
+        while at < close && points.len() < RESUME_MAX {
+            let tok = tokens[at].tok;
+            if block && at > from && self.begins_line(at) && begins_part(tok) {
+                points.push(Resume { at, expression: false, item: true, semicolon: true });
+            }
+            match tok {
+                Tok::Semi => {
+                    points.push(Resume { at, expression: true, item: false, semicolon: false });
+                    points.push(Resume { at: at + 1, expression: false, item: true, semicolon: false });
+                }
+                Tok::Comma | Tok::Colon | Tok::Question | Tok::Arrow => {
+                    points.push(Resume { at, expression: true, item: false, semicolon: false });
+                }
+                _ => {}
+            }
+            if is_open(tok) {
+                let end = nesting.partner[at] as usize;
+                if matches!(tok, Tok::LBrace) {
+                    points.push(Resume { at, expression: true, item: false, semicolon: false });
+                    let more = matches!(
+                        tokens.get(end + 1),
+                        Some(Token {
+                            tok: Tok::Kw(Kw::Else | Kw::Undo | Kw::Catch | Kw::Finally | Kw::While)
+                                | Tok::ElseBlock,
+                            ..
+                        })
+                    );
+                    if !more {
+                        points.push(Resume { at: end + 1, expression: false, item: true, semicolon: false });
+                    }
+                }
+                at = end;
+            }
+            at += 1;
+        }
+        points.push(Resume { at: close, expression: true, item: true, semicolon: block });
+        points
+    }
+
+    fn begins_line(&self, at: usize) -> bool {
+        let tokens = self.cx.tokens;
+        at == 0
+            || self.cx.damage.text
+                [tokens[at - 1].end as usize..(tokens[at].start as usize).max(tokens[at - 1].end as usize)]
+                .contains('\n')
+    }
+
+    fn replace_expression(&mut self, floor: usize, resume: &[Resume], block: bool) -> bool {
+        for point in resume {
+            if block && point.item && !point.semicolon {
+                // An expression does not reach over the end of a statement.
+                return false;
+            }
+            let inserts: &[&[Tok]] = match (point.expression, point.semicolon) {
+                (true, false) => &[&[Tok::BadExpr]],
+                (true, true) => &[&[Tok::BadExpr, Tok::Semi], &[Tok::BadExpr]],
+                (false, true) => &[&[Tok::BadExpr, Tok::Semi]],
+                (false, false) => continue,
+            };
+            for insert in inserts {
+                if self.resume_with(floor, insert, point.at) {
+                    return true;
+                }
+            }
+            if block && point.item {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn replace_item(&mut self, floor: usize, resume: &[Resume], block: bool) -> bool {
+        if !block {
+            return false;
+        }
+        resume.iter().filter(|p| p.item).any(|point| {
+            self.resume_with(floor, &[Tok::BadItem], point.at)
+                || self.resume_with(floor, &[Tok::BadArm], point.at)
+        })
+    }
+
+    /// Drops as little of the stack as lets `insert` and what stands at `resume` be read, and does it.
+    fn resume_with(&mut self, floor: usize, insert: &[Tok], resume: usize) -> bool {
+        let found =
+            (floor..=self.symbols.len()).rev().find(|&symbols| self.works(symbols + 1, insert, resume, 2));
+        let Some(symbols) = found else { return false };
+        let tokens = self.cx.tokens;
+        let end = resume.checked_sub(1).map_or(0, |i| tokens[i].end);
+        let start = match self.symbols.get(symbols) {
+            Some(symbol) => symbol.0,
+            None => tokens.get(self.at).map_or(end, |t| t.start),
+        };
+        self.states.truncate(symbols + 1);
+        self.symbols.truncate(symbols);
+        for (i, &tok) in insert.iter().enumerate() {
+            let start = if i == 0 { start.min(end) } else { end };
+            let _ = self.feed(Token { start, end, tok });
+        }
+        self.at = resume;
+        true
+    }
+}
+
+/// A place where reading may go on.
+struct Resume {
+    at: usize,
+    /// An expression may end before it.
+    expression: bool,
+    /// A statement or declaration may end before it.
+    item: bool,
+    /// A semicolon may have been forgotten before it.
+    semicolon: bool,
+}
+
+/// Brackets of the tokens, by index.
+struct Nesting {
+    /// Closing bracket of an opening one; others have themselves.
+    partner: Vec<u32>,
+    /// The innermost opening bracket around a token; a bracket is inside its parent only.
+    parent: Vec<Option<u32>>,
+}
+
+impl Nesting {
+    fn new(tokens: &[Token]) -> Self {
+        let mut partner: Vec<u32> = (0..tokens.len() as u32).collect();
+        let mut parent = Vec::with_capacity(tokens.len());
+        let mut stack: Vec<u32> = Vec::new();
+        for (index, token) in tokens.iter().enumerate() {
+            if is_close(token.tok)
+                && let Some(open) = stack.pop()
+            {
+                partner[open as usize] = index as u32;
+            }
+            parent.push(stack.last().copied());
+            if is_open(token.tok) {
+                stack.push(index as u32);
+            }
+        }
+        Self { partner, parent }
+    }
+
+    /// The bracket whose inside the token at `at` belongs to; a closing bracket belongs to its own.
+    fn around(&self, at: usize) -> Option<usize> {
+        if at > 0 && self.partner[at - 1] != at as u32 - 1 && self.partner[at - 1] as usize >= at {
+            return Some(at - 1);
+        }
+        // After a closed bracket or a plain token, the token before has the same surroundings.
+        let before = at.checked_sub(1)?;
+        self.parent[before].map(|p| p as usize)
+    }
+}
+
+fn is_open(tok: Tok) -> bool {
+    matches!(
+        tok,
+        Tok::LParen
+            | Tok::LambdaParen
+            | Tok::CastParen
+            | Tok::TypeParen
+            | Tok::LBracket
+            | Tok::LBrace
+            | Tok::MapBrace
+            | Tok::InterpStart
+    )
+}
+
+fn is_close(tok: Tok) -> bool {
+    matches!(tok, Tok::RParen | Tok::RBracket | Tok::RBrace | Tok::InterpEnd)
+}
+
+fn is_operator(tok: Tok) -> bool {
+    matches!(
+        tok,
+        Tok::Plus
+            | Tok::Minus
+            | Tok::Star
+            | Tok::Slash
+            | Tok::Percent
+            | Tok::And
+            | Tok::Or
+            | Tok::Xor
+            | Tok::AndAnd
+            | Tok::OrOr
+            | Tok::Shl
+            | Tok::EqEq
+            | Tok::NotEq
+            | Tok::Le
+            | Tok::Gt
+            | Tok::Ge
+            | Tok::DotDot
+    )
+}
+
+/// Words that begin a statement, declaration, clause or arm when they stand first on a line.
+fn begins_part(tok: Tok) -> bool {
+    matches!(
+        tok,
+        Tok::Kw(
+            Kw::If
+                | Kw::While
+                | Kw::For
+                | Kw::Do
+                | Kw::Return
+                | Kw::Break
+                | Kw::Continue
+                | Kw::Assert
+                | Kw::Switch
+                | Kw::Case
+                | Kw::Default
+                | Kw::Class
+                | Kw::Record
+                | Kw::Enum
+                | Kw::Interface
+                | Kw::Task
+                | Kw::Scenario
+                | Kw::State
+                | Kw::Initial
+                | Kw::Test
+                | Kw::On
+                | Kw::Monitor
+                | Kw::Analyze
+                | Kw::Recover
+                | Kw::Respond
+                | Kw::Given
+                | Kw::Verify
+                | Kw::Every
+                | Kw::Within
+                | Kw::Retry
+                | Kw::Private
+                | Kw::Static
+                | Kw::Final
+                | Kw::LowLevel
+                | Kw::Native
+                | Kw::Int
+                | Kw::Double
+                | Kw::Boolean
+                | Kw::Void
+                | Kw::Var
+                | Kw::Fail
+                | Kw::Import
+        ) | Tok::At
+    )
+}

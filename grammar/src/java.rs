@@ -1,0 +1,324 @@
+//! Java's words and forms that D-Script does not have: one message at each place, and a repair that lets the
+//! rest be read. Part of the pass over the tokens (`soft`).
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Edit};
+use crate::soft::Pass;
+use crate::span::Span;
+use crate::token::{Kw, Tok, Token};
+
+/// What to do instead of a reserved word that means nothing here.
+pub fn advice(word: Kw) -> Option<&'static str> {
+    Some(match word {
+        Kw::Public => "everything is visible to importers unless it is marked `private`",
+        Kw::Protected => "write `private`, or nothing",
+        Kw::Abstract => "there is no inheritance of state; declare an `interface`",
+        Kw::Transient | Kw::Volatile | Kw::StrictFp => "leave it out",
+        Kw::Synchronized => "a D-Task is single-threaded, so nothing needs a lock; leave it out",
+        Kw::Package => "a module's name is its path from the source root; leave the line out",
+        Kw::Throw => "an expected failure is a value: write `fail \"text\";`",
+        Kw::Throws => "a function that can fail returns a `T!`",
+        Kw::Super => "there is no inheritance of state",
+        Kw::Catch | Kw::Finally => {
+            "an expected failure is a value: see `isError(x)`, `try e` and `e ?? fallback`"
+        }
+        Kw::Goto => "use a loop with a label",
+        Kw::Const => "write `static final`",
+        Kw::Long | Kw::Short | Kw::Byte => "`int` is the only whole number type; it has 64 bits",
+        Kw::CharWord => "a character is an `int`, its code point",
+        Kw::Float => "`double` is the only floating point type",
+        _ => return None,
+    })
+}
+
+impl Pass<'_> {
+    fn skip(&mut self, to: usize) {
+        self.at = to;
+    }
+
+    fn tell(&mut self, span: Span, message: impl Into<String>, help: &str) -> &mut Diagnostic {
+        self.diagnostics.push(Diagnostic::error(codes::JAVA_WORD, self.file, span, message).help(help));
+        let last = self.diagnostics.len() - 1;
+        &mut self.diagnostics[last]
+    }
+
+    fn tell_word(&mut self, word: Kw) -> &mut Diagnostic {
+        let span = self.tokens[self.at].span();
+        let text = word.text();
+        self.tell(span, format!("D-Script has no `{text}`"), advice(word).unwrap_or("leave it out"))
+    }
+
+    /// Deals with the current token if it is Java's and not ours.
+    pub(crate) fn java(&mut self) -> bool {
+        match self.tokens[self.at].tok {
+            Tok::Kw(word) => self.java_word(word),
+            Tok::Ellipsis => {
+                let span = self.tokens[self.at].span();
+                self.tell(span, "there are no variable argument lists", "take a `List<T>`");
+                self.skip(self.at + 1);
+                true
+            }
+            Tok::LBracket => self.java_array(),
+            Tok::Question => self.java_wildcard(),
+            _ => false,
+        }
+    }
+
+    fn java_word(&mut self, word: Kw) -> bool {
+        let span = self.tokens[self.at].span();
+        match word {
+            Kw::Public | Kw::Protected | Kw::Abstract | Kw::Transient | Kw::Volatile | Kw::StrictFp => {
+                if !self.starts() {
+                    return false;
+                }
+                let end = self.tokens.get(self.at + 1).map_or(span.end, |t| t.start);
+                // One message for a run of modifiers.
+                let run = self.tokens[..self.at]
+                    .iter()
+                    .rev()
+                    .map_while(|t| match t.tok {
+                        Tok::Kw(word) if is_modifier(word) => Some(word),
+                        _ => None,
+                    })
+                    .any(|word| advice(word).is_some());
+                if !run {
+                    let edit = Edit { span: Span::new(span.start, end), text: String::new() };
+                    self.tell_word(word).edits.push(edit);
+                }
+                self.skip(self.at + 1);
+            }
+            Kw::Synchronized if self.starts() => {
+                self.tell_word(word);
+                let head = if self.peek(1) == Some(Tok::LParen) {
+                    self.partners[self.at + 1] as usize
+                } else {
+                    self.at
+                };
+                self.skip(head + 1);
+            }
+            Kw::Package if self.starts() => {
+                self.tell_word(word);
+                let end = self.find(|t| t == Tok::Semi);
+                self.skip(end + 1);
+            }
+            Kw::Static if self.before() == Some(Tok::Kw(Kw::Import)) => {
+                self.tell(
+                    span,
+                    "there is no `import static`",
+                    "import the declaration by its path: `import a.b.name;`",
+                );
+                self.skip(self.at + 1);
+            }
+            Kw::Throws if self.before() == Some(Tok::RParen) => {
+                self.tell_word(word);
+                let end = self.find(|t| matches!(t, Tok::Semi | Tok::LBrace | Tok::RBrace));
+                self.skip(end);
+            }
+            Kw::Throw => {
+                let arm = self.before() == Some(Tok::Arrow);
+                self.tell_word(word);
+                let end = self.find(|t| matches!(t, Tok::Semi | Tok::RBrace | Tok::RParen));
+                let semicolon = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi);
+                if self.starts() && !arm && semicolon {
+                    self.put(Tok::BadItem, span.start, self.tokens[end].end, end + 1);
+                } else {
+                    self.put(Tok::BadExpr, span.start, self.tokens[end.saturating_sub(1)].end, end);
+                }
+            }
+            Kw::Try if self.starts() => return self.java_try(),
+            Kw::Super => {
+                self.tell_word(word);
+                self.put(Tok::BadExpr, span.start, span.end, self.at + 1);
+            }
+            Kw::Long | Kw::Short | Kw::Byte | Kw::CharWord | Kw::Float => {
+                let named = self.before().is_some_and(|t| t.is_primitive() || t.is_ident() || t == Tok::Dot);
+                let typed = matches!(
+                    self.peek(1),
+                    Some(
+                        Tok::Ident(_)
+                            | Tok::LBracket
+                            | Tok::Gt
+                            | Tok::Comma
+                            | Tok::Dot
+                            | Tok::Question
+                            | Tok::Not
+                            | Tok::RParen
+                            | Tok::Ellipsis
+                    )
+                );
+                if named || !typed {
+                    return false;
+                }
+                let ours = if word == Kw::Float { Kw::Double } else { Kw::Int };
+                let edit = Edit { span, text: ours.text().to_owned() };
+                self.tell_word(word).edits.push(edit);
+                let cast = self.before() == Some(Tok::LParen) && self.peek(1) == Some(Tok::RParen);
+                if cast && let Some(paren) = self.out.last_mut() {
+                    paren.tok = Tok::CastParen;
+                }
+                self.push(Tok::Kw(ours));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The first token from here on, brackets skipped, that `stop` accepts; or the end.
+    fn find(&self, stop: impl Fn(Tok) -> bool) -> usize {
+        let mut at = self.at;
+        while at < self.tokens.len() && !stop(self.tokens[at].tok) {
+            at = (self.partners[at] as usize).max(at) + 1;
+        }
+        at
+    }
+
+    /// Puts one token for what lies between here and `next`.
+    fn put(&mut self, tok: Tok, start: u32, end: u32, next: usize) {
+        self.out.push(Token { start, end, tok });
+        self.skip(next);
+    }
+
+    /// `try { } catch (E e) { } finally { }`, with or without resources.
+    fn java_try(&mut self) -> bool {
+        let mut block = self.at + 1;
+        if self.peek(1) == Some(Tok::LParen) {
+            block = self.partners[block] as usize + 1;
+        }
+        if self.tokens.get(block).is_none_or(|t| t.tok != Tok::LBrace) {
+            return false;
+        }
+        let mut close = self.partners[block] as usize;
+        let tok_at = |i: usize| self.tokens.get(i).map(|t| t.tok);
+        loop {
+            match tok_at(close + 1) {
+                Some(Tok::Kw(Kw::Catch)) if tok_at(close + 2) == Some(Tok::LParen) => {
+                    let head = self.partners[close + 2] as usize;
+                    if tok_at(head + 1) != Some(Tok::LBrace) {
+                        break;
+                    }
+                    close = self.partners[head + 1] as usize;
+                }
+                Some(Tok::Kw(Kw::Finally)) if tok_at(close + 2) == Some(Tok::LBrace) => {
+                    close = self.partners[close + 2] as usize;
+                }
+                _ => break,
+            }
+        }
+        let span = self.tokens[self.at].span();
+        self.tell(
+            span,
+            "D-Script has no `try` blocks",
+            "an expected failure is a value: test it with `isError(x)`, pass it on with `try e`, or write `e ?? fallback`",
+        );
+        self.put(Tok::BadItem, span.start, self.tokens[close].end, close + 1);
+        true
+    }
+
+    /// `T[]`, and `new T[n]`.
+    fn java_array(&mut self) -> bool {
+        let Some(before) = self.before() else { return false };
+        let element = before.is_ident() || before.is_primitive();
+        let close = self.partners[self.at] as usize;
+        let last = self.out.len() - 1;
+        if element && last > 0 && self.out[last - 1].tok == Tok::Kw(Kw::New) {
+            let start = self.out[last - 1].start;
+            self.report_array(
+                Span::new(start, self.tokens[close].end),
+                "write `new List<T>(size, fill)`, or `[a, b]`",
+            );
+            self.out.truncate(last - 1);
+            let mut end = close;
+            while let Some(tok) = self.tokens.get(end + 1).map(|t| t.tok) {
+                if !matches!(tok, Tok::LBracket | Tok::LBrace) {
+                    break;
+                }
+                end = self.partners[end + 1] as usize;
+            }
+            self.put(Tok::BadExpr, start, self.tokens[end].end, end + 1);
+            return true;
+        }
+        let after = self.tokens.get(close + 1).map(|t| t.tok);
+        let generic = before == Tok::Gt && matches!(after, Some(Tok::Ident(_) | Tok::LBracket));
+        if close != self.at + 1 || !(element || generic) {
+            return false;
+        }
+        let span = Span::new(self.out[last].start, self.tokens[close].end);
+        self.report_array(span, "write `List<T>`");
+        self.skip(close + 1);
+        true
+    }
+
+    fn report_array(&mut self, span: Span, help: &str) {
+        if !self.array_reported {
+            self.array_reported = true;
+            self.tell(span, "D-Script has no arrays", help);
+        }
+    }
+
+    /// `<?>`, `<? extends T>`, `<? super T>`
+    fn java_wildcard(&mut self) -> bool {
+        if !matches!(self.before(), Some(Tok::Lt | Tok::Comma)) {
+            return false;
+        }
+        let span = self.tokens[self.at].span();
+        let help = "type arguments are exact; a generic function, `<T> ...`, takes any";
+        match self.peek(1) {
+            Some(Tok::Kw(Kw::Extends | Kw::Super)) => {
+                self.tell(span, "there are no wildcards in types", help);
+                self.skip(self.at + 2);
+            }
+            Some(Tok::Gt | Tok::Comma) => {
+                self.tell(span, "there are no wildcards in types", help);
+                self.put(Tok::BadType, span.start, span.end, self.at + 1);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `{1, 2}` where a list is meant.
+    pub(crate) fn array_initializer(&mut self, close: usize) {
+        if self.array_reported {
+            return;
+        }
+        let (open, close) = (self.tokens[self.at].span(), self.tokens[close].span());
+        let diagnostic =
+            Diagnostic::error(codes::SYNTAX, self.file, open.to(close), "a list is written in `[ ]`")
+                .edit(open, "[")
+                .edit(close, "]");
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// `{}` where a value is meant: the empty map is `{:}`.
+    pub(crate) fn empty_braces(&mut self) {
+        let close = self.partners[self.at] as usize;
+        let span = self.tokens[self.at].span().to(self.tokens[close].span());
+        if !self.array_reported {
+            let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, "`{}` is not a value")
+                .help("the empty map is `{:}`, the empty list `[]`")
+                .edit(span, "{:}");
+            self.diagnostics.push(diagnostic);
+        }
+        let colon = Span::new(self.tokens[self.at].end, self.tokens[self.at].end);
+        self.open_map();
+        self.out.push(Token::new(colon, Tok::Colon));
+    }
+}
+
+fn is_modifier(word: Kw) -> bool {
+    matches!(
+        word,
+        Kw::Public
+            | Kw::Protected
+            | Kw::Abstract
+            | Kw::Transient
+            | Kw::Volatile
+            | Kw::StrictFp
+            | Kw::Static
+            | Kw::Final
+            | Kw::Private
+            | Kw::Synchronized
+            | Kw::Native
+            | Kw::Default
+    )
+}
