@@ -522,7 +522,10 @@ mod tests {
             assert_eq!(Input { bytes: &bytes }.varint(), Ok(n));
         }
         assert_eq!(Input { bytes: &[0xff; 11] }.varint(), Err(Malformed));
-        assert_eq!(Input { bytes: &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2] }.varint(), Err(Malformed));
+        assert_eq!(
+            Input { bytes: &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2] }.varint(),
+            Err(Malformed)
+        );
     }
 
     #[test]

@@ -39,11 +39,6 @@ impl LogPoolError {
         move |source| LogPoolError::Io { action, path, source: Arc::new(source) }
     }
 
-    pub(crate) fn store<E: fmt::Display>(path: &Path) -> impl FnOnce(E) -> LogPoolError {
-        let path = path.to_path_buf();
-        move |error| LogPoolError::Store { path, message: error.to_string() }
-    }
-
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> LogPoolError {
         LogPoolError::Corrupt { path: path.to_path_buf(), what: what.into() }
     }

@@ -18,16 +18,17 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{LogPoolError, Result};
 use crate::frame::{self, FileId};
+use crate::limits::CREATE_TRIES_MAX;
 use crate::record::random_bytes;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogKind {
     Pool,
     Spool,
 }
 
 /// A log file by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogName {
     pub id: FileId,
     pub kind: LogKind,
@@ -125,14 +126,21 @@ impl Folder {
         if !dir.is_dir() {
             create_dir_all(&dir)?;
         }
-        let (path, temporary) = (self.log_path(name), dir.join(format!("{}.tmp", name.file_name())));
-        let made = self.make_log(name, &path, &temporary);
-        if made.is_err() {
+        let path = self.log_path(name);
+        let mut tries = 0;
+        loop {
+            // A name of its own for each try: the one before may be someone else's to delete.
+            let temporary = dir.join(format!("{}-{tries}.tmp", name.file_name()));
+            let made = self.make_log(name, &path, &temporary);
+            let Err(error) = &made else { return made };
             // Under either name there is no record in it yet; should this fail, a mover removes it later.
             let _ = fs::remove_file(&temporary);
             let _ = fs::remove_file(&path);
+            tries += 1;
+            if tries == CREATE_TRIES_MAX || !was_taken_for_abandoned(error) {
+                return made;
+            }
         }
-        made
     }
 
     fn make_log(&self, name: LogName, path: &Path, temporary: &Path) -> Result<File> {
@@ -142,7 +150,7 @@ impl Folder {
             .open(temporary)
             .map_err(LogPoolError::io("create", temporary))?;
         // Between these two lines a mover may take the file for an abandoned one: then either the lock or the
-        // renaming fails, and so does this append.
+        // renaming fails.
         lock_now(&file, temporary)?;
         file.write_all(&frame::encode_header(name.id)).map_err(LogPoolError::io("write to", temporary))?;
         file.sync_all().map_err(LogPoolError::io("sync", temporary))?;
@@ -220,6 +228,15 @@ pub fn try_lock(file: &File, path: &Path) -> Result<bool> {
     }
 }
 
+/// A mover was there between the making and the locking of a file.
+fn was_taken_for_abandoned(error: &LogPoolError) -> bool {
+    match error {
+        LogPoolError::Io { action: "lock", source, .. } => source.kind() == ErrorKind::ResourceBusy,
+        LogPoolError::Io { action: "rename", source, .. } => source.kind() == ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
 fn lock_now(file: &File, path: &Path) -> Result<()> {
     if try_lock(file, path)? {
         return Ok(());
@@ -238,6 +255,8 @@ pub fn read_from(mut file: &File, path: &Path, offset: u64, limit: u64) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -266,6 +285,29 @@ mod tests {
         assert!(try_lock(&seen, &path).unwrap());
         assert_eq!(folder.list(|_| true).unwrap(), [name]);
         assert!(folder.list(|kind| kind == LogKind::Spool).unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_are_made_while_someone_clears_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        folder.remove_abandoned().unwrap();
+                    }
+                });
+            }
+            let made = (0..200).try_for_each(|part| {
+                let name = LogName { id: FileId { part, writer: 1 }, kind: LogKind::Pool };
+                folder.create_log(name).map(drop)
+            });
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            made.unwrap();
+        });
+        assert_eq!(folder.list(|_| true).unwrap().len(), 200);
     }
 
     #[test]

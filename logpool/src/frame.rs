@@ -24,7 +24,7 @@ const MAGIC: [u8; 8] = *b"DSLOG\r\n\x1a";
 const MARKER: [u8; 4] = [0xf1, 0xa5, 0xc3, 0x7e];
 
 /// Which file this is. Stated by its name and by its header; either is enough to read the frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
     pub part: u64,
     pub writer: u128,
@@ -58,7 +58,11 @@ pub fn decode_header(bytes: &[u8]) -> Header {
         let version = u32::from_le_bytes(input.array()?);
         let part = u64::from_le_bytes(input.array()?);
         let writer = u128::from_le_bytes(input.array()?);
-        Ok::<_, crate::codec::Malformed>((version, FileId { part, writer }, u32::from_le_bytes(input.array()?)))
+        Ok::<_, crate::codec::Malformed>((
+            version,
+            FileId { part, writer },
+            u32::from_le_bytes(input.array()?),
+        ))
     })();
     match read {
         Ok((version, id, crc)) if bytes[..8] == MAGIC && crc == crc32fast::hash(&bytes[..36]) => {
@@ -108,7 +112,10 @@ pub enum Tail {
     /// A write that was cut off; nothing that was acknowledged.
     Torn,
     /// Bytes that are neither a frame nor the beginning of one.
-    Bad { offset: u64, bytes: u64 },
+    Bad {
+        offset: u64,
+        bytes: u64,
+    },
 }
 
 /// Walks over the frames of a file's bytes.
@@ -236,7 +243,8 @@ mod tests {
     #[test]
     fn a_file_cut_anywhere_loses_only_its_last_frame() {
         let whole = file(&[b"one", b"two", b"three"]);
-        let ends: Vec<usize> = [0, 1, 2, 3].map(|n| file(&[&b"one"[..], b"two", b"three"][..n]).len()).to_vec();
+        let ends: Vec<usize> =
+            [0, 1, 2, 3].map(|n| file(&[&b"one"[..], b"two", b"three"][..n]).len()).to_vec();
         for cut in HEADER_BYTES..=whole.len() {
             let (payloads, skipped, tail) = scan(&whole[..cut]);
             let expected = ends.iter().filter(|&&end| end <= cut).count() - 1;

@@ -20,7 +20,10 @@ pub const FRAME_BYTES_MAX: usize = 2 << 20;
 /// A log file beyond this length is sealed, and the writer goes on in a new one.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
 /// What may still be missing from a file's last frame when a window of it is read.
-pub(crate) const WINDOW_SLACK_BYTES: usize = FRAME_BYTES_MAX + RECORD_BYTES_MAX + 4096;
+pub const WINDOW_SLACK_BYTES: usize = FRAME_BYTES_MAX + RECORD_BYTES_MAX + 4096;
+
+/// How often a writer begins its log file anew because a mover took it for an abandoned one.
+pub const CREATE_TRIES_MAX: u32 = 100;
 
 /// Appends that wait for the writer.
 pub const QUEUE_APPENDS_MAX: usize = 16_384;
@@ -37,11 +40,15 @@ pub const MOVE_BYTES_MAX: usize = 8 << 20;
 pub const BLOCK_RECORDS_MAX: usize = 1024;
 pub const BLOCK_BYTES_MAX: usize = 256 << 10;
 
+/// Records of the database that one poll of a follower reads, passed by at most one block.
+pub const TAIL_RECORDS_MAX: usize = 8192;
+
 /// Page cache of the database, in a mover and in a reader.
 pub const MOVER_CACHE_BYTES: usize = 32 << 20;
 pub const READER_CACHE_BYTES: usize = 16 << 20;
 
-/// How often a reader looks again when the database is just being repaired by someone else, and how long it
-/// pauses in between.
+/// How often a spool's lock is tried, how often a reader looks again when the database is just being repaired by
+/// someone else, and how long both pause in between.
+pub const SPOOL_LOCK_TRIES_MAX: u32 = 20;
 pub const OPEN_TRIES_MAX: u32 = 1000;
 pub const OPEN_PAUSE_MS: u64 = 10;

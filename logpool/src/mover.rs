@@ -1,22 +1,205 @@
+//! Moves what processes appended to their log files into the database.
+//!
+//! Steps of a move: list the log files; for each find out, by its lock, whether its writer is done with it, and
+//! only then read what was not moved yet; put the records of many files into one transaction, with how far each
+//! file was read; when that is on disk, delete the files that are moved to their end and have no writer. Killed
+//! at any point, the next mover finds either a transaction that was committed, and goes on behind it, or one that
+//! was not, and does it again. A file with unreadable pieces is put aside instead of deleted, and reported.
+//!
+//! When to move, and how often, is the caller's decision: few large moves cost less than many small ones.
+
+use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
-use crate::error::{Damage, Result};
+
+use crate::codec::RecordHead;
+use crate::error::{Damage, LogPoolError, Result};
+use crate::folder::{self, Folder, LogKind, LogName};
+use crate::frame::{Frame, Tail};
+use crate::limits::*;
+use crate::log::{self, LogFile, Window};
+use crate::store::{Batch, FileMark, Store};
 
 /// What one `move_once` did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Moved {
     pub records: u64,
     /// Records that were there already.
     pub duplicates: u64,
     pub files_deleted: u64,
+    /// What could not be read; the files are in `damaged/` of the data folder, or will be when they end.
     pub damage: Vec<Damage>,
+    /// Files that could not be looked at now. The others were moved.
+    pub failed: Vec<LogPoolError>,
 }
 
 /// Holds the mover's lock of a data folder until dropped.
-pub struct Mover {}
+pub struct Mover {
+    folder: Folder,
+    // Opened when there is something to move. Dropped before the lock.
+    store: Option<Store>,
+    /// After an I/O error the database refuses everything until it is opened again. Until then it stays open,
+    /// because others can read it only while it has a writer or was closed properly.
+    failed: bool,
+    _lock: File,
+}
+
+pub(crate) fn lock(folder: &Folder) -> Result<Option<File>> {
+    folder::lock_file(&folder.root.join("mover.lock"))
+}
 
 impl Mover {
-    /// `None` while another process (or another `Mover` of this one) holds the lock.
-    pub fn try_acquire(_data_dir: &Path) -> Result<Option<Mover>> { todo!() }
+    /// `None` while another process (or another `Mover` of this one) holds the lock. Makes the folder if it is
+    /// missing.
+    pub fn try_acquire(data_dir: &Path) -> Result<Option<Mover>> {
+        let folder = Folder::new(data_dir);
+        if !folder.root.is_dir() {
+            folder::create_dir_all(&folder.root)?;
+        }
+        let lock = lock(&folder)?;
+        Ok(lock.map(|lock| Mover { folder, store: None, failed: false, _lock: lock }))
+    }
+
     /// Moves everything that is in the log files now.
-    pub fn move_once(&mut self) -> Result<Moved> { todo!() }
+    pub fn move_once(&mut self) -> Result<Moved> {
+        if std::mem::take(&mut self.failed) {
+            self.store = None;
+        }
+        let result = self.try_move();
+        self.failed = result.is_err();
+        result
+    }
+
+    fn try_move(&mut self) -> Result<Moved> {
+        self.folder.remove_abandoned()?;
+        let names = self.folder.list(|kind| kind == LogKind::Pool)?;
+        let mut moved = Moved::default();
+        if names.is_empty() {
+            return Ok(moved);
+        }
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(&self.folder)?,
+        };
+        let store = self.store.insert(store);
+        let mut marks = store.snapshot()?.marks()?;
+        let mut forget: Vec<String> = {
+            let here: std::collections::HashSet<String> = names.iter().map(LogName::file_name).collect();
+            marks.keys().filter(|name| !here.contains(*name)).cloned().collect()
+        };
+        let mut names = names.into_iter().peekable();
+        while names.peek().is_some() {
+            let mut loaded = Vec::new();
+            let mut bytes = 0;
+            while bytes < MOVE_BYTES_MAX
+                && let Some(name) = names.next()
+            {
+                match Loaded::read(&self.folder, name, &mut marks) {
+                    Ok(file) => {
+                        bytes += file.as_ref().map_or(0, |file| file.window.len());
+                        loaded.extend(file);
+                    }
+                    Err(error) => moved.failed.push(error),
+                }
+            }
+            move_files(store, &mut loaded, &mut forget, &mut moved)?;
+            for file in &loaded {
+                match file.finish(&self.folder) {
+                    Ok(gone) => moved.files_deleted += u64::from(gone),
+                    Err(error) => moved.failed.push(error),
+                }
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// A log file with what is still to be moved of it.
+struct Loaded {
+    log: LogFile,
+    /// It was so before the bytes were read, so there will never be more.
+    sealed: bool,
+    mark: FileMark,
+    window: Window,
+}
+
+impl Loaded {
+    fn read(folder: &Folder, name: LogName, marks: &mut HashMap<String, FileMark>) -> Result<Option<Loaded>> {
+        let Some(log) = LogFile::open(folder, name)? else { return Ok(None) };
+        let sealed = folder::try_lock(&log.file, &log.path)?;
+        let mark = marks.remove(&name.file_name()).unwrap_or_default();
+        let window = log.read_to_end(mark.offset)?;
+        Ok(Some(Loaded { log, sealed, mark, window }))
+    }
+
+    /// Everything of it is in the database; true if it is gone now.
+    fn finish(&self, folder: &Folder) -> Result<bool> {
+        if !self.sealed {
+            return Ok(false);
+        }
+        if self.mark.damaged {
+            folder.set_aside(self.log.name)?;
+        } else {
+            folder::remove_file(&self.log.path)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Afterwards the marks of the files say what is in the database.
+fn move_files(
+    store: &Store,
+    loaded: &mut [Loaded],
+    forget: &mut Vec<String>,
+    moved: &mut Moved,
+) -> Result<()> {
+    let mut batch = Batch::default();
+    let mut bytes = 0;
+    let mut marks: Vec<FileMark> = loaded.iter().map(|file| file.mark).collect();
+    for (file, mark) in loaded.iter().zip(&mut marks) {
+        let name = file.log.name.file_name();
+        let mut frames: Vec<Frame> = Vec::new();
+        let (mut damage, end, tail) = file.window.frames(|frame| {
+            frames.push(frame);
+            true
+        });
+        if let (true, Tail::Bad { offset, bytes }) = (file.sealed, tail) {
+            damage.push(log::damage(&file.log.path, offset, bytes));
+        }
+        mark.damaged |= !damage.is_empty();
+        moved.damage.append(&mut damage);
+        for frame in frames {
+            let malformed = log::records(&file.log.path, frame, |head: RecordHead| batch.records.push(head));
+            mark.damaged |= malformed.is_some();
+            moved.damage.extend(malformed);
+            mark.offset = frame.end;
+            bytes += frame.payload.len();
+            if batch.records.len() >= MOVE_RECORDS_MAX || bytes >= MOVE_BYTES_MAX {
+                batch.marks.push((name.clone(), *mark));
+                commit(store, &mut batch, forget, moved)?;
+                bytes = 0;
+            }
+        }
+        mark.offset = mark.offset.max(end);
+        if *mark != file.mark {
+            batch.marks.retain(|(marked, _)| *marked != name);
+            batch.marks.push((name, *mark));
+        }
+    }
+    if !batch.records.is_empty() || !batch.marks.is_empty() {
+        commit(store, &mut batch, forget, moved)?;
+    }
+    for (file, mark) in loaded.iter_mut().zip(marks) {
+        file.mark = mark;
+    }
+    Ok(())
+}
+
+fn commit(store: &Store, batch: &mut Batch, forget: &mut Vec<String>, moved: &mut Moved) -> Result<()> {
+    batch.forget = std::mem::take(forget);
+    let added = store.apply(batch)?;
+    moved.records += added;
+    moved.duplicates += batch.records.len() as u64 - added;
+    *batch = Batch::default();
+    Ok(())
 }

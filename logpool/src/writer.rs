@@ -55,11 +55,11 @@ impl Writer {
         let shared = Shared {
             next: FileId { part: options.first_part, writer },
             folder,
-            options,
             queue: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
-            synced: Mutex::default(),
+            synced: Mutex::new(Synced { part: options.first_part, bytes: 0 }),
+            options,
         };
         Ok(Writer { handle: Arc::new(Handle { shared: Arc::new(shared) }) })
     }
@@ -89,8 +89,8 @@ impl Writer {
         self.append(Vec::new()).map(drop)
     }
 
-    /// The file that is being written and how much of it is on disk.
-    pub(crate) fn synced(&self) -> Option<Synced> {
+    /// The part that is being written, or will be next, and how much of it is on disk.
+    pub(crate) fn synced(&self) -> Synced {
         *self.shared().synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -139,7 +139,7 @@ struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
     room: Condvar,
-    synced: Mutex<Option<Synced>>,
+    synced: Mutex<Synced>,
 }
 
 #[derive(Default)]
@@ -325,7 +325,7 @@ impl<'a> Log<'a> {
         match written {
             Ok(()) => {
                 log.bytes += self.buffer.len() as u64;
-                self.publish(Some(Synced { part: log.id.part, bytes: log.bytes }));
+                self.publish(log.id.part, log.bytes);
                 self.open = Some(log);
             }
             Err(_) => self.give_up(log),
@@ -337,8 +337,9 @@ impl<'a> Log<'a> {
     fn create(&mut self) -> Result<OpenLog> {
         let id = self.next;
         self.next.part += 1;
-        let file = self.shared.folder.create_log(LogName { id, kind: self.shared.options.kind })?;
-        self.publish(Some(Synced { part: id.part, bytes: HEADER_BYTES as u64 }));
+        let made = self.shared.folder.create_log(LogName { id, kind: self.shared.options.kind });
+        let file = made.inspect_err(|_| self.publish(self.next.part, 0))?;
+        self.publish(id.part, HEADER_BYTES as u64);
         Ok(OpenLog { file, id, bytes: HEADER_BYTES as u64 })
     }
 
@@ -356,14 +357,171 @@ impl<'a> Log<'a> {
 
     fn close(&mut self) {
         self.open = None;
-        self.publish(None);
+        self.publish(self.next.part, 0);
     }
 
-    fn publish(&self, synced: Option<Synced>) {
-        *self.shared.synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = synced;
+    fn publish(&self, part: u64, bytes: u64) {
+        *self.shared.synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Synced { part, bytes };
     }
 
     fn path(&self, id: FileId) -> std::path::PathBuf {
         self.shared.folder.log_path(LogName { id, kind: self.shared.options.kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::query::Query;
+    use crate::reader::Reader;
+    use crate::record::RunId;
+
+    fn record(run: u128, seq: u64) -> Record {
+        let name = || String::from("x");
+        let (pool, key, node, task) = (name(), name(), name(), name());
+        Record { pool, key, node, task, run: RunId(run), seq, time: 0, fields: Vec::new() }
+    }
+
+    fn count(dir: &Path) -> usize {
+        Reader::open(dir).query(&Query::default()).unwrap().len()
+    }
+
+    #[test]
+    fn many_threads_share_one_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        thread::scope(|scope| {
+            for run in 0..8 {
+                let writer = writer.clone();
+                scope.spawn(move || {
+                    for seq in 0..50 {
+                        assert_eq!(writer.append(vec![record(run, seq)]).unwrap().records, 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(count(dir.path()), 400);
+        assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_file_is_sealed_and_the_next_one_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        let options = Options { kind: LogKind::Pool, first_part: 1, file_bytes_max: 200 };
+        let writer = Writer::with_options(folder.clone(), options).unwrap();
+        for seq in 0..20 {
+            writer.append(vec![record(1, seq)]).unwrap();
+        }
+        let names = folder.list(|_| true).unwrap();
+        assert!(names.len() > 3);
+        let locked = names.iter().filter(|name| {
+            let path = folder.log_path(**name);
+            !folder::try_lock(&folder::open_existing(&path).unwrap().unwrap(), &path).unwrap()
+        });
+        assert_eq!(locked.collect::<Vec<_>>(), [names.last().unwrap()]);
+        assert_eq!(count(dir.path()), 20);
+    }
+
+    #[test]
+    fn dropping_and_flushing_wait_for_what_was_appended() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        writer.flush().unwrap();
+        assert!(!dir.path().join("log").exists());
+        let (sender, answers) = channel();
+        let append = |seq| {
+            let sender = sender.clone();
+            writer.append_with(vec![record(1, seq)], Box::new(move |result| sender.send(result).unwrap()));
+        };
+        (0..100).for_each(append);
+        writer.flush().unwrap();
+        assert_eq!(answers.try_iter().filter(Result::is_ok).count(), 100);
+        (100..200).for_each(append);
+        drop(writer);
+        assert_eq!(answers.try_iter().filter(Result::is_ok).count(), 100);
+        assert_eq!(count(dir.path()), 200);
+    }
+
+    /// Keeps the writing thread busy until the sender is dropped.
+    fn block(writer: &Writer) -> std::sync::mpsc::Sender<()> {
+        let (release, wait): (_, Receiver<()>) = channel();
+        let (started, has_started) = channel();
+        let done = move |_| {
+            started.send(()).unwrap();
+            let _ = wait.recv();
+        };
+        writer.append_with(vec![record(0, 0)], Box::new(done));
+        has_started.recv().unwrap();
+        release
+    }
+
+    #[test]
+    fn a_full_queue_refuses_callbacks_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let release = block(&writer);
+        let (sender, answers) = channel();
+        for seq in 0..QUEUE_APPENDS_MAX as u64 + 10 {
+            let sender = sender.clone();
+            writer.append_with(vec![record(1, seq)], Box::new(move |result| sender.send(result).unwrap()));
+        }
+        let refused: Vec<_> = answers.try_iter().collect();
+        assert_eq!(refused.len(), 10);
+        assert!(refused.iter().all(|result| matches!(result, Err(LogPoolError::Busy))));
+        drop(release);
+        writer.append(vec![record(2, 0)]).unwrap();
+        drop(writer);
+        assert_eq!(count(dir.path()), QUEUE_APPENDS_MAX + 2);
+    }
+
+    #[test]
+    fn a_panic_in_a_callback_stops_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        writer.append_with(vec![record(1, 0)], Box::new(|_| panic!("on purpose")));
+        writer.append(vec![record(1, 1)]).unwrap();
+        assert_eq!(count(dir.path()), 2);
+    }
+
+    #[test]
+    fn the_last_clone_may_go_with_a_callback() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let (sender, answer) = channel();
+        let inner = writer.clone();
+        let done = move |result: Result<Ack>| {
+            drop(inner);
+            sender.send(result).unwrap();
+        };
+        writer.append_with(vec![record(1, 0)], Box::new(done));
+        drop(writer);
+        assert_eq!(answer.recv().unwrap().unwrap(), Ack { records: 1 });
+    }
+
+    #[test]
+    fn one_bad_record_refuses_its_append_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let bad = Record { pool: "p".repeat(NAME_BYTES_MAX + 1), ..record(1, 1) };
+        let refused = writer.append(vec![record(1, 0), bad]);
+        assert!(matches!(refused, Err(LogPoolError::TooLarge { .. })));
+        writer.append(vec![record(1, 2)]).unwrap();
+        assert_eq!(count(dir.path()), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let writer = Writer::open(&file).unwrap();
+        let error = writer.append(vec![record(1, 0)]).unwrap_err().to_string();
+        assert!(error.contains(&*file.to_string_lossy()), "{error}");
+        std::fs::remove_file(&file).unwrap();
+        writer.append(vec![record(1, 0)]).unwrap();
+        assert_eq!(count(&file), 1);
     }
 }

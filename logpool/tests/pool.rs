@@ -1,0 +1,397 @@
+//! Writer, mover, reader and follower on one data folder, in one process.
+
+mod common;
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use common::*;
+use dscript_logpool::*;
+use tempfile::tempdir;
+
+fn log_files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir.join("log")) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn all(dir: &Path) -> Vec<Record> {
+    Reader::open(dir).query(&Query::default()).unwrap()
+}
+
+fn append(dir: &Path, records: Vec<Record>) {
+    Writer::open(dir).unwrap().append(records).unwrap();
+}
+
+fn move_all(dir: &Path) -> Moved {
+    Mover::try_acquire(dir).unwrap().expect("nobody else moves").move_once().unwrap()
+}
+
+#[test]
+fn a_missing_folder_is_empty_and_stays_missing() {
+    let dir = tempdir().unwrap();
+    let missing = dir.path().join("a/b");
+    let reader = Reader::open(&missing);
+    assert_eq!(reader.query(&Query::default()).unwrap(), []);
+    assert_eq!(reader.pools().unwrap(), []);
+    assert_eq!(reader.tail(&Query::default(), &mut reader.end().unwrap()).unwrap(), Tailed::default());
+    assert_eq!(reader.damage().unwrap(), []);
+    drop(Writer::open(&missing).unwrap());
+    assert!(!missing.parent().unwrap().exists());
+    append(&missing, records(1, 0..2));
+    assert_eq!(seqs(&all(&missing)), [0, 1]);
+    assert!(!missing.join("pool.redb").exists(), "neither writing nor reading opens a database");
+}
+
+#[test]
+fn moving_changes_no_answer() {
+    let dir = tempdir().unwrap();
+    let written = records(1, 0..5000);
+    append(dir.path(), written.clone());
+    assert_eq!(all(dir.path()), written);
+    let moved = move_all(dir.path());
+    assert_eq!((moved.records, moved.duplicates, moved.files_deleted), (5000, 0, 1));
+    assert!(log_files(dir.path()).is_empty());
+    assert_eq!(all(dir.path()), written);
+    assert_eq!(move_all(dir.path()).records, 0);
+}
+
+#[test]
+fn a_file_stays_while_its_writer_lives() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    for n in 0..10 {
+        writer.append(records(1, n * 10..n * 10 + 10)).unwrap();
+        let moved = mover.move_once().unwrap();
+        assert_eq!((moved.records, moved.duplicates, moved.files_deleted), (10, 0, 0));
+    }
+    assert_eq!(log_files(dir.path()).len(), 1);
+    drop(writer);
+    assert_eq!(mover.move_once().unwrap().files_deleted, 1);
+    assert_eq!(all(dir.path()), records(1, 0..100));
+}
+
+#[test]
+fn there_is_one_mover() {
+    let dir = tempdir().unwrap();
+    let mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    assert!(Mover::try_acquire(dir.path()).unwrap().is_none());
+    drop(mover);
+    assert!(Mover::try_acquire(dir.path()).unwrap().is_some());
+}
+
+#[test]
+fn a_record_that_is_sent_again_is_there_once() {
+    let dir = tempdir().unwrap();
+    append(dir.path(), records(1, 0..10));
+    append(dir.path(), records(1, 5..15));
+    assert_eq!(all(dir.path()), records(1, 0..15));
+    let moved = move_all(dir.path());
+    assert_eq!((moved.records, moved.duplicates), (15, 5));
+    append(dir.path(), records(1, 0..20));
+    assert_eq!(all(dir.path()), records(1, 0..20));
+    assert_eq!(Reader::open(dir.path()).pools().unwrap()[0].records, 20);
+    assert_eq!(move_all(dir.path()).records, 5);
+    assert_eq!(all(dir.path()), records(1, 0..20));
+}
+
+#[test]
+fn identities_in_any_order_are_a_set() {
+    let mut random = Random::from_env();
+    let dir = tempdir().unwrap();
+    let mut model = BTreeSet::new();
+    for _ in 0..40 {
+        let mut batch = Vec::new();
+        let mut new = 0;
+        for _ in 0..random.below(200) {
+            let (run, seq) = (u128::from(random.below(3)), [random.below(300), u64::MAX - random.below(3)]);
+            let seq = seq[usize::from(random.below(20) == 0)];
+            new += u64::from(model.insert((run, seq)));
+            batch.push(Record { time: 0, ..record(run, seq) });
+        }
+        append(dir.path(), batch);
+        assert_eq!(move_all(dir.path()).records, new);
+    }
+    let found: Vec<_> = all(dir.path()).iter().map(|record| (record.run.0, record.seq)).collect();
+    assert_eq!(found, model.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_cut_anywhere_keeps_its_whole_frames() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    let mut ends = vec![40];
+    for seq in 0..3 {
+        writer.append(vec![record(1, seq)]).unwrap();
+        ends.push(fs::metadata(&log_files(dir.path())[0]).unwrap().len() as usize);
+    }
+    drop(writer);
+    let file = log_files(dir.path()).remove(0);
+    let bytes = fs::read(&file).unwrap();
+    for cut in 0..=bytes.len() {
+        let expected = records(1, 0..ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1) as u64);
+        let torn = tempdir().unwrap();
+        fs::create_dir(torn.path().join("log")).unwrap();
+        fs::write(torn.path().join("log").join(file.file_name().unwrap()), &bytes[..cut]).unwrap();
+        assert_eq!(all(torn.path()), expected, "cut at {cut}");
+        assert_eq!(Reader::open(torn.path()).damage().unwrap(), [], "cut at {cut}");
+        // Moving takes longer, so not for every byte.
+        if cut % 8 != 0 && !ends.contains(&cut) {
+            continue;
+        }
+        let moved = move_all(torn.path());
+        assert_eq!((moved.records, moved.files_deleted), (expected.len() as u64, 1), "cut at {cut}");
+        assert_eq!(moved.damage, [], "cut at {cut}");
+        assert_eq!(all(torn.path()), expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn damage_is_reported_and_the_rest_is_kept() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    for seq in 0..3 {
+        writer.append(vec![record(1, seq)]).unwrap();
+    }
+    drop(writer);
+    let file = log_files(dir.path()).remove(0);
+    let bytes = fs::read(&file).unwrap();
+    for at in 0..bytes.len() {
+        let broken = tempdir().unwrap();
+        let name = file.file_name().unwrap();
+        fs::create_dir(broken.path().join("log")).unwrap();
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x40;
+        fs::write(broken.path().join("log").join(name), &changed).unwrap();
+        let expected = if at < 40 { 3 } else { 2 };
+        assert_eq!(all(broken.path()).len(), expected, "byte {at}");
+        assert_eq!(Reader::open(broken.path()).damage().unwrap().len(), 1, "byte {at}");
+        // Moving takes longer, so not for every byte.
+        if at % 16 == 0 {
+            let moved = move_all(broken.path());
+            assert_eq!((moved.records as usize, moved.damage.len()), (expected, 1), "byte {at}");
+            assert_eq!(all(broken.path()).len(), expected, "byte {at}");
+            assert_eq!(fs::read(broken.path().join("damaged").join(name)).unwrap(), changed);
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_left_alone() {
+    let dir = tempdir().unwrap();
+    append(dir.path(), records(1, 0..2));
+    let file = log_files(dir.path()).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[8] = 7;
+    let crc = crc32fast::hash(&bytes[..36]).to_le_bytes();
+    bytes[36..40].copy_from_slice(&crc);
+    fs::write(&file, bytes).unwrap();
+    append(dir.path(), records(2, 0..2));
+    let moved = move_all(dir.path());
+    assert_eq!(moved.records, 2);
+    assert!(matches!(moved.failed[..], [LogPoolError::Version { found: 7, .. }]));
+    assert_eq!(log_files(dir.path()), [file]);
+    let refused = Reader::open(dir.path()).query(&Query::default());
+    assert!(matches!(refused, Err(LogPoolError::Version { found: 7, .. })));
+}
+
+#[test]
+fn a_database_that_is_none_is_an_error() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("pool.redb"), b"something else altogether, and long enough to look at")
+        .unwrap();
+    append(dir.path(), records(1, 0..1));
+    let error = Reader::open(dir.path()).query(&Query::default()).unwrap_err().to_string();
+    assert!(error.contains("pool.redb"), "{error}");
+    assert!(Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().is_err());
+    assert_eq!(log_files(dir.path()).len(), 1);
+}
+
+fn random_record(random: &mut Random, seq: u64) -> Record {
+    Record {
+        pool: format!("pool{}", random.below(2)),
+        key: format!("key{}", random.below(3)),
+        node: format!("web-{}", random.below(3)),
+        task: format!("task{}", random.below(2)),
+        time: random.below(1000) as i64 - 500,
+        ..record(u128::from(random.below(3)) << 124, seq)
+    }
+}
+
+fn random_query(random: &mut Random) -> Query {
+    let mut pick = |names: &[&str]| Pattern::parse(names[random.below(names.len() as u64) as usize]);
+    let (pool, key) = (pick(&["*", "pool0", "pool*", "none"]), pick(&["*", "key1", "*2", "k*y*"]));
+    let (node, task) = (pick(&["*", "*", "web-1"]), pick(&["*", "*", "task0"]));
+    let mut sometimes = |n: u64| (random.below(3) == 0).then(|| random.below(n));
+    Query {
+        pool,
+        key,
+        node,
+        task,
+        run: sometimes(3).map(|digit| digit.to_string().parse().unwrap()),
+        since: sometimes(1000).map(|time| time as i64 - 500),
+        until: sometimes(1000).map(|time| time as i64 - 500),
+        limit: sometimes(50).map(|limit| limit as usize),
+        order: if random.below(2) == 0 { Order::OldestFirst } else { Order::NewestFirst },
+    }
+}
+
+#[test]
+fn every_query_is_what_a_filter_over_all_records_gives() {
+    let mut random = Random::from_env();
+    let dir = tempdir().unwrap();
+    let reader = Reader::open(dir.path());
+    let writer = Writer::open(dir.path()).unwrap();
+    let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    let mut model: Vec<Record> = Vec::new();
+    for round in 0..15 {
+        for _ in 0..random.below(6) {
+            let start = model.len() as u64;
+            let batch: Vec<_> =
+                (0..1 + random.below(400)).map(|n| random_record(&mut random, start + n)).collect();
+            model.extend(batch.iter().cloned());
+            writer.append(batch).unwrap();
+            if random.below(2) == 0 {
+                mover.move_once().unwrap();
+            }
+        }
+        for _ in 0..30 {
+            let query = random_query(&mut random);
+            let mut expected: Vec<Record> =
+                model.iter().filter(|record| query.matches(record)).cloned().collect();
+            expected.sort_by_key(|record| (record.time, record.run, record.seq));
+            if query.order == Order::NewestFirst {
+                expected.reverse();
+            }
+            expected.truncate(query.limit.unwrap_or(usize::MAX));
+            assert_eq!(reader.query(&query).unwrap(), expected, "round {round}: {query:?}");
+        }
+        let pools = reader.pools().unwrap();
+        assert_eq!(pools.iter().map(|pool| pool.records).sum::<u64>(), model.len() as u64);
+        for pool in pools {
+            let times = || model.iter().filter(|record| record.pool == pool.pool).map(|record| record.time);
+            assert_eq!((Some(pool.first), Some(pool.last)), (times().min(), times().max()));
+            assert_eq!(pool.keys.iter().map(|key| key.records).sum::<u64>(), pool.records);
+        }
+    }
+}
+
+#[test]
+fn a_follower_gets_every_record_once_whatever_is_moved() {
+    let mut random = Random::from_env();
+    for _ in 0..6 {
+        let dir = tempdir().unwrap();
+        let reader = Reader::open(dir.path());
+        let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+        let mut writers: Vec<Writer> = (0..2).map(|_| Writer::open(dir.path()).unwrap()).collect();
+        let (mut from_start, mut late) = (Cursor::default(), None);
+        let (mut seen, mut seen_late) = (Vec::new(), Vec::new());
+        let mut next = 0;
+        for step in 0..60 {
+            match random.below(6) {
+                0 | 1 => {
+                    let count = 1 + random.below(if step == 7 { 12_000 } else { 20 });
+                    let writer = random.below(2) as usize;
+                    writers[writer].append(records(1, next..next + count)).unwrap();
+                    // The same again by the other one: as if it had been resent.
+                    if random.below(3) == 0 {
+                        writers[1 - writer].append(records(1, next..next + count)).unwrap();
+                    }
+                    next += count;
+                }
+                2 => drop(mover.move_once().unwrap()),
+                3 => writers[0] = Writer::open(dir.path()).unwrap(),
+                _ => {
+                    seen.extend(seqs(&reader.tail(&Query::default(), &mut from_start).unwrap().records));
+                    if let Some((_, cursor)) = &mut late {
+                        seen_late.extend(seqs(&reader.tail(&Query::default(), cursor).unwrap().records));
+                    } else if step > 20 {
+                        late = Some((next, reader.end().unwrap()));
+                    }
+                }
+            }
+        }
+        let rest = |cursor: &mut Cursor, seen: &mut Vec<u64>| loop {
+            let polled = reader.tail(&Query::default(), cursor).unwrap();
+            seen.extend(seqs(&polled.records));
+            if !polled.more {
+                break;
+            }
+        };
+        rest(&mut from_start, &mut seen);
+        seen.sort_unstable();
+        assert_eq!(seen, (0..next).collect::<Vec<_>>());
+        let (start, mut cursor) = late.unwrap_or_else(|| (next, reader.end().unwrap()));
+        rest(&mut cursor, &mut seen_late);
+        seen_late.sort_unstable();
+        assert_eq!(seen_late, (start..next).collect::<Vec<_>>());
+        mover.move_once().unwrap();
+        assert_eq!(reader.tail(&Query::default(), &mut from_start).unwrap().records, []);
+    }
+}
+
+#[test]
+fn two_writers_a_mover_a_reader_and_a_follower_at_once() {
+    const RECORDS: u64 = 1500;
+    let dir = tempdir().unwrap();
+    let done = AtomicBool::new(false);
+    let acknowledged = [AtomicU64::new(0), AtomicU64::new(0)];
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..2u64)
+            .map(|run| {
+                let (dir, acknowledged) = (dir.path(), &acknowledged[run as usize]);
+                scope.spawn(move || {
+                    let mut writer = Writer::open(dir).unwrap();
+                    for seq in 0..RECORDS {
+                        if seq % 200 == 199 {
+                            writer = Writer::open(dir).unwrap();
+                        }
+                        writer.append(vec![record(run.into(), seq)]).unwrap();
+                        acknowledged.store(seq + 1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+            while !done.load(Ordering::SeqCst) {
+                let moved = mover.move_once().unwrap();
+                assert_eq!((moved.duplicates, moved.damage.len(), moved.failed.len()), (0, 0, 0));
+            }
+        });
+        scope.spawn(|| {
+            let reader = Reader::open(dir.path());
+            while !done.load(Ordering::SeqCst) {
+                let before = acknowledged.each_ref().map(|count| count.load(Ordering::SeqCst));
+                let found = reader.query(&Query::default()).unwrap();
+                let unique: HashSet<_> = found.iter().map(|record| (record.run.0, record.seq)).collect();
+                assert_eq!(unique.len(), found.len(), "a record is doubled");
+                for (run, &count) in before.iter().enumerate() {
+                    for seq in 0..count {
+                        assert!(unique.contains(&(run as u128, seq)), "record {seq} of run {run} is missing");
+                    }
+                }
+            }
+        });
+        scope.spawn(|| {
+            let reader = Reader::open(dir.path());
+            let mut cursor = Cursor::default();
+            let mut seen = HashSet::new();
+            loop {
+                let last = done.load(Ordering::SeqCst);
+                for record in reader.tail(&Query::default(), &mut cursor).unwrap().records {
+                    assert!(seen.insert((record.run, record.seq)), "{record:?} came twice");
+                }
+                if last {
+                    break;
+                }
+            }
+            assert_eq!(seen.len() as u64, 2 * RECORDS);
+        });
+        let results: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        done.store(true, Ordering::SeqCst);
+        assert!(results.iter().all(Result::is_ok));
+    });
+}
