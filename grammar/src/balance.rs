@@ -188,7 +188,7 @@ impl<'a> Repair<'a> {
             let token = self.tokens[index];
             match token.tok {
                 Tok::LBrace => {
-                    if self.block_in_parens() {
+                    if self.block_in_parens(index) {
                         self.close_parens();
                     }
                     self.open(token);
@@ -265,8 +265,15 @@ impl<'a> Repair<'a> {
     }
 
     /// The `{` that comes next can't stand inside the open parenthesis.
-    fn block_in_parens(&self) -> bool {
+    fn block_in_parens(&self, index: usize) -> bool {
         let Some(before) = self.out.last() else { return false };
+        let brace = self.tokens[index];
+        if before.tok == Tok::LParen
+            && let Some(after) = self.tokens.get(index + 1)
+        {
+            let line_ends = self.damage.text[brace.end as usize..after.start as usize].contains('\n');
+            return line_ends || after.tok == Tok::RBrace;
+        }
         let switch = before.tok == Tok::RParen && self.closed_before == Some(Tok::Kw(Kw::Switch));
         self.top_is_paren() && before.tok.ends_operand() && !switch
     }
@@ -373,7 +380,9 @@ impl<'a> Repair<'a> {
     }
 
     fn close_all(&mut self) {
-        self.close_parens();
+        if self.stack.iter().all(|o| o.token.tok != Tok::LBrace) {
+            self.close_parens();
+        }
         let Some(innermost) = self.stack.last() else { return };
         let opener = innermost.token.tok.text().unwrap_or("");
         let message = match self.stack.len() {
@@ -381,7 +390,11 @@ impl<'a> Repair<'a> {
             n => format!("this `{opener}` and {} around it are never closed", n - 1),
         };
         if !self.damage.lost_end {
-            let diagnostic = Diagnostic::error(codes::BRACKET, self.file, innermost.token.span(), message);
+            let mut diagnostic =
+                Diagnostic::error(codes::BRACKET, self.file, innermost.token.span(), message);
+            for around in self.stack.iter().rev().skip(1).take(3) {
+                diagnostic = diagnostic.label(around.token.span(), "nor is this");
+            }
             self.diagnostics.push(diagnostic);
         }
         while !self.stack.is_empty() {

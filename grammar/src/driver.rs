@@ -29,8 +29,16 @@ where
     D: ParserDefinition<Location = u32, Token = Tok>,
 {
     let states = vec![definition.start_state()];
-    let mut driver =
-        Driver { cx, definition, states, symbols: Vec::new(), at: 0, nesting: None, last_mistake: None };
+    let mut driver = Driver {
+        cx,
+        definition,
+        states,
+        symbols: Vec::new(),
+        at: 0,
+        nesting: None,
+        last_mistake: None,
+        quiet_until: 0,
+    };
     driver.run()
 }
 
@@ -45,6 +53,8 @@ struct Driver<'c, 'a, D: ParserDefinition<Location = u32, Token = Tok>> {
     nesting: Option<Nesting>,
     /// Where the last mistake was.
     last_mistake: Option<usize>,
+    /// Up to here mistakes are likely to come from an earlier one.
+    quiet_until: usize,
 }
 
 enum Fed<D: ParserDefinition> {
@@ -168,7 +178,7 @@ where
             if !self.try_token(&mut trial, token.tok) {
                 return false;
             }
-            if matches!(token.tok, Tok::Semi | Tok::LBrace) {
+            if matches!(token.tok, Tok::Semi | Tok::LBrace | Tok::RBrace) {
                 return true;
             }
         }
@@ -192,13 +202,13 @@ where
         let again = self.last_mistake.is_some_and(|last| self.at <= last + 1);
         // Brackets that were put in have been spoken of.
         let put_in = found.is_some_and(|t| t.start == t.end && is_close(t.tok));
-        let quiet = put_in || bad(found) || bad(before) || again;
+        let quiet = put_in || self.at <= self.quiet_until || bad(found) || bad(before) || again;
         self.last_mistake = Some(self.at);
         let diagnostic = match self.repair(found, before, &expected) {
             Some(diagnostic) => diagnostic,
             None => {
                 let diagnostic = self.explain(found, before, &expected);
-                self.replace();
+                self.quiet_until = self.quiet_until.max(self.replace());
                 diagnostic
             }
         };
@@ -227,13 +237,16 @@ where
         }
     }
 
-    /// A repair of one or two tokens.
+    /// A repair of one or two tokens; none for an expression that is no statement, which is left out as a whole.
     fn repair(
         &mut self,
         found: Option<Token>,
         before: Option<Token>,
         expected: &Expected,
     ) -> Option<Diagnostic> {
+        if self.not_a_statement(found, expected) {
+            return None;
+        }
         let kept = self.states.len();
         let line_end = self.at_line_end(before, found);
         let name = Tok::Ident(self.cx.no_name);
@@ -260,8 +273,8 @@ where
             &[Tok::BadExpr],
             &[Tok::Comma],
             &[name],
-            &[Tok::Colon],
             &[Tok::Arrow],
+            &[Tok::Colon],
             &[Tok::Assign],
             &[Tok::BadType],
             &[Tok::LParen, Tok::RParen],
@@ -270,6 +283,9 @@ where
             &[Tok::BadExpr, Tok::Semi],
         ];
         for insert in line.iter().filter(|_| line_end).chain(open) {
+            if *insert == [Tok::Assign] && !before.is_some_and(|t| t.tok.is_ident()) {
+                continue;
+            }
             if self.works(kept, insert, self.at, AHEAD) {
                 let diagnostic = match insert {
                     [Tok::BadExpr, ..] | [Tok::BadType, ..] | [Tok::Ident(_), ..] => {
@@ -385,6 +401,12 @@ where
         self.cx.error(codes::SYNTAX, span, message)
     }
 
+    /// `a + b;`, `x;`
+    fn not_a_statement(&self, found: Option<Token>, expected: &Expected) -> bool {
+        let alone = found.is_some_and(|t| matches!(t.tok, Tok::Semi | Tok::Coalesce) || is_operator(t.tok));
+        alone && expected.has("+=") && expected.has("++") && !expected.has(";")
+    }
+
     /// What is wrong at the next token.
     fn explain(&self, found: Option<Token>, before: Option<Token>, expected: &Expected) -> Diagnostic {
         let Some(found) = found else {
@@ -402,6 +424,13 @@ where
                     let d = self.cx.error(codes::SYNTAX, found.span(), "this `else` has no `if` before it");
                     return d;
                 }
+                Kw::Import if !expected.has("import") && expected.has("while") => {
+                    return self.cx.error(
+                        codes::SYNTAX,
+                        found.span(),
+                        "imports stand at the top of the file",
+                    );
+                }
                 Kw::Case | Kw::Default if expected.has("while") => {
                     let message = format!("`{}` stands inside a `switch` only", word.text());
                     return self.cx.error(codes::SYNTAX, found.span(), message);
@@ -416,13 +445,19 @@ where
                 .error(codes::SYNTAX, found.span(), "comparisons do not chain")
                 .help("join two comparisons: `a < b && b < c`");
         }
-        let statement = expected.has("=") && expected.has("++");
-        let alone = found.tok == Tok::Semi || found.tok == Tok::Coalesce || is_operator(found.tok);
-        if statement && alone {
+        if self.not_a_statement(Some(found), expected) {
             return self
                 .cx
                 .error(codes::NOT_A_STATEMENT, found.span(), "an expression alone is not a statement")
                 .help("statements are calls, assignments and steps; keep the value in a variable, or leave it out");
+        }
+        if let Some(before) = before
+            && before.tok.is_primitive()
+            && expected.has(".")
+            && !expected.has("name")
+        {
+            let message = format!("expected an expression, found {}", describe(before.tok));
+            return self.cx.error(codes::SYNTAX, before.span(), message);
         }
         let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
         let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
@@ -430,17 +465,42 @@ where
             Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {
                 diagnostic.help(format!("write `{} (...)`, with parentheses", word.text()))
             }
+            Some(Token { tok: Tok::RParen, .. }) => match self.block_word() {
+                Some(word) => diagnostic.help(format!("`{word} (...)` needs a block, `{{ ... }}`")),
+                None => diagnostic,
+            },
             _ => diagnostic,
         }
     }
 
+    /// `every (5s)` and the like, which without a block was read as a call.
+    fn block_word(&self) -> Option<&'static str> {
+        let tokens = self.cx.tokens;
+        let mut depth = 0;
+        let mut at = self.at.checked_sub(1)?;
+        loop {
+            depth += i32::from(is_close(tokens[at].tok)) - i32::from(is_open(tokens[at].tok));
+            if depth == 0 {
+                break;
+            }
+            at = at.checked_sub(1)?;
+        }
+        let word = self.cx.soft_word(tokens[at.checked_sub(1)?].tok)?;
+        matches!(word, Kw::Every | Kw::Within | Kw::Retry).then(|| word.text())
+    }
+
     // ---- replacing a part ----
 
-    fn replace(&mut self) {
+    /// Gives the place up to which nothing more is worth saying: the end of the parentheses around the mistake.
+    fn replace(&mut self) -> usize {
         let nesting = self.nesting.take().unwrap_or_else(|| Nesting::new(self.cx.tokens));
         let tokens = self.cx.tokens;
         let mut from = self.at;
         let mut open = nesting.around(from);
+        let quiet_until = match open {
+            Some(open) if !matches!(tokens[open].tok, Tok::LBrace) => nesting.partner[open] as usize,
+            _ => 0,
+        };
         loop {
             let (inside, close, block) = match open {
                 Some(open) => (
@@ -451,7 +511,19 @@ where
                 None => (0, tokens.len(), true),
             };
             let floor = self.symbols.partition_point(|s| s.0 < inside);
-            let resume = self.resume_points(&nesting, from, close, block);
+            let mut resume = self.resume_points(&nesting, from, close, block);
+            if from > self.at {
+                // A whole bracket was given up; what comes right after it may be sound.
+                resume.insert(
+                    0,
+                    Resume {
+                        at: from,
+                        expression: true,
+                        item: tokens[from - 1].tok == Tok::RBrace,
+                        semicolon: false,
+                    },
+                );
+            }
             if self.replace_expression(floor, &resume, block) || self.replace_item(floor, &resume, block) {
                 break;
             }
@@ -464,6 +536,7 @@ where
             open = nesting.parent[opened].map(|p| p as usize);
         }
         self.nesting = Some(nesting);
+        quiet_until
     }
 
     /// Places at this level where reading may go on, in order.
@@ -482,7 +555,8 @@ where
                     points.push(Resume { at: at + 1, expression: false, item: true, semicolon: false });
                 }
                 Tok::Comma | Tok::Colon | Tok::Question | Tok::Arrow => {
-                    points.push(Resume { at, expression: true, item: false, semicolon: false });
+                    let item = tok == Tok::Comma;
+                    points.push(Resume { at, expression: true, item, semicolon: false });
                 }
                 _ => {}
             }
@@ -493,8 +567,7 @@ where
                     let more = matches!(
                         tokens.get(end + 1),
                         Some(Token {
-                            tok: Tok::Kw(Kw::Else | Kw::Undo | Kw::Catch | Kw::Finally | Kw::While)
-                                | Tok::ElseBlock,
+                            tok: Tok::Kw(Kw::Else | Kw::Undo | Kw::Catch | Kw::Finally) | Tok::ElseBlock,
                             ..
                         })
                     );
@@ -520,7 +593,7 @@ where
 
     fn replace_expression(&mut self, floor: usize, resume: &[Resume], block: bool) -> bool {
         for point in resume {
-            if block && point.item && !point.semicolon {
+            if block && point.item && !point.expression {
                 // An expression does not reach over the end of a statement.
                 return false;
             }
@@ -531,11 +604,11 @@ where
                 (false, false) => continue,
             };
             for insert in inserts {
-                if self.resume_with(floor, insert, point.at) {
+                if self.resume_with(floor, insert, point.at, 2) {
                     return true;
                 }
             }
-            if block && point.item {
+            if block && point.semicolon {
                 return false;
             }
         }
@@ -547,15 +620,17 @@ where
             return false;
         }
         resume.iter().filter(|p| p.item).any(|point| {
-            self.resume_with(floor, &[Tok::BadItem], point.at)
-                || self.resume_with(floor, &[Tok::BadArm], point.at)
+            // Behind a statement's end reading goes on, even if the next one is bad too.
+            let ahead = if point.expression || point.semicolon || point.at <= self.at { 2 } else { 0 };
+            [Tok::BadItem, Tok::BadArm].iter().any(|&tok| self.resume_with(floor, &[tok], point.at, ahead))
         })
     }
 
     /// Drops as little of the stack as lets `insert` and what stands at `resume` be read, and does it.
-    fn resume_with(&mut self, floor: usize, insert: &[Tok], resume: usize) -> bool {
-        let found =
-            (floor..=self.symbols.len()).rev().find(|&symbols| self.works(symbols + 1, insert, resume, 2));
+    fn resume_with(&mut self, floor: usize, insert: &[Tok], resume: usize, ahead: usize) -> bool {
+        let found = (floor..=self.symbols.len())
+            .rev()
+            .find(|&symbols| self.works(symbols + 1, insert, resume, ahead));
         let Some(symbols) = found else { return false };
         let tokens = self.cx.tokens;
         let end = resume.checked_sub(1).map_or(0, |i| tokens[i].end);

@@ -15,7 +15,7 @@ const CATEGORIES: &[(&str, &str, &[&str])] = &[
     ("import", "a statement or declaration", &["*"]),
     ("while", "a statement", &["*"]),
     ("bad arm", "`case`, `default` or `}`", &["*"]),
-    ("class", "a member", &["*"]),
+    ("enum", "a member", &["*"]),
     ("bad expression", "an expression", EXPRESSION),
     ("bad type", "a type", &["name", "int", "double", "boolean", "void", "type (", "bad type"]),
     ("*", "an operator", OPERATORS),
@@ -136,6 +136,17 @@ impl Expected {
             if !category.is_empty() {
                 said.push(category.to_owned());
             }
+        }
+        if left.contains(&"?") && left.contains(&"!") && left.len() > 2 {
+            // A type's suffixes go without saying.
+            left.retain(|name| !["?", "!", ".", "<", "[", "("].contains(name));
+        }
+        let calls = ["::", "(", "[", "."];
+        if calls.iter().all(|name| left.contains(name)) && left.len() > calls.len() {
+            left.retain(|name| !calls.contains(name));
+        }
+        if left.contains(&";") {
+            said.retain(|category| category != "an assignment");
         }
         // What is most likely missing comes first.
         let mut words: Vec<String> = Vec::new();

@@ -74,12 +74,14 @@ pub(crate) struct Pass<'a> {
 /// Marks the tokens of a file.
 pub fn mark(
     file: FileId,
+    text: &str,
     balanced: &Balanced,
     words: &Words,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Token> {
     let mut pass = Pass {
         file,
+        text,
         words,
         tokens: &balanced.tokens,
         partners: &balanced.partners,
@@ -458,7 +460,15 @@ impl Pass<'_> {
             Kw::Verify if in_state => after_operand,
             Kw::Given | Kw::Verify => {
                 let called = self.words.soft(self.next(2)) == Some(Kw::Called);
-                let yes = starts && name_next && (matches!(self.next(2), Tok::LParen | Tok::Dot) || called);
+                // A function whose result has such a type has a body after its parameters.
+                let function = self.next(2) == Tok::LParen && {
+                    let close = self.partners[self.at + 2] as usize;
+                    self.tok_at(close + 1) == Tok::LBrace
+                };
+                let yes = starts
+                    && name_next
+                    && !function
+                    && (matches!(self.next(2), Tok::LParen | Tok::Dot) || called);
                 if yes {
                     self.frame().step = Some(if word == Kw::Given { Step::Given } else { Step::Verify });
                 }

@@ -12,7 +12,7 @@ use crate::codes::{self, Code};
 use crate::depth::{Depths, TREE_DEPTH_MAX};
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, NodeId, Span, Symbol};
-use crate::token::{Kw, TextId, Token, Words};
+use crate::token::{Kw, TextId, Tok, Token, Words};
 
 /// The parser's surroundings: where ids, depths and diagnostics come together.
 pub(crate) struct Cx<'a> {
@@ -96,6 +96,10 @@ impl<'a> Cx<'a> {
         if !self.damage.covers(diagnostic.span.start) {
             self.diagnostics.borrow_mut().push(diagnostic);
         }
+    }
+
+    pub fn soft_word(&self, tok: Tok) -> Option<Kw> {
+        self.words.soft(tok)
     }
 
     /// The name a reserved word would be.
@@ -438,13 +442,8 @@ impl<'a> Cx<'a> {
                 Part::Stmt(stmt) => stmts.push(stmt),
                 Part::Item(item) => stmts.push(as_stmt(item)),
                 Part::Items(items) => stmts.extend(items.into_iter().map(as_stmt)),
-                Part::Import(import) => {
-                    self.report(self.error(
-                        codes::SYNTAX,
-                        import.span,
-                        "imports stand at the top of the file",
-                    ));
-                }
+                // The grammar has imports at the top of a file only.
+                Part::Import(_) => {}
             }
         }
         stmts

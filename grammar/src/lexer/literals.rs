@@ -3,6 +3,7 @@
 use super::text::{Report, Segment, strip_block, unescape};
 use super::{Lexer, Open, OpenText};
 use crate::codes;
+use crate::diagnostic::Edit;
 use crate::span::Span;
 use crate::token::{TextId, Tok};
 
@@ -150,6 +151,21 @@ impl Lexer<'_> {
             .help
             .push("break the line after `\"\"\"`, or use `\"` for a text of one line".to_owned());
         end
+    }
+
+    /// A text between typographic quotes, as word processors make them: one mistake, not two.
+    pub(super) fn curly_text(&mut self, start: usize, content: usize) -> bool {
+        let line = &self.text[content..];
+        let line = &line[..line.find('\n').unwrap_or(line.len())];
+        let Some(length) = line.find(['\u{201C}', '\u{201D}']) else { return false };
+        let (content_end, end) = (content + length, content + length + '\u{201D}'.len_utf8());
+        let quotes = [Span::new(start as u32, content as u32), Span::new(content_end as u32, end as u32)];
+        let diagnostic = self.error(codes::BAD_CHARACTER, start, end, "texts stand in plain quotes, `\"`");
+        diagnostic.edits.extend(quotes.map(|span| Edit { span, text: "\"".to_owned() }));
+        let text = self.unescaped(content, content_end);
+        self.push(Tok::Str(text), start, end);
+        self.skip_to(end);
+        true
     }
 
     pub(super) fn block_text(&mut self, start: usize, end: usize) {
@@ -300,10 +316,7 @@ impl Lexer<'_> {
                     "a character literal holds one character",
                 );
                 diagnostic.help.push("a text stands in `\"`".to_owned());
-                diagnostic.edits.push(crate::diagnostic::Edit {
-                    span: Span::new(start as u32, end as u32),
-                    text: quoted,
-                });
+                diagnostic.edits.push(Edit { span: Span::new(start as u32, end as u32), text: quoted });
             }
         }
         self.push(Tok::Char(value), start, end);

@@ -265,6 +265,9 @@ impl Lexer<'_> {
                 self.out.diagnostics.extend(diagnostic);
                 return self.push(tok, start, end);
             }
+            Raw::Dot if self.text.as_bytes().get(end).is_some_and(u8::is_ascii_digit) => {
+                return self.dot_number(start, end);
+            }
             Raw::Quote => return self.line_text(start),
             Raw::BlockQuote => return self.block_text(start, end),
             Raw::RawQuote => return self.raw_text(start, end),
@@ -287,6 +290,26 @@ impl Lexer<'_> {
             other => plain(other),
         };
         self.push(tok, start, end);
+    }
+
+    /// `.5`
+    fn dot_number(&mut self, start: usize, digits: usize) {
+        let end = self.word_end(digits + numbers::length(&self.text[digits..]));
+        self.skip_to(end);
+        let span = Span::new(start as u32, end as u32);
+        let text = format!("0{}", &self.text[start..end]);
+        let (tok, _) = numbers::read(&text, self.file, span);
+        let diagnostic = self.error(
+            codes::BAD_NUMBER,
+            start,
+            end,
+            format!("a `double` begins with a digit: write `{text}`"),
+        );
+        diagnostic.edits.push(crate::diagnostic::Edit { span, text });
+        // Behind a number it is the rest of a bad one.
+        if !self.out.tokens.last().is_some_and(|t| t.end as usize == start) {
+            self.push(tok, start, end);
+        }
     }
 
     /// Letters of other scripts right after a number belong to it too.
@@ -325,6 +348,9 @@ impl Lexer<'_> {
         // logos may stop inside a character or after several; one at a time is what a reader sees.
         let end = (start + c.len_utf8()).max(self.raw.span().end);
         self.skip_to(end);
+        if matches!(c, '\u{201C}' | '\u{201D}' | '\u{201E}') && self.curly_text(start, end) {
+            return;
+        }
         let (name, help, replacement) = match c {
             '\u{201C}' | '\u{201D}' | '\u{201E}' => {
                 ("a typographic quote", Some("texts stand in plain quotes, `\"`"), None)

@@ -55,9 +55,43 @@ impl Read {
 /// The expression of `x = EXPR;` as the dump shows it.
 pub fn expression(text: &str) -> String {
     let read = read("e.ds", &format!("x = {text};"));
-    assert_eq!(read.short(), Vec::<String>::new(), "in `{text}`");
+    if !read.parsed.diagnostics.is_empty() {
+        return read.short().join("\n");
+    }
     let dump = read.dump();
-    dump.trim().strip_prefix("expr (= x ").and_then(|d| d.strip_suffix(')')).unwrap_or(&dump).to_owned()
+    dump.trim()
+        .strip_prefix("script\n  expr (= x ")
+        .and_then(|d| d.strip_suffix(')'))
+        .unwrap_or(&dump)
+        .to_owned()
+}
+
+/// Compares each row's two sides and shows every one that differs.
+#[derive(Default)]
+pub struct Rows {
+    failures: Vec<String>,
+}
+
+impl Rows {
+    pub fn same<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(
+        &mut self,
+        text: &str,
+        actual: T,
+        wanted: U,
+    ) {
+        if actual != wanted {
+            self.failures.push(format!("`{text}`\n   gives {actual:?}\n  wanted {wanted:?}"));
+        }
+    }
+
+    pub fn finish(self) {
+        assert!(
+            self.failures.is_empty(),
+            "{} rows differ\n{}",
+            self.failures.len(),
+            self.failures.join("\n")
+        );
+    }
 }
 
 pub fn here() -> PathBuf {

@@ -1,1 +1,56 @@
-fn main() {}
+//! The command line of dsctl.
+
+use clap::{Parser, Subcommand};
+use dsctl::{commands, demo, log, serve};
+
+#[derive(Parser)]
+#[command(
+    name = "dsctl",
+    version,
+    about = "Controls nodes: ships D-Tasks to them and reads what they log",
+    after_help = "Examples:\n  \
+        dsctl demo                                  see all of it on this machine\n  \
+        dsctl serve                                 be the controller\n  \
+        dsctl token                                 let a node join\n  \
+        dsctl ship task.dsb --on all --wait         run a task everywhere\n  \
+        dsctl log query --since 10m                 what was logged\n\n\
+        Exit status: 0 good; 1 a task did not answer true; 2 it could not be done; 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The main job on this machine: controller, node, Listing 1, live samples
+    Demo(demo::DemoArgs),
+    /// Be the controller
+    Serve(serve::ServeArgs),
+    /// Make a token with which one node can join
+    Token(commands::token::TokenArgs),
+    /// List the nodes
+    Nodes(commands::nodes::NodesArgs),
+    /// Ship a D-Task to nodes
+    Ship(commands::ship::ShipArgs),
+    /// List runs, or show one
+    Runs(commands::runs::RunsArgs),
+    /// Stop a run and everything it started
+    Stop(commands::runs::StopArgs),
+    /// Read the LogPool
+    Log(log::LogArgs),
+}
+
+fn main() {
+    let code = match Cli::parse().command {
+        Command::Demo(args) => demo::demo(args),
+        Command::Serve(args) => serve::serve(args),
+        Command::Token(args) => commands::done(commands::token::token(args)),
+        Command::Nodes(args) => commands::done(commands::nodes::nodes(args)),
+        Command::Ship(args) => commands::done(commands::ship::ship(args)),
+        Command::Runs(args) => commands::done(commands::runs::runs(args)),
+        Command::Stop(args) => commands::done(commands::runs::stop(args)),
+        Command::Log(args) => commands::done(log::log(args)),
+    };
+    std::process::exit(code);
+}

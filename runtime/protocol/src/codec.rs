@@ -53,7 +53,9 @@ impl fmt::Display for WireError {
                 "the other end speaks version {theirs} of the protocol, this program version {VERSION}; \
                  use the same release of dsvm and dsctl at both ends"
             ),
-            WireError::TooLong { bytes, max } => write!(f, "a message of {bytes} bytes is above the limit of {max}"),
+            WireError::TooLong { bytes, max } => {
+                write!(f, "a message of {bytes} bytes is above the limit of {max}")
+            }
             WireError::NoMessage => f.write_str("bytes came that are no message"),
             WireError::Broken(Broken(rule)) => write!(f, "a message breaks a rule: {rule}"),
         }

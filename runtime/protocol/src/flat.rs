@@ -44,7 +44,9 @@ pub fn serialize<S: Serializer>(records: &[Record], to: S) -> Result<S::Ok, S::E
 
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Record>, D::Error> {
     let flat = Vec::<FlatRecord>::deserialize(from)?;
-    flat.into_iter().map(|record| rebuild(record).ok_or_else(|| D::Error::custom("a log record is broken"))).collect()
+    flat.into_iter()
+        .map(|record| rebuild(record).ok_or_else(|| D::Error::custom("a log record is broken")))
+        .collect()
 }
 
 fn flatten(record: &Record) -> FlatRecord {
@@ -107,7 +109,11 @@ fn rebuild(flat: FlatRecord) -> Option<Record> {
     })
 }
 
-fn named(count: u32, pieces: &mut std::vec::IntoIter<Piece>, depth: usize) -> Option<Vec<(String, FieldValue)>> {
+fn named(
+    count: u32,
+    pieces: &mut std::vec::IntoIter<Piece>,
+    depth: usize,
+) -> Option<Vec<(String, FieldValue)>> {
     // Each needs two pieces, so a false count cannot make this large.
     let mut all = Vec::with_capacity((count as usize).min(pieces.len() / 2));
     for _ in 0..count {

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Broken, Wire, WireError, at_most, decode_body, labels_fit, text_fits};
 use crate::ids::{NodeId, Secret};
-use crate::limits::{HELLO_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, SECRET_BYTES_MAX, VERSION};
+use crate::limits::{
+    HELLO_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, REASON_BYTES_MAX, SECRET_BYTES_MAX, VERSION,
+};
 
 const MAGIC: [u8; 4] = *b"DScr";
 const PREFIX_BYTES: usize = 6;
@@ -101,7 +103,9 @@ impl Wire for Greeting {
     fn check(&self) -> Result<(), Broken> {
         match self {
             Greeting::Welcome => Ok(()),
-            Greeting::Refused { reason, .. } => text_fits("reason", reason, REASON_BYTES_MAX.min(HELLO_BYTES_MAX / 2)),
+            Greeting::Refused { reason, .. } => {
+                text_fits("reason", reason, REASON_BYTES_MAX.min(HELLO_BYTES_MAX / 2))
+            }
         }
     }
 

@@ -69,7 +69,10 @@ impl Journal {
 
     /// Appends entries and makes them durable together. After an error the journal must not be used any more:
     /// what is in the file is not known.
-    pub fn append<'e, E: Serialize + 'e>(&mut self, entries: impl IntoIterator<Item = &'e E>) -> io::Result<()> {
+    pub fn append<'e, E: Serialize + 'e>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'e E>,
+    ) -> io::Result<()> {
         let mut bytes = Vec::new();
         for entry in entries {
             frame(entry, &mut bytes)?;
@@ -117,7 +120,9 @@ fn frame<E: Serialize>(entry: &E, to: &mut Vec<u8>) -> io::Result<()> {
     postcard::to_io(entry, &mut *to).map_err(io::Error::other)?;
     let length = to.len() - start - FRAME_HEADER_BYTES;
     if length > ENTRY_BYTES_MAX {
-        return Err(io::Error::other(format!("a journal entry of {length} bytes is above {ENTRY_BYTES_MAX}")));
+        return Err(io::Error::other(format!(
+            "a journal entry of {length} bytes is above {ENTRY_BYTES_MAX}"
+        )));
     }
     let length_bytes = (length as u32).to_le_bytes();
     let crc = checksum(&length_bytes, &to[start + FRAME_HEADER_BYTES..]);

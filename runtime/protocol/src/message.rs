@@ -36,11 +36,18 @@ pub enum ToNode {
     /// Run this, once, however often it comes.
     Ship(Shipment),
     /// End the run and everything it started; a run not known yet will not begin.
-    Stop { run: RunId },
+    Stop {
+        run: RunId,
+    },
     /// The report up to this stage is durable; a run whose stage `Gone` is acknowledged may be forgotten.
-    ReportAck { run: RunId, stage: Stage },
+    ReportAck {
+        run: RunId,
+        stage: Stage,
+    },
     /// All records of the batch are durable.
-    LogAck { batch: u64 },
+    LogAck {
+        batch: u64,
+    },
     Pong,
 }
 
@@ -168,6 +175,8 @@ pub enum FromOperator {
         begins: String,
     },
     QueryLog(LogQuery),
+    /// As a query, and then what comes, until the operator goes.
+    TailLog(LogQuery),
     ListPools,
 }
 
@@ -203,16 +212,21 @@ pub struct LogQuery {
 /// The answers to an operator, in order; `Done` or `Refused` is the last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToOperator {
-    Token { token: Secret, hours: u32 },
+    Token {
+        token: Secret,
+        hours: u32,
+    },
     Nodes(Vec<NodeInfo>),
     /// The runs asked for, or those that a `Ship` began.
     Runs(Vec<RunInfo>),
     /// A run waited for has changed.
     Run(RunInfo),
     Records(#[serde(with = "crate::flat")] Vec<Record>),
-    Pools(Vec<PoolInfo>),
+    Keys(Vec<KeyInfo>),
     Done,
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// A node as operators see it.
@@ -278,12 +292,16 @@ impl RunInfo {
     }
 }
 
-/// A pool of the controller's LogPool.
+/// One key of a pool of the controller's LogPool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolInfo {
+pub struct KeyInfo {
     pub pool: String,
-    pub keys: Vec<String>,
+    pub key: String,
+    pub nodes: Vec<String>,
     pub records: u64,
+    /// Time of the first record and of the last.
+    pub first: i64,
+    pub last: i64,
 }
 
 fn params_fit(params: &[(String, String)]) -> Result<(), Broken> {
@@ -360,7 +378,7 @@ impl Wire for FromOperator {
                 text_fits("run", text, NAME_BYTES_MAX)
             }
             FromOperator::ForgetNode { name } => text_fits("node", name, NAME_BYTES_MAX),
-            FromOperator::QueryLog(query) => {
+            FromOperator::QueryLog(query) | FromOperator::TailLog(query) => {
                 [&query.pool, &query.key, &query.node, &query.task, &query.run]
                     .into_iter()
                     .flatten()

@@ -32,7 +32,9 @@ impl Selector {
             return Err(BadSelector("the selector is empty".into()));
         }
         let condition = |part: &str| match part.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok((key.trim().to_owned(), value.trim().to_owned()))
+            }
             _ => Err(BadSelector(format!("`{}` is no `key=value`", part.trim()))),
         };
         Ok(Self { conditions: text.split(',').map(condition).collect::<Result<_, _>>()? })

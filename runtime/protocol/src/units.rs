@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// `500us 250ms 5s 10m 2h 1d`: a whole number and one unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s");
+    let bad = || {
+        format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s")
+    };
     let (number, unit) = split(text).ok_or_else(bad)?;
     let nanos: u64 = match unit {
         "ns" => 1,
@@ -26,7 +28,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// `64MiB 10MB`: a whole number and one unit.
 pub fn size(text: &str) -> Result<u64, String> {
     let bad = || {
-        format!("`{text}` is no size: write a whole number and a unit (KB MB GB TB KiB MiB GiB TiB), such as 256MiB")
+        format!(
+            "`{text}` is no size: write a whole number and a unit (KB MB GB TB KiB MiB GiB TiB), such as 256MiB"
+        )
     };
     let (number, unit) = split(text).ok_or_else(bad)?;
     let bytes: u64 = match unit {
@@ -55,13 +59,14 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
 pub fn spoken(nanos: i64) -> String {
     let nanos = nanos.max(0);
     let seconds = nanos / 1_000_000_000;
+    let (us, ms, s) = (1_000, 1_000_000, 1_000_000_000);
     match nanos {
-        ..1_000 => format!("{nanos}ns"),
-        ..1_000_000 => format!("{:.1}us", nanos as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.1}ms", nanos as f64 / 1e6),
-        ..60_000_000_000 => format!("{:.1}s", nanos as f64 / 1e9),
-        ..3_600_000_000_000 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        ..86_400_000_000_000 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ if nanos < us => format!("{nanos}ns"),
+        _ if nanos < ms => format!("{:.1}us", nanos as f64 / 1e3),
+        _ if nanos < s => format!("{:.1}ms", nanos as f64 / 1e6),
+        _ if nanos < 60 * s => format!("{:.1}s", nanos as f64 / 1e9),
+        _ if nanos < 3_600 * s => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ if nanos < 86_400 * s => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
     }
 }
@@ -81,7 +86,9 @@ mod tests {
         assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(duration("1d"), Ok(Duration::from_secs(86400)));
-        for bad in ["", "5", "s", "1.5s", "1m30s", "-1s", "5 s", "5min", "9999999999999d", "99999999999999999999s"] {
+        for bad in
+            ["", "5", "s", "1.5s", "1m30s", "-1s", "5 s", "5min", "9999999999999d", "99999999999999999999s"]
+        {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

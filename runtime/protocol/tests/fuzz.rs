@@ -136,7 +136,14 @@ fn to_operator() -> Vec<ToOperator> {
         ToOperator::Runs(vec![run_info(), run_info()]),
         ToOperator::Run(run_info()),
         ToOperator::Records(vec![record(FieldValue::Bytes(vec![1, 2, 3]))]),
-        ToOperator::Pools(vec![PoolInfo { pool: "p".into(), keys: vec!["k".into()], records: 9 }]),
+        ToOperator::Keys(vec![KeyInfo {
+            pool: "p".into(),
+            key: "k".into(),
+            nodes: vec!["n".into()],
+            records: 9,
+            first: 1,
+            last: 2,
+        }]),
         ToOperator::Refused { reason: "no".into() },
     ]
 }
@@ -167,7 +174,10 @@ fn there_and_back<T: Wire + PartialEq + std::fmt::Debug>(messages: Vec<T>, seeds
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     there_and_back(hellos(), &mut seeds);
-    there_and_back(vec![Greeting::Welcome, Greeting::Refused { reason: "no".into(), again: true }], &mut seeds);
+    there_and_back(
+        vec![Greeting::Welcome, Greeting::Refused { reason: "no".into(), again: true }],
+        &mut seeds,
+    );
     there_and_back(from_node(), &mut seeds);
     there_and_back(to_node(), &mut seeds);
     there_and_back(from_operator(), &mut seeds);
@@ -225,7 +235,10 @@ fn any_bytes_are_a_message_or_refused_within_bounds() {
     let deep = FromNode::LogBatch { batch: 0, records: vec![record(nested(1_000))] };
     assert!(FromNode::decode(&postcard_of(&deep)).is_err());
     // The cheapest pieces: a byte each on the wire.
-    let flat = FromNode::LogBatch { batch: 0, records: vec![record(FieldValue::List(vec![FieldValue::Null; 1 << 20]))] };
+    let flat = FromNode::LogBatch {
+        batch: 0,
+        records: vec![record(FieldValue::List(vec![FieldValue::Null; 1 << 20]))],
+    };
     bounded(&flat.encode().unwrap());
 }
 
@@ -240,5 +253,10 @@ fn bounded(bytes: &[u8]) {
     let taken = PEAK.load(Ordering::Relaxed) - before;
     // A megabyte is what serde reserves on the word of a length, per list in a list.
     let allowed = (8 << 20) + 128 * bytes.len();
-    assert!(taken <= allowed, "{taken} bytes taken for {} bytes {:?}", bytes.len(), &bytes[..bytes.len().min(64)]);
+    assert!(
+        taken <= allowed,
+        "{taken} bytes taken for {} bytes {:?}",
+        bytes.len(),
+        &bytes[..bytes.len().min(64)]
+    );
 }

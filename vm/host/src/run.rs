@@ -1,10 +1,12 @@
 //! Runs one D-Task of a verified program on the current thread's tokio runtime.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::pool::Pools;
-use dscript_interp::Program;
+use crate::{driver, natives};
+use dscript_interp::native::Registry;
+use dscript_interp::{LoadError, Program};
 
 /// What a run may do and how far it may go.
 pub struct RunOptions {
@@ -75,6 +77,8 @@ pub struct Outcome {
 pub enum RunEvent {
     /// The body ended: the result stands. The task lives on while its subprocesses do.
     Result(Outcome),
+    /// Something went wrong beside the body: a callback trapped, `undo` failed. The result stands.
+    Trouble(String),
     /// Nothing of the task is left; the last event.
     Gone,
 }
@@ -98,16 +102,43 @@ impl Stop {
     pub fn stop(&self) {
         self.sender.send_replace(true);
     }
+
+    /// Ready once the run is to stop.
+    pub(crate) async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.sender.subscribe().wait_for(|stop| *stop).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Runs a D-Task to its end. The future is not `Send`: it stays on its thread, and must be driven inside a
-/// `tokio::task::LocalSet` of a current-thread runtime, where many runs may go on side by side.
+/// `tokio::task::LocalSet` of a current-thread runtime, where many runs may go on side by side. Dropping it
+/// kills what the run started.
 pub async fn run(
     program: Arc<Program>,
     options: RunOptions,
     stop: &Stop,
     events: impl FnMut(RunEvent),
 ) -> Result<(), Refusal> {
-    let _ = (program, options, stop, events);
-    Err(Refusal("not there yet".into()))
+    driver::run(program, options, stop, events).await
+}
+
+/// The natives of the engine and of this crate.
+pub fn registry() -> &'static Registry {
+    static ALL: LazyLock<Registry> = LazyLock::new(|| {
+        let mut registry = Registry::pure();
+        natives::ALL.into_iter().for_each(|natives| registry.add(natives));
+        registry
+    });
+    &ALL
+}
+
+/// Reads, verifies and links an image with all natives.
+pub fn load(bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
+    Program::load(bytes, registry())
 }

@@ -1,6 +1,32 @@
 //! The engine: heap, frames, fibers, dispatch, pure natives. Knows no clock, file or socket.
 
+#![forbid(unsafe_code)]
+
+mod convert;
+mod equal;
+mod fiber;
+mod format;
+mod heap;
+mod interp;
+mod link;
+mod list;
+mod map;
 pub mod native;
+mod natives;
+mod ops;
+mod param;
+mod program;
+mod render;
+mod report;
+mod stack;
+mod start;
 pub mod task;
 pub mod value;
-pub struct Program;
+mod vm;
+
+pub use fiber::Fiber;
+pub use format::{double_text, duration_text, parse_double, parse_duration, parse_time, time_text};
+pub use program::{LoadError, Program};
+pub use report::{Failed, FiberEnd, Frame, TrapReport};
+pub use task::{Host, Task, TaskOptions};
+pub use vm::Vm;

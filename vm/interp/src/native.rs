@@ -6,10 +6,15 @@
 
 use std::future::Future;
 
-use crate::task::Vm;
-use crate::value::{ErrorValue, Value};
-use dscript_bytecode::ids::TypeId;
+use crate::fiber::{Exit, Slot, Waiting};
+use crate::link::Linked;
+use crate::value::{ErrorValue, Fault, Value};
+use crate::vm::Vm;
+use dscript_bytecode::capability::Capability;
+use dscript_bytecode::ids::{Reg, TypeId};
+use dscript_bytecode::image::Type;
 use dscript_bytecode::trap::TrapKind;
+use rustc_hash::FxHashMap;
 
 /// One native.
 pub struct NativeDef {
@@ -19,9 +24,11 @@ pub struct NativeDef {
     pub body: Body,
 }
 
+pub type PureBody = fn(&mut PureCall<'_>) -> Result<(), Trapped>;
+
 pub enum Body {
     /// Works on registers and the heap; never waits.
-    Pure(fn(&mut PureCall<'_>) -> Result<(), Trapped>),
+    Pure(PureBody),
     /// Takes and gives owned values, may wait. `Ok(Value)` fits the declared result; `Failure::Error` is good
     /// only where the result is a `T!`.
     Outside(fn(&mut OutsideCall<'_>) -> Result<Value, Failure>),
@@ -53,44 +60,83 @@ impl From<ErrorValue> for Failure {
 /// anything that may allocate.
 pub struct PureCall<'a> {
     pub(crate) vm: &'a mut Vm,
-    // filled in by the engine
+    pub(crate) linked: &'a Linked,
+    pub(crate) args: &'a [Reg],
+    pub(crate) results: &'a [Reg],
 }
 
 /// A call of an outside native.
 pub struct OutsideCall<'a> {
     pub args: Vec<Value>,
-    pub(crate) vm: &'a mut Vm,
-    // filled in by the engine
+    pub(crate) waiting: &'a mut (dyn Waiting + 'a),
+    pub(crate) linked: &'a Linked,
+    /// Why a wait was cancelled: whatever the body makes of it, its frame ends so.
+    pub(crate) exit: Option<Exit>,
 }
 
 impl OutsideCall<'_> {
     /// Suspends the fiber until `future` is ready; other fibers and tasks go on meanwhile.
     pub fn wait<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> Result<T, Failure> {
-        let _ = (future, &self.vm);
-        Err(Failure::Cancelled)
+        if self.exit.is_some() {
+            return Err(Failure::Cancelled);
+        }
+        let slot = Slot::new();
+        match self.waiting.wait(slot.filled_by(future)) {
+            Ok(()) => slot.take().ok_or(Failure::Cancelled),
+            Err(exit) => {
+                self.exit = Some(exit);
+                Err(Failure::Cancelled)
+            }
+        }
     }
 
     /// The embedder's own state of this task, as given to `Task::new`.
     pub fn host<H: 'static>(&self) -> &H {
-        panic!("not there yet")
+        self.waiting.vm_ref().data.downcast_ref().expect("the embedder's natives know the embedder's state")
     }
 
     /// The type arguments of this native instance.
     pub fn type_args(&self) -> &[TypeId] {
-        &[]
+        &self.linked.type_args
     }
 
     /// A field list of a record type: names with declared types, as D-Script writes them (`int`, `String?`).
     pub fn record_fields(&self, ty: TypeId) -> Vec<(String, String)> {
-        let _ = ty;
-        Vec::new()
+        let program = &self.waiting.vm_ref().program;
+        match program.ty(ty) {
+            Type::Record(of) | Type::Class(of) => {
+                of.fields.iter().map(|f| (f.name.clone(), program.type_name(f.ty))).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// `Err` with code `denied` unless the image declares a capability that covers this one and the policy of
     /// the run allows it. Every native that reaches outside calls this before it does.
     pub fn require(&self, capability: &str) -> Result<(), ErrorValue> {
-        let _ = capability;
+        let vm = self.waiting.vm_ref();
+        let refused = |why: &str| ErrorValue {
+            code: "denied".into(),
+            message: format!("{why} {capability}"),
+            fault: vec![Fault::User],
+            cause: None,
+            data: Vec::new(),
+        };
+        let Ok(wanted) = Capability::parse(capability) else {
+            return Err(refused("not a capability:"));
+        };
+        if !vm.capabilities.iter().any(|declared| declared.covers(&wanted)) {
+            return Err(refused("the program does not declare"));
+        }
+        if !(vm.allow)(capability) {
+            return Err(refused("the policy of this run does not allow"));
+        }
         Ok(())
+    }
+
+    /// The `within` regions the calling fiber is in, outermost first; see `Host::region_cancelled`.
+    pub fn regions(&self) -> Vec<u64> {
+        self.waiting.vm_ref().regions()
     }
 
     pub fn string(&self, arg: usize) -> &str {
@@ -118,12 +164,30 @@ impl OutsideCall<'_> {
 /// All natives an engine knows.
 #[derive(Default)]
 pub struct Registry {
-    // by name
+    by_name: FxHashMap<&'static str, &'static NativeDef>,
 }
 
 impl Registry {
+    /// The pure natives of this crate.
+    pub fn pure() -> Self {
+        let mut registry = Self::default();
+        crate::natives::add_all(&mut registry);
+        registry
+    }
+
+    /// Adds natives; a name given before is replaced.
     pub fn add(&mut self, defs: &'static [NativeDef]) {
-        let _ = defs;
+        self.by_name.extend(defs.iter().map(|def| (def.name, def)));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'static NativeDef> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Every native, by name.
+    pub fn defs(&self) -> Vec<&'static NativeDef> {
+        let mut all: Vec<_> = self.by_name.values().copied().collect();
+        all.sort_by_key(|def| def.name);
+        all
     }
 }
-

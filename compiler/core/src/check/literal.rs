@@ -106,7 +106,9 @@ impl<'a> Checker<'a, '_> {
                         }
                     };
                 }
-                if matches!(element, Ty::NEVER | Ty::NULL) {
+                if matches!(element, Ty::NEVER | Ty::NULL) && expected == Some(Ty::POISON) {
+                    Ty::POISON
+                } else if matches!(element, Ty::NEVER | Ty::NULL) {
                     if let Some(args) = expected.and_then(|ty| self.expected_args(ty, self.defs.known.list)) {
                         args[0]
                     } else {
@@ -159,6 +161,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 match (wanted, entries.is_empty()) {
                     (Some(args), true) => (args[0], args[1]),
+                    (None, true) if expected == Some(Ty::POISON) => (Ty::POISON, Ty::POISON),
                     (None, true) => {
                         let ty = self.error(
                             codes::CANNOT_INFER,

@@ -231,6 +231,9 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     fn declare_param(&mut self, param: &ParamSig<'a>) {
+        if self.local_index(param.name).is_some() {
+            return; // two parameters of one name were reported with the signature
+        }
         self.declare(Local {
             name: param.name,
             node: param.node,
@@ -370,7 +373,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     fn diagnostic(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(code, self.file(), span, message)
+        Diagnostic::error(code, self.file(), span, with_articles(message.into()))
     }
 
     /// Reports a mistake; its expression's type is then unknown.
@@ -585,6 +588,24 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn is_known(&self, ty: Ty, known: Option<TypeDefId>) -> bool {
         known.is_some() && self.types.nominal_parts(ty).map(|(def, _)| def) == known
     }
+}
+
+/// "an `int`", "a `String`".
+fn with_articles(message: String) -> String {
+    let mut fixed = String::with_capacity(message.len() + 4);
+    let mut rest = message.as_str();
+    while let Some(at) = rest.find("a `") {
+        let (before, after) = rest.split_at(at + 1);
+        fixed.push_str(before);
+        let starts_word = at == 0 || rest.as_bytes()[at - 1] == b' ';
+        let vowel = after[2..].starts_with(|c: char| "aeiouAEIOU".contains(c));
+        if starts_word && vowel {
+            fixed.push('n');
+        }
+        rest = after;
+    }
+    fixed.push_str(rest);
+    fixed
 }
 
 /// The node under which a constructor's flow keeps a field of `this`.

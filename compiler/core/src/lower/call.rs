@@ -293,6 +293,19 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.emit_call(function, &all, ret)
     }
 
+    /// Calls a function of a type of std by name.
+    fn static_of(&mut self, def: TypeDefId, name: &str, values: &[Val]) -> Val {
+        let defs = self.defs;
+        let found = self.interner.get(name).and_then(|s| defs.types[def.index()].methods.get(&s).copied());
+        let Some(id) = found else { unreachable!("std declares {name}") };
+        let ret = defs.fns[id.index()].ret;
+        if defs.fns[id.index()].is_native {
+            return self.call_native(id, &[], values, ret);
+        }
+        let function = self.instance(id, Vec::new(), defs.fns[id.index()].span);
+        self.emit_call(function, values, ret)
+    }
+
     /// Calls a function of std by name.
     pub(super) fn call_std(&mut self, name: &str, values: &[Val]) -> Val {
         let defs = self.defs;
@@ -335,7 +348,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             Intrinsic::IntOrDouble => {
                 let suffix = if ty == Ty::DOUBLE { "Double" } else { "Int" };
-                let name = format!("{}{suffix}", self.qualified(id));
+                let name = format!("{}{suffix}", self.interner.name(self.defs.fns[id.index()].name));
                 let mut values = Vec::new();
                 for (index, arg) in args.iter().enumerate() {
                     let value = self.expr_as(&arg.value, ty);
@@ -343,7 +356,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                     values.push(self.guard(value, &later));
                 }
                 self.at(expr.span);
-                self.plain_native(&name, &values, ty)
+                match self.defs.fns[id.index()].owner {
+                    Some(owner) => self.static_of(owner, &name, &values),
+                    None => self.absent(ty),
+                }
             }
             Intrinsic::NewCommand => self.new_command(expr, id, args, ty),
         }

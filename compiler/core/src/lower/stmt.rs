@@ -262,7 +262,7 @@ impl<'a> Lowerer<'a, '_> {
             let known = &self.defs.known;
             if let Some((def, args)) = parts {
                 if Some(def) == known.list {
-                    self.list_loop(label, item, collection, args[0], body);
+                    self.list_loop(label, item, collection, args[0], iter, body);
                 } else if Some(def) == known.map || Some(def) == known.set {
                     self.table_loop(label, item, collection, &args, iter, body);
                 } else {
@@ -310,7 +310,15 @@ impl<'a> Lowerer<'a, '_> {
         self.b.place(leave);
     }
 
-    fn list_loop(&mut self, label: Option<Symbol>, item: Item, list: Val, element: Ty, body: &'a Stmt) {
+    fn list_loop(
+        &mut self,
+        label: Option<Symbol>,
+        item: Item,
+        list: Val,
+        element: Ty,
+        iter: &'a Expr,
+        body: &'a Stmt,
+    ) {
         let object = self.kept(list);
         let (index, version) = (self.scalar(ScalarKind::Int), self.scalar(ScalarKind::Int));
         self.b.emit(Instr::Version { collection: object, dst: version });
@@ -324,6 +332,7 @@ impl<'a> Lowerer<'a, '_> {
         self.in_loop(label, go_on, leave, body);
         self.b.jump(go_on);
         self.b.place(go_on);
+        self.at(iter.span);
         self.b.emit(Instr::CheckVersion { collection: object, version });
         self.b.emit(Instr::AddImm { a: index, value: 1, dst: index });
         self.b.jump(test);
@@ -353,7 +362,7 @@ impl<'a> Lowerer<'a, '_> {
         let Some((def, _)) = self.types.nominal_parts(table.ty) else { return };
         let (index, version) = (self.scalar(ScalarKind::Int), self.scalar(ScalarKind::Int));
         self.b.emit(Instr::Version { collection: object, dst: version });
-        self.b.emit(Instr::Int { value: 0, dst: index });
+        self.b.emit(Instr::Int { value: -1, dst: index });
         let place = Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(index)]) };
         let (head, go_on, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark(), self.b.mark());
         self.b.begin_loop(test, head);
@@ -378,7 +387,6 @@ impl<'a> Lowerer<'a, '_> {
         self.b.place(go_on);
         self.at(iter.span);
         self.b.emit(Instr::CheckVersion { collection: object, version });
-        self.b.emit(Instr::AddImm { a: index, value: 1, dst: index });
         self.b.jump(test);
         self.b.place(test);
         let mark = self.b.mark_taken();

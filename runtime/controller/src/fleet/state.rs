@@ -130,7 +130,7 @@ impl Durable {
             Entry::Reported(report) => {
                 if let Some(run) = self.runs.get_mut(&report.run) {
                     run.stage = Some(report.stage);
-                    run.started = report.started.or(run.started);
+                    run.started = report.started;
                     run.outcome = report.outcome;
                     run.gone = report.gone;
                     run.assumed = false;

@@ -4,14 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dscript_protocol::hello::{Greeting, NodeHello};
-use dscript_protocol::ids::short;
 use dscript_protocol::limits::*;
 use dscript_protocol::message::*;
-use dscript_protocol::selector::Selector;
 use dscript_protocol::units::spoken;
-use dscript_protocol::{ImageHash, NodeId, RunId, Secret};
+use dscript_protocol::{ImageHash, NodeId, RunId};
 
-use super::state::{Durable, Entry, Node, Run};
+use super::state::{Durable, Entry, Node};
 
 /// A node's connection, new for each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,14 +71,14 @@ pub struct Step {
 
 /// The controller's mind: the durable state and what is only true while this process lives.
 pub struct Fleet {
-    durable: Durable,
+    pub(super) durable: Durable,
     connections: BTreeMap<Connection, Link>,
     by_node: BTreeMap<NodeId, Connection>,
     /// When something came from a node last; from the start of the controller on.
     heard: BTreeMap<NodeId, Now>,
     started_ms: u64,
     /// Runs that an operator waits for.
-    waits: BTreeMap<Request, BTreeSet<RunId>>,
+    pub(super) waits: BTreeMap<Request, BTreeSet<RunId>>,
     lost_ms: u64,
     seed: [u8; 32],
     drawn: u64,
@@ -89,7 +87,7 @@ pub struct Fleet {
 struct Link {
     node: NodeId,
     heard_ms: u64,
-    /// Whether the inventory came, and which runs were reported on this connection before.
+    /// Runs reported on this connection that are not gone: an inventory that comes late may not have them.
     reported: BTreeSet<RunId>,
     /// What was sent and waits for a report, and when.
     sent: BTreeMap<RunId, u64>,
@@ -115,8 +113,9 @@ impl Fleet {
         &self.durable
     }
 
-    pub fn durable_mut_for_pruning(&mut self) -> &mut Durable {
-        &mut self.durable
+    /// Forgets old runs; to be followed by a snapshot, as no entry says so.
+    pub fn prune(&mut self) {
+        self.durable.prune();
     }
 
     pub(super) fn connection_of(&self, node: NodeId) -> Option<Connection> {
@@ -151,12 +150,12 @@ impl Fleet {
         step
     }
 
-    fn decide(&mut self, entry: Entry, step: &mut Step) {
+    pub(super) fn decide(&mut self, entry: Entry, step: &mut Step) {
         self.durable.apply(entry.clone());
         step.entries.push(entry);
     }
 
-    fn draw(&mut self) -> [u8; 32] {
+    pub(super) fn draw(&mut self) -> [u8; 32] {
         self.drawn += 1;
         let mut hasher = blake3::Hasher::new_keyed(&self.seed);
         hasher.update(&self.drawn.to_le_bytes());
@@ -185,7 +184,8 @@ impl Fleet {
                 self.send_what_is_due(now, connection, step);
             }
             Err((reason, again)) => {
-                step.effects.push(Effect::Greet { connection, greeting: Greeting::Refused { reason, again } });
+                step.effects
+                    .push(Effect::Greet { connection, greeting: Greeting::Refused { reason, again } });
                 step.effects.push(Effect::Close { connection });
             }
         }
@@ -209,14 +209,16 @@ impl Fleet {
             None
         } else {
             let Some(token) = &hello.token else {
-                let reason = "this node is not known here: start it once with a join token (`dsctl token` makes one)";
+                let reason =
+                    "this node is not known here: start it once with a join token (`dsctl token` makes one)";
                 return Err((reason.into(), false));
             };
             let hash = token.hash();
             match self.durable.tokens.get(&hash) {
                 Some(&until_ms) if wall_ms(now) < until_ms => Some(hash),
                 _ => {
-                    let reason = "the join token is not known, used up or too old: `dsctl token` makes a new one";
+                    let reason =
+                        "the join token is not known, used up or too old: `dsctl token` makes a new one";
                     return Err((reason.into(), false));
                 }
             }
@@ -228,9 +230,14 @@ impl Fleet {
                 return Err((reason, used_token.is_none()));
             }
             // The machine was set up anew; what the old one knew is gone.
-            self.forget(now, other, &format!("node {name} joined anew, its runs are not known any more"), step);
+            self.forget(
+                now,
+                other,
+                &format!("node {name} joined anew, its runs are not known any more"),
+                step,
+            );
         }
-        if self.durable.nodes.len() >= NODES_MAX && known_is_new(&self.durable, hello.node) {
+        if self.durable.nodes.len() >= NODES_MAX && !self.durable.nodes.contains_key(&hello.node) {
             return Err((format!("there are {NODES_MAX} nodes already"), true));
         }
         if self.durable.nodes.get(&hello.node) != Some(&as_node) {
@@ -239,9 +246,14 @@ impl Fleet {
         Ok(())
     }
 
-    fn forget(&mut self, now: Now, node: NodeId, why: &str, step: &mut Step) {
-        let runs: Vec<RunId> =
-            self.durable.runs.iter().filter(|(_, run)| run.node == node && !run.is_over()).map(|(id, _)| *id).collect();
+    pub(super) fn forget(&mut self, now: Now, node: NodeId, why: &str, step: &mut Step) {
+        let runs: Vec<RunId> = self
+            .durable
+            .runs
+            .iter()
+            .filter(|(_, run)| run.node == node && !run.is_over())
+            .map(|(id, _)| *id)
+            .collect();
         for run in runs {
             self.assume(run, Outcome::new(Ending::Lost, why, now.wall), step);
         }
@@ -292,22 +304,38 @@ impl Fleet {
         }
     }
 
-    fn take_report(&mut self, now: Now, connection: Connection, node: NodeId, report: RunReport, step: &mut Step) {
+    fn take_report(
+        &mut self,
+        now: Now,
+        connection: Connection,
+        node: NodeId,
+        report: RunReport,
+        step: &mut Step,
+    ) {
         let (run, stage) = (report.run, report.stage);
         if let Some(link) = self.connections.get_mut(&connection) {
-            link.reported.insert(run);
-            link.sent.remove(&run);
+            if stage == Stage::Gone {
+                link.reported.remove(&run);
+            } else {
+                link.reported.insert(run);
+            }
         }
         let ack = Effect::Send { connection, message: ToNode::ReportAck { run, stage } };
-        let news = self
-            .durable
-            .runs
-            .get(&run)
-            .is_some_and(|known| known.node == node && (known.stage < Some(stage) || known.assumed));
+        let news = self.durable.runs.get(&run).is_some_and(|known| {
+            known.node == node && (known.stage < Some(stage) || known.assumed && known.stage == Some(stage))
+        });
         if news {
             self.decide(Entry::Reported(report), step);
         }
         step.effects.push(ack);
+        // An old report answers nothing: what was sent since may have been lost and is sent again in time.
+        let due =
+            self.durable.runs.get(&run).is_some_and(|run| run.must_be_shipped() || run.must_be_stopped());
+        if (news || !due)
+            && let Some(link) = self.connections.get_mut(&connection)
+        {
+            link.sent.remove(&run);
+        }
         if news {
             self.tell_waiting(run, step);
             self.send_due(now, connection, run, step);
@@ -316,7 +344,7 @@ impl Fleet {
 
     // ---- runs ----
 
-    fn assume(&mut self, run: RunId, outcome: Outcome, step: &mut Step) {
+    pub(super) fn assume(&mut self, run: RunId, outcome: Outcome, step: &mut Step) {
         self.decide(Entry::Assumed { run, outcome }, step);
         self.tell_waiting(run, step);
     }
@@ -337,7 +365,7 @@ impl Fleet {
         }
     }
 
-    fn send_due(&mut self, now: Now, connection: Connection, id: RunId, step: &mut Step) {
+    pub(super) fn send_due(&mut self, now: Now, connection: Connection, id: RunId, step: &mut Step) {
         let Some(link) = self.connections.get_mut(&connection) else { return };
         let Some(run) = self.durable.runs.get(&id) else { return };
         if run.must_be_shipped() {
@@ -369,156 +397,13 @@ impl Fleet {
         }
     }
 
-    fn finish_wait(&mut self, request: Request, step: &mut Step) {
+    pub(super) fn finish_wait(&mut self, request: Request, step: &mut Step) {
         let Some(runs) = self.waits.get(&request) else { return };
         let all_stand =
             runs.iter().all(|run| self.durable.runs.get(run).is_none_or(|found| found.outcome.is_some()));
         if all_stand {
             self.waits.remove(&request);
             step.effects.push(Effect::Answer { request, message: ToOperator::Done });
-        }
-    }
-
-    // ---- operators ----
-
-    fn answer(
-        &mut self,
-        now: Now,
-        request: Request,
-        message: FromOperator,
-        step: &mut Step,
-    ) -> Result<(), String> {
-        let mut waits = false;
-        let answer = match message {
-            FromOperator::CreateToken => {
-                let token = Secret::new(self.draw());
-                let until_ms = wall_ms(now).saturating_add(TOKEN_MS);
-                self.decide(Entry::TokenMade { hash: token.hash(), until_ms }, step);
-                ToOperator::Token { token, hours: (TOKEN_MS / 3_600_000) as u32 }
-            }
-            FromOperator::ListNodes => ToOperator::Nodes(self.node_infos()),
-            FromOperator::ForgetNode { name } => {
-                let node = self
-                    .durable
-                    .node_named(&name)
-                    .ok_or_else(|| format!("no node is called `{name}`; `dsctl nodes` lists them"))?;
-                self.forget(now, node, "an operator had the node forgotten", step);
-                ToOperator::Nodes(self.node_infos())
-            }
-            FromOperator::Ship(order) => {
-                waits = order.wait;
-                let runs = self.ship(now, order, step)?;
-                if waits {
-                    self.waits.insert(request, runs.iter().copied().collect());
-                }
-                ToOperator::Runs(runs.iter().filter_map(|run| self.run_info(*run)).collect())
-            }
-            FromOperator::ListRuns { limit } => ToOperator::Runs(self.run_infos(limit as usize)),
-            FromOperator::ShowRun { begins } => {
-                let run = self.find_run(&begins)?;
-                ToOperator::Runs(self.run_info(run).into_iter().collect())
-            }
-            FromOperator::StopRun { begins } => {
-                let run = self.find_run(&begins)?;
-                self.stop(now, run, step);
-                ToOperator::Runs(self.run_info(run).into_iter().collect())
-            }
-            FromOperator::QueryLog(_) | FromOperator::ListPools => {
-                return Err("the LogPool answers this, not the fleet".into());
-            }
-        };
-        step.effects.push(Effect::Answer { request, message: answer });
-        if waits {
-            self.finish_wait(request, step);
-        } else {
-            step.effects.push(Effect::Answer { request, message: ToOperator::Done });
-        }
-        Ok(())
-    }
-
-    fn ship(&mut self, now: Now, order: Order, step: &mut Step) -> Result<Vec<RunId>, String> {
-        let selector = Selector::parse(&order.selector).map_err(|why| why.to_string())?;
-        let mut selected: Vec<(String, NodeId)> = self
-            .durable
-            .nodes
-            .iter()
-            .filter(|(_, node)| selector.matches(&node.name, &node.labels))
-            .map(|(id, node)| (node.name.clone(), *id))
-            .collect();
-        selected.sort_unstable();
-        if selected.is_empty() {
-            return Err(if self.durable.nodes.is_empty() {
-                "no node has joined yet: `dsctl token` makes a token for `dsvm node`".into()
-            } else {
-                format!("no node fits `{}`; `dsctl nodes` lists them with their labels", order.selector)
-            });
-        }
-        let hash = ImageHash::of(&order.image);
-        step.images.push((hash, order.image));
-        let mut runs = Vec::new();
-        for (node_name, node) in selected {
-            let drawn = self.draw();
-            let run = RunId::from_random(std::array::from_fn(|place| drawn[place]));
-            let number = wall_ms(now).max(self.durable.last_order + 1);
-            self.replace_waiting(now, node, &order.label, run, step);
-            let as_run = Run {
-                node,
-                node_name,
-                order: number,
-                hash,
-                task: order.task.clone(),
-                params: order.params.clone(),
-                label: order.label.clone(),
-                created: now.wall,
-                stage: None,
-                started: None,
-                outcome: None,
-                gone: None,
-                stop_asked: false,
-                assumed: false,
-            };
-            self.decide(Entry::RunMade { run, as_run }, step);
-            runs.push(run);
-            if let Some(connection) = self.connection_of(node) {
-                self.send_due(now, connection, run, step);
-            }
-        }
-        Ok(runs)
-    }
-
-    /// Runs of the same label that their node does not have yet will never begin.
-    fn replace_waiting(&mut self, now: Now, node: NodeId, label: &str, by: RunId, step: &mut Step) {
-        let waiting: Vec<RunId> = self
-            .durable
-            .runs
-            .iter()
-            .filter(|(_, run)| run.node == node && run.label == label && run.must_be_shipped())
-            .map(|(id, _)| *id)
-            .collect();
-        for run in waiting {
-            let why = format!("replaced by run {} before it began", short(by));
-            self.assume(run, Outcome::new(Ending::Stopped, why, now.wall), step);
-            if let Some(connection) = self.connection_of(node) {
-                self.send_due(now, connection, run, step);
-            }
-        }
-    }
-
-    fn stop(&mut self, now: Now, id: RunId, step: &mut Step) {
-        let Some(run) = self.durable.runs.get(&id) else { return };
-        if run.is_over() {
-            return;
-        }
-        let (node, never_taken) = (run.node, run.must_be_shipped());
-        if !run.stop_asked {
-            self.decide(Entry::StopAsked { run: id }, step);
-        }
-        if never_taken {
-            let why = "stopped before the node had it";
-            self.assume(id, Outcome::new(Ending::Stopped, why, now.wall), step);
-        }
-        if let Some(connection) = self.connection_of(node) {
-            self.send_due(now, connection, id, step);
         }
     }
 
@@ -589,10 +474,6 @@ impl Fleet {
     }
 }
 
-fn wall_ms(now: Now) -> u64 {
+pub(super) fn wall_ms(now: Now) -> u64 {
     u64::try_from(now.wall / 1_000_000).unwrap_or(0)
-}
-
-fn known_is_new(durable: &Durable, node: NodeId) -> bool {
-    !durable.nodes.contains_key(&node)
 }

@@ -42,8 +42,9 @@ impl Fleet {
 
     /// The only run whose id begins like that, else what to tell the operator.
     pub(super) fn find_run(&self, begins: &str) -> Result<RunId, String> {
-        let prefix: RunPrefix =
-            begins.parse().map_err(|_| format!("`{begins}` is no run: a run is written in hexadecimal digits"))?;
+        let prefix: RunPrefix = begins
+            .parse()
+            .map_err(|_| format!("`{begins}` is no run: a run is written in hexadecimal digits"))?;
         let mut fitting = self.durable().runs.keys().filter(|run| prefix.matches(**run));
         match (fitting.next(), fitting.next()) {
             (Some(run), None) => Ok(*run),

@@ -1,0 +1,364 @@
+//! `dsvm exec`: runs one D-Task of a program here, and stays while the task lives on.
+//!
+//! Starts nothing that the program does not use: one thread, no database, no file of its own. Standard output is
+//! buffered and written whenever the program waits or ends, and line by line on a terminal.
+
+use std::cell::RefCell;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use dscript_bytecode::capability::Capability;
+use dscript_bytecode::image::Manifest;
+use dscript_host::run::{Ending, Limits, Outcome, Policy, RunEvent, RunOptions, Stop, run};
+use dscript_interp::Program;
+use dscript_logpool::RunId;
+use dscript_protocol::folder::data_folder;
+use dscript_protocol::units;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+use crate::pools::{Author, ExecPools, Routes};
+
+pub const MEMORY_BYTES: u64 = 256 << 20;
+pub const FRAMES_MAX: u32 = 64 << 10;
+
+const INTERRUPTED: i32 = 130;
+const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+
+#[derive(Args)]
+#[command(after_help = "Exit status: 0 the task answered true; 1 false, failed, trapped or stopped; \
+    2 it could not be run; 130 interrupted.\n\nExamples:\n  \
+    dsvm exec hello.dsb\n  \
+    dsvm exec disk.dsb --task Check --set path=/var --set limit=90\n  \
+    dsvm exec listing1.dsb --for 5s --data ./data    let it live on for five seconds\n  \
+    dsvm exec probe.dsb --deny 'exec:*'              it may start no process")]
+pub struct ExecArgs {
+    /// The program, as `dsc compile` made it
+    file: PathBuf,
+    /// The D-Task to run; else the script, else the only task
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+    /// A parameter of the task
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = units::setting)]
+    set: Vec<(String, String)>,
+    /// How the code is run
+    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    engine: Engine,
+    /// Stop the task after this time; its result stands
+    #[arg(long = "for", value_name = "TIME", value_parser = units::duration)]
+    time: Option<Duration>,
+    /// The data folder; else $DSCRIPT_DATA, else the user's data folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where a pool lies: `redb:` the data folder, `redb:DIR` another one
+    #[arg(long = "pool", value_name = "NAME=URL")]
+    pools: Vec<String>,
+    /// Allow only capabilities that such a pattern covers
+    #[arg(long, value_name = "CAP")]
+    allow: Vec<String>,
+    /// Deny capabilities that such a pattern covers
+    #[arg(long, value_name = "CAP")]
+    deny: Vec<String>,
+    /// Memory of the task
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "256MiB")]
+    memory: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    Auto,
+    Interp,
+    Jit,
+    Native,
+}
+
+/// Runs the command; gives the exit status.
+pub fn exec(args: ExecArgs) -> i32 {
+    match prepare(args) {
+        Ok(ready) => go(ready),
+        Err(why) => {
+            eprintln!("dsvm: {why}");
+            2
+        }
+    }
+}
+
+struct Ready {
+    program: Arc<Program>,
+    task: Option<String>,
+    params: Vec<(String, String)>,
+    policy: Policy,
+    limits: Limits,
+    pools: Arc<ExecPools>,
+    node: String,
+    time: Option<Duration>,
+}
+
+fn prepare(args: ExecArgs) -> Result<Ready, String> {
+    if matches!(args.engine, Engine::Jit | Engine::Native) {
+        return Err("this engine is not built in yet; leave --engine out, or use --engine interp".into());
+    }
+    for pattern in args.allow.iter().chain(&args.deny) {
+        Capability::parse(pattern).map_err(|why| why.to_string())?;
+    }
+    let routes = Routes::parse(&args.pools)?;
+    let file = args.file.display();
+    let bytes = std::fs::read(&args.file).map_err(|why| format!("cannot read {file}: {why}"))?;
+    let program = dscript_host::load(&bytes).map_err(|why| format!("{file}: {why}"))?;
+    let task =
+        choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
+    let node = node_name();
+    let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
+    let author = Author { node: node.clone(), task: task.clone(), run };
+    Ok(Ready {
+        program,
+        task: Some(task),
+        params: args.set,
+        policy: Policy { allow: args.allow, deny: args.deny },
+        limits: Limits { memory_bytes: args.memory, frames: FRAMES_MAX, time: None },
+        pools: Arc::new(ExecPools::new(author, routes, data_folder(args.data.as_deref()))),
+        node,
+        time: args.time,
+    })
+}
+
+/// The machine's name.
+pub fn node_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".into())
+}
+
+/// The task asked for, else the script, else the only one; else what there is to choose from.
+pub fn choose_task(manifest: &Manifest, asked: Option<&str>) -> Result<String, String> {
+    let names = || manifest.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
+    let script = manifest.tasks.iter().find(|task| task.script);
+    match (asked, script, &manifest.tasks[..]) {
+        (_, _, []) => Err("the program has no task".into()),
+        (Some(asked), _, tasks) => match tasks.iter().find(|task| task.name == asked) {
+            Some(task) => Ok(task.name.clone()),
+            None => Err(format!("there is no task `{asked}`; there are: {}", names())),
+        },
+        (None, Some(script), _) => Ok(script.name.clone()),
+        (None, None, [only]) => Ok(only.name.clone()),
+        (None, None, _) => Err(format!("choose a task with --task: {}", names())),
+    }
+}
+
+/// Standard output of the program.
+struct Output {
+    to: BufWriter<Stdout>,
+    by_line: bool,
+    /// The first error ends the program: nobody reads what it prints.
+    failed: Option<io::Error>,
+}
+
+impl Output {
+    fn line(&mut self, line: &str) {
+        let written = self.to.write_all(line.as_bytes()).and_then(|()| self.to.write_all(b"\n"));
+        self.keep(written);
+        if self.by_line {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.to.buffer().is_empty() && self.failed.is_none() {
+            let flushed = self.to.flush();
+            self.keep(flushed);
+        }
+    }
+
+    fn keep(&mut self, done: io::Result<()>) {
+        if let Err(why) = done {
+            self.failed.get_or_insert(why);
+        }
+    }
+}
+
+/// The output is also flushed by the runtime's hook, which must be shareable; there is one thread.
+#[derive(Clone)]
+struct SharedOutput(Arc<Mutex<Output>>);
+
+impl SharedOutput {
+    fn with<T>(&self, f: impl FnOnce(&mut Output) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+fn go(ready: Ready) -> i32 {
+    let stdout = io::stdout();
+    let by_line = stdout.is_terminal();
+    let to = BufWriter::with_capacity(OUTPUT_BUFFER_BYTES, stdout);
+    let output = SharedOutput(Arc::new(Mutex::new(Output { to, by_line, failed: None })));
+    let stop = Stop::new();
+    let (at_park, stop_at_park) = (output.clone(), stop.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || {
+            if at_park.with(|output| {
+                output.flush();
+                output.failed.is_some()
+            }) {
+                stop_at_park.stop();
+            }
+        })
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("dsvm: cannot start: {why}");
+            return 2;
+        }
+    };
+    let pools = ready.pools.clone();
+    let code = LocalSet::new().block_on(&runtime, drive(ready, output.clone(), stop));
+    output.with(Output::flush);
+    let failed = output.with(|output| output.failed.take());
+    if let Err(why) = pools.settle() {
+        eprintln!("dsvm: the LogPool: {why}");
+    }
+    match failed {
+        // Whoever read the output has seen enough.
+        Some(why) if why.kind() == io::ErrorKind::BrokenPipe => 2,
+        Some(why) => {
+            eprintln!("dsvm: cannot write to standard output: {why}");
+            2
+        }
+        None => code,
+    }
+}
+
+async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
+    let (mut interrupts, mut terminations) =
+        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            (Ok(interrupts), Ok(terminations)) => (interrupts, terminations),
+            (Err(why), _) | (_, Err(why)) => {
+                eprintln!("dsvm: cannot watch for signals: {why}");
+                return 2;
+            }
+        };
+    let outcome: Rc<RefCell<Option<Outcome>>> = Rc::default();
+    let print = {
+        let (output, stop) = (output.clone(), stop.clone());
+        Box::new(move |line: &str| {
+            if output.with(|output| {
+                output.line(line);
+                output.failed.is_some()
+            }) {
+                stop.stop();
+            }
+        })
+    };
+    let options = RunOptions {
+        task: ready.task,
+        params: ready.params,
+        policy: ready.policy,
+        limits: ready.limits,
+        pools: ready.pools,
+        node: ready.node,
+        print,
+    };
+    let events = {
+        let (outcome, output) = (outcome.clone(), output.clone());
+        move |event| {
+            output.with(Output::flush);
+            match event {
+                RunEvent::Result(result) => {
+                    // Stopped because nobody reads the output: that is said, or known, already.
+                    let cut_off = output.with(|output| output.failed.is_some());
+                    if let Some(why) = reason(&result).filter(|_| !cut_off) {
+                        eprintln!("{why}");
+                    }
+                    *outcome.borrow_mut() = Some(result);
+                }
+                RunEvent::Trouble(why) => eprintln!("{why}"),
+                RunEvent::Gone => {}
+            }
+        }
+    };
+    let mut running = std::pin::pin!(run(ready.program, options, &stop, events));
+    let mut interrupted = false;
+    let time_up = async {
+        match ready.time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut time_up = std::pin::pin!(time_up);
+    let mut timing = true;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut running => break ended,
+            () = &mut time_up, if timing => {
+                timing = false;
+                stop.stop();
+            }
+            _ = interrupts.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
+            _ = terminations.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
+        }
+        if interrupted {
+            stop.stop();
+        }
+    };
+    match (ended, &*outcome.borrow()) {
+        (Err(refusal), _) => {
+            eprintln!("dsvm: {}", refusal.0);
+            2
+        }
+        _ if interrupted => INTERRUPTED,
+        (Ok(()), Some(outcome)) if outcome.value => 0,
+        _ => 1,
+    }
+}
+
+/// What goes to standard error: it begins with its kind.
+fn reason(outcome: &Outcome) -> Option<String> {
+    let kind = match outcome.ending {
+        Ending::Returned => return outcome.reason.clone(),
+        Ending::Failed => "fail",
+        Ending::Trapped => "trap",
+        Ending::TimedOut => "timeout",
+        Ending::Stopped => "stopped",
+    };
+    Some(outcome.reason.clone().unwrap_or_else(|| kind.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dscript_bytecode::image::Task;
+
+    fn manifest(tasks: &[(&str, bool)]) -> Manifest {
+        let task = |&(name, script): &(&str, bool)| Task {
+            name: name.into(),
+            script,
+            role: None,
+            params: Vec::new(),
+            function: dscript_bytecode::ids::FunctionId(0),
+            undo: None,
+            dcase: None,
+            doc: None,
+        };
+        Manifest { tasks: tasks.iter().map(task).collect(), ..Manifest::default() }
+    }
+
+    #[test]
+    fn chooses_the_task() {
+        let check = |tasks: &[(&str, bool)], asked, expected: Result<&str, &str>| {
+            let chosen = choose_task(&manifest(tasks), asked);
+            assert_eq!(chosen.as_deref().map_err(String::as_str), expected);
+        };
+        check(&[("a", false)], None, Ok("a"));
+        check(&[("a", false), ("s", true)], None, Ok("s"));
+        check(&[("a", false), ("s", true)], Some("a"), Ok("a"));
+        check(&[("a", false), ("b", false)], None, Err("choose a task with --task: a, b"));
+        check(&[("a", false), ("b", false)], Some("c"), Err("there is no task `c`; there are: a, b"));
+        check(&[], None, Err("the program has no task"));
+    }
+}

@@ -1,0 +1,95 @@
+//! What the node's owner lets programs do here: a TOML file, read once at the start. A mistake in it stops the
+//! node from starting, as a policy that is half understood protects nobody.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dscript_bytecode::capability::Capability;
+use dscript_host::run::{Limits, Policy};
+use dscript_protocol::units;
+use serde::Deserialize;
+
+use crate::exec::{FRAMES_MAX, MEMORY_BYTES};
+
+const THREADS_MAX: usize = 64;
+const THREADS_UNTOLD_MAX: usize = 4;
+
+#[derive(Clone, Debug)]
+pub struct NodePolicy {
+    pub policy: Policy,
+    pub limits: Limits,
+    pub threads: usize,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    allow: Option<Vec<String>>,
+    deny: Vec<String>,
+    memory: Option<String>,
+    time: Option<String>,
+    threads: Option<usize>,
+}
+
+impl NodePolicy {
+    pub fn read(path: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = path else { return Self::of(File::default()) };
+        let file = path.display();
+        let text = std::fs::read_to_string(path).map_err(|why| format!("cannot read {file}: {why}"))?;
+        Self::parse(&text).map_err(|why| format!("{file}: {why}"))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::of(toml::from_str(text).map_err(|why| why.to_string())?)
+    }
+
+    fn of(file: File) -> Result<Self, String> {
+        let allow = match file.allow {
+            // An empty list means `nothing` to whoever writes it, and `anything` to the engine.
+            Some(allow) if allow.is_empty() => {
+                return Err(
+                    "`allow = []` would allow nothing: leave it out to allow what programs declare, \
+                            or write `deny = [\"*\"]`"
+                        .into(),
+                );
+            }
+            allow => allow.unwrap_or_default(),
+        };
+        for pattern in allow.iter().chain(&file.deny) {
+            Capability::parse(pattern).map_err(|why| why.to_string())?;
+        }
+        let memory_bytes = file.memory.as_deref().map(units::size).transpose()?.unwrap_or(MEMORY_BYTES);
+        let time: Option<Duration> = file.time.as_deref().map(units::duration).transpose()?;
+        let threads = match file.threads {
+            Some(0) | Some(THREADS_MAX..) => return Err(format!("threads: 1 to {}", THREADS_MAX - 1)),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_UNTOLD_MAX),
+        };
+        Ok(Self {
+            policy: Policy { allow, deny: file.deny },
+            limits: Limits { memory_bytes, frames: FRAMES_MAX, time },
+            threads,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_limits() {
+        let policy = NodePolicy::parse("memory = \"64MiB\"\ntime = \"10m\"\nthreads = 3").unwrap();
+        assert_eq!(policy.limits.memory_bytes, 64 << 20);
+        assert_eq!(policy.limits.time, Some(Duration::from_secs(600)));
+        assert_eq!(policy.threads, 3);
+        let untold = NodePolicy::parse("").unwrap();
+        assert_eq!(untold.limits.memory_bytes, MEMORY_BYTES);
+        assert!(untold.threads >= 1);
+        for bad in
+            ["memroy = \"1MiB\"", "memory = 5", "time = \"5\"", "threads = 0", "allow = []", "deny = 3", "="]
+        {
+            assert!(NodePolicy::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

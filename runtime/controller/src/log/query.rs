@@ -1,0 +1,163 @@
+//! `dsctl log query` and `dsctl log tail`.
+
+use std::time::Duration;
+
+use clap::Args;
+use dscript_logpool::{Reader, Record};
+use dscript_protocol::folder::data_folder;
+use dscript_protocol::message::{FromOperator, LogQuery, ToOperator};
+use dscript_protocol::units;
+use jiff::Timestamp;
+
+use super::{filter, show};
+use crate::client::{Client, Target};
+
+const TAIL_EVERY: Duration = Duration::from_millis(250);
+
+/// Which records; the same for `query` and `tail`.
+#[derive(Args)]
+pub struct Which {
+    /// The key of the records, with * for any text
+    key: Option<String>,
+    /// The pool, with * for any text
+    #[arg(long, value_name = "POOL")]
+    pool: Option<String>,
+    /// The node, with * for any text
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+    /// The task, with * for any text
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
+    /// The run, by the beginning of its id
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    dsctl log query                                    everything\n  \
+    dsctl log query 'key -name' --pool memcached --since 10m\n  \
+    dsctl log query --node 'web-*' --since 2026-01-31T08:00:00Z --csv > samples.csv\n  \
+    dsctl log query --run 3f9a --json")]
+pub struct QueryArgs {
+    #[command(flatten)]
+    which: Which,
+    /// From then on: a time ago (10m) or a time (2026-01-31T08:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Up to then: a time ago or a time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Print comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  dsctl log tail\n  dsctl log tail 'key -name' --json\n  \
+    dsctl log tail --pool task --node web-1       what programs print there")]
+pub struct TailArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn query(args: QueryArgs) -> Result<i32, String> {
+    let now = Timestamp::now();
+    let mut asked = which(&args.which);
+    asked.since = args.since.as_deref().map(|text| moment("--since", text, now)).transpose()?;
+    asked.until = args.until.as_deref().map(|text| moment("--until", text, now)).transpose()?;
+    asked.limit = args.limit;
+    let target = &args.which.target;
+    let mut records = Vec::new();
+    if target.controller.is_some() {
+        let mut client = Client::ask(target, &FromOperator::QueryLog(asked))?;
+        while let Some(answer) = client.answer()? {
+            if let ToOperator::Records(some) = answer {
+                records.extend(some);
+            }
+        }
+    } else {
+        let folder = data_folder(target.data.as_deref())?;
+        records = filter::newest(&Reader::open(&folder), &asked)?;
+    }
+    if args.which.json {
+        show::json(&records)?;
+    } else if args.csv {
+        show::csv(&records)?;
+    } else if records.is_empty() {
+        eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
+    } else {
+        show::table(&records)?;
+    }
+    Ok(0)
+}
+
+pub fn tail(args: TailArgs) -> Result<i32, String> {
+    let asked = which(&args.which);
+    let print = |records: &[Record]| if args.which.json { show::json(records) } else { show::lines(records) };
+    let target = &args.which.target;
+    if target.controller.is_some() {
+        let mut client = Client::ask(target, &FromOperator::TailLog(asked))?;
+        while let Some(answer) = client.answer()? {
+            if let ToOperator::Records(records) = answer {
+                print(&records)?;
+            }
+        }
+        return Ok(0);
+    }
+    let reader = Reader::open(&data_folder(target.data.as_deref())?);
+    let query = filter::query(&asked)?;
+    let mut cursor = reader.end().map_err(|why| why.to_string())?;
+    loop {
+        let tailed = reader.tail(&query, &mut cursor).map_err(|why| why.to_string())?;
+        print(&tailed.records)?;
+        if !tailed.more {
+            std::thread::sleep(TAIL_EVERY);
+        }
+    }
+}
+
+fn which(args: &Which) -> LogQuery {
+    LogQuery {
+        pool: args.pool.clone(),
+        key: args.key.clone(),
+        node: args.node.clone(),
+        task: args.task.clone(),
+        run: args.run.clone(),
+        ..LogQuery::default()
+    }
+}
+
+/// A time ago, or a time.
+fn moment(option: &str, text: &str, now: Timestamp) -> Result<i64, String> {
+    let now = i64::try_from(now.as_nanosecond()).map_err(|_| "the clock is far off".to_owned())?;
+    if let Ok(ago) = units::duration(text) {
+        return Ok(now.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)));
+    }
+    text.parse::<Timestamp>().ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok()).ok_or_else(|| {
+        format!("{option}: `{text}` is neither a time ago, such as 10m, nor a time, such as 2026-01-31T08:00:00Z")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let now: Timestamp = "2026-01-31T08:00:10Z".parse().unwrap();
+        let nanos = now.as_nanosecond() as i64;
+        assert_eq!(moment("--since", "10s", now), Ok(nanos - 10_000_000_000));
+        assert_eq!(moment("--since", "2026-01-31T08:00:10Z", now), Ok(nanos));
+        assert_eq!(moment("--since", "2026-01-31T09:00:10+01:00", now), Ok(nanos));
+        assert!(moment("--since", "yesterday", now).is_err());
+    }
+}

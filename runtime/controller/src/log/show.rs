@@ -1,0 +1,214 @@
+//! Log records as tables, lines, JSON and CSV.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use dscript_logpool::{FieldValue, Record};
+use dscript_protocol::ids::short;
+use serde_json::{Map, Value, json};
+
+use crate::out;
+
+/// Fields that get a column each; with more different ones, all of them share one column.
+const COLUMNS_MAX: usize = 24;
+
+pub fn json(records: &[Record]) -> Result<(), String> {
+    out::print(&json_lines(records))
+}
+
+/// One object a line.
+pub fn json_lines(records: &[Record]) -> String {
+    records.iter().map(|record| format!("{}\n", record_json(record))).collect()
+}
+
+fn record_json(record: &Record) -> Value {
+    json!({
+        "time": out::time(record.time),
+        "pool": record.pool,
+        "key": record.key,
+        "node": record.node,
+        "task": record.task,
+        "run": record.run.to_string(),
+        "seq": record.seq,
+        "fields": fields_json(&record.fields),
+    })
+}
+
+fn fields_json(fields: &[(String, FieldValue)]) -> Value {
+    Value::Object(fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect::<Map<_, _>>())
+}
+
+fn value_json(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Null => Value::Null,
+        FieldValue::Int(value) => json!(value),
+        // JSON has no number for infinities and NaN.
+        FieldValue::Double(value) if value.is_finite() => json!(value),
+        FieldValue::Bool(value) => json!(value),
+        FieldValue::List(values) => Value::Array(values.iter().map(value_json).collect()),
+        FieldValue::Map(entries) => fields_json(entries),
+        other => Value::String(text(other)),
+    }
+}
+
+/// A value as D-Script prints it.
+pub fn text(value: &FieldValue) -> String {
+    match value {
+        FieldValue::Null => "null".into(),
+        FieldValue::Int(value) => value.to_string(),
+        FieldValue::Double(value) if value.is_nan() => "NaN".into(),
+        FieldValue::Double(value) if value.is_infinite() => {
+            if *value > 0.0 { "Infinity" } else { "-Infinity" }.into()
+        }
+        FieldValue::Double(value) => format!("{value:?}"),
+        FieldValue::Bool(value) => value.to_string(),
+        FieldValue::String(value) => value.clone(),
+        FieldValue::Bytes(value) => value.iter().fold(String::new(), |mut all, byte| {
+            let _ = write!(all, "{byte:02x}");
+            all
+        }),
+        FieldValue::Duration(value) => duration(*value),
+        FieldValue::Time(value) => out::time(*value),
+        FieldValue::List(values) => format!("[{}]", values.iter().map(text).collect::<Vec<_>>().join(", ")),
+        FieldValue::Map(entries) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}
+
+/// The shortest literals: `1m30s`.
+fn duration(nanos: i64) -> String {
+    const UNITS: [(u64, &str); 7] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "us"),
+        (1, "ns"),
+    ];
+    let mut left = nanos.unsigned_abs();
+    if left == 0 {
+        return "0s".into();
+    }
+    let mut all = String::from(if nanos < 0 { "-" } else { "" });
+    for (unit, name) in UNITS {
+        if left >= unit {
+            let _ = write!(all, "{}{name}", left / unit);
+            left %= unit;
+        }
+    }
+    all
+}
+
+/// Names of all fields, in the order in which they are first met.
+fn columns(records: &[Record]) -> Vec<&str> {
+    let mut met = BTreeSet::new();
+    let names = records.iter().flat_map(|record| record.fields.iter().map(|(name, _)| name.as_str()));
+    names.filter(|name| met.insert(*name)).collect()
+}
+
+fn varies<'r>(records: &'r [Record], of: impl Fn(&'r Record) -> &'r str) -> bool {
+    records.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]))
+}
+
+pub fn table(records: &[Record]) -> Result<(), String> {
+    let columns = columns(records);
+    let apart = columns.len() <= COLUMNS_MAX;
+    let (pools, keys, nodes) =
+        (varies(records, |r| &r.pool), varies(records, |r| &r.key), varies(records, |r| &r.node));
+    let mut heading = vec!["time"];
+    let meta = [(pools, "pool"), (keys, "key"), (nodes, "node")];
+    heading.extend(meta.iter().filter(|(there, _)| *there).map(|(_, name)| *name));
+    if apart {
+        heading.extend(&columns);
+    } else {
+        heading.push("fields");
+    }
+    let mut table = out::table(&heading);
+    for record in records {
+        let mut row = vec![out::short_time(record.time, 3)];
+        let meta = [(pools, &record.pool), (keys, &record.key), (nodes, &record.node)];
+        row.extend(meta.iter().filter(|(there, _)| *there).map(|(_, value)| (*value).clone()));
+        if apart {
+            row.extend(columns.iter().map(|name| record.field(name).map(text).unwrap_or_default()));
+        } else {
+            row.push(all_fields(record));
+        }
+        table.add_row(row);
+    }
+    out::print_table(&table)
+}
+
+fn all_fields(record: &Record) -> String {
+    let fields: Vec<String> =
+        record.fields.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+    fields.join(" ")
+}
+
+/// One line a record, for `tail`: columns cannot be known before.
+pub fn lines(records: &[Record]) -> Result<(), String> {
+    let mut all = String::new();
+    for record in records {
+        let time = out::short_time(record.time, 3);
+        let Record { node, pool, key, .. } = record;
+        let _ = writeln!(all, "{time} {node} {pool} {key:?} {} {}", short(record.run), all_fields(record));
+    }
+    out::print(&all)
+}
+
+pub fn csv(records: &[Record]) -> Result<(), String> {
+    let columns = columns(records);
+    let mut all = String::new();
+    let mut row = |cells: &mut dyn Iterator<Item = String>| {
+        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+        let _ = writeln!(all, "{}", cells.join(","));
+    };
+    let meta = ["time", "pool", "key", "node", "task", "run", "seq"];
+    row(&mut meta.iter().chain(&columns).map(|name| (*name).to_owned()));
+    for record in records {
+        let meta = [
+            out::time(record.time),
+            record.pool.clone(),
+            record.key.clone(),
+            record.node.clone(),
+            record.task.clone(),
+            record.run.to_string(),
+            record.seq.to_string(),
+        ];
+        let fields = columns.iter().map(|name| match record.field(name) {
+            None | Some(FieldValue::Null) => String::new(),
+            Some(value) => text(value),
+        });
+        row(&mut meta.into_iter().chain(fields));
+    }
+    out::print(&all)
+}
+
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        assert_eq!(duration(90_000_000_000), "1m30s");
+        assert_eq!(duration(-1_500_000), "-1ms500us");
+        assert_eq!(duration(0), "0s");
+        assert_eq!(duration(i64::MIN), "-106751d23h47m16s854ms775us808ns");
+        assert_eq!(text(&FieldValue::Double(1.0)), "1.0");
+        assert_eq!(text(&FieldValue::List(vec![FieldValue::Int(1), FieldValue::Null])), "[1, null]");
+        assert_eq!(text(&FieldValue::Map(vec![("a".into(), FieldValue::String("x".into()))])), "{a: x}");
+        assert_eq!(value_json(&FieldValue::Double(f64::NAN)), json!("NaN"));
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}

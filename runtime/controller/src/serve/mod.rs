@@ -1,0 +1,163 @@
+//! `dsctl serve`: the controller. The parts, each on its own and joined by mail:
+//!
+//! - `core`: the mind (`crate::fleet`) with its journal and images; every decision passes through it;
+//! - `connection`: one task per connection, a node's or an operator's;
+//! - `logs`: the LogPool: log records come in, queries go out.
+
+mod connection;
+mod core;
+mod logs;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use dscript_protocol::folder::{
+    address_file, controller_folder, data_folder, make_private, operator_secret_file, write_private,
+};
+use dscript_protocol::ids::random_bytes;
+use dscript_protocol::{Secret, units};
+use nix::fcntl::{Flock, FlockArg};
+use tokio::net::TcpListener;
+
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7700";
+
+#[derive(Args)]
+#[command(
+    after_help = "The address is printed on standard output and kept in the data folder, where the other \
+    commands find it.\n\nExamples:\n  \
+    dsctl serve\n  \
+    dsctl serve --listen 127.0.0.1:0 --data ./data    a free port, a folder of its own"
+)]
+pub struct ServeArgs {
+    /// The address for nodes and operators; loopback only, until TLS is there
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_ADDRESS)]
+    listen: String,
+    /// Not built in yet
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Not built in yet
+    #[arg(long, value_name = "ADDR")]
+    memcached: Option<String>,
+    /// The data folder; else $DSCRIPT_DATA, else the user's data folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Runs on a node that is not heard of for this long are lost, until it says otherwise
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10m")]
+    lost_after: Duration,
+}
+
+/// Runs the command; gives the exit status.
+pub fn serve(args: ServeArgs) -> i32 {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("dsctl: cannot start: {why}");
+            return 2;
+        }
+    };
+    match runtime.block_on(begin(args)) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("dsctl: {why}");
+            2
+        }
+    }
+}
+
+async fn begin(args: ServeArgs) -> Result<i32, String> {
+    for (option, given) in [("--http", &args.http), ("--memcached", &args.memcached)] {
+        if given.is_some() {
+            return Err(format!("{option} is not built in yet; leave it out"));
+        }
+    }
+    let address = loopback(&args.listen).await?;
+    let data = data_folder(args.data.as_deref())?;
+    let folder = controller_folder(&data);
+    make_private(&folder).map_err(|why| format!("cannot make {}: {why}", folder.display()))?;
+    let _lock = lock(&folder)?;
+    let secret = operator_secret(&data)?;
+    let listener = TcpListener::bind(address).await.map_err(|why| {
+        format!("cannot listen on {address}: {why}; --listen 127.0.0.1:0 takes a free port")
+    })?;
+    let bound = listener.local_addr().map_err(|why| format!("cannot listen on {address}: {why}"))?;
+    let address_file = address_file(&data);
+    write_private(&address_file, format!("{bound}\n").as_bytes())
+        .map_err(|why| format!("cannot write {}: {why}", address_file.display()))?;
+    let ended = core::serve(&data, listener, secret, args.lost_after, || {
+        println!("listening on {bound}");
+        eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
+    })
+    .await;
+    let _ = std::fs::remove_file(&address_file);
+    ended
+}
+
+/// The address to listen on, which must not be reachable from other machines.
+async fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let mut found = tokio::net::lookup_host(text).await.map_err(|why| {
+        format!("`{text}` is no address to listen on ({why}); write HOST:PORT, such as {DEFAULT_ADDRESS}")
+    })?;
+    let address = found.next().ok_or_else(|| format!("`{text}` is no address"))?;
+    if !address.ip().is_loopback() || !found.all(|other| other.ip().is_loopback()) {
+        return Err(format!(
+            "{text} can be reached from other machines, and connections are not protected yet (TLS is not there): \
+             listen on loopback, such as {DEFAULT_ADDRESS}"
+        ));
+    }
+    Ok(address)
+}
+
+/// Made once; whoever can read the file is an operator.
+fn operator_secret(data: &Path) -> Result<Secret, String> {
+    let path = operator_secret_file(data);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() == 64 => Ok(Secret(text.trim().to_owned())),
+        Ok(_) => Err(format!("{} is damaged: delete it to have a new one made", path.display())),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            let secret = random_bytes()
+                .map(Secret::new)
+                .map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
+            write_private(&path, format!("{}\n", secret.0).as_bytes())
+                .map_err(|why| format!("cannot write {}: {why}", path.display()))?;
+            Ok(secret)
+        }
+        Err(why) => Err(format!("cannot read {}: {why}", path.display())),
+    }
+}
+
+fn lock(folder: &Path) -> Result<Flock<std::fs::File>, String> {
+    let path = folder.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|why| format!("cannot open {}: {why}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, why)| match why {
+        nix::errno::Errno::EWOULDBLOCK => {
+            format!("another controller uses {}: give this one its own --data", folder.display())
+        }
+        why => format!("cannot lock {}: {why}", path.display()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let check = |text, expected| assert_eq!(runtime.block_on(loopback(text)).is_ok(), expected, "{text}");
+        check("127.0.0.1:0", true);
+        check("127.1.2.3:7700", true);
+        check("[::1]:7700", true);
+        check("0.0.0.0:7700", false);
+        check("[::]:7700", false);
+        check("192.0.2.1:7700", false);
+        check("7700", false);
+        check("", false);
+    }
+}

@@ -1,0 +1,70 @@
+//! Programs with expected output beside them, and rejected programs with the diagnostics a user sees.
+//!
+//! `UPDATE=1 cargo test -p dscript-tests` rewrites what is expected; the difference is reviewed.
+
+use dscript_tests::{corpus, expect, report, root, run, text};
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// Compiles and runs one program: what it prints, what it says on stderr, and how it ends.
+fn run_program(file: &Path, scratch: &Path) -> String {
+    let image = scratch.join("program.dsb");
+    let compile = run(
+        "dsc",
+        &root(),
+        &[OsStr::new("compile"), file.as_os_str(), OsStr::new("-o"), image.as_os_str(), OsStr::new("--deny-warnings")],
+    );
+    if !compile.status.success() {
+        return format!("does not compile:\n{}", text(&compile.stderr));
+    }
+    let output = run("dsvm", scratch, &[OsStr::new("exec"), image.as_os_str()]);
+    let mut all = text(&output.stdout);
+    let errors = text(&output.stderr);
+    if !errors.is_empty() {
+        all.push_str("--- stderr\n");
+        all.push_str(&errors);
+    }
+    match output.status.code() {
+        Some(0) => {}
+        Some(code) => all.push_str(&format!("--- exit {code}\n")),
+        None => all.push_str(&format!("--- {}\n", output.status)),
+    }
+    all
+}
+
+fn run_corpus(folder: &str) {
+    let mut failures = Vec::new();
+    for file in corpus(folder, "ds") {
+        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+        let actual = run_program(&file, scratch.path());
+        expect(&file.with_extension("out"), &actual, &mut failures);
+    }
+    report(&failures);
+}
+
+#[test]
+fn programs_print_what_is_expected() {
+    run_corpus("tests/run");
+}
+
+#[test]
+fn bugs_trap_with_their_place() {
+    run_corpus("tests/trap");
+}
+
+#[test]
+fn examples_run() {
+    run_corpus("examples/run");
+}
+
+#[test]
+fn mistakes_are_reported_as_expected() {
+    let mut failures = Vec::new();
+    for file in corpus("tests/reject", "ds") {
+        let inside = file.strip_prefix(root()).expect("the corpus is in the repository");
+        let output = run("dsc", &root(), &[OsStr::new("check"), inside.as_os_str()]);
+        assert_eq!(output.status.code(), Some(1), "{} is rejected", inside.display());
+        expect(&file.with_extension("err"), &text(&output.stderr), &mut failures);
+    }
+    report(&failures);
+}

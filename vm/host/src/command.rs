@@ -1,0 +1,174 @@
+//! `Command.run`: starts a program, feeds it, and waits for it and its output.
+//!
+//! A run is over when the program has ended *and* nobody holds its output open, as `$(...)` in a shell; `timeout`
+//! bounds both. Past it the group gets TERM, after 2 seconds KILL.
+
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use dscript_interp::value::ErrorValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+
+use crate::errors;
+use crate::pipes;
+use crate::spawner::{Child, Exit, Spawn};
+use crate::state::RunState;
+
+/// Of standard output and standard error together; more is an error.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
+/// Between TERM and KILL.
+pub const GRACE_NS: i64 = 2_000_000_000;
+
+/// What is to run, as `Command` builds it.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine {
+    pub program: String,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub clear_env: bool,
+    pub dir: Option<String>,
+}
+
+/// What a program answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    pub exit_code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl CommandLine {
+    pub fn spawn(&self, streams: [Option<OwnedFd>; 3]) -> Spawn {
+        Spawn {
+            program: self.program.clone(),
+            args: self.args.clone(),
+            env: self.env.clone(),
+            clear_env: self.clear_env,
+            dir: self.dir.clone(),
+            streams,
+        }
+    }
+}
+
+/// Kills a child unless told that it is done: a cancelled wait leaves nothing behind.
+pub struct KillOnDrop(pub Option<Child>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(child) = &self.0 {
+            child.signal(libc::SIGKILL);
+        }
+    }
+}
+
+/// Runs a program to its end. Statuses in `allow` are as good as 0.
+pub async fn execute(
+    run: Rc<RunState>,
+    line: CommandLine,
+    input: Option<Vec<u8>>,
+    timeout_ns: Option<i64>,
+    allow: Vec<i64>,
+) -> Result<Output, ErrorValue> {
+    let cannot = |e: std::io::Error| errors::io(&e, &format!("cannot start `{}`", line.program));
+    let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
+    let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
+    let (stdin, stdin_theirs) = match input {
+        Some(bytes) => {
+            let (ours, theirs) = pipes::input().map_err(cannot)?;
+            (Some((ours, bytes)), Some(theirs))
+        }
+        None => (None, None),
+    };
+    let begin = run.host.monotonic();
+    let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]);
+    let child = run.children.spawn(spawn).await;
+    let child = child.map_err(|why| errors::not_started(&line.program, line.dir.as_deref(), why))?;
+    let mut guard = KillOnDrop(Some(child.clone()));
+
+    let room = Cell::new(OUTPUT_BYTES_MAX);
+    let work = async {
+        let feed = async {
+            if let Some((mut pipe, bytes)) = stdin {
+                // A program need not read what it is given.
+                let _ = pipe.write_all(&bytes).await;
+            }
+            Ok(())
+        };
+        let ended = async { Ok(child.wait().await) };
+        let (stdout, stderr, ended, ()) =
+            tokio::try_join!(collect(stdout, &room), collect(stderr, &room), ended, feed)?;
+        Ok::<_, TooMuch>((stdout, stderr, ended.0))
+    };
+    let mut work = std::pin::pin!(work);
+    let done = match timeout_ns {
+        None => work.await,
+        Some(limit) => {
+            tokio::select! {
+                biased;
+                done = &mut work => done,
+                () = run.host.sleep_until(begin.saturating_add(limit.max(0))) => {
+                    child.signal(libc::SIGTERM);
+                    tokio::select! {
+                        biased;
+                        _ = &mut work => {}
+                        () = run.sleep(GRACE_NS) => {
+                            child.signal(libc::SIGKILL);
+                            // Not the output: a process that left the group may hold it for ever.
+                            child.wait().await;
+                        }
+                    }
+                    guard.0 = None;
+                    return Err(timed_out(&line.program, limit));
+                }
+            }
+        }
+    };
+    let Ok((stdout, stderr, exit)) = done else {
+        child.signal(libc::SIGKILL);
+        child.wait().await;
+        guard.0 = None;
+        let mib = OUTPUT_BYTES_MAX >> 20;
+        return Err(errors::error("limit", format!("`{}` wrote more than {mib} MiB", line.program)));
+    };
+    guard.0 = None;
+    match exit {
+        Exit::Code(exit_code) if exit_code == 0 || allow.contains(&exit_code.into()) => {
+            Ok(Output { exit_code, stdout, stderr })
+        }
+        exit => Err(errors::ended(&line.program, exit, tail(&stderr))),
+    }
+}
+
+fn timed_out(program: &str, limit_ns: i64) -> ErrorValue {
+    let limit = std::time::Duration::from_nanos(limit_ns.max(0) as u64);
+    let mut error = errors::error("timeout", format!("`{program}` was not done after {limit:?}"));
+    error.data.push(("program".into(), program.into()));
+    error
+}
+
+/// Kept of standard error for `Error.data`.
+pub const TAIL_BYTES: usize = 8 << 10;
+
+fn tail(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.len().saturating_sub(TAIL_BYTES)..]
+}
+
+/// The limit of output was passed.
+struct TooMuch;
+
+async fn collect(mut pipe: pipe::Receiver, room: &Cell<usize>) -> Result<Vec<u8>, TooMuch> {
+    let mut all = Vec::new();
+    loop {
+        if all.capacity() - all.len() < 4096 {
+            all.reserve(all.len().max(8 << 10));
+        }
+        // An unreadable pipe has ended for our purpose.
+        let read = pipe.read_buf(&mut all).await.unwrap_or(0);
+        if read == 0 {
+            return Ok(all);
+        }
+        room.set(room.get().checked_sub(read).ok_or(TooMuch)?);
+    }
+}

@@ -1,0 +1,356 @@
+//! A started program as D-Script holds it: `Subprocess`.
+//!
+//! Standard output is a pipe that is read as `lines` asks: a program whose output nobody reads waits when the
+//! pipe is full. So that it does not wait for ever, `wait` and `waitFor` read it while nobody holds its lines, keep
+//! up to 1 MiB for a later reader and drop the rest; and when the body of the task and all of its callbacks are
+//! over, everything is dropped. Standard input is a pipe unless input was given; it ends with `closeInput`, with
+//! `wait`, and when nobody is left who could write. Standard error is always read, and its end kept for `error`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use dscript_interp::value::{ErrorValue, Resource};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::Mutex;
+
+use crate::command::{CommandLine, KillOnDrop, TAIL_BYTES};
+use crate::errors;
+use crate::lines::Lines;
+use crate::pipes;
+use crate::signals;
+use crate::spawner::{Child, Exit};
+use crate::state::{RunState, Trouble, report};
+
+/// Kept for a later reader while a `wait` reads.
+const HELD_BYTES_MAX: usize = 1 << 20;
+/// `kill` waits this long for what SIGKILL ends at once, unless the system is stuck.
+const KILLED_NS: i64 = 5_000_000_000;
+/// What `wait` gives for a program that is not there, and for one that could not be started, as in a shell.
+const NOT_FOUND: i64 = 127;
+const NOT_STARTED: i64 = 126;
+
+/// A handle; in error when it has an `error`.
+pub struct Process {
+    name: String,
+    child: Option<Child>,
+    /// Why it is in error, other than by how it ended.
+    failed: RefCell<Option<ErrorValue>>,
+    stdin: RefCell<Option<Rc<Mutex<pipe::Sender>>>>,
+    stdout: Rc<Lines>,
+    /// Whether something that goes on without the program reads its output.
+    taken: Cell<bool>,
+    stderr: Rc<Tail>,
+    /// Hears what puts the handle in error while nobody may be looking.
+    trouble: Trouble,
+    /// The `within` regions it was started in.
+    regions: Vec<u64>,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Subprocess({}, {})", self.name, self.pid())
+    }
+}
+
+impl Resource for Process {
+    fn is_idle(&self) -> bool {
+        !self.is_running()
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// What a subprocess is started with.
+pub struct Start {
+    pub line: CommandLine,
+    /// `None` leaves standard input open for `write`.
+    pub input: Option<Vec<u8>>,
+    pub regions: Vec<u64>,
+}
+
+impl Process {
+    /// Starts a program; one that cannot be started is a handle in error. Dropping the future kills it.
+    pub async fn start(run: Rc<RunState>, start: Start) -> Rc<Process> {
+        let name = start.line.program.clone();
+        match Self::try_start(&run, start).await {
+            Ok(process) => process,
+            Err(error) => run.in_error(&name, error),
+        }
+    }
+
+    /// A handle of something that never ran; `RunState::in_error` also reports it.
+    pub fn in_error(name: impl Into<String>, error: ErrorValue, trouble: Trouble) -> Rc<Process> {
+        Rc::new(Process {
+            name: name.into(),
+            child: None,
+            failed: RefCell::new(Some(error)),
+            stdin: RefCell::new(None),
+            stdout: Rc::new(Lines::new(None)),
+            taken: Cell::new(false),
+            stderr: Rc::default(),
+            trouble,
+            regions: Vec::new(),
+        })
+    }
+
+    /// As `start`, with the error by itself.
+    pub async fn try_start(run: &RunState, start: Start) -> Result<Rc<Process>, ErrorValue> {
+        let Start { line, input, regions } = start;
+        let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.program));
+        let (stdin, stdin_theirs) = match &input {
+            Some(bytes) if bytes.is_empty() => (None, None),
+            _ => pipes::input().map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(cannot)?,
+        };
+        let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
+        let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
+        let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]);
+        let child = run.children.spawn(spawn).await;
+        let child = child.map_err(|why| errors::not_started(&line.program, line.dir.as_deref(), why))?;
+        let stdin = match (stdin, input) {
+            (Some(stdin), Some(bytes)) => {
+                tokio::task::spawn_local(feed(stdin, bytes));
+                None
+            }
+            (stdin, _) => stdin.map(|stdin| Rc::new(Mutex::new(stdin))),
+        };
+        let tail = Rc::new(Tail { pipe: Some(stderr), bytes: RefCell::default() });
+        tokio::task::spawn_local(Tail::read(tail.clone()));
+        let process = Rc::new(Process {
+            name: line.program,
+            child: Some(child),
+            failed: RefCell::new(None),
+            stdin: RefCell::new(stdin),
+            stdout: Rc::new(Lines::new(Some(stdout))),
+            taken: Cell::new(false),
+            stderr: tail,
+            trouble: run.trouble.clone(),
+            regions,
+        });
+        run.remember(process.clone());
+        Ok(process)
+    }
+
+    /// 0 when it was never started.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::pid)
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| child.exit().is_none())
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        self.child.as_ref()?.exit().map(|(exit, _)| exit)
+    }
+
+    /// Never waits: nothing is wrong with a program that runs.
+    pub fn is_error(&self) -> bool {
+        self.failed.borrow().is_some() || self.exit().is_some_and(|exit| exit != Exit::Code(0))
+    }
+
+    pub fn error(&self) -> Option<ErrorValue> {
+        if let Some(error) = &*self.failed.borrow() {
+            return Some(error.clone());
+        }
+        match self.exit()? {
+            Exit::Code(0) => None,
+            exit => Some(errors::ended(&self.name, exit, &self.stderr.now())),
+        }
+    }
+
+    /// Puts the handle in error, unless it is already, and ends the program.
+    pub fn fail(&self, error: ErrorValue) {
+        if !self.is_error() {
+            let _ = self.trouble.send(report(&self.name, &error));
+            *self.failed.borrow_mut() = Some(error);
+        }
+        self.kill_now();
+    }
+
+    pub fn regions(&self) -> &[u64] {
+        &self.regions
+    }
+
+    /// Its lines; the same stream for all who ask.
+    pub fn lines(&self) -> Rc<Lines> {
+        self.stdout.clone()
+    }
+
+    /// Its lines, for someone who goes on to read them when the program no longer can.
+    pub fn take_lines(&self) -> Rc<Lines> {
+        self.taken.set(true);
+        self.stdout.clone()
+    }
+
+    /// SIGKILL to the whole group; nothing for one that has ended or never ran.
+    pub fn kill_now(&self) {
+        if let Some(child) = &self.child {
+            child.signal(libc::SIGKILL);
+        }
+    }
+
+    /// As `kill_now`, and waits until it is gone.
+    pub async fn kill(self: Rc<Self>, run: Rc<RunState>) {
+        self.kill_now();
+        if let Some(child) = &self.child {
+            tokio::select! {
+                biased;
+                _ = child.wait() => {}
+                () = run.sleep(KILLED_NS) => {}
+            }
+        }
+    }
+
+    /// Sends a signal to the whole group.
+    pub fn signal(&self, name: &str) -> Result<(), ErrorValue> {
+        let Some(signal) = signals::number(name) else {
+            return Err(errors::error("EINVAL", format!("there is no signal `{name}`; for example: TERM, HUP, USR1")));
+        };
+        match &self.child {
+            None => Err(self.error().unwrap_or_else(|| errors::os(libc::ESRCH, &self.name))),
+            Some(child) if child.exit().is_none() => {
+                child.signal(signal);
+                Ok(())
+            }
+            Some(_) => Err(errors::error("ESRCH", format!("`{}` has ended", self.name))),
+        }
+    }
+
+    /// Its status; 128 and the signal for one that was killed.
+    pub async fn wait(self: Rc<Self>) -> i64 {
+        self.close_input();
+        match self.ended().await {
+            Some(Exit::Code(code)) => code.into(),
+            Some(Exit::Signal(signal)) => 128 + i64::from(signal),
+            Some(Exit::Lost) => 128 + i64::from(libc::SIGKILL),
+            None => match self.failed.borrow().as_ref().map(|error| error.code.as_str()) {
+                Some("ENOENT") => NOT_FOUND,
+                _ => NOT_STARTED,
+            },
+        }
+    }
+
+    /// Whether it ends within the time.
+    pub async fn wait_for(self: Rc<Self>, run: Rc<RunState>, nanoseconds: i64) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.ended() => true,
+            () = run.sleep(nanoseconds) => false,
+        }
+    }
+
+    /// Waits for the end, reading the output meanwhile where nobody else may.
+    async fn ended(&self) -> Option<Exit> {
+        let child = self.child.as_ref()?;
+        let reading = async {
+            if Rc::strong_count(&self.stdout) == 1 {
+                self.stdout.drain(HELD_BYTES_MAX).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            (exit, _) = child.wait() => Some(exit),
+            () = reading => None,
+        }
+    }
+
+    /// Waits for the end when nobody of the program is left to read or write, or to see how it ends.
+    pub async fn run_out(&self) {
+        self.close_input();
+        let known = self.is_error();
+        if let Some(child) = &self.child {
+            tokio::select! {
+                biased;
+                _ = child.wait() => {}
+                () = async {
+                    if !self.taken.get() {
+                        self.stdout.drain(0).await;
+                    }
+                    std::future::pending().await
+                } => {}
+            }
+        }
+        if !known
+            && self.failed.borrow().is_none()
+            && let Some(error) = self.error()
+        {
+            let _ = self.trouble.send(report(&self.name, &error));
+        }
+    }
+
+    /// Waits until all is written. A program that reads no more is an error.
+    pub async fn write(self: Rc<Self>, text: String) -> Result<(), ErrorValue> {
+        let stdin = self.stdin.borrow().clone();
+        let Some(stdin) = stdin else {
+            return Err(match self.error() {
+                Some(error) if self.child.is_none() => error,
+                _ => errors::error("EPIPE", format!("the input of `{}` is closed", self.name)),
+            });
+        };
+        let written = stdin.lock().await.write_all(text.as_bytes()).await;
+        written.map_err(|e| errors::io(&e, &format!("writing to `{}`", self.name)))
+    }
+
+    /// Ends its input once what is being written is written.
+    pub fn close_input(&self) {
+        self.stdin.borrow_mut().take();
+    }
+
+    /// Kills it unless what uses it comes to a good end.
+    pub fn guard(&self) -> KillOnDrop {
+        KillOnDrop(self.child.clone())
+    }
+}
+
+async fn feed(mut stdin: pipe::Sender, bytes: Vec<u8>) {
+    // A program need not read what it is given.
+    let _ = stdin.write_all(&bytes).await;
+}
+
+/// The end of a stream that is always read.
+#[derive(Debug, Default)]
+struct Tail {
+    pipe: Option<pipe::Receiver>,
+    bytes: RefCell<VecDeque<u8>>,
+}
+
+impl Tail {
+    async fn read(self: Rc<Self>) {
+        while let Some(pipe) = &self.pipe {
+            if pipe.readable().await.is_err() || !self.take_all() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes what is there; whether more may come.
+    fn take_all(&self) -> bool {
+        let Some(pipe) = &self.pipe else { return false };
+        let mut chunk = [0; 4096];
+        // As much as a pipe holds: a writer without pause must not hold us here.
+        for _ in 0..16 {
+            match pipe.try_read(&mut chunk) {
+                Ok(0) => return false,
+                Ok(read) => {
+                    let mut bytes = self.bytes.borrow_mut();
+                    bytes.extend(&chunk[..read]);
+                    let surplus = bytes.len().saturating_sub(TAIL_BYTES);
+                    bytes.drain(..surplus);
+                }
+                Err(e) => return matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+            }
+        }
+        true
+    }
+
+    fn now(&self) -> Vec<u8> {
+        self.take_all();
+        self.bytes.borrow().iter().copied().collect()
+    }
+}

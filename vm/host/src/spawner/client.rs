@@ -1,0 +1,396 @@
+//! The owner's side: one keeper for each run that starts programs, over the tokio runtime of the run's thread.
+//!
+//! Nothing is started before the first program is. A [`Children`] belongs to the thread, and to the `LocalSet`,
+//! of its run; only the socket to the guardian is shared by the process, and used under a lock.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Notify, oneshot, watch};
+
+pub use super::wire::Stage;
+use super::wire::{self, Reply, SpawnHeader};
+use super::{MARK, sys, tree};
+
+/// A program to start.
+#[derive(Debug, Default)]
+pub struct Spawn {
+    /// Looked for in the owner's PATH unless it holds a slash.
+    pub program: String,
+    pub args: Vec<String>,
+    /// On top of the owner's environment, unless that is cleared.
+    pub env: Vec<(String, String)>,
+    pub clear_env: bool,
+    pub dir: Option<String>,
+    /// Standard input, output and error; `None` is /dev/null.
+    pub streams: [Option<OwnedFd>; 3],
+}
+
+/// Why a program was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpawnError {
+    pub errno: i32,
+    /// What the error is about.
+    pub stage: Stage,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+    /// The spawner died, and the child with it.
+    Lost,
+}
+
+/// What a child and the descendants it waited for used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub user_us: u64,
+    pub system_us: u64,
+    pub resident_bytes: u64,
+}
+
+/// The programs of one run.
+#[derive(Clone)]
+pub struct Children(Rc<RefCell<Option<Rc<Link>>>>);
+
+/// A started program. Dropping it neither ends nor forgets the program.
+#[derive(Clone)]
+pub struct Child {
+    link: Rc<Link>,
+    pid: u32,
+    exit: watch::Receiver<Option<(Exit, Usage)>>,
+}
+
+struct Link {
+    socket: AsyncFd<OwnedFd>,
+    /// What the socket did not take at once.
+    unsent: RefCell<VecDeque<(Vec<u8>, Vec<OwnedFd>)>>,
+    pushed: Notify,
+    next_id: Cell<u32>,
+    table: RefCell<HashMap<u32, Entry>>,
+    /// Whether the keeper is gone.
+    gone: watch::Sender<bool>,
+}
+
+struct Entry {
+    started: Option<oneshot::Sender<Result<u32, SpawnError>>>,
+    pid: u32,
+    exit: watch::Sender<Option<(Exit, Usage)>>,
+}
+
+impl Default for Children {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Children {
+    pub fn new() -> Self {
+        Children(Rc::new(RefCell::new(None)))
+    }
+
+    /// Starts a program; it runs when this returns. Dropping the future kills what it may have started.
+    pub async fn spawn(&self, spawn: Spawn) -> Result<Child, SpawnError> {
+        let refused = |errno| SpawnError { errno, stage: Stage::Request };
+        let link = self.link().map_err(|e| refused(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let id = link.next_id.get();
+        link.next_id.set(id.wrapping_add(1));
+        let (packet, fds) = encode(spawn, id).map_err(refused)?;
+        let (started, wait) = oneshot::channel();
+        let (exit, exit_seen) = watch::channel(None);
+        link.table.borrow_mut().insert(id, Entry { started: Some(started), pid: 0, exit });
+        link.post(packet, fds);
+        match wait.await {
+            Ok(result) => result.map(|pid| Child { link, pid, exit: exit_seen }),
+            Err(_) => Err(refused(libc::EPIPE)),
+        }
+    }
+
+    /// Kills all that is left, descendants of every kind included, and returns when it is gone.
+    pub async fn close(&self) {
+        let link = self.0.borrow_mut().take();
+        if let Some(link) = link {
+            link.shut_down();
+            let _ = link.gone.subscribe().wait_for(|gone| *gone).await;
+        }
+    }
+
+    /// As `close`, without waiting.
+    pub fn abandon(&self) {
+        if let Some(link) = self.0.borrow_mut().take() {
+            link.shut_down();
+        }
+    }
+
+    /// The keeper; asked for anew when the last one was killed.
+    fn link(&self) -> io::Result<Rc<Link>> {
+        let mut held = self.0.borrow_mut();
+        match &*held {
+            Some(link) if !*link.gone.borrow() => Ok(link.clone()),
+            _ => {
+                let link = Link::open()?;
+                *held = Some(link.clone());
+                Ok(link)
+            }
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.0) == 1 {
+            self.abandon();
+        }
+    }
+}
+
+impl Child {
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn exit(&self) -> Option<(Exit, Usage)> {
+        *self.exit.borrow()
+    }
+
+    pub async fn wait(&self) -> (Exit, Usage) {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.unwrap_or((Exit::Lost, Usage::default())),
+            Err(_) => (Exit::Lost, Usage::default()),
+        }
+    }
+
+    /// Signals the whole process group, also when the child itself has ended; SIGKILL reaches descendants outside the
+    /// group too.
+    pub fn signal(&self, signal: i32) {
+        self.link.signal(self.pid, signal);
+    }
+}
+
+impl Link {
+    fn open() -> io::Result<Rc<Link>> {
+        let socket = connect()?;
+        let link = Rc::new(Link {
+            // SAFETY: an owned descriptor stays the same and open until it is dropped with the registration.
+            socket: unsafe { AsyncFd::register(socket)? },
+            unsent: RefCell::default(),
+            pushed: Notify::new(),
+            next_id: Cell::new(1),
+            table: RefCell::default(),
+            gone: watch::Sender::new(false),
+        });
+        tokio::task::spawn_local(link.clone().carry());
+        Ok(link)
+    }
+
+    fn signal(&self, pid: u32, signal: i32) {
+        if let Ok(signal) = u8::try_from(signal) {
+            self.post(wire::encode_signal(pid, signal).to_vec(), Vec::new());
+        }
+    }
+
+    /// Sends a packet now, or after those that wait.
+    fn post(&self, packet: Vec<u8>, fds: Vec<OwnedFd>) {
+        let mut unsent = self.unsent.borrow_mut();
+        unsent.push_back((packet, fds));
+        if unsent.len() == 1 && self.flush(&mut unsent).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
+            self.pushed.notify_one();
+        }
+    }
+
+    /// Sends until the socket takes no more. A dead keeper shows when reading.
+    fn flush(&self, unsent: &mut VecDeque<(Vec<u8>, Vec<OwnedFd>)>) -> io::Result<()> {
+        while let Some((packet, fds)) = unsent.front() {
+            let raw: Vec<_> = fds.iter().map(|fd| fd.as_raw_fd()).collect();
+            match sys::send(self.socket.get_ref().as_fd(), &[IoSlice::new(packet)], &raw) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
+                _ => unsent.pop_front(),
+            };
+        }
+        Ok(())
+    }
+
+    fn shut_down(&self) {
+        // SAFETY: plain numbers; the descriptor is ours.
+        unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_WR) };
+    }
+
+    /// Carries packets until the keeper is gone.
+    async fn carry(self: Rc<Self>) {
+        loop {
+            let sending = async {
+                loop {
+                    if self.unsent.borrow().is_empty() {
+                        self.pushed.notified().await;
+                    }
+                    let sent = self
+                        .socket
+                        .async_io(Interest::WRITABLE, |_| self.flush(&mut self.unsent.borrow_mut()))
+                        .await;
+                    if sent.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            };
+            let mut buffer = [0; wire::REPLY];
+            let receiving = self.socket.async_io(Interest::READABLE, |socket| {
+                sys::receive(socket.as_fd(), &mut buffer, &mut Vec::new())
+            });
+            let received = tokio::select! {
+                biased;
+                received = receiving => received,
+                () = sending => continue,
+            };
+            match received.ok().filter(|length| *length > 0).and_then(|length| Reply::decode(&buffer[..length])) {
+                Some(reply) => self.take(reply),
+                None => break,
+            }
+        }
+        self.gone.send_replace(true);
+        for (_, entry) in self.table.borrow_mut().drain() {
+            // The parent-death signal and the guardian do this too; a group is in nobody else's hands for so long.
+            tree::kill_group(entry.pid, libc::SIGKILL);
+            entry.exit.send_replace(Some((Exit::Lost, Usage::default())));
+        }
+    }
+
+    fn take(&self, reply: Reply) {
+        let mut table = self.table.borrow_mut();
+        match reply {
+            Reply::Started { id, pid } => {
+                let Some(entry) = table.get_mut(&id) else { return };
+                entry.pid = pid;
+                let heard = entry.started.take().is_some_and(|started| started.send(Ok(pid)).is_ok());
+                if !heard {
+                    drop(table);
+                    self.signal(pid, libc::SIGKILL);
+                }
+            }
+            Reply::Failed { id, errno, stage } => {
+                if let Some(started) = table.remove(&id).and_then(|entry| entry.started) {
+                    let _ = started.send(Err(SpawnError { errno, stage }));
+                }
+            }
+            Reply::Ended { id, status, user_us, system_us, resident_bytes } => {
+                let Some(entry) = table.remove(&id) else { return };
+                let exit = if libc::WIFSIGNALED(status) {
+                    Exit::Signal(libc::WTERMSIG(status))
+                } else {
+                    Exit::Code(libc::WEXITSTATUS(status))
+                };
+                entry.exit.send_replace(Some((exit, Usage { user_us, system_us, resident_bytes })));
+            }
+        }
+    }
+}
+
+/// The packet of a spawn with the descriptors to attach.
+fn encode(spawn: Spawn, id: u32) -> Result<(Vec<u8>, Vec<OwnedFd>), i32> {
+    let mut header = SpawnHeader {
+        flags: if spawn.clear_env { wire::CLEAR_ENV } else { 0 },
+        streams: 0,
+        id,
+        argc: u32::try_from(spawn.args.len()).ok().and_then(|n| n.checked_add(1)).ok_or(libc::E2BIG)?,
+        envc: u32::try_from(spawn.env.len()).map_err(|_| libc::E2BIG)?,
+    };
+    if spawn.env.iter().any(|(name, _)| name.is_empty() || name.contains('=')) {
+        return Err(libc::EINVAL);
+    }
+    let mut packet = vec![0; wire::HEADER];
+    let mut add = |parts: &[&str]| {
+        for part in parts {
+            if part.contains('\0') {
+                return Err(libc::EINVAL);
+            }
+            packet.extend_from_slice(part.as_bytes());
+        }
+        packet.push(0);
+        if packet.len() > wire::STRINGS_MAX { Err(libc::E2BIG) } else { Ok(()) }
+    };
+    add(&[&spawn.program])?;
+    spawn.args.iter().try_for_each(|arg| add(&[arg]))?;
+    spawn.env.iter().try_for_each(|(name, value)| add(&[name, "=", value]))?;
+    if let Some(dir) = &spawn.dir {
+        header.flags |= wire::HAS_DIR;
+        add(&[dir])?;
+    }
+    let mut fds = Vec::new();
+    for (n, stream) in spawn.streams.into_iter().enumerate() {
+        if let Some(fd) = stream {
+            header.streams |= 1 << n;
+            fds.push(fd);
+        }
+    }
+    if packet.len() - wire::HEADER > wire::INLINE_MAX {
+        header.flags |= wire::IN_FILE;
+        let file = sys::memory_file(&packet[wire::HEADER..]);
+        fds.push(file.map_err(|e| e.raw_os_error().unwrap_or(libc::EIO))?);
+        packet.truncate(wire::HEADER);
+    }
+    packet[..wire::HEADER].copy_from_slice(&header.encode());
+    Ok((packet, fds))
+}
+
+/// The guardian of this process.
+struct Guardian {
+    socket: OwnedFd,
+    process: std::process::Child,
+}
+
+static GUARDIAN: Mutex<Option<Guardian>> = Mutex::new(None);
+
+/// A socket to a new keeper; starts the guardian when there is none that lives.
+fn connect() -> io::Result<OwnedFd> {
+    let mut held = GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (ours, theirs) = sys::packet_pair()?;
+    if let Some(guardian) = &mut *held {
+        match guardian.hand(&theirs) {
+            Ok(()) => return Ok(ours),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
+            Err(_) => {
+                // It closed its socket, so it is dead or about to be.
+                let _ = guardian.process.wait();
+            }
+        }
+    }
+    *held = None;
+    let guardian = held.insert(Guardian::start()?);
+    guardian.hand(&theirs)?;
+    Ok(ours)
+}
+
+impl Guardian {
+    fn start() -> io::Result<Guardian> {
+        let (socket, theirs) = sys::packet_pair()?;
+        let process = Command::new("/proc/self/exe")
+            .arg0("dscript-spawner")
+            .arg(MARK)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Guardian { socket, process })
+    }
+
+    fn hand(&self, socket: &OwnedFd) -> io::Result<()> {
+        sys::send(self.socket.as_fd(), &[IoSlice::new(&[1])], &[socket.as_raw_fd()])
+    }
+}
+
+/// Pids of the guardian, for tests that kill it.
+#[cfg(test)]
+pub(super) fn guardian_pid() -> Option<u32> {
+    GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|g| g.process.id())
+}

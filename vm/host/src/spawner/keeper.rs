@@ -1,0 +1,164 @@
+//! The keeper of one run: starts its programs, tells how they end, and leaves none of them behind.
+
+use std::collections::HashMap;
+use std::io::{IoSlice, Read, Seek};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use super::launch::Launcher;
+use super::wire::{self, Reply, Request, SpawnHeader, Stage};
+use super::{sys, tree};
+
+struct Keeper {
+    socket: OwnedFd,
+    launcher: Launcher,
+    /// Children that were not reaped yet, by pid, with the id of their request.
+    living: HashMap<u32, u32>,
+}
+
+/// Never returns; `guardian` is the process that forked this one.
+pub fn run(socket: OwnedFd, guardian: u32) -> ! {
+    if let Some((mut keeper, signals)) = Keeper::begin(socket, guardian) {
+        keeper.serve(&signals);
+        keeper.kill_all(&signals);
+    }
+    // SAFETY: leaves at once; nothing here needs to be unwound or flushed.
+    unsafe { libc::_exit(0) }
+}
+
+impl Keeper {
+    fn begin(socket: OwnedFd, guardian: u32) -> Option<(Keeper, OwnedFd)> {
+        sys::become_reaper(c"dscript-keeper");
+        let signals = sys::signal_fd(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP]).ok()?;
+        // SAFETY: plain numbers.
+        let parent = unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong);
+            libc::getppid()
+        };
+        // The guardian may have died before the request above.
+        if u32::try_from(parent).ok() != Some(guardian) {
+            return None;
+        }
+        Some((Keeper { socket, launcher: Launcher::new(), living: HashMap::new() }, signals))
+    }
+
+    /// Until the owner closes its end or the guardian dies.
+    fn serve(&mut self, signals: &OwnedFd) {
+        let mut buffer = vec![0; wire::HEADER + wire::INLINE_MAX];
+        let mut fds = Vec::with_capacity(sys::FDS_MAX);
+        loop {
+            let ready = sys::poll([self.socket.as_fd(), signals.as_fd()], None);
+            if ready[1] {
+                while let Some(signal) = sys::next_signal(signals.as_fd()) {
+                    if signal != libc::SIGCHLD {
+                        return;
+                    }
+                }
+                self.reap();
+            }
+            if ready[0] {
+                let length = match sys::receive(self.socket.as_fd(), &mut buffer, &mut fds) {
+                    Ok(0) | Err(_) => return,
+                    Ok(length) => length,
+                };
+                match Request::decode(&buffer[..length]) {
+                    Some(Request::Spawn(header)) => {
+                        let reply = self.spawn(header, &buffer[wire::HEADER..length], &mut fds);
+                        self.tell(reply);
+                    }
+                    Some(Request::Signal { pid, signal }) => self.signal(pid, signal.into()),
+                    None => return,
+                }
+                fds.clear();
+            }
+        }
+    }
+
+    fn spawn(&mut self, header: SpawnHeader, inline: &[u8], fds: &mut Vec<OwnedFd>) -> Reply {
+        let id = header.id;
+        let refused = |errno| Reply::Failed { id, errno, stage: Stage::Request };
+        let mut held = Vec::new();
+        let strings = if header.flags & wire::IN_FILE == 0 {
+            inline
+        } else {
+            let Some(file) = fds.pop() else { return refused(libc::EPROTO) };
+            let mut file = std::fs::File::from(file);
+            if file.rewind().and_then(|()| file.read_to_end(&mut held)).is_err() {
+                return refused(libc::EIO);
+            }
+            &held
+        };
+        let mut passed = fds.iter();
+        let mut streams = [None; 3];
+        for (n, stream) in streams.iter_mut().enumerate() {
+            if header.streams & (1 << n) != 0 {
+                match passed.next() {
+                    Some(fd) => *stream = Some(fd.as_raw_fd()),
+                    None => return refused(libc::EPROTO),
+                }
+            }
+        }
+        match self.launcher.launch(&header, strings, streams) {
+            Ok(pid) => {
+                self.living.insert(pid, id);
+                Reply::Started { id, pid }
+            }
+            Err((errno, stage)) => Reply::Failed { id, errno, stage },
+        }
+    }
+
+    fn signal(&self, pid: u32, signal: libc::c_int) {
+        if self.living.contains_key(&pid) {
+            // A child that was not reaped holds its pid and the id of its group, so this hits no stranger.
+            let below = if signal == libc::SIGKILL { tree::descendants(pid) } else { Vec::new() };
+            tree::kill_group(pid, signal);
+            below.into_iter().for_each(|pid| tree::kill(pid, signal));
+        } else {
+            // The child is gone, others of its group may be left; only descendants of ours can be meant.
+            for member in tree::descendants(std::process::id()) {
+                if tree::group_of(member) == Some(pid) {
+                    tree::kill(member, signal);
+                }
+            }
+        }
+    }
+
+    /// Collects the dead, and says whether there is any child left.
+    fn reap(&mut self) -> bool {
+        loop {
+            let mut status = 0;
+            // SAFETY: both results live until the call is over; rusage is plain data.
+            let (pid, usage) = unsafe {
+                let mut usage = std::mem::zeroed::<libc::rusage>();
+                (libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage), usage)
+            };
+            if pid <= 0 {
+                return pid == 0;
+            }
+            let Some(id) = self.living.remove(&(pid as u32)) else { continue };
+            let micros = |t: libc::timeval| (t.tv_sec as u64) * 1_000_000 + t.tv_usec as u64;
+            self.tell(Reply::Ended {
+                id,
+                status,
+                user_us: micros(usage.ru_utime),
+                system_us: micros(usage.ru_stime),
+                resident_bytes: (usage.ru_maxrss as u64) << 10,
+            });
+        }
+    }
+
+    fn tell(&self, reply: Reply) {
+        // An owner that is gone shows at the next receive.
+        let _ = sys::send(self.socket.as_fd(), &[IoSlice::new(&reply.encode())], &[]);
+    }
+
+    /// Ends when no descendant is left: those of a killed process come to us and are next.
+    fn kill_all(&mut self, signals: &OwnedFd) {
+        let me = std::process::id();
+        while self.reap() {
+            self.living.keys().for_each(|group| tree::kill_group(*group, libc::SIGKILL));
+            tree::descendants(me).into_iter().for_each(|pid| tree::kill(pid, libc::SIGKILL));
+            sys::poll([signals.as_fd()], Some(20));
+            while sys::next_signal(signals.as_fd()).is_some() {}
+        }
+    }
+}

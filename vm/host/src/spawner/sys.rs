@@ -1,0 +1,127 @@
+//! The few system calls that the spawner's processes share: packets with descriptors, signals as a descriptor.
+
+use std::ffi::CStr;
+use std::io;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+};
+
+/// Descriptors of one packet: three standard streams and a memory file.
+pub const FDS_MAX: usize = 4;
+
+/// A connection: the owner's end, which never blocks, and the helper's, which does.
+pub fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    // SAFETY: plain numbers; the descriptor is ours.
+    match unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } {
+        0 => Ok((ours, theirs)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sends one packet; never raises SIGPIPE.
+pub fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>], fds: &[RawFd]) -> io::Result<()> {
+    let rights = [ControlMessage::ScmRights(fds)];
+    let control = if fds.is_empty() { &[][..] } else { &rights[..] };
+    loop {
+        match sendmsg::<()>(socket.as_raw_fd(), parts, control, MsgFlags::MSG_NOSIGNAL, None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Receives one packet into `buffer`, descriptors into `fds`; 0 bytes is the end of the stream.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut control = nix::cmsg_space!([RawFd; FDS_MAX]);
+    let mut parts = [IoSliceMut::new(buffer)];
+    loop {
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            Ok(message) => {
+                for control in message.cmsgs()? {
+                    if let ControlMessageOwned::ScmRights(received) = control {
+                        // SAFETY: the kernel just made these descriptors for us, and nobody else knows them.
+                        fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                    }
+                }
+                return Ok(message.bytes);
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Every signal handled as the system starts a process with.
+pub fn default_signals() {
+    // The kernel's `struct sigaction`, all zero: SIG_DFL, no flags. The C library's function refuses two signals
+    // that it keeps for itself, and that may have been inherited as ignored.
+    let default = [0u64; 4];
+    for signal in 1..=64 as libc::c_int {
+        // SAFETY: SIG_DFL runs no code of ours; numbers that cannot be set are refused, which is fine.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize) };
+    }
+}
+
+/// Blocks `signals` and reads them from a non-blocking descriptor.
+pub fn signal_fd(signals: &[libc::c_int]) -> io::Result<OwnedFd> {
+    // SAFETY: `set` is initialised by sigemptyset before use, and outlives the calls.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        for signal in signals {
+            libc::sigaddset(&mut set, *signal);
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
+        let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
+}
+
+/// The next signal that came, if any.
+pub fn next_signal(fd: BorrowedFd<'_>) -> Option<libc::c_int> {
+    // SAFETY: the kernel fills in at most the size given; the structure is plain data.
+    unsafe {
+        let mut info = std::mem::zeroed::<libc::signalfd_siginfo>();
+        let size = size_of::<libc::signalfd_siginfo>();
+        let got = libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size);
+        (got == size as isize).then_some(info.ssi_signo as libc::c_int)
+    }
+}
+
+/// Waits until one of the descriptors is readable or hung up; `None` waits without end.
+pub fn poll<const N: usize>(fds: [BorrowedFd<'_>; N], timeout_ms: Option<i32>) -> [bool; N] {
+    let mut entries = fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+    // SAFETY: `entries` is an array of N initialised entries.
+    unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, timeout_ms.unwrap_or(-1)) };
+    entries.map(|entry| entry.revents != 0)
+}
+
+/// Prepares a process that looks after others: its name, and orphans below it become its children.
+pub fn become_reaper(name: &CStr) {
+    // SAFETY: both calls take plain numbers or a C string that outlives them.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, name.as_ptr());
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong);
+    }
+}
+
+/// A memory file with `parts` in it.
+pub fn memory_file(parts: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::Write;
+    // SAFETY: the name is a C string; the descriptor is ours alone.
+    let fd = unsafe { libc::memfd_create(c"request".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(parts)?;
+    Ok(file.into())
+}

@@ -1,0 +1,89 @@
+//! Which processes descend from a process, as /proc tells.
+
+use std::fs;
+use std::io::Read;
+
+/// All living or dead-but-not-reaped descendants of `pid`, parents first.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut all = children(pid);
+    let mut next = 0;
+    while next < all.len() {
+        let more = children(all[next]);
+        all.extend(more);
+        next += 1;
+    }
+    all
+}
+
+/// The children of `pid`; empty when it is gone.
+pub fn children(pid: u32) -> Vec<u32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut all = Vec::new();
+    for thread in threads.flatten() {
+        let mut text = String::new();
+        match fs::File::open(thread.path().join("children")).and_then(|mut f| f.read_to_string(&mut text)) {
+            Ok(_) => all.extend(text.split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok())),
+            // Kernels without CONFIG_PROC_CHILDREN, or a thread that just ended.
+            Err(_) => return scan(pid),
+        }
+    }
+    all
+}
+
+/// The children of `pid` by asking every process for its parent.
+fn scan(pid: u32) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| parent(*id) == Some(pid)).collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, parentheses and non-UTF-8 included.
+    let end = stat.iter().rposition(|b| *b == b')')?;
+    let mut fields = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace();
+    fields.nth(1)?.parse().ok()
+}
+
+/// Sends a signal to one process; processes that are gone do not matter.
+pub fn kill(pid: u32, signal: libc::c_int) {
+    if let Ok(pid) = libc::pid_t::try_from(pid)
+        && pid > 1
+    {
+        // SAFETY: plain numbers.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
+/// Sends a signal to a process group.
+pub fn kill_group(group: u32, signal: libc::c_int) {
+    if let Ok(group) = libc::pid_t::try_from(group)
+        && group > 1
+    {
+        // SAFETY: plain numbers.
+        unsafe { libc::kill(-group, signal) };
+    }
+}
+
+pub fn group_of(pid: u32) -> Option<u32> {
+    // SAFETY: plain numbers.
+    let group = unsafe { libc::getpgid(libc::pid_t::try_from(pid).ok()?) };
+    u32::try_from(group).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_see_a_child() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().expect("sleep (coreutils)");
+        let me = std::process::id();
+        assert_eq!(parent(child.id()), Some(me));
+        assert!(scan(me).contains(&child.id()));
+        assert!(children(me).contains(&child.id()));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        assert!(!children(me).contains(&child.id()));
+    }
+}

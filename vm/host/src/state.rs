@@ -1,0 +1,94 @@
+//! What the natives of one run share: its children, its pools, its clock.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use dscript_interp::Host;
+use dscript_interp::value::ErrorValue;
+use tokio::sync::mpsc;
+
+use crate::pool::Pools;
+use crate::process::Process;
+use crate::spawner::Children;
+
+/// The state of one run, as `OutsideCall::host` gives it to natives.
+pub struct RunState {
+    pub children: Children,
+    pub pools: Arc<dyn Pools>,
+    /// The only clock.
+    pub host: Rc<dyn Host>,
+    /// Whether the program has reached outside, so that `undo` has something to undo.
+    pub reached: Cell<bool>,
+    /// For what goes wrong beside the body.
+    pub trouble: Trouble,
+    processes: RefCell<Vec<Rc<Process>>>,
+    /// Length of `processes` at which those that ended are forgotten.
+    prune_at: Cell<usize>,
+}
+
+/// Takes reports for the log of the run.
+pub type Trouble = mpsc::UnboundedSender<String>;
+
+/// How an error of a subprocess reads in the log.
+pub fn report(program: &str, error: &ErrorValue) -> String {
+    format!("subprocess {program}: {}: {}", error.code, error.message)
+}
+
+/// Fewer are not worth a look.
+const PRUNE_MIN: usize = 16;
+
+impl RunState {
+    pub fn new(pools: Arc<dyn Pools>, host: Rc<dyn Host>, trouble: Trouble) -> Rc<Self> {
+        Rc::new(Self {
+            children: Children::new(),
+            pools,
+            host,
+            reached: Cell::new(false),
+            trouble,
+            processes: RefCell::default(),
+            prune_at: Cell::new(PRUNE_MIN),
+        })
+    }
+
+    /// A handle of something that could not be started, which the log tells too.
+    pub fn in_error(&self, program: &str, error: ErrorValue) -> Rc<Process> {
+        let _ = self.trouble.send(report(program, &error));
+        Process::in_error(program, error, self.trouble.clone())
+    }
+
+    /// Remembers a process while it runs.
+    pub fn remember(&self, process: Rc<Process>) {
+        let mut all = self.processes.borrow_mut();
+        if all.len() >= self.prune_at.get() {
+            all.retain(|process| process.is_running());
+            self.prune_at.set(PRUNE_MIN.max(2 * all.len()));
+        }
+        all.push(process);
+    }
+
+    /// Those that run now.
+    pub fn running(&self) -> Vec<Rc<Process>> {
+        self.processes.borrow().iter().filter(|process| process.is_running()).cloned().collect()
+    }
+
+    /// Kills what was started in a `within` region that is over.
+    pub fn kill_region(&self, region: u64) {
+        for process in self.running() {
+            if process.regions().contains(&region) {
+                process.kill_now();
+            }
+        }
+    }
+
+    /// Ends all that the run started, and whatever came of it; returns when it is gone.
+    pub async fn end_processes(&self) {
+        self.children.close().await;
+        self.processes.borrow_mut().clear();
+    }
+
+    pub async fn sleep(&self, nanoseconds: i64) {
+        let until = self.host.monotonic().saturating_add(nanoseconds.max(0));
+        self.host.sleep_until(until).await;
+    }
+}

@@ -1,0 +1,162 @@
+//! Equality and hash of values, by type. Neither recurses: records within records, however deep, are walked
+//! with a list of what is still to do, and the steps of one walk are bounded.
+
+use crate::heap::{Ref, fold, low, mix};
+use crate::native::Trapped;
+use crate::vm::{Cell, Peeled, Vm, trapped};
+use dscript_bytecode::ids::TypeId;
+use dscript_bytecode::image::Type;
+use dscript_bytecode::trap::TrapKind;
+
+enum Work {
+    Pair(TypeId, Cell, Cell),
+    /// Two lists of equal size, from an index on.
+    Lists(TypeId, Ref, Ref, usize),
+    /// The entries of the first, from one on, are looked up in the second.
+    Maps(Ref, Ref, usize),
+}
+
+/// Equal as in Java's records: NaN is itself, zeros differ.
+pub(crate) fn double_bits(bits: u64) -> u64 {
+    if f64::from_bits(bits).is_nan() { f64::NAN.to_bits() } else { bits }
+}
+
+fn too_much() -> Trapped {
+    trapped(TrapKind::Timeout, "this value is too large to be compared")
+}
+
+impl Vm {
+    pub(crate) fn equal(&self, ty: TypeId, a: Cell, b: Cell) -> Result<bool, Trapped> {
+        let mut work = vec![Work::Pair(ty, a, b)];
+        let mut steps = self.steps();
+        while let Some(next) = work.pop() {
+            steps = steps.checked_sub(1).ok_or_else(too_much)?;
+            let equal = match next {
+                Work::Pair(ty, a, b) => self.equal_pair(ty, a, b, &mut work),
+                Work::Lists(element, a, b, index) => {
+                    if index < self.heap.list_size(a) {
+                        let info = self.program.info(element).element;
+                        let [x, y] =
+                            [a, b].map(|list| self.unboxed(element, self.list_get(info, list, index)));
+                        work.push(Work::Lists(element, a, b, index + 1));
+                        work.push(Work::Pair(element, x, y));
+                    }
+                    true
+                }
+                Work::Maps(a, b, from) => self.equal_entry(a, b, from, &mut work)?,
+            };
+            if !equal {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn equal_entry(&self, a: Ref, b: Ref, from: usize, work: &mut Vec<Work>) -> Result<bool, Trapped> {
+        let kind = self.map_type_of(a);
+        let Some(entry) = self.map_next(a, from) else { return Ok(true) };
+        work.push(Work::Maps(a, b, entry + 1));
+        let key = self.map_key(&kind, a, entry);
+        let Some(other) = self.map_find_as(&kind, a, entry, b, key)? else { return Ok(false) };
+        if let Some(value) = kind.value {
+            let x = self.unboxed(value, self.map_value(&kind, a, entry));
+            let y = self.unboxed(value, self.map_value(&kind, b, other));
+            work.push(Work::Pair(value, x, y));
+        }
+        Ok(true)
+    }
+
+    fn equal_pair(&self, ty: TypeId, a: Cell, b: Cell, work: &mut Vec<Work>) -> bool {
+        let (ty, a, b) = match (self.peel(ty, a), self.peel(ty, b)) {
+            (Peeled::Null, Peeled::Null) => return true,
+            (Peeled::Value(ty, a), Peeled::Value(_, b)) => (ty, a, b),
+            (Peeled::Error(a), Peeled::Error(b)) => {
+                if let Some(error) = self.program.manifest().error_type {
+                    work.push(Work::Pair(error, Cell::reference(a), Cell::reference(b)));
+                }
+                return true;
+            }
+            _ => return false,
+        };
+        let (x, y) = (a.r[0], b.r[0]);
+        let ty = match self.program.ty(ty) {
+            Type::Void => return true,
+            Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => {
+                return a.s[0] == b.s[0];
+            }
+            Type::Double => return double_bits(a.s[0]) == double_bits(b.s[0]),
+            _ if x == y => return true,
+            _ if x == 0 || y == 0 => return false,
+            // What stands behind an interface says how it compares.
+            Type::Interface { .. } if self.heap.tag(x) != self.heap.tag(y) => return false,
+            Type::Interface { .. } => TypeId(self.heap.tag(x)),
+            _ => ty,
+        };
+        match self.program.ty(ty) {
+            Type::String | Type::Bytes => self.heap.same_text(x, y),
+            Type::List(element) => {
+                let same = self.heap.list_size(x) == self.heap.list_size(y);
+                if same {
+                    work.push(Work::Lists(*element, x, y, 0));
+                }
+                same
+            }
+            Type::Map(..) | Type::Set(_) => {
+                let same = self.map_size(x) == self.map_size(y);
+                if same {
+                    work.push(Work::Maps(x, y, 0));
+                }
+                same
+            }
+            Type::Record(_) => {
+                let object = self.program.object(ty);
+                for field in object.fields.iter().rev() {
+                    work.push(Work::Pair(
+                        field.ty,
+                        self.field(x, object, field),
+                        self.field(y, object, field),
+                    ));
+                }
+                true
+            }
+            // Classes, functions and handles are themselves only.
+            _ => false,
+        }
+    }
+
+    /// The hash of a key; never 0.
+    pub(crate) fn hash(&mut self, ty: TypeId, cell: Cell) -> Result<u32, Trapped> {
+        match self.program.ty(ty) {
+            Type::String => return Ok(self.heap.text_hash(cell.r[0])),
+            Type::Int => return Ok(fold(mix(cell.s[0]))),
+            _ => {}
+        }
+        let mut work = vec![(ty, cell)];
+        let mut hash = 0;
+        let mut steps = self.steps();
+        while let Some((ty, cell)) = work.pop() {
+            steps = steps.checked_sub(1).ok_or_else(too_much)?;
+            let Peeled::Value(ty, cell) = self.peel(ty, cell) else {
+                hash = mix(hash ^ 1);
+                continue;
+            };
+            let object = cell.r[0];
+            let bits = match self.program.ty(ty) {
+                Type::Void => 0,
+                Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => cell.s[0],
+                Type::Double => double_bits(cell.s[0]),
+                Type::String | Type::Bytes => u64::from(self.heap.text_hash(object)),
+                Type::Record(_) => {
+                    let layout = self.program.object(ty);
+                    work.extend(layout.fields.iter().map(|f| (f.ty, self.field(object, layout, f))));
+                    u64::from(low(layout.fields.len() as u64))
+                }
+                other => {
+                    return Err(trapped(TrapKind::Internal, format!("a key holds {other:?}")));
+                }
+            };
+            hash = mix(hash ^ bits);
+        }
+        Ok(fold(hash))
+    }
+}

@@ -1,0 +1,123 @@
+//! Texts of doubles, durations and times, and the way back.
+
+use jiff::Timestamp;
+
+/// As JDK 21's `Double.toString`: the shortest digits that read back the same, at least one after the point,
+/// with an exponent outside 10^-3 .. 10^7.
+pub fn double_text(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity".into() } else { "-Infinity".into() };
+    }
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0.0".into() } else { "0.0".into() };
+    }
+    let mut shortest = format!("{value:e}");
+    if !shortest.contains('.') {
+        // Java weighs one digit and two alike and takes the nearer: 4.9E-324, where one digit says 5.
+        let two = format!("{value:.1e}");
+        if two.parse() == Ok(value) {
+            shortest = two;
+        }
+    }
+    let (mantissa, exponent) = shortest.split_once('e').expect("`{:e}` writes an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is an integer");
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
+    let digits = digits.trim_end_matches('0');
+    let or_zero = |text: &str| if text.is_empty() { "0".to_owned() } else { text.to_owned() };
+    match exponent {
+        0..7 => {
+            let whole = exponent as usize + 1;
+            let padded = format!("{digits:0<whole$}");
+            let (before, after) = padded.split_at(whole);
+            format!("{sign}{before}.{}", or_zero(after))
+        }
+        -3..0 => format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize)),
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            format!("{sign}{first}.{}E{exponent}", or_zero(rest))
+        }
+    }
+}
+
+/// As Java's `Double.parseDouble`, with surrounding space, without its `f` and `d` suffixes and hexadecimals.
+pub fn parse_double(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let is_name = matches!(unsigned, "NaN" | "Infinity");
+    if is_number || is_name { text.parse().ok() } else { None }
+}
+
+pub fn parse_int(text: &str) -> Option<i64> {
+    text.trim().parse().ok()
+}
+
+const UNITS: [(u64, &str); 7] = [
+    (86_400_000_000_000, "d"),
+    (3_600_000_000_000, "h"),
+    (60_000_000_000, "m"),
+    (1_000_000_000, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+];
+
+/// The shortest literals: `1m30s`, `500ms`, `0s`.
+pub fn duration_text(nanos: i64) -> String {
+    if nanos == 0 {
+        return "0s".into();
+    }
+    let mut text = if nanos < 0 { "-".to_owned() } else { String::new() };
+    let mut rest = nanos.unsigned_abs();
+    for (size, unit) in UNITS {
+        let count = rest / size;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+            rest %= size;
+        }
+    }
+    text
+}
+
+/// What `duration_text` writes, and any other sum of literals.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total: i128 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let count: i64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (size, _) = UNITS.iter().find(|(_, unit)| *unit == &rest[..end])?;
+        total += i128::from(count) * i128::from(*size);
+        rest = &rest[end..];
+    }
+    i64::try_from(if negative { -total } else { total }).ok()
+}
+
+/// RFC 3339 in UTC, with as many digits after the second as it needs.
+pub fn time_text(nanos: i64) -> String {
+    match Timestamp::from_nanosecond(nanos.into()) {
+        Ok(time) => time.to_string(),
+        Err(_) => format!("{nanos}ns"),
+    }
+}
+
+pub fn parse_time(text: &str) -> Option<i64> {
+    let time: Timestamp = text.trim().parse().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}

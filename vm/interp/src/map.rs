@@ -1,0 +1,296 @@
+//! Maps and sets: entries in insertion order, found through an index.
+//!
+//! Four arrays hang off a map: the index (twice as many places as entries, each the number of an entry plus
+//! one, probed linearly), the entries' hashes (0 marks a removed entry), their keys, and a map's values.
+//! A removed entry keeps its places until the arrays are made anew.
+
+use crate::heap::{Ref, SCALARS, high, low, pair};
+use crate::list::array_words;
+use crate::native::Trapped;
+use crate::program::Element;
+use crate::vm::{Cell, Vm};
+use dscript_bytecode::ids::TypeId;
+use dscript_bytecode::image::Type;
+
+const INDEX: usize = 0;
+const HASHES: usize = 1;
+const KEYS: usize = 2;
+const VALUES: usize = 3;
+/// The word of a map where these references begin.
+const ARRAYS: usize = 3;
+const ENTRIES_LEAST: usize = 8;
+const ENTRIES_MAX: usize = 1 << 30;
+
+/// What a map or set holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MapType {
+    pub ty: TypeId,
+    pub key: TypeId,
+    pub value: Option<TypeId>,
+    key_element: Element,
+    /// `None` in a set.
+    value_element: Element,
+}
+
+fn entry_words(map: &MapType, capacity: usize) -> usize {
+    // index: 2 * capacity halves; hashes: capacity halves
+    let values = if map.value.is_some() { array_words(map.value_element, capacity) } else { 0 };
+    (1 + capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
+}
+
+pub(crate) fn map_words(map: &MapType, entries: usize) -> usize {
+    5 + if entries == 0 { 0 } else { entry_words(map, capacity_for(entries)) }
+}
+
+fn capacity_for(entries: usize) -> usize {
+    entries.next_power_of_two().max(ENTRIES_LEAST)
+}
+
+impl Vm {
+    pub(crate) fn map_type(&self, ty: TypeId) -> MapType {
+        let (key, value) = match *self.program.ty(ty) {
+            Type::Map(key, value) => (key, Some(value)),
+            Type::Set(key) => (key, None),
+            ref other => panic!("{other:?} is not a map type"),
+        };
+        let value_element = value.map_or(Element::None, |v| self.program.info(v).element);
+        MapType { ty, key, value, key_element: self.program.info(key).element, value_element }
+    }
+
+    pub(crate) fn map_type_of(&self, map: Ref) -> MapType {
+        self.map_type(TypeId(self.heap.tag(map)))
+    }
+
+    /// Room for `map_words` was reserved.
+    pub(crate) fn new_map(&mut self, map: &MapType, entries: usize) -> Ref {
+        let object = self.heap.allocate(map.ty.0, 0, 5);
+        if entries > 0 {
+            self.make_arrays(map, object, capacity_for(entries));
+        }
+        object
+    }
+
+    fn make_arrays(&mut self, map: &MapType, object: Ref, capacity: usize) {
+        let index = self.heap.allocate(SCALARS, capacity as u32, 1 + capacity);
+        let hashes = self.heap.allocate(SCALARS, (capacity / 2) as u32, 1 + capacity / 2);
+        let keys = self.new_array(map.key_element, capacity);
+        let values = if map.value.is_some() { self.new_array(map.value_element, capacity) } else { 0 };
+        for (at, array) in [(INDEX, index), (HASHES, hashes), (KEYS, keys), (VALUES, values)] {
+            self.heap.set_ref_at(object, ARRAYS, at, array);
+        }
+    }
+
+    fn array(&self, map: Ref, which: usize) -> Ref {
+        self.heap.ref_at(map, ARRAYS, which)
+    }
+
+    fn half(&self, array: Ref, index: usize) -> u32 {
+        self.heap.ref_at(array, 1, index)
+    }
+
+    pub(crate) fn map_size(&self, map: Ref) -> usize {
+        low(self.heap.word(map, 1)) as usize
+    }
+
+    fn map_used(&self, map: Ref) -> usize {
+        self.heap.word(map, 2) as usize
+    }
+
+    fn map_capacity(&self, map: Ref) -> usize {
+        match self.array(map, INDEX) {
+            0 => 0,
+            index => self.heap.len(index),
+        }
+    }
+
+    fn map_resized(&mut self, map: Ref, size: usize, used: usize) {
+        let version = high(self.heap.word(map, 1)).wrapping_add(1);
+        self.heap.set_word(map, 1, pair(size as u32, version));
+        self.heap.set_word(map, 2, used as u64);
+    }
+
+    fn key_hash(&mut self, map: &MapType, key: u64) -> Result<u32, Trapped> {
+        let cell = self.unboxed(map.key, key);
+        self.hash(map.key, cell)
+    }
+
+    /// The entry of a key, a scalar's bits or a reference.
+    pub(crate) fn map_find(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Option<usize>, Trapped> {
+        if self.map_size(map) == 0 {
+            return Ok(None);
+        }
+        let hash = self.key_hash(kind, key)?;
+        self.map_find_hashed(kind, map, key, hash)
+    }
+
+    fn map_find_hashed(
+        &self,
+        kind: &MapType,
+        map: Ref,
+        key: u64,
+        hash: u32,
+    ) -> Result<Option<usize>, Trapped> {
+        let capacity = self.map_capacity(map);
+        if capacity == 0 {
+            return Ok(None);
+        }
+        let (index, hashes, keys) = (self.array(map, INDEX), self.array(map, HASHES), self.array(map, KEYS));
+        let mask = 2 * capacity - 1;
+        let mut place = hash as usize & mask;
+        loop {
+            let entry = match self.half(index, place) {
+                0 => return Ok(None),
+                entry => entry as usize - 1,
+            };
+            if self.half(hashes, entry) == hash {
+                let other = self.array_get(kind.key_element, keys, entry);
+                if other == key
+                    || !kind.key_element.is_scalar()
+                        && self.equal(kind.key, Cell::reference(low(key)), Cell::reference(low(other)))?
+                {
+                    return Ok(Some(entry));
+                }
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// Adds or replaces. True when the key is new. Map, key and value may move.
+    pub(crate) fn map_put(
+        &mut self,
+        kind: &MapType,
+        map: Ref,
+        key: u64,
+        value: u64,
+    ) -> Result<bool, Trapped> {
+        let hash = self.key_hash(kind, key)?;
+        if let Some(entry) = self.map_find_hashed(kind, map, key, hash)? {
+            self.map_set_value(kind, map, entry, value);
+            return Ok(false);
+        }
+        let (mut map, mut key, mut value) = (map, key, value);
+        if self.map_used(map) == self.map_capacity(map) {
+            let capacity = capacity_for((self.map_size(map) + 1) * 4 / 3);
+            if capacity > ENTRIES_MAX {
+                return Err(self.out_of_memory());
+            }
+            let keep_key = if kind.key_element.is_scalar() { 0 } else { low(key) };
+            let has_ref = kind.value.is_some() && !kind.value_element.is_scalar();
+            let keep_value = if has_ref { low(value) } else { 0 };
+            let kept = self.reserve_with(entry_words(kind, capacity), [map, keep_key, keep_value])?;
+            map = kept[0];
+            if !kind.key_element.is_scalar() {
+                key = u64::from(kept[1]);
+            }
+            if has_ref {
+                value = u64::from(kept[2]);
+            }
+            self.rebuild(kind, map, capacity);
+        }
+        self.map_append(kind, map, key, value, hash);
+        Ok(true)
+    }
+
+    /// Adds a new key; there is room for one entry more.
+    fn map_append(&mut self, kind: &MapType, map: Ref, key: u64, value: u64, hash: u32) {
+        let entry = self.map_used(map);
+        let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
+        self.array_set(kind.key_element, keys, entry, key);
+        self.heap.set_ref_at(hashes, 1, entry, hash);
+        self.map_set_value(kind, map, entry, value);
+        self.enter(map, entry, hash);
+        self.map_resized(map, self.map_size(map) + 1, entry + 1);
+    }
+
+    fn enter(&mut self, map: Ref, entry: usize, hash: u32) {
+        let index = self.array(map, INDEX);
+        let mask = 2 * self.map_capacity(map) - 1;
+        let mut place = hash as usize & mask;
+        while self.half(index, place) != 0 {
+            place = (place + 1) & mask;
+        }
+        self.heap.set_ref_at(index, 1, place, entry as u32 + 1);
+    }
+
+    /// New arrays without the removed entries; room was reserved.
+    fn rebuild(&mut self, kind: &MapType, map: Ref, capacity: usize) {
+        let used = self.map_used(map);
+        let old = [HASHES, KEYS, VALUES].map(|which| self.array(map, which));
+        self.make_arrays(kind, map, capacity);
+        let new = [HASHES, KEYS, VALUES].map(|which| self.array(map, which));
+        let mut next = 0;
+        for entry in 0..used {
+            let hash = self.half(old[0], entry);
+            if hash == 0 {
+                continue;
+            }
+            self.heap.set_ref_at(new[0], 1, next, hash);
+            self.array_copy(kind.key_element, old[1], entry, new[1], next, 1);
+            if kind.value.is_some() {
+                self.array_copy(kind.value_element, old[2], entry, new[2], next, 1);
+            }
+            self.enter(map, next, hash);
+            next += 1;
+        }
+        self.heap.set_word(map, 2, next as u64);
+    }
+
+    fn map_set_value(&mut self, kind: &MapType, map: Ref, entry: usize, value: u64) {
+        if kind.value.is_some() {
+            let values = self.array(map, VALUES);
+            self.array_set(kind.value_element, values, entry, value);
+        }
+    }
+
+    pub(crate) fn map_remove(&mut self, kind: &MapType, map: Ref, entry: usize) {
+        let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
+        self.heap.set_ref_at(hashes, 1, entry, 0);
+        self.array_set(kind.key_element, keys, entry, 0);
+        self.map_set_value(kind, map, entry, 0);
+        match self.map_size(map) - 1 {
+            0 => self.map_clear(map),
+            size => self.map_resized(map, size, self.map_used(map)),
+        }
+    }
+
+    pub(crate) fn map_clear(&mut self, map: Ref) {
+        for which in [INDEX, HASHES, KEYS, VALUES] {
+            self.heap.set_ref_at(map, ARRAYS, which, 0);
+        }
+        self.map_resized(map, 0, 0);
+    }
+
+    /// The first entry at or after `from`.
+    pub(crate) fn map_next(&self, map: Ref, from: usize) -> Option<usize> {
+        let hashes = self.array(map, HASHES);
+        (from..self.map_used(map)).find(|entry| self.half(hashes, *entry) != 0)
+    }
+
+    /// Whether a program's index names an entry.
+    pub(crate) fn map_entry(&self, map: Ref, index: i64) -> Option<usize> {
+        let entry = usize::try_from(index).ok()?;
+        (self.map_next(map, entry) == Some(entry)).then_some(entry)
+    }
+
+    pub(crate) fn map_key(&self, kind: &MapType, map: Ref, entry: usize) -> u64 {
+        self.array_get(kind.key_element, self.array(map, KEYS), entry)
+    }
+
+    pub(crate) fn map_value(&self, kind: &MapType, map: Ref, entry: usize) -> u64 {
+        self.array_get(kind.value_element, self.array(map, VALUES), entry)
+    }
+}
+
+impl Vm {
+    /// The entry of `b` for the key of an entry of `a`, another map of the same type: hashes are kept.
+    pub(crate) fn map_find_as(
+        &self,
+        kind: &MapType,
+        a: Ref,
+        entry: usize,
+        b: Ref,
+        key: u64,
+    ) -> Result<Option<usize>, Trapped> {
+        self.map_find_hashed(kind, b, key, self.half(self.array(a, HASHES), entry))
+    }
+}

@@ -1,0 +1,250 @@
+//! List.
+
+use std::cmp::Ordering;
+
+use super::{Done, cells, count, natives};
+use crate::heap::{Ref, STRING, low, string_words};
+use crate::list::list_words;
+use crate::native::{PureCall, Trapped};
+use crate::vm::trapped;
+use dscript_bytecode::image::Type;
+use dscript_bytecode::trap::TrapKind;
+
+natives! {
+    "List.size" "<T>(List<T>) -> int" |call| call.give_int(call.vm.heap.list_size(call.object(0)) as i64);
+    "List.isEmpty" "<T>(List<T>) -> boolean" |call| call.give_bool(call.vm.heap.list_size(call.object(0)) == 0);
+    "List.add" "<T>(List<T>, T) -> void" |call| {
+        let (_, element) = call.type_arg(0);
+        let (list, value) = (call.object(0), call.bits(1));
+        call.vm.list_add(element, list, value)
+    };
+    "List.insert" "<T>(List<T>, int, T) -> void" insert;
+    "List.get" "<T>(List<T>, int) -> T?" |call| {
+        let (_, element) = call.type_arg(0);
+        let (list, index) = (call.object(0), call.int(1));
+        let index = usize::try_from(index).ok().filter(|i| *i < call.vm.heap.list_size(list));
+        call.give_optional(index.map(|i| call.vm.list_get(element, list, i)))
+    };
+    "List.set" "<T>(List<T>, int, T) -> void" |call| {
+        let (_, element) = call.type_arg(0);
+        let (list, value) = (call.object(0), call.bits(2));
+        let index = call.vm.index(call.int(1), call.vm.heap.list_size(list))?;
+        call.vm.list_set(element, list, index, value);
+        Ok(())
+    };
+    "List.remove" "<T>(List<T>, T) -> boolean" |call| {
+        let at = find(call)?;
+        if let Some(at) = at {
+            remove(call, at);
+        }
+        call.give_bool(at.is_some())
+    };
+    "List.removeAt" "<T>(List<T>, int) -> T" |call| {
+        let (_, element) = call.type_arg(0);
+        let list = call.object(0);
+        let index = call.vm.index(call.int(1), call.vm.heap.list_size(list))?;
+        let value = call.vm.list_get(element, list, index);
+        remove(call, index);
+        call.set_bits(0, value);
+        Ok(())
+    };
+    "List.contains" "<T>(List<T>, T) -> boolean" |call| {
+        let found = find(call)?.is_some();
+        call.give_bool(found)
+    };
+    "List.indexOf" "<T>(List<T>, T) -> int" |call| {
+        let at = find(call)?;
+        call.give_int(at.map_or(-1, |at| at as i64))
+    };
+    "List.clear" "<T>(List<T>) -> void" |call| {
+        let list = call.object(0);
+        call.vm.heap.set_ref_at(list, 2, 0, 0);
+        call.vm.heap.list_resized(list, 0);
+        Ok(())
+    };
+    "List.addAll" "<T>(List<T>, List<T>) -> void" add_all;
+    "List.reverse" "<T>(List<T>) -> void" |call| {
+        let mut all = take(call);
+        all.reverse();
+        put(call, all);
+        Ok(())
+    };
+    "List.slice" "<T>(List<T>, int, int) -> List<T>" slice;
+    "List.filled" "<T>(int, T) -> List<T>" filled;
+    "List.sortNatural" "<T>(List<T>) -> void" sort;
+    "List.join" "(List<String>, String) -> String" join;
+}
+
+fn insert(call: &mut PureCall<'_>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let size = call.vm.heap.list_size(call.object(0));
+    let index = call.vm.index(call.int(1), size + 1)?;
+    let list = call.object(0);
+    let (list, []) = call.vm.list_room(element, list, 1, [])?;
+    let array = call.vm.heap.list_array(list);
+    call.vm.array_copy(element, array, index, array, index + 1, size - index);
+    call.spend((size - index) / 16);
+    // Its register was kept by the collector.
+    let value = call.bits(2);
+    call.vm.list_set(element, list, index, value);
+    call.vm.heap.list_resized(list, size + 1);
+    Ok(())
+}
+
+fn remove(call: &mut PureCall<'_>, index: usize) {
+    let (_, element) = call.type_arg(0);
+    let list = call.object(0);
+    let (array, size) = (call.vm.heap.list_array(list), call.vm.heap.list_size(list));
+    call.vm.array_copy(element, array, index + 1, array, index, size - index - 1);
+    call.vm.array_set(element, array, size - 1, 0);
+    call.vm.heap.list_resized(list, size - 1);
+    call.spend((size - index) / 16);
+}
+
+/// The first element equal to the second argument.
+fn find(call: &mut PureCall<'_>) -> Result<Option<usize>, Trapped> {
+    let (ty, element) = call.type_arg(0);
+    let (list, wanted) = (call.object(0), call.bits(1));
+    let size = call.vm.heap.list_size(list);
+    call.spend(size / 4);
+    let is_double = matches!(call.vm.program.ty(ty), Type::Double);
+    for index in 0..size {
+        let value = call.vm.list_get(element, list, index);
+        let equal = if element.is_scalar() && !is_double {
+            value == wanted
+        } else {
+            let (a, b) = cells(call.vm, ty, value, wanted);
+            call.vm.equal(ty, a, b)?
+        };
+        if equal {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
+}
+
+fn add_all(call: &mut PureCall<'_>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let (list, other) = (call.object(0), call.object(1));
+    let count = call.vm.heap.list_size(other);
+    if count == 0 {
+        return Ok(());
+    }
+    let (list, [other]) = call.vm.list_room(element, list, count, [other])?;
+    let size = call.vm.heap.list_size(list);
+    let (from, to) = (call.vm.heap.list_array(other), call.vm.heap.list_array(list));
+    call.vm.array_copy(element, from, 0, to, size, count);
+    call.vm.heap.list_resized(list, size + count);
+    Ok(())
+}
+
+fn slice(call: &mut PureCall<'_>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let (from, to) = call.range(1, 2, call.vm.heap.list_size(call.object(0)))?;
+    let (ty, count) = (call.result_type(), to - from);
+    call.vm.reserve(list_words(element, count))?;
+    let list = call.object(0);
+    let new = call.vm.new_list(ty, count);
+    let (source, target) = (call.vm.heap.list_array(list), call.vm.heap.list_array(new));
+    call.vm.array_copy(element, source, from, target, 0, count);
+    call.vm.heap.list_resized(new, count);
+    call.give_object(new)
+}
+
+fn filled(call: &mut PureCall<'_>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let (ty, count) = (call.result_type(), count(call.int(0), "the size of a list")?);
+    call.vm.check_size(count.saturating_mul(if element.is_scalar() { 8 } else { 4 }))?;
+    call.vm.reserve(list_words(element, count))?;
+    let list = call.vm.new_list(ty, count);
+    let (array, value) = (call.vm.heap.list_array(list), call.bits(1));
+    if element.is_scalar() && count > 0 {
+        call.vm.heap.scalars_mut(array).fill(value);
+    } else {
+        (0..count).for_each(|i| call.vm.array_set(element, array, i, value));
+    }
+    call.vm.heap.list_resized(list, count);
+    call.give_object(list)
+}
+
+/// The elements of the first argument; nothing may allocate until `put`.
+fn take(call: &mut PureCall<'_>) -> Vec<u64> {
+    let (_, element) = call.type_arg(0);
+    let list = call.object(0);
+    let size = call.vm.heap.list_size(list);
+    call.spend(size / 2);
+    (0..size).map(|i| call.vm.list_get(element, list, i)).collect()
+}
+
+fn put(call: &mut PureCall<'_>, all: Vec<u64>) {
+    let (_, element) = call.type_arg(0);
+    let list = call.object(0);
+    for (index, value) in all.iter().enumerate() {
+        call.vm.list_set(element, list, index, *value);
+    }
+    call.vm.heap.list_resized(list, all.len());
+}
+
+/// Stable, by natural order; doubles as Java's `Double.compare`.
+fn sort(call: &mut PureCall<'_>) -> Done {
+    let (ty, _) = call.type_arg(0);
+    let mut all = take(call);
+    match call.vm.program.ty(ty) {
+        Type::Int | Type::Duration | Type::Time | Type::Bool | Type::Enum { .. } => {
+            all.sort_by_key(|bits| *bits as i64);
+        }
+        Type::Double => all.sort_by(|a, b| compare_doubles(f64::from_bits(*a), f64::from_bits(*b))),
+        Type::String => {
+            let heap = &call.vm.heap;
+            all.sort_by(|a, b| heap.compare_text(low(*a), low(*b)));
+        }
+        _ => {
+            let name = call.vm.program.type_name(ty);
+            return Err(trapped(TrapKind::Internal, format!("{name} has no natural order")));
+        }
+    }
+    put(call, all);
+    Ok(())
+}
+
+fn compare_doubles(a: f64, b: f64) -> Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => a.total_cmp(&b),
+    }
+}
+
+fn join(call: &mut PureCall<'_>) -> Done {
+    let size = call.vm.heap.list_size(call.object(0));
+    let parts = |call: &PureCall<'_>| -> Vec<Ref> {
+        let array = call.vm.heap.list_array(call.object(0));
+        (0..size).map(|i| call.vm.heap.ref_at(array, 1, i)).collect()
+    };
+    let (mut bytes, mut points) = (0usize, 0usize);
+    let separator = call.object(1);
+    let heap = &call.vm.heap;
+    for (index, part) in parts(call).into_iter().enumerate() {
+        let both = [separator, part];
+        let both = &both[usize::from(index == 0)..];
+        bytes += both.iter().map(|s| heap.len(*s)).sum::<usize>();
+        points += both.iter().map(|s| heap.code_points(*s)).sum::<usize>();
+    }
+    call.vm.check_size(bytes)?;
+    call.vm.reserve(string_words(bytes))?;
+    let (parts, separator) = (parts(call), call.object(1));
+    let heap = &mut call.vm.heap;
+    let text = heap.allocate(STRING, bytes as u32, string_words(bytes));
+    heap.set_word(text, 1, points as u64);
+    let mut at = 0;
+    for (index, part) in parts.into_iter().enumerate() {
+        let both = [separator, part];
+        for part in &both[usize::from(index == 0)..] {
+            let count = heap.len(*part);
+            heap.append_bytes(*part, 0, count, text, at);
+            at += count;
+        }
+    }
+    call.give_object(text)
+}

@@ -1,0 +1,162 @@
+//! Bodies of the pure natives, a file for each type that `std` declares, and what they all use of a call.
+
+mod bytes;
+mod list;
+mod map;
+mod math;
+mod string;
+mod task;
+mod time;
+
+use crate::heap::{Ref, string_words};
+use crate::link::Ty;
+use crate::list::list_words;
+use crate::native::{PureCall, Registry, Trapped};
+use crate::program::Element;
+use crate::vm::{Cell, Vm, trapped};
+use dscript_bytecode::ids::{Reg, TypeId};
+use dscript_bytecode::trap::TrapKind;
+
+pub(crate) fn add_all(registry: &mut Registry) {
+    for defs in [string::DEFS, bytes::DEFS, list::DEFS, map::DEFS, math::DEFS, time::DEFS, task::DEFS] {
+        registry.add(defs);
+    }
+}
+
+type Done = Result<(), Trapped>;
+
+macro_rules! natives {
+    ($($name:literal $signature:literal $body:expr;)*) => {
+        pub(super) const DEFS: &[crate::native::NativeDef] = &[$(crate::native::NativeDef {
+            name: $name,
+            signature: $signature,
+            body: crate::native::Body::Pure($body),
+        }),*];
+    };
+}
+use natives;
+
+/// Registers by their place in the flat lists of the call.
+impl PureCall<'_> {
+    fn bits(&self, arg: usize) -> u64 {
+        match self.args[arg] {
+            Reg::S(s) => self.vm.get_s(s),
+            Reg::R(r) => self.vm.get_r(r).into(),
+        }
+    }
+
+    fn int(&self, arg: usize) -> i64 {
+        self.bits(arg) as i64
+    }
+
+    fn double(&self, arg: usize) -> f64 {
+        f64::from_bits(self.bits(arg))
+    }
+
+    fn object(&self, arg: usize) -> Ref {
+        self.bits(arg) as Ref
+    }
+
+    fn text(&mut self, arg: usize) -> String {
+        let object = self.object(arg);
+        self.spend(self.vm.heap.len(object) / 16);
+        self.vm.heap.text(object)
+    }
+
+    /// Counts work towards the turn.
+    fn spend(&mut self, steps: usize) {
+        self.vm.fuel -= steps as i64;
+    }
+
+    fn set_bits(&mut self, result: usize, bits: u64) {
+        match self.results[result] {
+            Reg::S(s) => self.vm.set_s(s, bits),
+            Reg::R(r) => self.vm.set_r(r, bits as Ref),
+        }
+    }
+
+    fn give_int(&mut self, value: i64) -> Done {
+        self.set_bits(0, value as u64);
+        Ok(())
+    }
+
+    fn give_bool(&mut self, value: bool) -> Done {
+        self.set_bits(0, value.into());
+        Ok(())
+    }
+
+    fn give_double(&mut self, value: f64) -> Done {
+        self.set_bits(0, value.to_bits());
+        Ok(())
+    }
+
+    fn give_object(&mut self, object: Ref) -> Done {
+        self.set_bits(0, object.into());
+        Ok(())
+    }
+
+    fn give_text(&mut self, text: &str) -> Done {
+        let object = self.vm.new_string(text)?;
+        self.give_object(object)
+    }
+
+    /// A `T?`: a flag and a scalar, or a reference.
+    fn give_optional(&mut self, value: Option<u64>) -> Done {
+        if self.results.len() == 2 {
+            self.set_bits(0, value.is_some().into());
+            self.set_bits(1, value.unwrap_or_default());
+        } else {
+            self.set_bits(0, value.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// The type of the one object it gives.
+    fn result_type(&self) -> TypeId {
+        match self.linked.result {
+            Ty::Image(id) => id,
+            ref other => panic!("a native that gives {other:?} has no type of objects"),
+        }
+    }
+
+    fn type_arg(&self, index: usize) -> (TypeId, Element) {
+        let ty = self.linked.type_args[index];
+        (ty, self.vm.program.info(ty).element)
+    }
+
+    /// A range of a thing of `size` parts.
+    fn range(&self, from: usize, to: usize, size: usize) -> Result<(usize, usize), Trapped> {
+        let (a, b) = (self.int(from), self.int(to));
+        if 0 <= a && a <= b && b as u64 <= size as u64 {
+            return Ok((a as usize, b as usize));
+        }
+        Err(trapped(TrapKind::Index, format!("range {a}..{b}, size {size}")))
+    }
+
+    fn give_texts<'t>(&mut self, texts: impl Iterator<Item = &'t str> + Clone) -> Done {
+        let ty = self.result_type();
+        let count = texts.clone().count();
+        let words = texts.clone().map(|t| string_words(t.len())).sum::<usize>();
+        let words = words + list_words(Element::Ref, count);
+        self.vm.check_size(8 * words)?;
+        self.vm.reserve(words)?;
+        let list = self.vm.new_list(ty, count);
+        let array = self.vm.heap.list_array(list);
+        for (index, text) in texts.enumerate() {
+            let text = self.vm.heap.string(text);
+            self.vm.heap.set_ref_at(array, 1, index, text);
+        }
+        self.vm.heap.list_resized(list, count);
+        self.give_object(list)
+    }
+}
+
+/// Elements of a collection as values of their type.
+fn cells(vm: &Vm, ty: TypeId, a: u64, b: u64) -> (Cell, Cell) {
+    (vm.unboxed(ty, a), vm.unboxed(ty, b))
+}
+
+/// How many there are, where a negative number makes no sense.
+fn count(value: i64, what: &str) -> Result<usize, Trapped> {
+    usize::try_from(value).map_err(|_| trapped(TrapKind::Argument, format!("{what} is {value}")))
+}

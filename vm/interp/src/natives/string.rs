@@ -1,0 +1,189 @@
+//! String, and the texts of numbers read back.
+
+use super::{Done, count, natives};
+use crate::format;
+use crate::heap::{Heap, Ref, STRING, code_points, string_words};
+use crate::native::{PureCall, Trapped};
+use crate::vm::trapped;
+use dscript_bytecode::trap::TrapKind;
+
+natives! {
+    "print" "(String) -> void" print;
+    "String.length" "(String) -> int" |call| call.give_int(call.vm.heap.code_points(call.object(0)) as i64);
+    "String.isEmpty" "(String) -> boolean" |call| call.give_bool(call.vm.heap.len(call.object(0)) == 0);
+    "String.charAt" "(String, int) -> int" char_at;
+    "String.substring" "(String, int, int) -> String" substring;
+    "String.trim" "(String) -> String" trim;
+    "String.lines" "(String) -> List<String>" lines;
+    "String.split" "(String, String) -> List<String>" split;
+    "String.contains" "(String, String) -> boolean" |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        call.give_bool(text.contains(&part))
+    };
+    "String.startsWith" "(String, String) -> boolean" |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        call.give_bool(text.starts_with(&part))
+    };
+    "String.endsWith" "(String, String) -> boolean" |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        call.give_bool(text.ends_with(&part))
+    };
+    "String.indexOf" "(String, String) -> int" |call| find(call, |text, part| text.find(part));
+    "String.lastIndexOf" "(String, String) -> int" |call| find(call, |text, part| text.rfind(part));
+    "String.replace" "(String, String, String) -> String" replace;
+    "String.toLower" "(String) -> String" |call| {
+        let text = call.text(0).to_lowercase();
+        call.give_text(&text)
+    };
+    "String.toUpper" "(String) -> String" |call| {
+        let text = call.text(0).to_uppercase();
+        call.give_text(&text)
+    };
+    "String.repeat" "(String, int) -> String" repeat;
+    "String.compareTo" "(String, String) -> int" |call| {
+        let order = call.vm.heap.compare_text(call.object(0), call.object(1));
+        call.give_int(order as i64)
+    };
+    "String.reverse" "(String) -> String" |call| {
+        let text: String = call.text(0).chars().rev().collect();
+        call.give_text(&text)
+    };
+    "String.toBytes" "(String) -> Bytes" |call| {
+        let bytes = call.vm.heap.copy_bytes(call.object(0));
+        let object = call.vm.new_bytes(&bytes)?;
+        call.give_object(object)
+    };
+    "String.fromCodePoint" "(int) -> String" from_code_point;
+    "Int.parse" "(String) -> int?" |call| {
+        let value = format::parse_int(&call.text(0));
+        call.give_optional(value.map(|v| v as u64))
+    };
+    "Double.parse" "(String) -> double?" |call| {
+        let value = format::parse_double(&call.text(0));
+        call.give_optional(value.map(f64::to_bits))
+    };
+}
+
+fn print(call: &mut PureCall<'_>) -> Done {
+    let text = call.text(0);
+    // A line costs the world more than a step of the program.
+    call.spend(16);
+    call.vm.host.print(&text);
+    Ok(())
+}
+
+/// The byte where a code point begins; `index` is at most their number.
+fn offset(heap: &Heap, string: Ref, index: usize) -> usize {
+    if heap.is_ascii(string) {
+        return index;
+    }
+    let starts = (0..heap.len(string)).filter(|i| (heap.byte(string, *i) as i8) >= -0x40);
+    starts.take(index + 1).nth(index).unwrap_or(heap.len(string))
+}
+
+fn char_at(call: &mut PureCall<'_>) -> Done {
+    let string = call.object(0);
+    let heap = &call.vm.heap;
+    let index = call.vm.index(call.int(1), heap.code_points(string))?;
+    let at = offset(heap, string, index);
+    let first = heap.byte(string, at);
+    let (length, mut code) = match first {
+        0..0x80 => (1, u32::from(first)),
+        0x80..0xe0 => (2, u32::from(first & 0x1f)),
+        0xe0..0xf0 => (3, u32::from(first & 0x0f)),
+        _ => (4, u32::from(first & 0x07)),
+    };
+    for i in 1..length {
+        code = code << 6 | u32::from(heap.byte(string, at + i) & 0x3f);
+    }
+    let is_ascii = heap.is_ascii(string);
+    call.spend(if is_ascii { 0 } else { index / 8 });
+    call.give_int(code.into())
+}
+
+fn substring(call: &mut PureCall<'_>) -> Done {
+    let string = call.object(0);
+    let (from, to) = call.range(1, 2, call.vm.heap.code_points(string))?;
+    let (start, end) = (offset(&call.vm.heap, string, from), offset(&call.vm.heap, string, to));
+    part(call, start, end, to - from)
+}
+
+/// The bytes of the first argument from `start` to `end`, which are so many code points.
+fn part(call: &mut PureCall<'_>, start: usize, end: usize, points: usize) -> Done {
+    let bytes = end - start;
+    call.vm.reserve(string_words(bytes))?;
+    let string = call.object(0);
+    let heap = &mut call.vm.heap;
+    let object = heap.allocate(STRING, bytes as u32, string_words(bytes));
+    heap.set_word(object, 1, points as u64);
+    heap.append_bytes(string, start, bytes, object, 0);
+    call.give_object(object)
+}
+
+fn trim(call: &mut PureCall<'_>) -> Done {
+    let string = call.object(0);
+    let heap = &call.vm.heap;
+    let len = heap.len(string);
+    let is_space = |i: &usize| heap.byte(string, *i) <= b' ';
+    let start = (0..len).take_while(is_space).count();
+    let end = len - (start..len).rev().take_while(is_space).count();
+    let points = heap.code_points(string) - start - (len - end);
+    part(call, start, end, points)
+}
+
+fn lines(call: &mut PureCall<'_>) -> Done {
+    let text = call.text(0);
+    if text.contains('\r') {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        return call.give_texts(text.lines());
+    }
+    call.give_texts(text.lines())
+}
+
+fn split(call: &mut PureCall<'_>) -> Done {
+    let (text, separator) = (call.text(0), call.text(1));
+    if separator.is_empty() {
+        return Err(trapped(TrapKind::Argument, "split by an empty text"));
+    }
+    call.give_texts(text.split(&*separator))
+}
+
+fn find(call: &mut PureCall<'_>, search: fn(&str, &str) -> Option<usize>) -> Done {
+    let (text, part) = (call.text(0), call.text(1));
+    let at = search(&text, &part).map(|at| i64::from(code_points(&text.as_bytes()[..at])));
+    call.give_int(at.unwrap_or(-1))
+}
+
+fn replace(call: &mut PureCall<'_>) -> Done {
+    let (text, from, to) = (call.text(0), call.text(1), call.text(2));
+    let found = if from.is_empty() { text.len() + 1 } else { text.matches(&*from).count() };
+    call.vm.check_size(found.saturating_mul(to.len()).saturating_add(text.len()))?;
+    call.give_text(&text.replace(&*from, &to))
+}
+
+fn repeat(call: &mut PureCall<'_>) -> Done {
+    let times = count(call.int(1), "the number of repetitions")?;
+    let bytes = call.vm.heap.len(call.object(0)).saturating_mul(times);
+    call.vm.check_size(bytes)?;
+    if bytes == 0 {
+        return call.give_text("");
+    }
+    call.vm.reserve(string_words(bytes))?;
+    let string = call.object(0);
+    let heap = &mut call.vm.heap;
+    let (len, points) = (heap.len(string), heap.code_points(string));
+    let object = heap.allocate(STRING, bytes as u32, string_words(bytes));
+    heap.set_word(object, 1, (points * times) as u64);
+    for i in 0..times {
+        heap.append_bytes(string, 0, len, object, i * len);
+    }
+    call.give_object(object)
+}
+
+fn from_code_point(call: &mut PureCall<'_>) -> Done {
+    let code = call.int(0);
+    let c = u32::try_from(code).ok().and_then(char::from_u32);
+    let c =
+        c.ok_or_else(|| -> Trapped { trapped(TrapKind::Argument, format!("{code} is no code point")) })?;
+    call.give_text(c.encode_utf8(&mut [0; 4]))
+}

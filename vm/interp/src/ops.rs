@@ -1,0 +1,463 @@
+//! What instructions do beyond the registers of one frame: calls, statics, regions, and whatever allocates.
+
+use crate::fiber::{Exit, Running};
+use crate::format;
+use crate::heap::{STRING, string_words};
+use crate::interp::make_object;
+use crate::link::Linked;
+use crate::native::{Failure, OutsideCall, PureBody, PureCall, Trapped};
+use crate::program::Program;
+use crate::stack::{Frame, Limit};
+use crate::vm::{Cell, StaticState, Vm, trapped};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Constant, Type};
+use dscript_bytecode::instr::Instr;
+use dscript_bytecode::trap::TrapKind;
+
+/// `(int) d`: truncated, where that fits.
+pub(crate) fn double_to_int(value: f64) -> Result<i64, Trapped> {
+    // Both bounds are exact as doubles; the upper is the first that does not fit.
+    if value >= i64::MIN as f64 && value < -(i64::MIN as f64) {
+        return Ok(value as i64);
+    }
+    Err(trapped(TrapKind::Cast, format!("{} does not fit an int", format::double_text(value))))
+}
+
+impl Program {
+    pub(crate) fn constant_text(&self, id: ConstId) -> &str {
+        match &self.image().constants[id.index()] {
+            Constant::String(text) => text,
+            Constant::Bytes(_) => "",
+        }
+    }
+
+    /// Whether an object with this tag is of a type, an interface's or function's included.
+    pub(crate) fn is_instance(&self, tag: u32, ty: TypeId) -> bool {
+        if tag == ty.0 {
+            return true;
+        }
+        match (self.image().types.get(tag as usize), self.ty(ty)) {
+            (Some(Type::Record(s) | Type::Class(s)), Type::Interface { .. }) => {
+                s.implements.iter().any(|i| i.interface == ty)
+            }
+            (Some(Type::Closure { ty: of, .. }), Type::Function { .. }) => *of == ty,
+            _ => false,
+        }
+    }
+
+    /// The type's own `toString()`.
+    pub(crate) fn to_string(&self, tag: u32) -> Option<FunctionId> {
+        self.infos.get(tag as usize)?.object.as_ref()?.to_string
+    }
+
+    pub(crate) fn closure_code(&self, tag: u32) -> FunctionId {
+        match self.image().types[tag as usize] {
+            Type::Closure { code, .. } => code,
+            ref other => panic!("a function value is a closure, not {other:?}"),
+        }
+    }
+
+    pub(crate) fn method(&self, tag: u32, interface: TypeId, method: MethodId) -> FunctionId {
+        match &self.image().types[tag as usize] {
+            Type::Record(s) | Type::Class(s) => s
+                .implements
+                .iter()
+                .find(|i| i.interface == interface)
+                .map(|i| i.methods[method.index()])
+                .expect("an object behind an interface implements it"),
+            other => panic!("an object behind an interface is a record or class, not {other:?}"),
+        }
+    }
+}
+
+// ---- calls ----
+
+impl Vm {
+    fn frame(&self) -> &Frame {
+        self.stack.frames.last().expect("a running fiber has a frame")
+    }
+
+    pub(crate) fn get_s(&self, reg: S) -> u64 {
+        self.stack.scalars[self.frame().scalars as usize + reg.index()]
+    }
+
+    pub(crate) fn get_r(&self, reg: R) -> u32 {
+        self.stack.refs[self.frame().refs as usize + reg.index()]
+    }
+
+    pub(crate) fn set_s(&mut self, reg: S, bits: u64) {
+        let at = self.frame().scalars as usize + reg.index();
+        self.stack.scalars[at] = bits;
+    }
+
+    pub(crate) fn set_r(&mut self, reg: R, object: u32) {
+        let at = self.frame().refs as usize + reg.index();
+        self.stack.refs[at] = object;
+    }
+
+    /// Registers of the running frame as one value.
+    pub(crate) fn registers(&self, regs: &[Reg]) -> Cell {
+        let mut cell = Cell::default();
+        let (mut i, mut j) = (0, 0);
+        for reg in regs {
+            match *reg {
+                Reg::S(s) => {
+                    cell.s[i] = self.get_s(s);
+                    i += 1;
+                }
+                Reg::R(r) => {
+                    cell.r[j] = self.get_r(r);
+                    j += 1;
+                }
+            }
+        }
+        cell
+    }
+
+    pub(crate) fn set_registers(&mut self, regs: &[Reg], cell: Cell) {
+        let (mut i, mut j) = (0, 0);
+        for reg in regs {
+            match *reg {
+                Reg::S(s) => {
+                    self.set_s(s, cell.s[i]);
+                    i += 1;
+                }
+                Reg::R(r) => {
+                    self.set_r(r, cell.r[j]);
+                    j += 1;
+                }
+            }
+        }
+    }
+
+    /// Opens a frame whose parameters are still to be filled.
+    pub(crate) fn open_frame(&mut self, function: FunctionId, entry: bool) -> Result<(), Trapped> {
+        let limit = self.frames_max;
+        if self.stack.frames.len() >= limit {
+            return Err(trapped(TrapKind::Stack, format!("more than {limit} calls are nested")));
+        }
+        let callee = &self.program.image().functions[function.index()];
+        let (scalars, refs) = (self.stack.scalars_top as u32, self.stack.refs_top as u32);
+        if !self.stack.open(callee.scalars.len(), callee.refs.len()) {
+            return Err(trapped(TrapKind::Stack, "nested calls hold too many values"));
+        }
+        self.stack.frames.push(Frame { function, pc: 0, scalars, refs, entry });
+        Ok(())
+    }
+
+    /// Takes the innermost frame off and gives its results to the one below; true for an entry frame, whose
+    /// results are left in `returned`.
+    pub(crate) fn leave_frame(&mut self, program: &Program, values: &[Reg]) -> bool {
+        let frame = *self.frame();
+        if frame.entry {
+            self.returned = self.registers(&values[..values.len().min(4)]);
+            self.stack.pop();
+            return true;
+        }
+        let below = self.stack.frames.len() - 2;
+        let caller = self.stack.frames[below];
+        let call = &program.image().functions[caller.function.index()].code[caller.pc as usize];
+        let text;
+        let results: &[Reg] = match call {
+            Instr::Call { results, .. }
+            | Instr::CallValue { results, .. }
+            | Instr::CallMethod { results, .. } => results,
+            Instr::GetStatic { from, results } => {
+                let value = self.registers(values);
+                self.statics[from.index()] = crate::vm::StaticSlot { state: StaticState::Set, value };
+                results
+            }
+            Instr::TextRef { dst, .. } => {
+                text = [Reg::R(*dst)];
+                &text
+            }
+            other => panic!("`{}` does not call a function", other.mnemonic()),
+        };
+        for (value, result) in values.iter().zip(results) {
+            match (*value, *result) {
+                (Reg::S(from), Reg::S(to)) => {
+                    self.stack.scalars[caller.scalars as usize + to.index()] =
+                        self.stack.scalars[frame.scalars as usize + from.index()];
+                }
+                (Reg::R(from), Reg::R(to)) => {
+                    self.stack.refs[caller.refs as usize + to.index()] =
+                        self.stack.refs[frame.refs as usize + from.index()];
+                }
+                _ => panic!("results are in the banks the call names"),
+            }
+        }
+        self.stack.pop();
+        self.stack.frames[below].pc += 1;
+        false
+    }
+}
+
+impl Running<'_> {
+    /// Goes on after the instruction of the innermost frame.
+    pub(crate) fn advance(&mut self) {
+        if let Some(frame) = self.vm().stack.frames.last_mut() {
+            frame.pc += 1;
+        }
+    }
+
+    /// Calls a function with registers of the running frame; `object` goes before the others.
+    pub(crate) fn push(
+        &mut self,
+        function: FunctionId,
+        object: Option<R>,
+        args: &[Reg],
+    ) -> Result<(), Trapped> {
+        let vm = self.vm();
+        let caller = *vm.frame();
+        vm.open_frame(function, false)?;
+        let callee = *vm.frame();
+        let (mut i, mut j) = (callee.scalars as usize, callee.refs as usize);
+        if let Some(object) = object {
+            vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + object.index()];
+            j += 1;
+        }
+        for arg in args {
+            match arg {
+                Reg::S(s) => {
+                    vm.stack.scalars[i] = vm.stack.scalars[caller.scalars as usize + s.index()];
+                    i += 1;
+                }
+                Reg::R(r) => {
+                    vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + r.index()];
+                    j += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn call_pure(
+        &mut self,
+        linked: &Linked,
+        body: PureBody,
+        args: &[Reg],
+        results: &[Reg],
+    ) -> Result<(), Exit> {
+        body(&mut PureCall { vm: self.vm(), linked, args, results }).map_err(Exit::Trap)
+    }
+
+    pub(crate) fn call_outside(
+        &mut self,
+        linked: &Linked,
+        body: fn(&mut OutsideCall<'_>) -> Result<crate::value::Value, Failure>,
+        args: &[Reg],
+        results: &[Reg],
+    ) -> Result<(), Exit> {
+        let values = self.vm().export_args(linked, args)?;
+        let mut call = OutsideCall { args: values, waiting: self, linked, exit: None };
+        let result = body(&mut call);
+        if let Some(exit) = call.exit.take() {
+            return Err(exit);
+        }
+        match result {
+            Ok(value) => self.vm().import_result(linked, results, Ok(&value)).map_err(Exit::Trap),
+            Err(Failure::Error(error)) => {
+                self.vm().import_result(linked, results, Err(&error)).map_err(Exit::Trap)
+            }
+            Err(Failure::Trap(trap)) => Err(Exit::Trap(trap)),
+            Err(Failure::Cancelled) => Err(Exit::Cancelled),
+        }
+    }
+
+    /// Reads a static, or calls its initializer: then the instruction is done when that returns.
+    pub(crate) fn get_static(&mut self, program: &Program, id: StaticId) -> Result<(), Exit> {
+        let vm = self.vm();
+        let (state, value) = (vm.statics[id.index()].state, vm.statics[id.index()].value);
+        match state {
+            StaticState::Set => {
+                let frame = *vm.frame();
+                let code = &program.image().functions[frame.function.index()].code;
+                if let Instr::GetStatic { results, .. } = &code[frame.pc as usize] {
+                    vm.set_registers(results, value);
+                }
+                self.advance();
+                Ok(())
+            }
+            StaticState::Unset => {
+                vm.statics[id.index()].state = StaticState::Running(vm.fiber);
+                let init = program.image().statics[id.index()].init;
+                self.push(init, None, &[]).map_err(Exit::Trap)
+            }
+            StaticState::Running(fiber) if fiber == vm.fiber => {
+                Err(trapped(TrapKind::Initialization, "a static final needs its own value").into())
+            }
+            // Another fiber was interrupted while it computes the value.
+            StaticState::Running(_) => self.interrupted(),
+        }
+    }
+}
+
+// ---- regions of `within` ----
+
+impl Running<'_> {
+    pub(crate) fn enter_region(&mut self, limit: i64, to: Label) {
+        let vm = self.vm();
+        let frame = vm.stack.frames.len() - 1;
+        if limit <= 0 {
+            vm.stack.frames[frame].pc = to.0;
+            return;
+        }
+        let region = vm.next_region;
+        vm.next_region += 1;
+        let deadline = vm.host.monotonic().saturating_add(limit);
+        vm.stack.limits.push(Limit { region, frame, deadline, to: to.0 });
+        self.advance();
+    }
+
+    /// Cancels the region of a limit: frames above its own go, and that goes on at its label.
+    pub(crate) fn leave_region(&mut self, limit: usize) {
+        let vm = self.vm();
+        let regions: Vec<u64> = vm.stack.limits[limit..].iter().map(|l| l.region).collect();
+        let Limit { frame, to, .. } = vm.stack.limits[limit];
+        while vm.stack.frames.len() > frame + 1 {
+            vm.abandon_frame();
+        }
+        vm.stack.limits.truncate(limit);
+        vm.stack.frames[frame].pc = to;
+        let (host, shared) = (std::rc::Rc::clone(&vm.host), vm.shared.upgrade());
+        for region in regions {
+            host.region_cancelled(region);
+            if let Some(shared) = &shared {
+                shared.cancel_region(region);
+            }
+        }
+    }
+}
+
+impl Vm {
+    pub(crate) fn end_region(&mut self) -> Result<(), Trapped> {
+        let frame = self.stack.frames.len() - 1;
+        match self.stack.limits.last() {
+            Some(limit) if limit.frame == frame => {
+                self.stack.limits.pop();
+                Ok(())
+            }
+            _ => Err(trapped(TrapKind::Internal, "a region ends that was not begun")),
+        }
+    }
+
+    /// Takes a frame off that did not return; a static it was to compute is computed anew when asked for.
+    pub(crate) fn abandon_frame(&mut self) {
+        let Some(gone) = self.stack.frames.last().copied() else { return };
+        self.stack.pop();
+        if gone.entry {
+            return;
+        }
+        let Some(caller) = self.stack.frames.last() else { return };
+        let code = &self.program.image().functions[caller.function.index()].code;
+        if let Instr::GetStatic { from, .. } = &code[caller.pc as usize] {
+            self.statics[from.index()].state = StaticState::Unset;
+        }
+    }
+}
+
+// ---- objects and texts ----
+
+impl Vm {
+    pub(crate) fn load_constant(&mut self, id: ConstId, dst: R) -> Result<(), Trapped> {
+        let program = std::sync::Arc::clone(&self.program);
+        let object = match &program.image().constants[id.index()] {
+            Constant::String(text) => self.new_string(text)?,
+            Constant::Bytes(bytes) => self.new_bytes(bytes)?,
+        };
+        self.constants[id.index()] = object;
+        self.set_r(dst, object);
+        Ok(())
+    }
+
+    pub(crate) fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) -> Result<(), Trapped> {
+        let shape = self.program.shapes[ty.index()];
+        self.reserve(shape.words as usize)?;
+        let frame = *self.frame();
+        let object = make_object(
+            &mut self.heap,
+            ty.0,
+            shape.words as usize,
+            shape.first as usize,
+            slots,
+            &self.stack.scalars[frame.scalars as usize..],
+            &self.stack.refs[frame.refs as usize..],
+        );
+        self.set_r(dst, object);
+        Ok(())
+    }
+
+    pub(crate) fn equal_refs(&mut self, ty: TypeId, a: R, b: R, dst: S) -> Result<(), Trapped> {
+        let (a, b) = (Cell::reference(self.get_r(a)), Cell::reference(self.get_r(b)));
+        let equal = self.equal(ty, a, b)?;
+        self.set_s(dst, equal.into());
+        Ok(())
+    }
+
+    pub(crate) fn concat(&mut self, parts: &[Reg], dst: R) -> Result<(), Trapped> {
+        let registers = || parts.iter().filter_map(|p| if let Reg::R(r) = p { Some(*r) } else { None });
+        let (mut bytes, mut points) = (0usize, 0usize);
+        for part in registers() {
+            let part = self.get_r(part);
+            bytes += self.heap.len(part);
+            points += self.heap.code_points(part);
+        }
+        self.check_size(bytes)?;
+        self.reserve(string_words(bytes))?;
+        let text = self.heap.allocate(STRING, bytes as u32, string_words(bytes));
+        self.heap.set_word(text, 1, points as u64);
+        let mut at = 0;
+        for part in registers() {
+            let part = self.get_r(part);
+            let count = self.heap.len(part);
+            self.heap.append_bytes(part, 0, count, text, at);
+            at += count;
+        }
+        self.set_r(dst, text);
+        Ok(())
+    }
+
+    pub(crate) fn text_scalar(&mut self, src: S, ty: TypeId, dst: R) -> Result<(), Trapped> {
+        let text = self.scalar_text(ty, self.get_s(src));
+        let text = self.new_string(&text)?;
+        self.set_r(dst, text);
+        Ok(())
+    }
+
+    pub(crate) fn scalar_text(&self, ty: TypeId, bits: u64) -> String {
+        match self.program.ty(ty) {
+            Type::Double => format::double_text(f64::from_bits(bits)),
+            Type::Bool => (bits != 0).to_string(),
+            Type::Duration => format::duration_text(bits as i64),
+            Type::Time => format::time_text(bits as i64),
+            // A hostile image can hold an enum that is none of its constants.
+            Type::Enum { name, constants } => {
+                constants.get(bits as usize).cloned().unwrap_or_else(|| format!("{name}#{bits}"))
+            }
+            _ => (bits as i64).to_string(),
+        }
+    }
+}
+
+impl crate::heap::Heap {
+    /// Appends where there is room; false where not.
+    pub(crate) fn list_add_scalar(&mut self, list: u32, value: u64) -> bool {
+        let (array, size) = (self.list_array(list), self.list_size(list));
+        let fits = array != 0 && size < self.len(array);
+        if fits {
+            self.set_word(array, 1 + size, value);
+            self.list_resized(list, size + 1);
+        }
+        fits
+    }
+
+    pub(crate) fn list_add_ref(&mut self, list: u32, value: u32) -> bool {
+        let (array, size) = (self.list_array(list), self.list_size(list));
+        let fits = array != 0 && size < self.len(array);
+        if fits {
+            self.set_ref_at(array, 1, size, value);
+            self.list_resized(list, size + 1);
+        }
+        fits
+    }
+}

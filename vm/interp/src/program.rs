@@ -1,0 +1,205 @@
+//! A verified and linked program: the image, what the engine derives from its types, and its natives' bodies.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::heap::Shape;
+use crate::link::{self, Linked};
+use crate::native::Registry;
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{self, Image, Manifest, RegType, Type};
+
+pub struct Program {
+    image: Image,
+    hash: OnceLock<[u8; 32]>,
+    /// By type id, as the next two.
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) infos: Vec<Info>,
+    pub(crate) natives: Vec<Linked>,
+}
+
+/// What the engine needs to know of a type at every turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Info {
+    /// Registers of a value of it, in each bank.
+    pub scalars: u8,
+    pub refs: u8,
+    pub element: Element,
+    /// The layout of objects tagged with it, where it is a struct type.
+    pub object: Option<Box<Object>>,
+}
+
+/// How a collection holds values of a type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Element {
+    #[default]
+    None,
+    Scalar,
+    Ref,
+    /// An object of struct type `T?` or `T!`.
+    Boxed,
+}
+
+impl Element {
+    pub fn is_scalar(self) -> bool {
+        self == Element::Scalar
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Object {
+    pub scalars: u16,
+    /// In field order, for `New`.
+    pub slots: Vec<Reg>,
+    /// A record's or class's; one nameless field in a box.
+    pub fields: Vec<FieldInfo>,
+    pub to_string: Option<FunctionId>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct FieldInfo {
+    pub name: String,
+    pub ty: TypeId,
+    /// Its first slot in each bank.
+    pub scalar: u16,
+    pub reference: u16,
+}
+
+/// Why an image cannot run: its file is broken, it does not verify, or a native is unknown or does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError(pub(crate) String);
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Program {
+    /// Reads, verifies and links the file of an image.
+    pub fn load(bytes: &[u8], registry: &Registry) -> Result<Arc<Program>, LoadError> {
+        let image = Image::from_bytes(bytes).map_err(|error| LoadError(error.to_string()))?;
+        Self::from_image(image, registry)
+    }
+
+    /// Verifies and links an image.
+    pub fn from_image(image: Image, registry: &Registry) -> Result<Arc<Program>, LoadError> {
+        dscript_bytecode::verify::verify(&image).map_err(|error| LoadError(error.to_string()))?;
+        Self::from_verified(image, registry)
+    }
+
+    fn from_verified(image: Image, registry: &Registry) -> Result<Arc<Program>, LoadError> {
+        let infos: Vec<Info> = (0..image.types.len()).map(|i| info(&image, TypeId(i as u32))).collect();
+        let shapes = image.types.iter().zip(&infos).map(|(ty, info)| shape(ty, info)).collect();
+        let natives = image
+            .natives
+            .iter()
+            .map(|native| link::link(&image, native, registry).map_err(LoadError))
+            .collect::<Result<_, _>>()?;
+        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, natives }))
+    }
+
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.image.manifest
+    }
+
+    /// What names this program everywhere.
+    pub fn content_hash(&self) -> [u8; 32] {
+        *self.hash.get_or_init(|| self.image.content_hash())
+    }
+
+    pub(crate) fn ty(&self, id: TypeId) -> &Type {
+        &self.image.types[id.index()]
+    }
+
+    pub(crate) fn info(&self, id: TypeId) -> &Info {
+        &self.infos[id.index()]
+    }
+
+    /// The layout of objects of a struct type.
+    pub(crate) fn object(&self, id: TypeId) -> &Object {
+        self.info(id).object.as_deref().expect("a struct type has a layout")
+    }
+
+    /// The name of a record, class, interface, enum or handle.
+    pub(crate) fn type_name(&self, id: TypeId) -> String {
+        link::type_text(&self.image.types, id)
+    }
+}
+
+fn counts(regs: &[RegType]) -> (u16, u16) {
+    let scalars = regs.iter().filter(|r| matches!(r, RegType::Scalar(_))).count();
+    (scalars as u16, (regs.len() - scalars) as u16)
+}
+
+fn info(image: &Image, id: TypeId) -> Info {
+    let (types, error) = (&image.types, image.manifest.error_type);
+    // A type without registers, such as `T!!`, is only ever named by other types.
+    let regs = image::registers(types, error, id).unwrap_or_default();
+    let (scalars, refs) = counts(&regs);
+    let element = match image::element(types, error, id) {
+        None => Element::None,
+        Some(RegType::Scalar(_)) => Element::Scalar,
+        Some(RegType::Ref(r))
+            if r.ty == id && matches!(types[id.index()], Type::Nullable(_) | Type::Fallible(_)) =>
+        {
+            Element::Boxed
+        }
+        Some(RegType::Ref(_)) => Element::Ref,
+    };
+    Info { scalars: scalars as u8, refs: refs as u8, element, object: object(image, id).map(Box::new) }
+}
+
+fn object(image: &Image, id: TypeId) -> Option<Object> {
+    let (types, error) = (&image.types, image.manifest.error_type);
+    let slots = image::slots(types, error, id)?;
+    let mut next = (0, 0);
+    let slots = slots
+        .iter()
+        .map(|slot| match slot {
+            RegType::Scalar(_) => {
+                next.0 += 1;
+                Reg::S(S(next.0 - 1))
+            }
+            RegType::Ref(_) => {
+                next.1 += 1;
+                Reg::R(R(next.1 - 1))
+            }
+        })
+        .collect();
+    let (named, to_string): (Vec<(String, TypeId)>, _) = match &types[id.index()] {
+        Type::Record(s) | Type::Class(s) => {
+            (s.fields.iter().map(|f| (f.name.clone(), f.ty)).collect(), s.to_string)
+        }
+        Type::Closure { captured, .. } => (captured.iter().map(|ty| (String::new(), *ty)).collect(), None),
+        _ => (vec![(String::new(), id)], None),
+    };
+    let mut at = (0, 0);
+    let mut fields = Vec::new();
+    for (name, ty) in named {
+        fields.push(FieldInfo { name, ty, scalar: at.0, reference: at.1 });
+        let (s, r) = counts(&image::registers(types, error, ty)?);
+        at = (at.0 + s, at.1 + r);
+    }
+    Some(Object { scalars: next.0, slots, fields, to_string })
+}
+
+fn shape(ty: &Type, info: &Info) -> Shape {
+    if let Some(object) = &info.object {
+        let scalars = u32::from(object.scalars);
+        let refs = object.slots.len() as u32 - scalars;
+        return Shape { words: 1 + scalars + refs.div_ceil(2), first: 1 + scalars, refs, handle: false };
+    }
+    match ty {
+        Type::List(_) => Shape { words: 3, first: 2, refs: 1, handle: false },
+        Type::Map(..) | Type::Set(_) => Shape { words: 5, first: 3, refs: 4, handle: false },
+        Type::Handle(_) => Shape { words: 2, first: 0, refs: 0, handle: true },
+        _ => Shape::default(),
+    }
+}

@@ -1,0 +1,76 @@
+//! The frames of one fiber over its two register banks.
+//!
+//! A callee's window begins where its caller's ends. Slots of the reference bank below the top are always
+//! valid references: they are roots.
+
+use crate::heap::Ref;
+use dscript_bytecode::ids::FunctionId;
+
+/// Slots of either bank of one fiber.
+pub(crate) const BANK_SLOTS_MAX: usize = 4 << 20;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub function: FunctionId,
+    /// The instruction that runs, or whose call runs above.
+    pub pc: u32,
+    pub scalars: u32,
+    pub refs: u32,
+    /// Returning from it leaves the dispatch loop rather than going on in the frame below.
+    pub entry: bool,
+}
+
+/// An open `within` region.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub region: u64,
+    /// The index of its frame.
+    pub frame: usize,
+    /// On the monotonic clock.
+    pub deadline: i64,
+    /// Where the frame goes on when it is cancelled.
+    pub to: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Stack {
+    pub scalars: Vec<u64>,
+    pub refs: Vec<Ref>,
+    pub frames: Vec<Frame>,
+    /// Outermost first.
+    pub limits: Vec<Limit>,
+    /// References that natives keep over allocations.
+    pub temps: Vec<Ref>,
+    /// Ends of the innermost window.
+    pub scalars_top: usize,
+    pub refs_top: usize,
+}
+
+impl Stack {
+    /// Opens a window above the top; false where a bank would exceed its limit. References are zeroed.
+    pub fn open(&mut self, scalars: usize, refs: usize) -> bool {
+        let (s_end, r_end) = (self.scalars_top + scalars, self.refs_top + refs);
+        if s_end > BANK_SLOTS_MAX || r_end > BANK_SLOTS_MAX {
+            return false;
+        }
+        if s_end > self.scalars.len() {
+            self.scalars.resize(s_end.max(2 * self.scalars.len()).max(32), 0);
+        }
+        if r_end > self.refs.len() {
+            self.refs.resize(r_end.max(2 * self.refs.len()).max(32), 0);
+        }
+        self.refs[self.refs_top..r_end].fill(0);
+        (self.scalars_top, self.refs_top) = (s_end, r_end);
+        true
+    }
+
+    /// Takes the innermost frame off, with its limits.
+    pub fn pop(&mut self) {
+        if let Some(frame) = self.frames.pop() {
+            (self.scalars_top, self.refs_top) = (frame.scalars as usize, frame.refs as usize);
+            while self.limits.last().is_some_and(|l| l.frame >= self.frames.len()) {
+                self.limits.pop();
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The state of one task that its fibers share: heap, roots, resources, limits.
+//!
+//! It moves into a fiber's coroutine when that is resumed and out when it suspends, so only one fiber ever
+//! holds it, and a suspended fiber holds none of it.
+
+use std::any::Any;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use crate::heap::{Heap, Ref, low};
+use crate::native::Trapped;
+use crate::program::{Element, FieldInfo, Object, Program};
+use crate::stack::Stack;
+use crate::task::{Host, Shared};
+use crate::value::Handle;
+use dscript_bytecode::capability::Capability;
+use dscript_bytecode::ids::TypeId;
+use dscript_bytecode::image::Type;
+use dscript_bytecode::trap::TrapKind;
+
+/// Backward jumps and calls of one turn; allocation and collection count too.
+pub(crate) const TURN: i64 = 20_000;
+
+/// Work one comparison or hash may do beyond what the heap could hold once: a value that shares parts of
+/// itself can be endless to walk.
+const STEPS_FREE: u64 = 16 << 20;
+
+/// Heap, types and fibers of one task.
+pub struct Vm {
+    pub(crate) program: Arc<Program>,
+    pub(crate) heap: Heap,
+    /// Of the running fiber.
+    pub(crate) stack: Stack,
+    /// Of the others, by fiber.
+    pub(crate) parked: Vec<Option<Box<Stack>>>,
+    pub(crate) fiber: usize,
+    pub(crate) fuel: i64,
+    /// Collects at every allocation.
+    pub(crate) stress: bool,
+    pub(crate) constants: Vec<Ref>,
+    pub(crate) statics: Vec<StaticSlot>,
+    /// Results of the entry frame that returned last; to be read before anything allocates.
+    pub(crate) returned: Cell,
+    pub(crate) resources: Vec<Option<Handle>>,
+    pub(crate) next_region: u64,
+    pub(crate) frames_max: usize,
+    pub(crate) capabilities: Vec<Capability>,
+    pub(crate) host: Rc<dyn Host>,
+    pub(crate) data: Rc<dyn Any>,
+    pub(crate) allow: Box<dyn Fn(&str) -> bool>,
+    pub(crate) shared: Weak<Shared>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StaticSlot {
+    pub state: StaticState,
+    pub value: Cell,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StaticState {
+    #[default]
+    Unset,
+    /// By this fiber.
+    Running(usize),
+    Set,
+}
+
+/// The registers of one value outside a frame. No value has more than two in either bank.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cell {
+    pub s: [u64; 2],
+    pub r: [Ref; 2],
+}
+
+impl Cell {
+    pub fn scalar(bits: u64) -> Self {
+        Cell { s: [bits, 0], r: [0; 2] }
+    }
+
+    pub fn reference(object: Ref) -> Self {
+        Cell { s: [0; 2], r: [object, 0] }
+    }
+}
+
+/// A value with `T?` and `T!` taken off.
+pub(crate) enum Peeled {
+    Null,
+    Error(Ref),
+    Value(TypeId, Cell),
+}
+
+pub(crate) fn trapped(kind: TrapKind, text: impl Into<String>) -> Trapped {
+    Trapped { kind, text: text.into() }
+}
+
+impl Vm {
+    /// Where the stack of a fiber lies while it does not run.
+    pub(crate) fn slot(&mut self, fiber: usize) -> &mut Option<Box<Stack>> {
+        if fiber >= self.parked.len() {
+            self.parked.resize_with(fiber + 1, || None);
+        }
+        &mut self.parked[fiber]
+    }
+
+    /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.
+    pub(crate) fn reserve(&mut self, words: usize) -> Result<(), Trapped> {
+        self.fuel -= (words / 16) as i64;
+        if self.heap.has_room(words) && !self.stress {
+            return Ok(());
+        }
+        self.collect(words)
+    }
+
+    /// As `reserve`, with references the caller still needs.
+    pub(crate) fn reserve_with<const N: usize>(
+        &mut self,
+        words: usize,
+        keep: [Ref; N],
+    ) -> Result<[Ref; N], Trapped> {
+        self.fuel -= (words / 16) as i64;
+        if self.heap.has_room(words) && !self.stress {
+            return Ok(keep);
+        }
+        let at = self.stack.temps.len();
+        self.stack.temps.extend(keep);
+        let result = self.collect(words);
+        let mut moved = keep;
+        moved.copy_from_slice(&self.stack.temps[at..]);
+        self.stack.temps.truncate(at);
+        result.map(|()| moved)
+    }
+
+    #[cold]
+    fn collect(&mut self, words: usize) -> Result<(), Trapped> {
+        let mut collector = self.heap.begin();
+        let program = Arc::clone(&self.program);
+        let shapes = &program.shapes[..];
+        for stack in self.parked.iter_mut().flatten().map(|s| &mut **s).chain([&mut self.stack]) {
+            let top = stack.refs_top;
+            for root in stack.refs[..top].iter_mut().chain(&mut stack.temps) {
+                collector.forward(shapes, root);
+            }
+        }
+        let statics = self.statics.iter_mut().flat_map(|s| &mut s.value.r);
+        for root in self.constants.iter_mut().chain(statics) {
+            collector.forward(shapes, root);
+        }
+        collector.scan(shapes);
+        if !self.resources.is_empty() {
+            let mut reached = vec![false; self.resources.len()];
+            for row in &collector.handles {
+                reached[*row as usize] = true;
+            }
+            for (resource, reached) in self.resources.iter_mut().zip(reached) {
+                if !reached && resource.as_ref().is_some_and(|r| r.is_idle()) {
+                    *resource = None;
+                }
+            }
+        }
+        let fits = self.heap.finish(collector, words);
+        self.fuel -= (self.heap.used() / 64) as i64;
+        if fits { Ok(()) } else { Err(self.out_of_memory()) }
+    }
+
+    pub(crate) fn out_of_memory(&self) -> Trapped {
+        trapped(TrapKind::Memory, format!("more than {} bytes are in use", self.heap.limit_bytes()))
+    }
+
+    /// Whether something of this size can be at all; asked before it is built outside the heap.
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<(), Trapped> {
+        if bytes as u64 > self.heap.limit_bytes().min(u64::from(u32::MAX)) {
+            return Err(self.out_of_memory());
+        }
+        Ok(())
+    }
+
+    /// The steps that one walk over a value may take.
+    pub(crate) fn steps(&self) -> u64 {
+        STEPS_FREE + self.heap.limit_bytes()
+    }
+
+    pub(crate) fn new_string(&mut self, text: &str) -> Result<Ref, Trapped> {
+        self.check_size(text.len())?;
+        self.reserve(crate::heap::string_words(text.len()))?;
+        Ok(self.heap.string(text))
+    }
+
+    pub(crate) fn new_bytes(&mut self, bytes: &[u8]) -> Result<Ref, Trapped> {
+        self.check_size(bytes.len())?;
+        self.reserve(crate::heap::bytes_words(bytes.len()))?;
+        Ok(self.heap.bytes(bytes))
+    }
+
+    /// Room was reserved.
+    pub(crate) fn new_handle(&mut self, ty: TypeId, handle: Handle) -> Ref {
+        let row = match self.resources.iter().position(Option::is_none) {
+            Some(row) => {
+                self.resources[row] = Some(handle);
+                row
+            }
+            None => {
+                self.resources.push(Some(handle));
+                self.resources.len() - 1
+            }
+        };
+        let object = self.heap.allocate(ty.0, 0, 2);
+        self.heap.set_word(object, 1, row as u64);
+        object
+    }
+
+    pub(crate) fn handle(&self, object: Ref) -> Handle {
+        let row = self.heap.word(object, 1) as usize;
+        Rc::clone(self.resources[row].as_ref().expect("a resource stays while its handle is reached"))
+    }
+
+    // ---- values in objects ----
+
+    pub(crate) fn field(&self, object: Ref, of: &Object, field: &FieldInfo) -> Cell {
+        let info = self.program.info(field.ty);
+        let mut cell = Cell::default();
+        for i in 0..usize::from(info.scalars) {
+            cell.s[i] = self.heap.word(object, 1 + usize::from(field.scalar) + i);
+        }
+        let first = 1 + usize::from(of.scalars);
+        for i in 0..usize::from(info.refs) {
+            cell.r[i] = self.heap.ref_at(object, first, usize::from(field.reference) + i);
+        }
+        cell
+    }
+
+    pub(crate) fn set_field(&mut self, object: Ref, of: &Object, field: &FieldInfo, cell: Cell) {
+        let (scalars, refs) = {
+            let info = self.program.info(field.ty);
+            (usize::from(info.scalars), usize::from(info.refs))
+        };
+        for i in 0..scalars {
+            self.heap.set_word(object, 1 + usize::from(field.scalar) + i, cell.s[i]);
+        }
+        let first = 1 + usize::from(of.scalars);
+        for i in 0..refs {
+            self.heap.set_ref_at(object, first, usize::from(field.reference) + i, cell.r[i]);
+        }
+    }
+
+    /// The value of type `ty` that a collection holds as `element`, a scalar's bits or a reference.
+    pub(crate) fn unboxed(&self, ty: TypeId, element: u64) -> Cell {
+        match self.program.info(ty).element {
+            Element::None | Element::Scalar => Cell::scalar(element),
+            Element::Ref => Cell::reference(low(element)),
+            Element::Boxed => {
+                let object = self.program.object(ty);
+                self.field(low(element), object, &object.fields[0])
+            }
+        }
+    }
+
+    /// An element of a backing array.
+    pub(crate) fn array_get(&self, element: Element, array: Ref, index: usize) -> u64 {
+        if element.is_scalar() {
+            self.heap.word(array, 1 + index)
+        } else {
+            u64::from(self.heap.ref_at(array, 1, index))
+        }
+    }
+
+    pub(crate) fn peel(&self, mut ty: TypeId, mut cell: Cell) -> Peeled {
+        loop {
+            match *self.program.ty(ty) {
+                Type::Nullable(inner) => {
+                    let is_null = if self.program.info(inner).scalars > 0 {
+                        let flag = cell.s[0];
+                        cell.s = [cell.s[1], 0];
+                        flag == 0
+                    } else {
+                        cell.r[0] == 0
+                    };
+                    if is_null {
+                        return Peeled::Null;
+                    }
+                    ty = inner;
+                }
+                Type::Fallible(inner) => {
+                    let error = cell.r[usize::from(self.program.info(inner).refs)];
+                    if error != 0 {
+                        return Peeled::Error(error);
+                    }
+                    ty = inner;
+                }
+                _ => return Peeled::Value(ty, cell),
+            }
+        }
+    }
+}
