@@ -67,7 +67,8 @@ pub async fn run(
     let row = &program.manifest().tasks[index];
     let params = fit(&task, row, &params).map_err(Refusal)?;
 
-    let mut running = Running { task, host: host.clone(), state: state.clone(), troubles, fibers: JoinSet::new() };
+    let mut running =
+        Running { task, host: host.clone(), state: state.clone(), troubles, fibers: JoinSet::new() };
     let started = running.host.now();
     let (ending, value, reason) = running.body(index, params.clone(), limits.time, stop, &mut events).await;
     let ended = host.now();
@@ -127,14 +128,16 @@ fn fit(task: &Task, row: &TaskRow, given: &[(String, String)]) -> Result<Vec<Opt
             return Err(format!("parameter `{name}` is given twice"));
         }
     }
-    let value = |param: &dscript_bytecode::image::TaskParam| match given.iter().find(|(name, _)| *name == param.name) {
-        Some((name, text)) => {
-            let value = task.parse_param(param.ty, text);
-            value.map(Some).map_err(|why| format!("parameter `{name}`, `{text}`: {why}"))
-        }
-        None if param.default.is_some() => Ok(None),
-        None => Err(format!("task `{}` needs a value for parameter `{}`", row.name, param.name)),
-    };
+    let value =
+        |param: &dscript_bytecode::image::TaskParam| match given.iter().find(|(name, _)| *name == param.name)
+        {
+            Some((name, text)) => {
+                let value = task.parse_param(param.ty, text);
+                value.map(Some).map_err(|why| format!("parameter `{name}`, `{text}`: {why}"))
+            }
+            None if param.default.is_some() => Ok(None),
+            None => Err(format!("task `{}` needs a value for parameter `{}`", row.name, param.name)),
+        };
     row.params.iter().map(value).collect()
 }
 

@@ -58,7 +58,13 @@ pub async fn start(run: Rc<RunState>, sampling: Sampling) -> Rc<Process> {
     };
     let mut guard = process.guard();
     let (ready, first) = oneshot::channel();
-    let sampler = Sampler { pools: run.pools.clone(), process: process.clone(), lines: process.take_lines(), key, pool };
+    let sampler = Sampler {
+        pools: run.pools.clone(),
+        process: process.clone(),
+        lines: process.take_lines(),
+        key,
+        pool,
+    };
     tokio::task::spawn_local(sampler.sample(ready));
     tokio::select! {
         biased;

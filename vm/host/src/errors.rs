@@ -64,7 +64,9 @@ pub fn not_started(program: &str, dir: Option<&str>, why: SpawnError) -> ErrorVa
         (Stage::Program, libc::ENOEXEC) => {
             error("ENOEXEC", format!("`{program}` is neither a program nor a script that begins with `#!`"))
         }
-        (Stage::Directory, errno) => os(errno, &format!("directory `{}` for `{program}`", dir.unwrap_or_default())),
+        (Stage::Directory, errno) => {
+            os(errno, &format!("directory `{}` for `{program}`", dir.unwrap_or_default()))
+        }
         (Stage::Request, libc::EPIPE | libc::ECONNRESET) => {
             error("EPIPE", format!("cannot start `{program}`: the spawner ended"))
         }
@@ -121,7 +123,9 @@ fn faults(code: &str) -> Vec<Fault> {
         "denied" => vec![User],
         "pool" => vec![System, External],
         _ if code.starts_with("signal:") => vec![System, Software],
-        _ if ["ECONN", "EHOST", "ENET", "EADDR"].iter().any(|start| code.starts_with(start)) => vec![External],
+        _ if ["ECONN", "EHOST", "ENET", "EADDR"].iter().any(|start| code.starts_with(start)) => {
+            vec![External]
+        }
         _ => vec![Software],
     }
 }

@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn concrete_ones_need_an_allow_and_no_deny() {
         let texts = |all: &[&str]| all.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-        let rules = Rules::new(&Policy { allow: texts(&["exec:*"]), deny: texts(&["exec:rm"]) }).expect("good");
+        let rules =
+            Rules::new(&Policy { allow: texts(&["exec:*"]), deny: texts(&["exec:rm"]) }).expect("good");
         assert!(rules.allows("exec:ls"));
         assert!(!rules.allows("exec:rm"));
         assert!(!rules.allows("env:read:X"));

@@ -208,7 +208,10 @@ impl Process {
     /// Sends a signal to the whole group.
     pub fn signal(&self, name: &str) -> Result<(), ErrorValue> {
         let Some(signal) = signals::number(name) else {
-            return Err(errors::error("EINVAL", format!("there is no signal `{name}`; for example: TERM, HUP, USR1")));
+            return Err(errors::error(
+                "EINVAL",
+                format!("there is no signal `{name}`; for example: TERM, HUP, USR1"),
+            ));
         };
         match &self.child {
             None => Err(self.error().unwrap_or_else(|| errors::os(libc::ESRCH, &self.name))),

@@ -60,6 +60,8 @@ mod tests {
         assert_eq!(number("sigterm"), Some(15));
         assert_eq!(number("9"), None);
         assert_eq!(number(""), None);
-        assert!(NAMES.iter().all(|(known, signal)| number(known) == Some(*signal) && name(*signal) == *known));
+        assert!(
+            NAMES.iter().all(|(known, signal)| number(known) == Some(*signal) && name(*signal) == *known)
+        );
     }
 }

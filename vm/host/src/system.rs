@@ -127,7 +127,9 @@ fn parse_counters(stat: &str, vmstat: &str) -> Counters {
     let (stat, vmstat) = (words(stat), words(vmstat));
     let first = |of: &HashMap<&str, &str>, name| number(of.get(name).copied().unwrap_or_default());
     let mut cpu = [0; 10];
-    for (slot, word) in cpu.iter_mut().zip(stat.get("cpu").copied().unwrap_or_default().split_ascii_whitespace()) {
+    for (slot, word) in
+        cpu.iter_mut().zip(stat.get("cpu").copied().unwrap_or_default().split_ascii_whitespace())
+    {
         *slot = number(word);
     }
     Counters {
@@ -203,7 +205,10 @@ fn read(path: &str) -> Result<String, ErrorValue> {
 
 /// The rest of each line by its first word.
 fn words(text: &str) -> HashMap<&str, &str> {
-    text.lines().filter_map(|line| line.split_once(' ')).map(|(name, rest)| (name, rest.trim_start())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, rest)| (name, rest.trim_start()))
+        .collect()
 }
 
 /// The number a text begins with, else 0.
@@ -227,8 +232,10 @@ mod tests {
         after.interrupts += 1000;
         after.swap_out += 10;
         after.blocks_in += 7;
-        let memory = parse_memory("MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable: 60 kB\nCached: 40 kB\nBuffers: 1 kB\n\
-                                   SReclaimable: 5 kB\nSwapTotal: 8 kB\nSwapFree: 6 kB\n");
+        let memory = parse_memory(
+            "MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable: 60 kB\nCached: 40 kB\nBuffers: 1 kB\n\
+                                   SReclaimable: 5 kB\nSwapTotal: 8 kB\nSwapFree: 6 kB\n",
+        );
         assert_eq!((memory.total, memory.used, memory.cached), (102_400, 40_960, 46_080));
         let levels = Levels { running: 2, blocked: 1, memory };
         let sample = sample(&levels, &before, &after, Duration::from_secs(2), 4096);

@@ -127,7 +127,10 @@ fn a_command_fails() {
         run("echo first >&2; echo last >&2; exit 3", None, None, &[4]),
         Err("exit:3: `sh` ended with status 3: first\nlast".into())
     );
-    assert_eq!(run("kill -KILL $$", None, None, &[9, 137]), Err("signal:KILL: `sh` was ended by signal KILL".into()));
+    assert_eq!(
+        run("kill -KILL $$", None, None, &[9, 137]),
+        Err("signal:KILL: `sh` was ended by signal KILL".into())
+    );
     with_state(async |state| {
         let line = CommandLine { program: "no-such-program".into(), ..CommandLine::default() };
         let error = execute(state, line, None, None, vec![]).await.expect_err("it cannot start");
@@ -168,11 +171,15 @@ fn a_command_past_its_time_is_ended_with_its_group() {
     let check = |name: &str, trap: &str| {
         let pids = Pids::new(name);
         let file = pids.0.display();
-        let script = format!("{trap} sleep 1000 & echo $! >> {file}; echo $$ >> {file}; wait; sleep 1000; exit 1");
+        let script =
+            format!("{trap} sleep 1000 & echo $! >> {file}; echo $$ >> {file}; wait; sleep 1000; exit 1");
         with_state(async |state| {
             let error = execute(state, shell(&script), None, Some(300 * MS), vec![]).await;
             let error = error.expect_err("it is too slow");
-            assert_eq!((error.code.as_str(), error.message.as_str()), ("timeout", "`sh` was not done after 300ms"));
+            assert_eq!(
+                (error.code.as_str(), error.message.as_str()),
+                ("timeout", "`sh` was not done after 300ms")
+            );
             pids.all_gone(2).await;
         });
     };
@@ -232,7 +239,10 @@ fn a_subprocess_ends_badly() {
         let process = start(&state, "echo why >&2; exit 5", Some("")).await;
         assert_eq!(process.clone().wait().await, 5);
         let error = process.error().expect("5 is an error");
-        assert_eq!((error.code.as_str(), error.message.as_str()), ("exit:5", "`sh` ended with status 5: why"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("exit:5", "`sh` ended with status 5: why")
+        );
 
         let process = start(&state, "exec sleep 1000", None).await;
         assert!(!process.clone().wait_for(state.clone(), 10 * MS).await);
@@ -359,7 +369,10 @@ fn vmstat_samples_become_records() {
         assert!(fields.iter().all(|(_, value)| matches!(value, PoolValue::Int(_))));
         let free = fields.iter().find(|(name, _)| name == "free").map(|(_, value)| value.clone());
         // Bytes, not KiB: no machine that runs this has less than a MiB free, and pages are whole.
-        assert!(matches!(free, Some(PoolValue::Int(bytes)) if bytes > 1 << 20 && bytes % 1024 == 0), "{free:?}");
+        assert!(
+            matches!(free, Some(PoolValue::Int(bytes)) if bytes > 1 << 20 && bytes % 1024 == 0),
+            "{free:?}"
+        );
     }
 }
 

@@ -37,7 +37,11 @@ impl Table {
             return None;
         }
         let values: Option<Vec<i64>> = words.iter().map(|word| word.parse().ok()).collect();
-        self.columns.iter().zip(values?).map(|(name, value)| Some((name.clone(), scaled(name, value)?))).collect()
+        self.columns
+            .iter()
+            .zip(values?)
+            .map(|(name, value)| Some((name.clone(), scaled(name, value)?)))
+            .collect()
     }
 }
 
@@ -87,7 +91,9 @@ mod tests {
             "procs -----------memory---------- ---swap-- -----io---- -system-- -------cpu-------
  r  b   swpd   free   buff  cache   si   so    bi    bo   in   cs us sy id wa st gu
  2  1      0      1      2      3    0    0     1     2    3    4  5  6 87  1  1  0\n",
-            &["r=2 b=1 swpd=0 free=1024 buff=2048 cache=3072 si=0 so=0 bi=1 bo=2 in=3 cs=4 us=5 sy=6 id=87 wa=1 st=1 gu=0"],
+            &[
+                "r=2 b=1 swpd=0 free=1024 buff=2048 cache=3072 si=0 so=0 bi=1 bo=2 in=3 cs=4 us=5 sy=6 id=87 wa=1 st=1 gu=0",
+            ],
         );
     }
 

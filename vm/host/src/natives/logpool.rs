@@ -10,7 +10,11 @@ use crate::pool::{PoolRecord, PoolValue};
 
 pub const NATIVES: &[NativeDef] = &[
     NativeDef { name: "LogPool.open", signature: "(String) -> LogPool!", body: Body::Outside(open) },
-    NativeDef { name: "LogPool.put", signature: "<T>(LogPool, String, T) -> void!", body: Body::Outside(put) },
+    NativeDef {
+        name: "LogPool.put",
+        signature: "<T>(LogPool, String, T) -> void!",
+        body: Body::Outside(put),
+    },
     NativeDef {
         name: "LogPool.find",
         signature: "<T>(LogPool, String, Class<T>) -> List<T>!",
@@ -34,7 +38,8 @@ impl Resource for LogPool {
 /// Whoever may write or read the pool may open it.
 fn open(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let name = call.string(0);
-    let state = reach(call, "logpool", &["write", name]).or_else(|_| reach(call, "logpool", &["read", name]))?;
+    let state =
+        reach(call, "logpool", &["write", name]).or_else(|_| reach(call, "logpool", &["read", name]))?;
     state.pools.open(name).map_err(|why| errors::pool(name, why))?;
     Ok(Value::Handle(Rc::new(LogPool(name.to_owned()))))
 }
@@ -45,7 +50,10 @@ fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let key = call.string(1).to_owned();
     let value = std::mem::replace(&mut call.args[2], Value::Null);
     let fields = fields_of(value).ok_or_else(|| {
-        errors::error("EINVAL", "a log record is a record or a map with String keys, of values that can be stored")
+        errors::error(
+            "EINVAL",
+            "a log record is a record or a map with String keys, of values that can be stored",
+        )
     })?;
     call.wait(async move { crate::dvmstat::put(&*state.pools, &pool, &key, fields).await })??;
     Ok(Value::Null)
@@ -61,8 +69,10 @@ fn find(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         Err(_) => return Err(errors::error("pool", format!("log pool `{pool}` was closed")).into()),
     };
     let declared = call.type_args().first().map(|ty| call.record_fields(*ty)).unwrap_or_default();
-    let all: Result<Vec<Value>, String> = records.into_iter().map(|record| decode(record, &declared)).collect();
-    let all = all.map_err(|what| errors::error("EINVAL", format!("a record in log pool `{pool}`: {what}")))?;
+    let all: Result<Vec<Value>, String> =
+        records.into_iter().map(|record| decode(record, &declared)).collect();
+    let all =
+        all.map_err(|what| errors::error("EINVAL", format!("a record in log pool `{pool}`: {what}")))?;
     Ok(Value::List(all))
 }
 
@@ -91,7 +101,10 @@ fn encode(value: Value, depth: usize) -> Option<PoolValue> {
             PoolValue::List(all.into_iter().map(|value| encode(value, depth + 1)).collect::<Option<_>>()?)
         }
         Value::Record(fields) => PoolValue::Map(
-            fields.into_iter().map(|(name, value)| Some((name, encode(value, depth + 1)?))).collect::<Option<_>>()?,
+            fields
+                .into_iter()
+                .map(|(name, value)| Some((name, encode(value, depth + 1)?)))
+                .collect::<Option<_>>()?,
         ),
         Value::Map(entries) => {
             let entry = |(key, value)| match key {
@@ -196,7 +209,8 @@ mod tests {
 
     #[test]
     fn fields_come_back_by_name() {
-        let fields = [("free", PoolValue::Int(3)), ("us", PoolValue::Int(4)), ("extra", PoolValue::Bool(true))];
+        let fields =
+            [("free", PoolValue::Int(3)), ("us", PoolValue::Int(4)), ("extra", PoolValue::Bool(true))];
         check(
             &fields,
             &[("us", "double"), ("free", "int"), ("gu", "int?")],
@@ -205,7 +219,11 @@ mod tests {
         check(&fields, &[("gu", "int")], "field `gu`: it is missing, and int cannot be null");
         check(&fields, &[("free", "String")], "field `free`: it is an int, not String");
         check(&fields[..1], &[], r#"Map([(String("free"), Int(3))])"#);
-        check(&[("x", PoolValue::Int(i64::MAX))], &[("x", "double")], "field `x`: it is an int that no double is, not double");
+        check(
+            &[("x", PoolValue::Int(i64::MAX))],
+            &[("x", "double")],
+            "field `x`: it is an int that no double is, not double",
+        );
     }
 
     #[test]

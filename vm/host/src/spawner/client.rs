@@ -205,7 +205,8 @@ impl Link {
     fn post(&self, packet: Vec<u8>, fds: Vec<OwnedFd>) {
         let mut unsent = self.unsent.borrow_mut();
         unsent.push_back((packet, fds));
-        if unsent.len() == 1 && self.flush(&mut unsent).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
+        if unsent.len() == 1 && self.flush(&mut unsent).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+        {
             self.pushed.notify_one();
         }
     }
@@ -253,7 +254,11 @@ impl Link {
                 received = receiving => received,
                 () = sending => continue,
             };
-            match received.ok().filter(|length| *length > 0).and_then(|length| Reply::decode(&buffer[..length])) {
+            match received
+                .ok()
+                .filter(|length| *length > 0)
+                .and_then(|length| Reply::decode(&buffer[..length]))
+            {
                 Some(reply) => self.take(reply),
                 None => break,
             }

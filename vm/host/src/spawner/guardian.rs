@@ -79,7 +79,7 @@ fn take_socket() -> io::Result<OwnedFd> {
         }
         // Whatever else the owner let slip through its exec.
         libc::dup3(socket, 3, libc::O_CLOEXEC);
-        libc::close_range(4, libc::c_uint::MAX, 0);
+        libc::syscall(libc::SYS_close_range, 4 as libc::c_uint, libc::c_uint::MAX, 0 as libc::c_uint);
         Ok(OwnedFd::from_raw_fd(3))
     }
 }

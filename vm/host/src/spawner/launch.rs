@@ -100,7 +100,10 @@ impl Launcher {
         // `child` calls only system calls. The stack is large enough for it and 16-byte aligned.
         let pid = unsafe { libc::clone(child, top.cast(), flags, (&raw mut plan).cast()) };
         if pid < 0 {
-            return Err((std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN), Stage::Request));
+            return Err((
+                std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN),
+                Stage::Request,
+            ));
         }
         if plan.errno != 0 {
             // SAFETY: a null status is allowed; the child is ending, and ours to reap.

@@ -83,7 +83,8 @@ fn pids(folder: &Path) -> Vec<u32> {
     let mut all = Vec::new();
     for name in ["child", "grandchild", "session", "orphan"] {
         wait_until(name, || {
-            let pid = fs::read_to_string(folder.join(name)).ok().and_then(|text| text.trim().parse::<u32>().ok());
+            let pid =
+                fs::read_to_string(folder.join(name)).ok().and_then(|text| text.trim().parse::<u32>().ok());
             all.extend(pid);
             pid.is_some()
         });
@@ -124,11 +125,7 @@ fn environment_is_kept_replaced_or_cleared() {
         &["-c", "echo $A $PATH ${HOME:+home}"],
     );
     assert_eq!(text, "x=y z /none home\n");
-    let (text, _) = output_of(
-        |s| (s.clear_env, s.env) = (true, vec![set("A", "1")]),
-        "env",
-        &[],
-    );
+    let (text, _) = output_of(|s| (s.clear_env, s.env) = (true, vec![set("A", "1")]), "env", &[]);
     assert_eq!(text, "A=1\n");
 }
 
@@ -146,7 +143,8 @@ fn directory_and_input_are_given() {
 
 #[test]
 fn children_start_clean() {
-    let (text, _) = output_of(|_| (), "sh", &["-c", "ls /proc/self/fd; grep -E 'SigBlk|SigIgn' /proc/self/status"]);
+    let (text, _) =
+        output_of(|_| (), "sh", &["-c", "ls /proc/self/fd; grep -E 'SigBlk|SigIgn' /proc/self/status"]);
     let lines: Vec<&str> = text.lines().collect();
     // 3 is the folder that `ls` reads.
     assert_eq!(lines[..4], ["0", "1", "2", "3"]);
@@ -168,9 +166,18 @@ fn what_cannot_start_says_why() {
     assert_eq!(spawn_error("/etc/passwd/x", |_| ()), error(libc::ENOTDIR, Stage::Program));
     assert_eq!(spawn_error("true", |s| s.dir = Some("/none".into())), error(libc::ENOENT, Stage::Directory));
     assert_eq!(spawn_error("true", |s| s.args = vec!["a\0b".into()]), error(libc::EINVAL, Stage::Request));
-    assert_eq!(spawn_error("true", |s| s.args = vec!["x".repeat(200_000)]), error(libc::E2BIG, Stage::Program));
-    assert_eq!(spawn_error("true", |s| s.args = vec!["x".repeat(9 << 20)]), error(libc::E2BIG, Stage::Request));
-    assert_eq!(spawn_error("true", |s| s.env = vec![("a=b".into(), "".into())]), error(libc::EINVAL, Stage::Request));
+    assert_eq!(
+        spawn_error("true", |s| s.args = vec!["x".repeat(200_000)]),
+        error(libc::E2BIG, Stage::Program)
+    );
+    assert_eq!(
+        spawn_error("true", |s| s.args = vec!["x".repeat(9 << 20)]),
+        error(libc::E2BIG, Stage::Request)
+    );
+    assert_eq!(
+        spawn_error("true", |s| s.env = vec![("a=b".into(), "".into())]),
+        error(libc::EINVAL, Stage::Request)
+    );
 }
 
 #[test]
@@ -224,7 +231,8 @@ fn a_group_without_its_leader_can_be_signalled() {
         assert_eq!(child.wait().await.0, Exit::Code(0));
         let mut left = 0;
         wait_until("no pid", || {
-            left = fs::read_to_string(folder.join("left")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+            left =
+                fs::read_to_string(folder.join("left")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
             left != 0
         });
         child.signal(libc::SIGTERM);
