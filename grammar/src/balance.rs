@@ -121,10 +121,11 @@ fn cut(
                     reported = true;
                     diagnostics.push(too_deep(file, token.span()));
                 }
-                if token.tok != Tok::LBrace {
-                    let span = Span::new(token.end, tokens[close].start);
-                    out.push(Token::new(span, Tok::BadExpr));
-                }
+                let span = Span::new(token.end, tokens[close].start);
+                out.push(Token::new(
+                    span,
+                    if token.tok == Tok::LBrace { Tok::BadItem } else { Tok::BadExpr },
+                ));
                 at = close;
             }
         }
@@ -144,7 +145,11 @@ struct Open {
     token: Token,
     /// The token before it.
     before: Option<Tok>,
-    /// White space at the beginning of its line.
+    /// It opens the parameters of a declaration: a name stands before it, and a type or word before that.
+    declares: bool,
+    /// It opens the rules of a `guard`.
+    guard: bool,
+    /// White space before the statement or declaration it belongs to.
     indent: usize,
     semicolons: u32,
 }
@@ -160,6 +165,7 @@ struct Repair<'a> {
     missing: i64,
     /// The token before the bracket that was closed last.
     closed_before: Option<Tok>,
+    part_indent: Option<usize>,
 }
 
 impl<'a> Repair<'a> {
@@ -180,16 +186,22 @@ impl<'a> Repair<'a> {
             out: Vec::with_capacity(tokens.len() + 8),
             missing,
             closed_before: None,
+            part_indent: None,
         }
     }
 
     fn run(&mut self) {
         for index in 0..self.tokens.len() {
             let token = self.tokens[index];
+            self.start_part(token);
+            self.missing_opening_brace(index);
             match token.tok {
                 Tok::LBrace => {
                     if self.block_in_parens(index) {
                         self.close_parens();
+                    } else if self.stack.last().is_some_and(|o| o.guard) {
+                        // A guard holds no blocks.
+                        self.missing_brace();
                     }
                     self.open(token);
                 }
@@ -213,10 +225,124 @@ impl<'a> Repair<'a> {
     }
 
     fn open(&mut self, token: Token) {
-        let line = self.damage.text[..token.start as usize].rfind('\n').map_or(0, |i| i + 1);
-        let indent = self.indent_at(line);
-        self.stack.push(Open { token, before: self.out.last().map(|t| t.tok), indent, semicolons: 0 });
+        let back = |n: usize| self.out.len().checked_sub(n).map(|i| self.out[i].tok);
+        let typed = |tok: Tok| {
+            tok.is_primitive() || matches!(tok, Tok::Ident(_) | Tok::Gt | Tok::Question | Tok::Not)
+        };
+        let declares = back(1).is_some_and(Tok::is_ident) && back(2).is_some_and(typed);
+        let indent = self.part_indent.unwrap_or(0);
+        let guard = token.tok == Tok::LBrace && self.out.last().is_some_and(|t| self.text_of(*t) == "guard");
+        self.stack.push(Open { token, before: back(1), declares, guard, indent, semicolons: 0 });
         self.out.push(token);
+    }
+
+    fn text_of(&self, token: Token) -> &str {
+        &self.damage.text[token.start as usize..token.end as usize]
+    }
+
+    fn line_indent(&self, token: Token) -> usize {
+        let line = self.damage.text[..token.start as usize].rfind('\n').map_or(0, |i| i + 1);
+        self.indent_at(line)
+    }
+
+    fn first_on_line(&self, token: Token) -> bool {
+        let before = self.damage.text[..token.start as usize].trim_end_matches([' ', '\t']);
+        before.is_empty() || before.ends_with('\n') || before.ends_with('\u{FEFF}')
+    }
+
+    /// Keeps track of how far the statement or declaration being read is indented, and ends blocks that its
+    /// indentation says are over.
+    fn start_part(&mut self, token: Token) {
+        let in_block = self.stack.last().is_none_or(|o| o.token.tok == Tok::LBrace);
+        let Some(before) = self.out.last().map(|t| t.tok) else {
+            self.part_indent = Some(self.line_indent(token));
+            return;
+        };
+        let starts =
+            matches!(before, Tok::Semi | Tok::LBrace) || (before == Tok::RBrace && self.first_on_line(token));
+        if !in_block || !starts {
+            return;
+        }
+        let indent = self.line_indent(token);
+        if self.first_on_line(token) && token.tok != Tok::RBrace {
+            while self.missing > 0
+                && self.stack.last().is_some_and(|o| o.token.tok == Tok::LBrace && o.indent >= indent)
+                && !self.same_line(token)
+            {
+                self.missing_brace();
+            }
+        }
+        self.part_indent = Some(indent);
+    }
+
+    /// A deeper line begins where a block should have: its `}` comes, at the indentation of what it belongs to.
+    fn missing_opening_brace(&mut self, index: usize) {
+        let token = self.tokens[index];
+        let (Some(part), Some(before)) = (self.part_indent, self.out.last().copied()) else { return };
+        let in_block = self.stack.last().is_none_or(|o| o.token.tok == Tok::LBrace);
+        let head_ends =
+            matches!(before.tok, Tok::Ident(_) | Tok::RParen | Tok::Gt | Tok::Kw(Kw::Else | Kw::Do));
+        if self.missing >= 0 || !in_block || !head_ends || !self.first_on_line(token) {
+            return;
+        }
+        let begins = token.tok.is_ident() || matches!(token.tok, Tok::Kw(_) | Tok::At);
+        let goes_on = matches!(token.tok, Tok::Kw(Kw::Implements | Kw::Extends | Kw::Throws))
+            || matches!(self.text_of(token), "on" | "guard" | "permits");
+        if !begins || goes_on || self.line_indent(token) <= part {
+            return;
+        }
+        let next = self.tokens[index + 1..]
+            .iter()
+            .find(|t| self.first_on_line(**t) && self.line_indent(**t) <= part);
+        if !next.is_some_and(|t| t.tok == Tok::RBrace && self.line_indent(*t) == part) {
+            return;
+        }
+        self.missing += 1;
+        let here = Span::new(before.end, before.end);
+        let diagnostic = Diagnostic::error(codes::BRACKET, self.file, here, "expected `{`").edit(here, " {");
+        self.report(diagnostic);
+        self.open(Token::new(here, Tok::LBrace));
+        self.part_indent = Some(self.line_indent(token));
+    }
+
+    /// A `)` without its `(`: puts it behind the word or name that needs one, if there is such a place.
+    fn missing_opening_paren(&mut self) -> bool {
+        let mut depth = 0;
+        for at in (1..self.out.len()).rev() {
+            let (first, second) = (self.out[at - 1], self.out[at]);
+            depth += i32::from(is_closer(second.tok)) - i32::from(closer(second.tok).is_some());
+            if depth < 0 || (depth == 0 && matches!(second.tok, Tok::Semi | Tok::LBrace | Tok::RBrace)) {
+                return false;
+            }
+            let head = matches!(first.tok, Tok::Kw(Kw::If | Kw::While | Kw::For | Kw::Switch))
+                && second.tok != Tok::LParen;
+            let value = second.tok.is_primitive()
+                || matches!(
+                    second.tok,
+                    Tok::Int(_)
+                        | Tok::Double(_)
+                        | Tok::Duration(_)
+                        | Tok::Char(_)
+                        | Tok::Str(_)
+                        | Tok::StrStart
+                );
+            if depth == 0 && (head || (first.tok.is_ident() && value)) {
+                let here = Span::new(first.end, first.end);
+                let diagnostic =
+                    Diagnostic::error(codes::BRACKET, self.file, here, "expected `(`").edit(here, "(");
+                self.report(diagnostic);
+                self.out.insert(at, Token::new(here, Tok::LParen));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The innermost open bracket is on the token's line.
+    fn same_line(&self, token: Token) -> bool {
+        self.stack
+            .last()
+            .is_some_and(|o| !self.damage.text[o.token.start as usize..token.start as usize].contains('\n'))
     }
 
     fn indent_at(&self, line: usize) -> usize {
@@ -232,6 +358,9 @@ impl<'a> Repair<'a> {
     fn pop_into(&mut self, close: Token) {
         if let Some(open) = self.stack.pop() {
             self.closed_before = open.before;
+            if open.token.tok == Tok::LBrace {
+                self.part_indent = Some(open.indent);
+            }
         }
         self.out.push(close);
     }
@@ -301,7 +430,11 @@ impl<'a> Repair<'a> {
         if !between.contains('\n') {
             return;
         }
+        let declares = open.declares;
         self.close_parens();
+        if declares {
+            return;
+        }
         let end = before.end;
         self.out.push(Token::new(Span::new(end, end), Tok::Semi));
         if let Some(last) = self.diagnostics.last_mut()
@@ -319,7 +452,12 @@ impl<'a> Repair<'a> {
                 token.tok == Tok::InterpEnd
                     || self.stack[at..].iter().all(|o| !matches!(o.token.tok, Tok::LBrace | Tok::InterpStart))
             });
-        let Some(at) = matching else { return self.drop_closer(token) };
+        let Some(at) = matching else {
+            if token.tok == Tok::RParen && self.missing_opening_paren() {
+                return self.out.push(token);
+            }
+            return self.drop_closer(token);
+        };
         let mut say = true;
         while self.stack.len() > at + 1 {
             self.insert_closer(say);
@@ -348,9 +486,8 @@ impl<'a> Repair<'a> {
             return self.drop_closer(token);
         }
         self.close_parens();
-        let line = self.damage.text[..token.start as usize].rfind('\n').map_or(0, |i| i + 1);
-        let indent = self.indent_at(line);
-        let first_on_line = line + indent == token.start as usize;
+        let indent = self.line_indent(token);
+        let first_on_line = self.first_on_line(token);
         if first_on_line && self.missing > 0 {
             let partner = self.stack.iter().rposition(|o| o.indent <= indent && o.token.tok == Tok::LBrace);
             if let Some(at) = partner

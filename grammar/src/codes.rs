@@ -91,6 +91,13 @@ codes! {
     CONDITION = "E0214" "condition that is no boolean";
     LITERAL_RANGE = "E0215" "literal out of range";
     NO_EQUALITY = "E0216" "values cannot be compared";
+    NOT_IMPLEMENTED = "E0217" "a method of an interface is missing";
+    SEALED = "E0218" "a sealed interface does not permit the type";
+    BOUND = "E0219" "a type argument does not keep its bound";
+    PATTERN = "E0220" "pattern that cannot match";
+    NOT_EXHAUSTIVE = "E0221" "switch that does not cover every case";
+    DOMINATED = "E0222" "case that is never reached";
+    OVERRIDE = "E0223" "a method that overrides nothing";
 
     // 03xx: failure
     UNHANDLED = "E0301" "a failure is overlooked";

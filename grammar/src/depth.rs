@@ -3,9 +3,9 @@
 use crate::ast::*;
 use crate::span::NodeId;
 
-/// Deepest tree. Brackets are limited apart, and lower; this bounds what nests without them: operators,
-/// `else if`, chains of calls, types.
-pub const TREE_DEPTH_MAX: u32 = 1000;
+/// Deepest tree. Brackets are limited apart, and each makes at most two or three nodes; this bounds what nests
+/// without them: operators, `else if`, chains of calls, types.
+pub const TREE_DEPTH_MAX: u32 = 640;
 
 #[derive(Debug, Default)]
 pub struct Depths {

@@ -22,6 +22,7 @@ use crate::tree::Cx;
 const AHEAD: usize = 4;
 /// Places to go on that are tried for one part.
 const RESUME_MAX: usize = 12;
+const OUTSIDE_SWITCH: &str = "stands inside a `switch` only";
 
 /// Called by the generated parser in place of lalrpop's driver; the tokens come from `cx`.
 pub(crate) fn drive<D, I>(cx: &Cx<'_>, definition: D, _tokens: I) -> ParseResult<D>
@@ -37,7 +38,7 @@ where
         at: 0,
         nesting: None,
         last_mistake: None,
-        quiet_until: 0,
+        quiet_until: None,
     };
     driver.run()
 }
@@ -54,7 +55,7 @@ struct Driver<'c, 'a, D: ParserDefinition<Location = u32, Token = Tok>> {
     /// Where the last mistake was.
     last_mistake: Option<usize>,
     /// Up to here mistakes are likely to come from an earlier one.
-    quiet_until: usize,
+    quiet_until: Option<usize>,
 }
 
 enum Fed<D: ParserDefinition> {
@@ -202,7 +203,18 @@ where
         let again = self.last_mistake.is_some_and(|last| self.at <= last + 1);
         // Brackets that were put in have been spoken of.
         let put_in = found.is_some_and(|t| t.start == t.end && is_close(t.tok));
-        let quiet = put_in || self.at <= self.quiet_until || bad(found) || bad(before) || again;
+        // A scenario whose head could not be read.
+        let states = self.last_mistake.is_some()
+            && expected.has("while")
+            && found.is_some_and(|t| matches!(t.tok, Tok::Kw(Kw::State | Kw::Initial)));
+        let end = found.is_none() && self.last_mistake.is_some() && expected.has("}");
+        let quiet = put_in
+            || states
+            || end
+            || self.quiet_until.is_some_and(|until| self.at <= until)
+            || bad(found)
+            || bad(before)
+            || again;
         self.last_mistake = Some(self.at);
         let diagnostic = match self.repair(found, before, &expected) {
             Some(diagnostic) => diagnostic,
@@ -212,7 +224,10 @@ where
                 diagnostic
             }
         };
-        if !quiet {
+        // Cases whose `switch` could not be read.
+        let repeated = diagnostic.message.ends_with(OUTSIDE_SWITCH)
+            && self.cx.diagnostics.borrow().last().is_some_and(|d| d.message.ends_with(OUTSIDE_SWITCH));
+        if !quiet && !repeated {
             self.cx.report(diagnostic);
         }
     }
@@ -432,7 +447,7 @@ where
                     );
                 }
                 Kw::Case | Kw::Default if expected.has("while") => {
-                    let message = format!("`{}` stands inside a `switch` only", word.text());
+                    let message = format!("`{}` {OUTSIDE_SWITCH}", word.text());
                     return self.cx.error(codes::SYNTAX, found.span(), message);
                 }
                 _ => {}
@@ -492,14 +507,14 @@ where
     // ---- replacing a part ----
 
     /// Gives the place up to which nothing more is worth saying: the end of the parentheses around the mistake.
-    fn replace(&mut self) -> usize {
+    fn replace(&mut self) -> Option<usize> {
         let nesting = self.nesting.take().unwrap_or_else(|| Nesting::new(self.cx.tokens));
         let tokens = self.cx.tokens;
         let mut from = self.at;
         let mut open = nesting.around(from);
         let quiet_until = match open {
-            Some(open) if !matches!(tokens[open].tok, Tok::LBrace) => nesting.partner[open] as usize,
-            _ => 0,
+            Some(open) if !matches!(tokens[open].tok, Tok::LBrace) => Some(nesting.partner[open] as usize),
+            _ => None,
         };
         loop {
             let (inside, close, block) = match open {
@@ -626,11 +641,16 @@ where
         })
     }
 
-    /// Drops as little of the stack as lets `insert` and what stands at `resume` be read, and does it.
+    /// Drops as little of the stack as lets `insert` and what stands at `resume` be read, and does it. With nothing
+    /// of what stands there looked at, a list of parts must be what is resumed.
     fn resume_with(&mut self, floor: usize, insert: &[Tok], resume: usize, ahead: usize) -> bool {
-        let found = (floor..=self.symbols.len())
-            .rev()
-            .find(|&symbols| self.works(symbols + 1, insert, resume, ahead));
+        if resume < self.at {
+            return false;
+        }
+        let list = [insert[0], insert[0]];
+        let tried = if ahead == 0 { &list[..] } else { insert };
+        let found =
+            (floor..=self.symbols.len()).rev().find(|&symbols| self.works(symbols + 1, tried, resume, ahead));
         let Some(symbols) = found else { return false };
         let tokens = self.cx.tokens;
         let end = resume.checked_sub(1).map_or(0, |i| tokens[i].end);

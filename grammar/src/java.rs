@@ -99,7 +99,8 @@ impl Pass<'_> {
             Kw::Package if self.starts() => {
                 self.tell_word(word);
                 let end = self.find(|t| t == Tok::Semi);
-                self.skip(end + 1);
+                let semicolon = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi);
+                self.skip(if semicolon { end + 1 } else { end });
             }
             Kw::Static if self.before() == Some(Tok::Kw(Kw::Import)) => {
                 self.tell(
@@ -111,13 +112,13 @@ impl Pass<'_> {
             }
             Kw::Throws if self.before() == Some(Tok::RParen) => {
                 self.tell_word(word);
-                let end = self.find(|t| matches!(t, Tok::Semi | Tok::LBrace | Tok::RBrace));
+                let end = self.find(|t| matches!(t, Tok::Semi | Tok::LBrace));
                 self.skip(end);
             }
             Kw::Throw => {
                 let arm = self.before() == Some(Tok::Arrow);
                 self.tell_word(word);
-                let end = self.find(|t| matches!(t, Tok::Semi | Tok::RBrace | Tok::RParen));
+                let end = self.find(|t| t == Tok::Semi);
                 let semicolon = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi);
                 if self.starts() && !arm && semicolon {
                     self.put(Tok::BadItem, span.start, self.tokens[end].end, end + 1);
@@ -163,10 +164,10 @@ impl Pass<'_> {
         true
     }
 
-    /// The first token from here on, brackets skipped, that `stop` accepts; or the end.
+    /// The first token from here on, brackets skipped, that `stop` accepts; or the end of what is around.
     fn find(&self, stop: impl Fn(Tok) -> bool) -> usize {
         let mut at = self.at;
-        while at < self.tokens.len() && !stop(self.tokens[at].tok) {
+        while at < self.tokens.len() && (self.partners[at] as usize) >= at && !stop(self.tokens[at].tok) {
             at = (self.partners[at] as usize).max(at) + 1;
         }
         at

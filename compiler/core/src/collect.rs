@@ -64,6 +64,7 @@ impl<'a> Collector<'a, '_> {
         for index in 0..program.modules.len() {
             self.declare_rest(ModuleId(index as u32), program);
         }
+        self.seal();
         for (index, file) in program.modules.iter().enumerate() {
             for (import, resolved) in file.parsed.module.imports.iter().zip(&file.imports) {
                 if let Some(imported) = resolved.filter(|i| !i.all) {
@@ -137,7 +138,9 @@ impl<'a> Collector<'a, '_> {
                 consts: FxHashMap::default(),
                 constructor: None,
                 constants: Vec::new(),
-                unsupported: kind == TypeKind::Interface,
+                supers: Vec::new(),
+                permits: None,
+                constant_trees: &[],
             });
             self.enter(module, name, Def::Type(id));
         }
@@ -147,7 +150,7 @@ impl<'a> Collector<'a, '_> {
         params
             .iter()
             .map(|p| {
-                self.defs.type_params.push(TypeParamDef { name: p.name.name });
+                self.defs.type_params.push(TypeParamDef { name: p.name.name, bounds: Vec::new() });
                 TypeParamId(self.defs.type_params.len() as u32 - 1)
             })
             .collect()
@@ -305,15 +308,13 @@ impl<'a> Collector<'a, '_> {
         let type_params = self.defs.types[id.index()].type_params.clone();
         match &item.kind {
             ItemKind::Record(r) => {
-                if let Some(first) = r.implements.first() {
-                    self.unsupported(module, first.span, "interfaces are");
-                }
+                self.supers(id, &r.implements);
                 let compact = r.members.iter().find_map(|m| match &m.kind {
                     ItemKind::CompactConstructor(c) => Some(&c.body),
                     _ => None,
                 });
                 let params = self.params(place, &type_params, &r.components);
-                self.check_bounds(module, &r.type_params);
+                self.check_bounds(id, &r.type_params);
                 let fields = params
                     .iter()
                     .map(|p| FieldSig {
@@ -330,10 +331,8 @@ impl<'a> Collector<'a, '_> {
                 self.members(place, &type_params, &r.members);
             }
             ItemKind::Class(c) => {
-                if let Some(first) = c.implements.first() {
-                    self.unsupported(module, first.span, "interfaces are");
-                }
-                self.check_bounds(module, &c.type_params);
+                self.supers(id, &c.implements);
+                self.check_bounds(id, &c.type_params);
                 self.members(place, &type_params, &c.members);
                 let explicit = c.members.iter().find_map(|m| match &m.kind {
                     ItemKind::Constructor(k) => Some((m, k)),
@@ -370,25 +369,137 @@ impl<'a> Collector<'a, '_> {
                         self.report(report);
                         continue;
                     }
-                    if !constant.args.is_empty() {
-                        self.unsupported(module, constant.name.span, "enum constants with arguments are");
-                    }
                     self.defs.types[id.index()].constants.push((constant.name.name, constant.name.span));
                 }
-                if let Some(first) = e.implements.first() {
-                    self.unsupported(module, first.span, "interfaces are");
-                }
+                self.supers(id, &e.implements);
+                self.defs.types[id.index()].constant_trees = &e.constants;
                 self.members(place, &type_params, &e.members);
+                let explicit = e.members.iter().find_map(|m| match &m.kind {
+                    ItemKind::Constructor(k) => Some((m, k)),
+                    _ => None,
+                });
+                match explicit {
+                    Some((member, k)) => {
+                        let params = self.params(place, &type_params, &k.params);
+                        self.constructor(place, k.name, params, Body::Constructor(&k.body), member);
+                    }
+                    None => self.constructor(place, name, Vec::new(), Body::Record(None), item),
+                }
             }
-            ItemKind::Interface(i) => self.unsupported(module, i.name.span, "interfaces are"),
+            ItemKind::Interface(i) => {
+                self.check_bounds(id, &i.type_params);
+                self.supers(id, &i.extends);
+                self.members(place, &type_params, &i.members);
+                if item.modifiers.sealed.is_some() {
+                    let mut permits = Vec::new();
+                    for written in &i.permits {
+                        let ty = self.type_expr(module, &[], written);
+                        if let Some((def, _)) = self.types.nominal_parts(ty) {
+                            permits.push(def);
+                        }
+                    }
+                    self.defs.types[id.index()].permits = Some(permits);
+                }
+            }
             _ => {}
         }
     }
 
-    fn check_bounds(&mut self, module: ModuleId, params: &[ast::TypeParam]) {
-        for param in params {
-            if let Some(bound) = param.bounds.first() {
-                self.unsupported(module, bound.span, "bounds of type parameters are");
+    /// Resolves what a type implements or extends.
+    fn supers(&mut self, id: TypeDefId, written: &[ast::TypeExpr]) {
+        let module = self.defs.types[id.index()].module;
+        let type_params = self.defs.types[id.index()].type_params.clone();
+        for expr in written {
+            let ty = self.type_expr(module, &type_params, expr);
+            let kind = self.types.nominal_parts(ty).map(|(def, _)| self.defs.types[def.index()].kind);
+            if kind == Some(TypeKind::Interface) {
+                self.defs.types[id.index()].supers.push(ty);
+            } else if ty != Ty::POISON {
+                let file = self.file(module);
+                self.report(
+                    Diagnostic::error(
+                        codes::BAD_TYPE,
+                        file,
+                        expr.span,
+                        "only interfaces can be implemented or extended",
+                    )
+                    .help("no state is inherited: hold an object of that type in a field instead"),
+                );
+            }
+        }
+    }
+
+    /// A sealed interface without `permits` permits every type of its module that implements it; no type of
+    /// another module may.
+    fn seal(&mut self) {
+        for index in 0..self.defs.types.len() {
+            let id = TypeDefId(index as u32);
+            let supers = self.defs.types[index].supers.clone();
+            let (module, span) = (self.defs.types[index].module, self.defs.types[index].span);
+            for super_ty in supers {
+                let Some((parent, _)) = self.types.nominal_parts(super_ty) else { continue };
+                let def = &mut self.defs.types[parent.index()];
+                let same_module = def.module == module;
+                let (name, parent_span, parent_file) =
+                    (def.name, def.span, self.defs.modules[def.module.index()].file);
+                let explicit = self.explicit_permits(parent);
+                let Some(permits) = &mut self.defs.types[parent.index()].permits else { continue };
+                let fine = if explicit { permits.contains(&id) } else { same_module };
+                if !fine {
+                    let text = self.interner.name(name);
+                    let message = format!("the sealed interface `{text}` does not permit this type");
+                    let file = self.file(module);
+                    self.report(Diagnostic::error(codes::SEALED, file, span, message).label_in(
+                        parent_file,
+                        parent_span,
+                        "sealed here",
+                    ));
+                } else if !permits.contains(&id) {
+                    permits.push(id);
+                }
+            }
+        }
+    }
+
+    fn explicit_permits(&self, id: TypeDefId) -> bool {
+        let def = &self.defs.types[id.index()];
+        let tree = self.defs.modules[def.module.index()].ast;
+        tree.items.iter().any(|item| match &item.kind {
+            ItemKind::Interface(i) => i.name.span == def.span && !i.permits.is_empty(),
+            _ => false,
+        })
+    }
+
+    /// Resolves the bounds of a type's parameters.
+    fn check_bounds(&mut self, id: TypeDefId, params: &[ast::TypeParam]) {
+        let module = self.defs.types[id.index()].module;
+        let ids = self.defs.types[id.index()].type_params.clone();
+        self.bounds(module, &ids, params, &ids);
+    }
+
+    /// Resolves `<T extends Interface>`; `ids` are the parameters themselves, `scope` all that may be named.
+    fn bounds(
+        &mut self,
+        module: ModuleId,
+        ids: &[TypeParamId],
+        params: &[ast::TypeParam],
+        scope: &[TypeParamId],
+    ) {
+        for (&id, param) in ids.iter().zip(params) {
+            for bound in &param.bounds {
+                let ty = self.type_expr(module, scope, bound);
+                let kind = self.types.nominal_parts(ty).map(|(def, _)| self.defs.types[def.index()].kind);
+                if kind == Some(TypeKind::Interface) {
+                    self.defs.type_params[id.index()].bounds.push(ty);
+                } else if ty != Ty::POISON {
+                    let file = self.file(module);
+                    self.report(Diagnostic::error(
+                        codes::BAD_TYPE,
+                        file,
+                        bound.span,
+                        "a bound is an interface",
+                    ));
+                }
             }
         }
     }
@@ -424,6 +535,7 @@ impl<'a> Collector<'a, '_> {
             params,
             ret,
             body,
+            overrides: None,
         });
         self.defs.types[owner.index()].constructor = Some(id);
     }
@@ -463,19 +575,14 @@ impl<'a> Collector<'a, '_> {
                         init: f.init.as_ref(),
                     };
                     let def = &mut self.defs.types[owner.index()];
-                    if def.kind == TypeKind::Record || def.kind == TypeKind::Enum {
-                        let word = if def.kind == TypeKind::Record { "a record" } else { "an enum" };
-                        if def.kind == TypeKind::Enum {
-                            self.unsupported(place.module, f.name.span, "fields of enums are");
+                    if matches!(def.kind, TypeKind::Record | TypeKind::Interface) {
+                        let message = if def.kind == TypeKind::Record {
+                            "a record has no fields but its components"
                         } else {
-                            let file = self.file(place.module);
-                            self.report(Diagnostic::error(
-                                codes::MODIFIER,
-                                file,
-                                f.name.span,
-                                format!("{word} has no fields but its components"),
-                            ));
-                        }
+                            "an interface has no fields"
+                        };
+                        let file = self.file(place.module);
+                        self.report(Diagnostic::error(codes::MODIFIER, file, f.name.span, message));
                         continue;
                     }
                     if let Some(first) = def.fields.iter().find(|g| g.name == field.name) {
@@ -540,6 +647,10 @@ impl<'a> Collector<'a, '_> {
         (needs, intrinsic)
     }
 
+    fn override_span(&self, item: &ast::Item) -> Option<Span> {
+        item.annotations.iter().find(|a| self.interner.name(a.name.name) == "Override").map(|a| a.span)
+    }
+
     fn needs(&mut self, file: FileId, annotation: &ast::Annotation) -> Vec<String> {
         let mut all = Vec::new();
         let mut queue: Vec<&ast::Expr> = annotation.args.iter().map(|a| &a.value).collect();
@@ -578,17 +689,21 @@ impl<'a> Collector<'a, '_> {
         // What belongs to the type itself knows nothing of an object's type arguments.
         let outer = if item.modifiers.static_.is_some() { &[] } else { outer };
         let own = self.type_params(&f.type_params);
-        self.check_bounds(place.module, &f.type_params);
-        let type_params: Vec<TypeParamId> = outer.iter().copied().chain(own).collect();
+        let type_params: Vec<TypeParamId> = outer.iter().copied().chain(own.iter().copied()).collect();
+        self.bounds(place.module, &own, &f.type_params, &type_params);
         let params = self.params(place, &type_params, &f.params);
         let ret = self.ret_type(place.module, &type_params, &f.ret);
         let (needs, intrinsic) = self.annotations(place, item, f.name);
         let is_std = self.defs.modules[place.module.index()].is_std;
         let is_native = item.modifiers.native.is_some();
+        let in_interface =
+            place.owner.is_some_and(|o| self.defs.types[o.index()].kind == TypeKind::Interface)
+                && item.modifiers.static_.is_none()
+                && item.modifiers.private.is_none();
         let file = self.file(place.module);
         if let Some(span) = item.modifiers.native.filter(|_| !is_std) {
             self.report(Diagnostic::error(codes::MODIFIER, file, span, "only the library declares `native`"));
-        } else if f.body.is_none() && !is_native {
+        } else if f.body.is_none() && !is_native && !in_interface {
             let text = self.interner.name(f.name.name).to_string();
             self.report(Diagnostic::error(
                 codes::SYNTAX,
@@ -617,6 +732,7 @@ impl<'a> Collector<'a, '_> {
             params,
             ret,
             body: f.body.as_ref().map_or(Body::None, Body::Block),
+            overrides: self.override_span(item),
         });
         Some(id)
     }

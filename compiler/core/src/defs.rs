@@ -75,6 +75,15 @@ pub struct FnDef<'a> {
     pub params: Vec<ParamSig<'a>>,
     pub ret: Ty,
     pub body: Body<'a>,
+    /// Where `@Override` stands, if it does.
+    pub overrides: Option<Span>,
+}
+
+impl FnDef<'_> {
+    /// A method of an interface without a body.
+    pub fn is_abstract(&self) -> bool {
+        matches!(self.body, Body::None) && !self.is_native
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -118,8 +127,12 @@ pub struct TypeDef<'a> {
     pub consts: FxHashMap<Symbol, ConstId>,
     pub constructor: Option<FnId>,
     pub constants: Vec<(Symbol, Span)>,
-    /// Not built in yet, and reported where it is declared.
-    pub unsupported: bool,
+    /// The interfaces that it implements or, for an interface, extends; in terms of its type parameters.
+    pub supers: Vec<Ty>,
+    /// For a sealed interface, the types that may implement it.
+    pub permits: Option<Vec<TypeDefId>>,
+    /// The constants of an enum as they are written, with the arguments of their constructor.
+    pub constant_trees: &'a [ast::EnumConstant],
 }
 
 pub struct FieldSig<'a> {
@@ -163,6 +176,8 @@ pub enum TaskBody<'a> {
 
 pub struct TypeParamDef {
     pub name: Symbol,
+    /// The interfaces its arguments must implement.
+    pub bounds: Vec<Ty>,
 }
 
 /// Every declaration of a compilation, by id.

@@ -3,7 +3,7 @@
 use crate::defs::{ConstId, FnId, Intrinsic, TypeDefId};
 use crate::types::Ty;
 use dscript_grammar::span::NodeId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a name or member expression stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,18 @@ pub enum Target {
     /// A function value: the callee itself.
     Value,
     Intrinsic(Intrinsic, FnId),
+    /// What every enum has.
+    Enum(EnumMember, TypeDefId),
+    /// `r.with(x: 1)`: a copy of a record; the parameters are its components.
+    With,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnumMember {
+    Ordinal,
+    Name,
+    Values,
+    Parse,
 }
 
 /// Where a parameter's value comes from.
@@ -65,6 +77,10 @@ pub struct Facts {
     pub types: Vec<Ty>,
     pub res: Vec<Res>,
     pub calls: FxHashMap<NodeId, CallFact>,
+    /// What each pattern of a switch or `instanceof` tests, by its node.
+    pub patterns: FxHashMap<NodeId, Ty>,
+    /// Switches that cover every case, by their subject's node.
+    pub exhaustive: FxHashSet<NodeId>,
     /// The declared or inferred type of each local, by its declaration.
     pub locals: FxHashMap<NodeId, Ty>,
     pub lambdas: FxHashMap<NodeId, LambdaFact>,

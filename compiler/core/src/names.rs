@@ -214,9 +214,6 @@ impl TypeResolver<'_, '_> {
                     return Ty::POISON;
                 }
                 let def = &self.defs.types[id.index()];
-                if def.unsupported {
-                    return Ty::POISON;
-                }
                 if text == "Class" && self.defs.modules[def.module.index()].is_std {
                     let inner = resolved.first().copied().unwrap_or(Ty::POISON);
                     return self.types.intern(TyKind::Class(inner));

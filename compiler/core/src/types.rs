@@ -33,6 +33,8 @@ pub enum TyKind {
     Class(Ty),
     /// `a..b`, in for-each only.
     Range,
+    /// What the constants of an enum with fields hold; only lowering makes it.
+    EnumData(TypeDefId),
 }
 
 impl Ty {

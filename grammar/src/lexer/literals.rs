@@ -79,8 +79,11 @@ impl Lexer<'_> {
     }
 
     fn report_open_text(&mut self, start: usize, end: usize) {
-        let first =
-            !self.out.damaged.last().is_some_and(|d| !self.text[d.start as usize..start].contains('\n'));
+        let same_line = |other: &Span| {
+            let (a, b) = (start.min(other.start as usize), start.max(other.start as usize));
+            !self.text[a..b].contains('\n')
+        };
+        let first = !self.out.damaged.last().is_some_and(same_line);
         if first {
             self.error(codes::UNTERMINATED, start, end, "this text is not closed on its line")
                 .help

@@ -118,7 +118,7 @@ fn prepare(args: ExecArgs) -> Result<Ready, String> {
         program,
         task: Some(task),
         params: args.set,
-        policy: Policy { allow: args.allow, deny: args.deny },
+        policy: Policy { allow: args.allow, deny: args.deny, refuse_early: false },
         limits: Limits { memory_bytes: args.memory, frames: FRAMES_MAX, time: None },
         pools: Arc::new(ExecPools::new(author, routes, data_folder(args.data.as_deref()))),
         node,

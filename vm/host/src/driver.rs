@@ -41,7 +41,7 @@ pub async fn run(
     let index = choose(program.manifest(), task.as_deref()).map_err(Refusal)?;
     let rules = Rules::new(&policy).map_err(|why| Refusal(format!("the policy: {why}")))?;
     let refused = rules.refused(&program.manifest().capabilities);
-    if !refused.is_empty() {
+    if policy.refuse_early && !refused.is_empty() {
         return Err(Refusal(format!("the program needs what the policy denies: {}", refused.join(", "))));
     }
 

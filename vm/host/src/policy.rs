@@ -53,7 +53,8 @@ mod tests {
 
     fn check(allow: &[&str], deny: &[&str], declared: &[&str], refused: &[&str]) {
         let texts = |all: &[&str]| all.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-        let rules = Rules::new(&Policy { allow: texts(allow), deny: texts(deny) }).expect("good patterns");
+        let rules = Rules::new(&Policy { allow: texts(allow), deny: texts(deny), refuse_early: true })
+            .expect("good patterns");
         assert_eq!(rules.refused(&texts(declared)), refused);
     }
 
@@ -75,11 +76,14 @@ mod tests {
     fn concrete_ones_need_an_allow_and_no_deny() {
         let texts = |all: &[&str]| all.iter().map(|text| text.to_string()).collect::<Vec<_>>();
         let rules =
-            Rules::new(&Policy { allow: texts(&["exec:*"]), deny: texts(&["exec:rm"]) }).expect("good");
+            Rules::new(&Policy { allow: texts(&["exec:*"]), deny: texts(&["exec:rm"]), refuse_early: true })
+                .expect("good");
         assert!(rules.allows("exec:ls"));
         assert!(!rules.allows("exec:rm"));
         assert!(!rules.allows("env:read:X"));
         assert!(!rules.allows(":"));
-        assert!(Rules::new(&Policy { allow: texts(&["exec"]), deny: Vec::new() }).is_err());
+        assert!(
+            Rules::new(&Policy { allow: texts(&["exec"]), deny: Vec::new(), refuse_early: true }).is_err()
+        );
     }
 }

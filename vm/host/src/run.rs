@@ -30,6 +30,9 @@ pub struct Policy {
     /// Empty allows whatever the image declares.
     pub allow: Vec<String>,
     pub deny: Vec<String>,
+    /// Whether a program that declares what is wholly denied is refused before it starts, as a node's owner wants;
+    /// else what it asks for fails with code `denied` when it comes to it.
+    pub refuse_early: bool,
 }
 
 /// The limits of one run.

@@ -69,7 +69,7 @@ fn happened(asm: Asm, setting: Setting) -> Vec<String> {
     let options = RunOptions {
         task: None,
         params: setting.params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-        policy: Policy { allow: vec![], deny: texts(&setting.deny) },
+        policy: Policy { allow: vec![], deny: texts(&setting.deny), refuse_early: true },
         limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: setting.time },
         pools: pools.clone(),
         node: "here".into(),
@@ -427,7 +427,7 @@ fn a_dropped_run_leaves_nothing() {
     let options = RunOptions {
         task: None,
         params: vec![],
-        policy: Policy { allow: vec![], deny: vec![] },
+        policy: Policy { allow: vec![], deny: vec![], refuse_early: true },
         limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None },
         pools: Arc::new(MemoryPools::default()),
         node: "here".into(),

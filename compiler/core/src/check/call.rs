@@ -2,9 +2,10 @@
 
 use super::Checker;
 use super::expr::count;
+use super::members::find_method;
 use super::stmt::strip;
 use crate::defs::{Body, Def, FnId, Intrinsic, TypeDefId, TypeKind};
-use crate::facts::{ArgSource, CallFact, Target};
+use crate::facts::{ArgSource, CallFact, EnumMember, Target};
 use crate::names::{Found, lookup, suggest};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Arg, Expr, ExprKind};
@@ -50,6 +51,12 @@ impl<'a> Checker<'a, '_> {
             let decl = &self.defs.types[owner.index()];
             if let Some(&method) = decl.methods.get(&name) {
                 return self.call_own(expr, callee, owner, method, args, expected);
+            }
+            if let Some(this) = self.cx.this
+                && let Some((method, parent)) = find_method(self.types, self.defs, this, name)
+            {
+                let parent = self.types.nominal_parts(parent).map_or(owner, |(def, _)| def);
+                return self.call_own(expr, callee, parent, method, args, expected);
             }
             if self.cx.this.is_some() && decl.fields.iter().any(|f| f.name == name) {
                 let ty = self.expr(callee, None);
@@ -133,11 +140,9 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn owner_args(&self, owner: TypeDefId, this: Ty) -> Vec<Ty> {
-        match self.types.nominal_parts(this) {
-            Some((def, args)) if def == owner => args.to_vec(),
-            _ => Vec::new(),
-        }
+    fn owner_args(&mut self, owner: TypeDefId, this: Ty) -> Vec<Ty> {
+        let seen = self.as_super(this, owner);
+        seen.and_then(|ty| self.types.nominal_parts(ty)).map(|(_, args)| args.to_vec()).unwrap_or_default()
     }
 
     fn call_member(
@@ -162,6 +167,24 @@ impl<'a> Checker<'a, '_> {
         if matches!(ty, Ty::POISON | Ty::NEVER) {
             return self.poison_args(args);
         }
+        if matches!(self.types.kind(ty), TyKind::Param(_)) {
+            return match find_method(self.types, self.defs, ty, name.name) {
+                Some((method, owner)) => {
+                    let owner_args =
+                        self.types.nominal_parts(owner).map(|(_, a)| a.to_vec()).unwrap_or_default();
+                    self.call_fn(expr, name.span, Target::Method(method), method, &owner_args, args, expected)
+                }
+                None => {
+                    let shown = self.show(ty);
+                    let message =
+                        format!("nothing says that a `{shown}` has a method `{}`", self.text(name.name));
+                    let report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
+                    self.diagnostics
+                        .push(report.help(format!("give it a bound: `<{shown} extends SomeInterface>`")));
+                    self.poison_args(args)
+                }
+            };
+        }
         let Some((def, owner_args)) = self.member_type(ty) else {
             let shown = self.show(ty);
             let message = format!("a `{shown}` has no method `{}`", self.text(name.name));
@@ -169,7 +192,12 @@ impl<'a> Checker<'a, '_> {
             return self.poison_args(args);
         };
         let decl = &self.defs.types[def.index()];
-        if let Some(&method) = decl.methods.get(&name.name) {
+        let own = decl.methods.get(&name.name).map(|&method| (method, owner_args.clone()));
+        let found = own.or_else(|| {
+            let (method, owner) = find_method(self.types, self.defs, ty, name.name)?;
+            Some((method, self.types.nominal_parts(owner).map(|(_, a)| a.to_vec()).unwrap_or_default()))
+        });
+        if let Some((method, owner_args)) = found {
             let sig = &self.defs.fns[method.index()];
             if sig.is_private && sig.module != self.cx.module {
                 let message = format!("the method `{}` is private to its module", self.text(name.name));
@@ -205,8 +233,17 @@ impl<'a> Checker<'a, '_> {
             }
         }
         if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
-            self.error(codes::UNSUPPORTED, name.span, "`with` is not supported yet");
-            return self.poison_args(args);
+            return self.call_with(expr, ty, args);
+        }
+        if decl.kind == TypeKind::Enum {
+            let member = match self.text(name.name) {
+                "ordinal" => Some((EnumMember::Ordinal, Ty::INT)),
+                "name" => Some((EnumMember::Name, self.string())),
+                _ => None,
+            };
+            if let Some((member, ret)) = member {
+                return self.call_enum(expr, member, def, args, ret);
+            }
         }
         self.unknown_member(def, ty, name, true);
         self.poison_args(args)
@@ -260,6 +297,16 @@ impl<'a> Checker<'a, '_> {
                 self.error(codes::NOT_CALLABLE, name.span, message);
                 self.poison_args(args)
             }
+            None if decl.kind == TypeKind::Enum && self.text(name.name) == "values" => {
+                let own = self.types.nominal(def, &[]);
+                let ret = self.defs.known.list.map_or(Ty::POISON, |list| self.types.nominal(list, &[own]));
+                self.call_enum(expr, EnumMember::Values, def, args, ret)
+            }
+            None if decl.kind == TypeKind::Enum && self.text(name.name) == "parse" => {
+                let own = self.types.nominal(def, &[]);
+                let ret = self.types.nullable(own);
+                self.call_enum(expr, EnumMember::Parse, def, args, ret)
+            }
             None => {
                 let statics = decl.methods.iter().filter(|(_, id)| !self.defs.fns[id.index()].is_method);
                 let near = suggest(self.text(name.name), statics.map(|(s, _)| self.interner.name(*s)));
@@ -272,6 +319,97 @@ impl<'a> Checker<'a, '_> {
                 self.poison_args(args)
             }
         }
+    }
+
+    fn call_enum(
+        &mut self,
+        expr: &'a Expr,
+        member: EnumMember,
+        def: TypeDefId,
+        args: &'a [Arg],
+        ret: Ty,
+    ) -> Ty {
+        let wanted = usize::from(member == EnumMember::Parse);
+        if args.len() != wanted {
+            let takes = if wanted == 0 { "no arguments" } else { "1 argument" };
+            self.error(codes::ARGUMENTS, expr.span, format!("this takes {takes}, not {}", args.len()));
+            return self.poison_args(args);
+        }
+        let string = self.string();
+        for arg in args {
+            self.expr_to(&arg.value, string);
+        }
+        let params = (0..wanted).map(|i| (string, ArgSource::Given(i as u32))).collect();
+        let fact = CallFact { target: Target::Enum(member, def), type_args: Vec::new(), params };
+        self.facts().calls.insert(expr.id, fact);
+        ret
+    }
+
+    /// A copy of a record with some components changed.
+    fn call_with(&mut self, expr: &'a Expr, ty: Ty, args: &'a [Arg]) -> Ty {
+        let Some((def, type_args)) = self.types.nominal_parts(ty).map(|(d, a)| (d, a.to_vec())) else {
+            return ty;
+        };
+        let decl = &self.defs.types[def.index()];
+        let mut params: Vec<(Ty, ArgSource)> = Vec::new();
+        for field in &decl.fields {
+            let field_ty = self.types.substitute(field.ty, &decl.type_params, &type_args);
+            params.push((field_ty, ArgSource::Default));
+        }
+        for (index, arg) in args.iter().enumerate() {
+            let place = arg.name.and_then(|name| decl.fields.iter().position(|f| f.name == name.name));
+            match place {
+                Some(place) if params[place].1 == ArgSource::Default => {
+                    self.expr_to(&arg.value, params[place].0);
+                    params[place].1 = ArgSource::Given(index as u32);
+                }
+                Some(_) => {
+                    self.error(codes::ARGUMENTS, arg.value.span, "this component has a value already");
+                }
+                None => {
+                    let (span, text) = match arg.name {
+                        Some(name) => (
+                            name.span,
+                            format!("`{}` has no component `{}`", self.text(decl.name), self.text(name.name)),
+                        ),
+                        None => (
+                            arg.value.span,
+                            "`with` names the components it changes: `r.with(x: 1)`".to_string(),
+                        ),
+                    };
+                    self.error(codes::ARGUMENTS, span, text);
+                    self.expr(&arg.value, Some(Ty::POISON));
+                }
+            }
+        }
+        let fact = CallFact { target: Target::With, type_args, params };
+        self.facts().calls.insert(expr.id, fact);
+        ty
+    }
+
+    /// The arguments of an enum constant's constructor.
+    pub(super) fn enum_constant(&mut self, constructor: FnId, constant: &'a ast::EnumConstant) {
+        let defs = self.defs;
+        let def = &defs.fns[constructor.index()];
+        let Some(places) =
+            self.match_args(constant.name.span, constant.name.span, constructor, &constant.args)
+        else {
+            return;
+        };
+        for (arg, &place) in constant.args.iter().zip(&places) {
+            self.expr_to(&arg.value, def.params[place].ty);
+        }
+        let params = def
+            .params
+            .iter()
+            .enumerate()
+            .map(|(place, p)| {
+                let given = places.iter().position(|&q| q == place);
+                (p.ty, given.map_or(ArgSource::Default, |i| ArgSource::Given(i as u32)))
+            })
+            .collect();
+        let fact = CallFact { target: Target::Fn(constructor), type_args: Vec::new(), params };
+        self.facts().calls.insert(constant.id, fact);
     }
 
     fn call_value(&mut self, expr: &'a Expr, span: Span, ty: Ty, args: &'a [Arg]) -> Ty {
@@ -402,7 +540,7 @@ impl<'a> Checker<'a, '_> {
         let params: Vec<Ty> =
             def.params.iter().map(|p| self.types.substitute(p.ty, &def.type_params, &type_args)).collect();
         let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
-        let Some(places) = self.match_args(expr, span, id, args) else {
+        let Some(places) = self.match_args(expr.span, span, id, args) else {
             return self.poison_args(args);
         };
         if let Some(expected) = expected
@@ -443,9 +581,26 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
             return Ty::POISON;
         }
+        self.check_bounds(span, id, &type_args);
         let fact = CallFact { target, type_args, params: sources };
         self.facts().calls.insert(expr.id, fact);
         ret
+    }
+
+    /// Type arguments must implement what their parameters ask for.
+    fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
+        let defs = self.defs;
+        let params = &defs.fns[id.index()].type_params;
+        for (&param, &arg) in params.iter().zip(type_args) {
+            for &bound in &defs.type_params[param.index()].bounds {
+                let wanted = self.types.substitute(bound, params, type_args);
+                let arg = self.types.resolve(arg);
+                if !self.fits(arg, wanted) {
+                    let (arg, wanted) = (self.show(arg), self.show(wanted));
+                    self.error(codes::BOUND, span, format!("a `{arg}` is no `{wanted}`"));
+                }
+            }
+        }
     }
 
     /// Lets an expected result fix type arguments, as far as it goes.
@@ -478,7 +633,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// For each argument the parameter it is for; `None` after a report.
-    fn match_args(&mut self, expr: &Expr, span: Span, id: FnId, args: &[Arg]) -> Option<Vec<usize>> {
+    fn match_args(&mut self, whole: Span, span: Span, id: FnId, args: &[Arg]) -> Option<Vec<usize>> {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         let name = match (def.body, def.owner) {
@@ -544,7 +699,7 @@ impl<'a> Checker<'a, '_> {
         if let Some(missing) = missing {
             let text = self.text(def.params[missing].name);
             let ty = self.show(def.params[missing].ty);
-            let end = Span::new(expr.span.end.saturating_sub(1), expr.span.end);
+            let end = Span::new(whole.end.saturating_sub(1), whole.end);
             let at = if args.is_empty() { span } else { end };
             let report = self
                 .diagnostic(

@@ -109,14 +109,13 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Coalesce { left, right } => self.coalesce(left, right, expected),
             ExprKind::Lambda(lambda) => self.lambda(expr, lambda, expected),
             ExprKind::Cast { ty, operand } => self.cast(ty, operand),
-            ExprKind::InstanceOf { operand, .. } => {
-                self.expr(operand, None);
-                self.error(codes::UNSUPPORTED, span, "`instanceof` is not supported yet");
+            ExprKind::InstanceOf { .. } => {
+                let (yes, no) = self.cond_kind(expr);
+                self.cx.flow = yes;
+                self.cx.flow.join(&no);
                 Ty::BOOL
             }
-            ExprKind::Switch(switch) => {
-                self.error(codes::UNSUPPORTED, switch.keyword, "`switch` is not supported yet")
-            }
+            ExprKind::Switch(switch) => self.switch_expr(switch, expected),
             ExprKind::Try(operand) => self.try_expr(span, operand, expected),
             ExprKind::Fail(value) => self.fail(span, value),
             ExprKind::List(items) => self.list(span, items, expected),
@@ -558,6 +557,7 @@ impl<'a> Checker<'a, '_> {
                 (yes, no)
             }
             ExprKind::Binary { op, op_span, left, right } => self.comparison(*op, *op_span, left, right),
+            ExprKind::InstanceOf { operand, pattern } => self.instance_of(operand, pattern),
             ExprKind::Call { callee, args } if args.len() == 1 && self.is_test(callee) => {
                 self.expr(expr, None);
                 self.test_flows(&args[0].value)
@@ -1141,6 +1141,8 @@ impl<'a> Checker<'a, '_> {
         let outer_ending = std::mem::replace(&mut self.cx.ending, ending);
         let outer_jumps = std::mem::take(&mut self.cx.jumps);
         let outer_task = std::mem::replace(&mut self.cx.is_task, false);
+        let outer_retries = std::mem::replace(&mut self.cx.retries, 0);
+        let outer_yields = std::mem::take(&mut self.cx.yields);
         let outer_flow = self.cx.flow.clone();
         self.cx.lambdas.push(LambdaFrame { node: expr.id, captures: Vec::new(), captures_this: false });
         self.open_scope();
@@ -1154,6 +1156,7 @@ impl<'a> Checker<'a, '_> {
                 assigned: 1,
                 read: true,
                 depth: 0,
+                is_pattern: false,
             });
         }
         let body_ty = match &lambda.body {
@@ -1180,6 +1183,8 @@ impl<'a> Checker<'a, '_> {
         };
         self.cx.jumps = outer_jumps;
         self.cx.is_task = outer_task;
+        self.cx.retries = outer_retries;
+        self.cx.yields = outer_yields;
         let pending_then: Vec<NodeId> =
             outer_flow.pending().iter().copied().filter(|&n| !self.cx.flow.is_pending(n)).collect();
         self.cx.flow = outer_flow;

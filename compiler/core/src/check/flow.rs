@@ -54,6 +54,11 @@ impl Flow {
         self.pending.contains(&local)
     }
 
+    /// Whether a pattern's variable is out of scope here.
+    pub fn is_unmatched(&self, local: NodeId) -> bool {
+        self.unassigned.contains(&local)
+    }
+
     /// The pending locals of this point; none where it is never reached.
     pub fn pending(&self) -> &[NodeId] {
         if self.dead { &[] } else { &self.pending }

@@ -8,8 +8,10 @@ mod call;
 mod expr;
 mod flow;
 mod literal;
+mod members;
 mod ops;
 mod stmt;
+mod switch;
 
 use crate::defs::*;
 use crate::facts::Facts;
@@ -20,6 +22,7 @@ use dscript_grammar::codes::{self, Code};
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
 use flow::Flow;
+pub(crate) use members::{all_supers, find_method};
 pub use ops::binary_type;
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
@@ -47,6 +50,8 @@ struct Local {
     read: bool,
     /// The number of lambdas around its declaration.
     depth: u32,
+    /// Bound by a pattern: in scope only where the pattern has matched.
+    is_pattern: bool,
 }
 
 /// How the current function or lambda may end.
@@ -67,6 +72,8 @@ struct Jump {
     has_break: bool,
     /// How many locals there were before it.
     locals: usize,
+    /// A `switch` statement: `break` leaves it, `continue` goes past it.
+    is_switch: bool,
 }
 
 struct LambdaFrame {
@@ -98,6 +105,12 @@ struct Context {
     assigned: FxHashMap<NodeId, (u32, Span)>,
     in_constructor: bool,
     is_task: bool,
+    /// How many `retry` blocks of this body stand around the current place.
+    retries: u32,
+    /// What `yield` gives, innermost last.
+    yields: Vec<Vec<Ty>>,
+    /// The type wanted of each switch expression around, innermost last.
+    yield_wanted: Vec<Option<Ty>>,
 }
 
 impl Default for Context {
@@ -119,6 +132,9 @@ impl Default for Context {
             assigned: FxHashMap::default(),
             in_constructor: false,
             is_task: false,
+            retries: 0,
+            yields: Vec::new(),
+            yield_wanted: Vec::new(),
         }
     }
 }
@@ -136,8 +152,12 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     /// Checks every body of every module.
     pub fn run(&mut self) {
+        self.implementations();
         for index in 0..self.defs.consts.len() {
             self.constant(ConstId(index as u32));
+        }
+        for index in 0..self.defs.types.len() {
+            self.enum_constants(TypeDefId(index as u32));
         }
         for index in 0..self.defs.fns.len() {
             self.function(FnId(index as u32));
@@ -159,6 +179,24 @@ impl<'a, 'c> Checker<'a, 'c> {
         };
         self.cx.scopes.push(0);
         self.expr_to(init, ty);
+    }
+
+    /// The arguments of an enum's constants.
+    fn enum_constants(&mut self, id: TypeDefId) {
+        let defs = self.defs;
+        let def = &defs.types[id.index()];
+        let Some(constructor) = def.constructor.filter(|_| def.kind == TypeKind::Enum) else { return };
+        self.cx = Context {
+            module: def.module,
+            owner: Some(id),
+            ending: Ending::Nothing("an initializer"),
+            pure_what: "an initializer",
+            ..Context::default()
+        };
+        self.cx.scopes.push(0);
+        for constant in def.constant_trees {
+            self.enum_constant(constructor, constant);
+        }
     }
 
     fn function(&mut self, id: FnId) {
@@ -243,6 +281,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             assigned: 1,
             read: true,
             depth: 0,
+            is_pattern: false,
         });
     }
 
@@ -311,7 +350,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.cx.ending = Ending::Nothing("a constructor");
         self.cx.pure_what = "a constructor";
         self.open_params(&def.params);
-        if self.defs.types[owner.index()].kind == TypeKind::Class {
+        if self.defs.types[owner.index()].kind != TypeKind::Record {
             self.field_initializers(owner);
             for sig in self.defs.types[owner.index()].fields.iter().filter(|f| f.init.is_none()) {
                 let text = format!("the field `{}` has no value", self.interner.name(sig.name));
@@ -402,7 +441,12 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn declare(&mut self, local: Local) {
         let node = local.node;
         let ty = local.ty;
-        if let Some(first) = self.cx.locals.iter().find(|l| l.name == local.name) {
+        let clash = self
+            .cx
+            .locals
+            .iter()
+            .find(|l| l.name == local.name && !(l.is_pattern && self.cx.flow.is_unmatched(l.node)));
+        if let Some(first) = clash {
             let text = format!("the variable `{}` is declared twice here", self.interner.name(local.name));
             let report =
                 self.diagnostic(codes::DUPLICATE, local.span, text).label(first.span, "first declared here");
@@ -468,7 +512,8 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     fn local_index(&self, name: Symbol) -> Option<usize> {
-        self.cx.locals.iter().rposition(|l| l.name == name)
+        let visible = |l: &Local| !(l.is_pattern && self.cx.flow.is_unmatched(l.node));
+        self.cx.locals.iter().rposition(|l| l.name == name && visible(l))
     }
 
     fn judge_captures(&mut self) {
@@ -662,6 +707,7 @@ pub fn show_type(types: &Types, defs: &Defs<'_>, interner: &Interner, ty: Ty) ->
         TyKind::Range => "range".into(),
         TyKind::Infer(_) => "?".into(),
         TyKind::Param(p) => interner.name(defs.type_params[p.index()].name).into(),
+        TyKind::EnumData(def) => interner.name(defs.types[def.index()].name).into(),
         TyKind::Nullable(t) => format!("{}?", grouped(t)),
         TyKind::Fallible(t) => format!("{}!", grouped(t)),
         TyKind::Class(t) => format!("Class<{}>", show(t)),

@@ -1,7 +1,7 @@
 //! What operators mean for which types, and which type fits where another is wanted.
 
 use super::Checker;
-use crate::defs::{Defs, TypeKind};
+use crate::defs::{Defs, TypeDefId, TypeKind};
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::ast::BinaryOp;
 
@@ -134,7 +134,20 @@ impl Checker<'_, '_> {
                 true
             }
             (TyKind::Nominal(a, xs), TyKind::Nominal(b, ys)) => {
-                a == b && xs.iter().zip(ys.iter()).all(|(&x, &y)| self.same(x, y))
+                if a == b {
+                    return xs.iter().zip(ys.iter()).all(|(&x, &y)| self.same(x, y));
+                }
+                match self.as_super(from, b) {
+                    Some(found) => self.same(found, to),
+                    None => false,
+                }
+            }
+            (TyKind::Param(param), TyKind::Nominal(b, _)) => {
+                let bounds = self.defs.type_params[param.index()].bounds.clone();
+                bounds.into_iter().any(|bound| match self.as_super(bound, b) {
+                    Some(found) => self.same(found, to),
+                    None => false,
+                })
             }
             (TyKind::Function(ps, r), TyKind::Function(qs, s)) => {
                 // Function values keep their registers: only types of the same registers vary.
@@ -145,6 +158,11 @@ impl Checker<'_, '_> {
             (TyKind::Class(a), TyKind::Class(b)) => self.same(a, b),
             _ => false,
         }
+    }
+
+    /// A type seen as one of the interfaces above it, or as itself.
+    pub(super) fn as_super(&mut self, ty: Ty, wanted: TypeDefId) -> Option<Ty> {
+        super::members::as_super(self.types, self.defs, ty, wanted)
     }
 
     /// Whether two types are one, once what is open is inferred.

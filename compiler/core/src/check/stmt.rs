@@ -75,11 +75,13 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Fail(value) => {
                 self.fail(stmt.span, value);
             }
-            StmtKind::Switch(switch) => self.unsupported(switch.keyword, "`switch` is"),
-            StmtKind::Yield(_) => self.unsupported(stmt.span, "`switch` is"),
-            StmtKind::Every { .. } => self.unsupported(head(stmt.span, 5), "`every` is"),
-            StmtKind::Within { .. } => self.unsupported(head(stmt.span, 6), "`within` is"),
-            StmtKind::Retry { .. } => self.unsupported(head(stmt.span, 5), "`retry` is"),
+            StmtKind::Switch(switch) => self.switch_stmt(switch),
+            StmtKind::Yield(value) => self.yield_stmt(stmt.span, value),
+            StmtKind::Every { period, body } => self.every(stmt.span, period, body),
+            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_ref()),
+            StmtKind::Retry { times, pause, body, else_ } => {
+                self.retry(stmt.span, times, pause, body, else_.as_ref());
+            }
             StmtKind::Given { .. } | StmtKind::Verify { .. } => {
                 self.error(codes::SYNTAX, stmt.span, "`given` and `verify` stand in a test only");
             }
@@ -94,8 +96,114 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn unsupported(&mut self, span: Span, what: &str) {
-        self.error(codes::UNSUPPORTED, span, format!("{what} not supported yet"));
+    /// The words `every` and `retry` wait: they reach outside.
+    fn waits(&mut self, span: Span, word: &str) {
+        if !self.cx.effects {
+            let what = self.cx.pure_what;
+            let at = head(span, word.len() as u32);
+            let report = self
+                .diagnostic(codes::EFFECT, at, format!("`{word}` waits, and this is {what}"))
+                .help("mark the function around it `lowlevel`, or write it in a task");
+            self.diagnostics.push(report);
+        }
+    }
+
+    fn every(&mut self, span: Span, period: &'a ast::Expr, body: &'a ast::Block) {
+        self.waits(span, "every");
+        self.expr_to(period, Ty::DURATION);
+        let mut assigned = FxHashSet::default();
+        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
+        self.enter_loop(None, &assigned);
+        self.block(body);
+        self.leave_loop(Flow::dead());
+    }
+
+    fn within(
+        &mut self,
+        span: Span,
+        limit: &'a ast::Expr,
+        body: &'a ast::Block,
+        else_: Option<&'a ast::Block>,
+    ) {
+        self.expr_to(limit, Ty::DURATION);
+        let mut assigned = FxHashSet::default();
+        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
+        let mut cut = self.cx.flow.clone();
+        self.block(body);
+        // Past the limit: anything the body assigns may or may not have been assigned.
+        for local in &self.cx.locals {
+            if assigned.contains(&local.name) {
+                cut.widen(local.node);
+            }
+        }
+        for &node in self.cx.flow.pending().to_vec().iter() {
+            cut.set_pending(node);
+        }
+        let after = std::mem::replace(&mut self.cx.flow, cut);
+        match else_ {
+            Some(else_) => self.block(else_),
+            None => {
+                self.may_fail(head(span, 6), "within");
+                self.cx.flow = Flow::dead();
+            }
+        }
+        self.cx.flow.join(&after);
+    }
+
+    fn retry(
+        &mut self,
+        span: Span,
+        times: &'a ast::Expr,
+        pause: &'a ast::Expr,
+        body: &'a ast::Block,
+        else_: Option<&'a ast::RetryElse>,
+    ) {
+        self.waits(span, "retry");
+        self.expr_to(times, Ty::INT);
+        self.expr_to(pause, Ty::DURATION);
+        let mut assigned = FxHashSet::default();
+        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
+        for index in 0..self.cx.locals.len() {
+            let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
+            if assigned.contains(&name) {
+                self.cx.flow.widen(node);
+            }
+        }
+        let failed = self.cx.flow.clone();
+        self.cx.retries += 1;
+        self.block(body);
+        self.cx.retries -= 1;
+        let after = std::mem::replace(&mut self.cx.flow, failed);
+        match else_ {
+            Some(else_) => {
+                self.open_scope();
+                if let Some((node, written, name)) = &else_.error {
+                    let ty = self.type_expr(written);
+                    let error = self.error_type();
+                    if ty != error && ty != Ty::POISON {
+                        self.error(codes::MISMATCH, written.span, "what a retry ends with is an `Error`");
+                    }
+                    self.declare(Local {
+                        name: name.name,
+                        node: *node,
+                        span: name.span,
+                        ty: error,
+                        is_final: false,
+                        assigned: 1,
+                        read: true,
+                        depth: 0,
+                        is_pattern: false,
+                    });
+                }
+                self.block(&else_.body);
+                self.close_scope();
+            }
+            None => {
+                self.may_fail(head(span, 5), "retry");
+                self.cx.flow = Flow::dead();
+            }
+        }
+        self.cx.flow.join(&after);
     }
 
     /// A statement that is a scope of its own.
@@ -145,6 +253,7 @@ impl<'a> Checker<'a, '_> {
             assigned: u32::from(has_value),
             read: false,
             depth: 0,
+            is_pattern: false,
         });
         if !has_value && ty != Ty::POISON {
             self.cx.flow.declare_unassigned(var.id);
@@ -275,12 +384,19 @@ impl<'a> Checker<'a, '_> {
             );
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
+        if self.cx.retries > 0 {
+            self.cx.flow = Flow::dead();
+            return Ty::NEVER;
+        }
         self.leave_body();
         Ty::NEVER
     }
 
     /// Checks that a failure has somewhere to go from here.
     pub(super) fn may_fail(&mut self, span: Span, word: &str) {
+        if self.cx.retries > 0 {
+            return;
+        }
         let message = match &mut self.cx.ending {
             Ending::Returns(ret) => {
                 let ret = *ret;
@@ -310,7 +426,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let locals = self.cx.locals.len();
-        self.cx.jumps.push(Jump { label, breaks: Flow::dead(), has_break: false, locals });
+        self.cx.jumps.push(Jump { label, breaks: Flow::dead(), has_break: false, locals, is_switch: false });
     }
 
     fn leave_loop(&mut self, after: Flow) {
@@ -393,6 +509,7 @@ impl<'a> Checker<'a, '_> {
                     assigned: 1,
                     read: false,
                     depth: 0,
+                    is_pattern: false,
                 });
                 self.scoped(body);
                 let mut after = before;
@@ -407,7 +524,7 @@ impl<'a> Checker<'a, '_> {
     fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {
         let index = match label {
             Some(label) => self.cx.jumps.iter().rposition(|j| j.label == Some(label.name)),
-            None => self.cx.jumps.len().checked_sub(1),
+            None => self.cx.jumps.iter().rposition(|j| is_break || !j.is_switch),
         };
         match index {
             Some(index) => {
@@ -488,7 +605,27 @@ fn assigned_in_stmt(stmt: &Stmt, names: &mut FxHashSet<Symbol>) {
             exprs(&[cond]);
             message.iter().for_each(|e| assigned_in_expr(e, names));
         }
+        StmtKind::Every { body, .. } => body.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
+        StmtKind::Within { body, else_, .. } => {
+            body.stmts.iter().for_each(|s| assigned_in_stmt(s, names));
+            else_.iter().flat_map(|b| &b.stmts).for_each(|s| assigned_in_stmt(s, names));
+        }
+        StmtKind::Retry { body, else_, .. } => {
+            body.stmts.iter().for_each(|s| assigned_in_stmt(s, names));
+            else_.iter().flat_map(|e| &e.body.stmts).for_each(|s| assigned_in_stmt(s, names));
+        }
+        StmtKind::Switch(switch) => assigned_in_switch(switch, names),
         _ => {}
+    }
+}
+
+fn assigned_in_switch(switch: &ast::Switch, names: &mut FxHashSet<Symbol>) {
+    assigned_in_expr(&switch.subject, names);
+    for arm in &switch.arms {
+        match &arm.body {
+            ast::ArmBody::Expr(e) => assigned_in_expr(e, names),
+            ast::ArmBody::Block(b) => b.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
+        }
     }
 }
 
@@ -498,6 +635,9 @@ pub(super) fn assigned_in_expr(expr: &ast::Expr, names: &mut FxHashSet<Symbol>) 
         && let ExprKind::Name(name) = &strip(target).kind
     {
         names.insert(*name);
+    }
+    if let ExprKind::Switch(switch) = &expr.kind {
+        return assigned_in_switch(switch, names);
     }
     each_child(expr, &mut |child| assigned_in_expr(child, names));
 }

@@ -126,12 +126,9 @@ impl Builder {
         }
     }
 
-    /// A nullable-free reference register for the whole function.
-    pub fn keep(&mut self, ty: TypeId) -> R {
-        match self.fresh(RegType::Ref(RefType { ty, nullable: false })) {
-            Reg::R(r) => r,
-            Reg::S(_) => unreachable!("a reference was asked for"),
-        }
+    /// A register for the whole function: it is never given back.
+    pub fn keep(&mut self, ty: RegType) -> Reg {
+        self.fresh(ty)
     }
 
     pub fn mark_taken(&self) -> usize {

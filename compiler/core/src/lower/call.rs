@@ -36,12 +36,14 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.call_fn(expr, id, Some(receiver), &fact, args, ty)
             }
             Target::Value => self.call_value(expr, callee, &fact, args, ty),
+            Target::Enum(member, def) => self.call_enum(expr, member, def, callee, args, ty),
+            Target::With => self.call_with(expr, callee, &fact, args, ty),
             Target::Intrinsic(intrinsic, id) => self.call_intrinsic(expr, intrinsic, id, args, ty),
         }
     }
 
     /// The arguments in their written order, each as its parameter's type.
-    fn args(&mut self, fact: &CallFact, args: &'a [Arg]) -> Vec<Option<Val>> {
+    pub(super) fn args(&mut self, fact: &CallFact, args: &'a [Arg]) -> Vec<Option<Val>> {
         let mut values: Vec<Option<Val>> = vec![None; fact.params.len()];
         for (index, arg) in args.iter().enumerate() {
             let place = fact.params.iter().position(|(_, s)| *s == ArgSource::Given(index as u32));
@@ -80,7 +82,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
         self.at(expr.span);
         self.needs(id, fact, args, expr.span);
-        values.splice(0..0, receiver);
+        if let Some(receiver) = receiver {
+            return self.dispatch(id, receiver, type_args, values, expr.span, ty);
+        }
         if def.is_native {
             return self.call_native(id, &type_args, &values, ty);
         }
@@ -89,7 +93,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.emit_call(function, &values, ret)
     }
 
-    fn emit_call(&mut self, function: FunctionId, values: &[Val], ret: Ty) -> Val {
+    pub(super) fn emit_call(&mut self, function: FunctionId, values: &[Val], ret: Ty) -> Val {
         let args: Vec<Reg> = values.iter().flat_map(|v| v.regs.slice().to_vec()).collect();
         let results = self.take(ret);
         self.b.emit(Instr::Call { function, args: args.into(), results: results.slice().into() });
@@ -97,7 +101,14 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     /// A parameter's default, computed from the parameters before it.
-    fn default_value(&mut self, id: FnId, index: usize, type_args: &[Ty], before: &[Val], wanted: Ty) -> Val {
+    pub(super) fn default_value(
+        &mut self,
+        id: FnId,
+        index: usize,
+        type_args: &[Ty],
+        before: &[Val],
+        wanted: Ty,
+    ) -> Val {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         let param = &def.params[index];
@@ -398,7 +409,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     /// A native without type parameters.
-    fn plain_native(&mut self, name: &str, values: &[Val], ret: Ty) -> Val {
+    pub(super) fn plain_native(&mut self, name: &str, values: &[Val], ret: Ty) -> Val {
         let params: Vec<RegType> = values.iter().flat_map(|v| self.regs_of(v.ty)).collect();
         let results = self.regs_of(ret);
         let native = self.native_id(name, Vec::new(), params, results);

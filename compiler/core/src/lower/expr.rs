@@ -4,7 +4,7 @@ use super::build::{Mark, Regs};
 use super::{Lowerer, Val, literal_text};
 use crate::check::binary_type;
 use crate::facts::Res;
-use crate::types::Ty;
+use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind, Type};
 use dscript_bytecode::instr::Instr;
@@ -95,11 +95,12 @@ impl<'a> Lowerer<'a, '_> {
                 let ty = self.node_ty(expr.id);
                 Val { ty, regs: Regs::none() }
             }
-            ExprKind::InstanceOf { .. }
-            | ExprKind::Switch(_)
-            | ExprKind::Range { .. }
-            | ExprKind::ScenarioRef { .. }
-            | ExprKind::Error => self.void(),
+            ExprKind::InstanceOf { .. } => self.condition_value(expr),
+            ExprKind::Switch(switch) => {
+                let ty = self.node_ty(expr.id);
+                self.switch_expr(switch, ty)
+            }
+            ExprKind::Range { .. } | ExprKind::ScenarioRef { .. } | ExprKind::Error => self.void(),
         }
     }
 
@@ -217,7 +218,18 @@ impl<'a> Lowerer<'a, '_> {
             return Val { ty, regs: self.cx.fields[index as usize] };
         }
         let (Some(this), Some(owner)) = (self.cx.this, self.cx.this_ty) else { return self.absent(ty) };
-        self.read_field(this.r(), owner, index, ty)
+        self.field_value(Val { ty: owner, regs: this }, index, ty)
+    }
+
+    /// A field of an object, or of an enum's constant.
+    fn field_value(&mut self, object: Val, index: u32, ty: Ty) -> Val {
+        match object.regs.slice()[0] {
+            Reg::R(reg) => self.read_field(reg, object.ty, index, ty),
+            Reg::S(ordinal) => {
+                let (data, data_ty) = self.enum_data(object.ty, ordinal);
+                self.read_field(data, data_ty, index, ty)
+            }
+        }
     }
 
     fn read_field(&mut self, object: R, owner: Ty, index: u32, ty: Ty) -> Val {
@@ -229,7 +241,10 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// The types of a record's or class's fields in this instance.
-    fn struct_fields(&mut self, ty: Ty) -> Vec<Ty> {
+    pub(super) fn struct_fields(&mut self, ty: Ty) -> Vec<Ty> {
+        if let TyKind::EnumData(def) = *self.types.kind(ty) {
+            return self.defs.types[def.index()].fields.iter().map(|f| f.ty).collect();
+        }
         let Some((def, args)) = self.types.nominal_parts(ty).map(|(d, a)| (d, a.to_vec())) else {
             return Vec::new();
         };
@@ -251,7 +266,7 @@ impl<'a> Lowerer<'a, '_> {
                 if object.regs.slice().is_empty() {
                     return self.absent(ty);
                 }
-                self.read_field(object.regs.r(), object.ty, index, ty)
+                self.field_value(object, index, ty)
             }
             _ => {
                 self.expr(receiver);
@@ -531,6 +546,17 @@ impl<'a> Lowerer<'a, '_> {
                 }
             }
             ExprKind::Binary { op, left, right, .. } => self.comparison(expr, *op, left, right, when, mark),
+            ExprKind::InstanceOf { operand, pattern } => {
+                let value = self.expr(operand);
+                if when {
+                    let no = self.b.mark();
+                    self.test_pattern(pattern, value, no);
+                    self.b.jump(mark);
+                    self.b.place(no);
+                } else {
+                    self.test_pattern(pattern, value, mark);
+                }
+            }
             _ => {
                 let value = self.expr_as(expr, Ty::BOOL);
                 if value.regs.slice().is_empty() {
@@ -584,7 +610,7 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// Jumps when `a == b` is `when`.
-    fn equality_jump(&mut self, a: Val, b: Val, when: bool, mark: Mark) {
+    pub(super) fn equality_jump(&mut self, a: Val, b: Val, when: bool, mark: Mark) {
         if a.ty == Ty::NULL || b.ty == Ty::NULL {
             let value = if a.ty == Ty::NULL { b } else { a };
             let to = self.b.to(mark);
@@ -669,6 +695,13 @@ impl<'a> Lowerer<'a, '_> {
         self.b.place(done);
     }
 
+    /// Ends the limited regions that are open here and not outside.
+    pub(super) fn leave_regions(&mut self, outside: u32) {
+        for _ in outside..self.cx.regions {
+            self.b.emit(Instr::LimitLeave {});
+        }
+    }
+
     fn conditional(&mut self, cond: &'a Expr, then: &'a Expr, else_: &'a Expr, ty: Ty) -> Val {
         let dst = self.take(ty);
         let (no, done) = (self.b.mark(), self.b.mark());
@@ -750,13 +783,20 @@ impl<'a> Lowerer<'a, '_> {
 
     /// Ends the function with an error.
     pub(super) fn fail_with(&mut self, error: R) {
+        if let Some(&retry) = self.cx.retries.last() {
+            self.b.copy(Reg::R(error), Reg::R(retry.error));
+            self.leave_regions(retry.regions);
+            self.b.jump(retry.failed);
+            return;
+        }
         let (mark, register) = match self.cx.fail {
             Some(known) => known,
             None => {
                 let ty = self.error_type_id().unwrap_or(TypeId(0));
                 let mark = self.b.mark();
-                // Kept for the whole function: it is never given back.
-                let register = self.b.keep(ty);
+                let kept =
+                    self.b.keep(RegType::Ref(dscript_bytecode::image::RefType { ty, nullable: false }));
+                let Reg::R(register) = kept else { unreachable!("an error is a reference") };
                 self.cx.fail = Some((mark, register));
                 (mark, register)
             }
@@ -777,13 +817,7 @@ impl<'a> Lowerer<'a, '_> {
         if value.regs.slice().is_empty() {
             return;
         }
-        let module = self.cx.module;
-        let source = self.source(module);
-        let file = self.image.manifest.sources[source as usize].path.clone();
-        let (line, column) = self.map.get(self.defs.modules[module.index()].file).line_col(span.start);
-        let file = self.string_const(&file);
-        let line = self.int(i64::from(line), Ty::INT);
-        let column = self.int(i64::from(column), Ty::INT);
+        let [file, line, column] = self.place_values(span);
         let error = self.call_std("failure", &[value, file, line, column]);
         self.fail_with(error.regs.r());
     }

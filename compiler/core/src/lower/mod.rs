@@ -5,8 +5,11 @@
 
 mod build;
 mod call;
+mod dispatch;
 mod expr;
+mod operate;
 mod stmt;
+mod switch;
 mod value;
 
 use crate::check::show_type;
@@ -59,6 +62,26 @@ enum Job<'a> {
         id: ConstId,
         function: FunctionId,
     },
+    /// What an interface's table calls: takes the object as its own type, calls the method behind.
+    Adapter {
+        this: Ty,
+        object: TypeId,
+        method: FnId,
+        owner: Ty,
+        extra: Vec<Ty>,
+        function: FunctionId,
+    },
+    /// The list of what an enum's constants hold.
+    EnumTable {
+        def: TypeDefId,
+        function: FunctionId,
+    },
+    /// The text of an enum's constant behind an interface: its name.
+    EnumText {
+        def: TypeDefId,
+        object: TypeId,
+        function: FunctionId,
+    },
     /// A function value of a plain function: takes the closure, calls the function.
     Thunk {
         id: FnId,
@@ -83,6 +106,12 @@ pub struct Lowerer<'a, 'c> {
     defaults: FxHashMap<(NodeId, ModuleId, Vec<Ty>), FunctionId>,
     statics: FxHashMap<ConstId, StaticId>,
     thunks: FxHashMap<FnId, (TypeId, FunctionId)>,
+    enum_tables: FxHashMap<TypeDefId, StaticId>,
+    enum_boxes: FxHashMap<TypeDefId, TypeId>,
+    /// The methods that are called through each interface, in the order of its table.
+    tables: FxHashMap<Ty, Vec<dispatch::Entry>>,
+    /// Types with interfaces above them: the object's type in the image, and the type itself.
+    implementors: Vec<(TypeId, Ty)>,
     natives: FxHashMap<(String, Vec<TypeId>), NativeId>,
     strings: FxHashMap<String, TextId>,
     sources: FxHashMap<ModuleId, u32>,
@@ -111,6 +140,12 @@ struct Cx<'a> {
     ret: Ty,
     fail: Option<(Mark, R)>,
     loops: Vec<Loop>,
+    /// `retry` blocks around, innermost last: where an error goes.
+    retries: Vec<Retry>,
+    /// Switch expressions around, innermost last: where `yield` goes.
+    yields: Vec<Yield>,
+    /// Limited regions (`within`) that are open here.
+    regions: u32,
     /// Whether a `@Needs` around this code speaks for it.
     covered: bool,
     _tree: std::marker::PhantomData<&'a ()>,
@@ -131,6 +166,9 @@ impl Default for Cx<'_> {
             ret: Ty::VOID,
             fail: None,
             loops: Vec::new(),
+            retries: Vec::new(),
+            yields: Vec::new(),
+            regions: 0,
             covered: false,
             _tree: std::marker::PhantomData,
         }
@@ -141,6 +179,25 @@ struct Loop {
     label: Option<dscript_grammar::span::Symbol>,
     go_on: Mark,
     leave: Mark,
+    /// A `switch` statement: `break` leaves it, `continue` goes past it.
+    is_switch: bool,
+    /// Open regions outside the loop.
+    regions: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Retry {
+    failed: Mark,
+    error: R,
+    regions: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Yield {
+    ty: Ty,
+    regs: Regs,
+    done: Mark,
+    regions: u32,
 }
 
 /// Lowers every task of the root module.
@@ -169,6 +226,10 @@ pub fn lower<'a>(
         defaults: FxHashMap::default(),
         statics: FxHashMap::default(),
         thunks: FxHashMap::default(),
+        enum_tables: FxHashMap::default(),
+        enum_boxes: FxHashMap::default(),
+        tables: FxHashMap::default(),
+        implementors: Vec::new(),
         natives: FxHashMap::default(),
         strings: FxHashMap::default(),
         sources: FxHashMap::default(),
@@ -193,8 +254,13 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         for task in defs.tasks.iter().filter(|t| t.module == ModuleId(0)) {
             self.task(task);
         }
-        while let Some(job) = self.queue.pop_front() {
-            self.job(job);
+        loop {
+            while let Some(job) = self.queue.pop_front() {
+                self.job(job);
+            }
+            if !self.fill_tables() {
+                break;
+            }
         }
     }
 
@@ -290,6 +356,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.set_function(function, def.span);
             }
             Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
+            Job::Adapter { this, object, method, owner, extra, function } => {
+                self.adapter(this, object, method, owner, extra, function);
+            }
+            Job::EnumTable { def, function } => self.enum_table(def, function),
+            Job::EnumText { def, object, function } => self.enum_text(def, object, function),
         }
     }
 
@@ -303,7 +374,16 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
         params.extend(def.params.iter().map(|p| (p.node, p.ty)));
         let name = self.qualified(id);
-        self.begin_generic(def.module, name, &params, def.ret, def.type_params.clone(), args);
+        let ret = match (def.owner, def.body) {
+            // An enum's constructor makes what its constants hold.
+            (Some(owner), Body::Constructor(_) | Body::Record(_))
+                if defs.types[owner.index()].kind == TypeKind::Enum =>
+            {
+                self.types.intern(TyKind::EnumData(owner))
+            }
+            _ => def.ret,
+        };
+        self.begin_generic(def.module, name, &params, ret, def.type_params.clone(), args);
         self.at(def.span);
         self.cx.this = self.cx.locals.remove(&this);
         if let (Some(_), Some(owner)) = (self.cx.this, def.owner) {
@@ -611,6 +691,25 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 ret: self.type_id(ret),
             },
             TyKind::Nominal(def, args) => return self.nominal_type(ty, def, &args),
+            TyKind::EnumData(def) => {
+                let fields = self.struct_fields(ty);
+                let names: Vec<String> = self.defs.types[def.index()]
+                    .fields
+                    .iter()
+                    .map(|f| self.interner.name(f.name).to_string())
+                    .collect();
+                let fields = names
+                    .into_iter()
+                    .zip(fields)
+                    .map(|(name, ty)| image::Field { name, ty: self.type_id(ty) })
+                    .collect();
+                let name = show_type(self.types, self.defs, self.interner, ty);
+                let id = TypeId(self.image.types.len() as u32);
+                let row = image::Struct { name, fields, implements: Vec::new(), to_string: None };
+                self.image.types.push(Type::Record(row));
+                self.type_ids.insert(ty, id);
+                return id;
+            }
             TyKind::Class(inner) => return self.type_id(inner),
             _ => Type::Void,
         };
@@ -641,11 +740,21 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         } else if decl.kind == TypeKind::Enum {
             let constants = decl.constants.iter().map(|c| self.interner.name(c.0).to_string()).collect();
             Type::Enum { name, constants }
+        } else if decl.kind == TypeKind::Interface {
+            let id = TypeId(self.image.types.len() as u32);
+            let name = show_type(self.types, self.defs, self.interner, ty);
+            self.image.types.push(Type::Interface { name, methods: Vec::new() });
+            self.type_ids.insert(ty, id);
+            self.tables.entry(ty).or_default();
+            return id;
         } else {
             // Records and classes may hold themselves: the row is taken before its fields are known.
             let id = TypeId(self.image.types.len() as u32);
             self.image.types.push(Type::Void);
             self.type_ids.insert(ty, id);
+            if !decl.supers.is_empty() {
+                self.implementors.push((id, ty));
+            }
             if is_error {
                 self.image.manifest.error_type = Some(id);
             }

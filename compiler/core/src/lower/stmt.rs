@@ -117,12 +117,14 @@ impl<'a> Lowerer<'a, '_> {
                 self.b.place(good);
             }
             StmtKind::Fail(value) => self.fail(value),
+            StmtKind::Switch(switch) => self.switch_stmt(switch),
+            StmtKind::Yield(value) => self.yield_stmt(value),
+            StmtKind::Every { period, body } => self.every(stmt.span, period, body),
+            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_ref()),
+            StmtKind::Retry { times, pause, body, else_ } => {
+                self.retry(stmt.span, times, pause, body, else_.as_ref());
+            }
             StmtKind::Local(_)
-            | StmtKind::Switch(_)
-            | StmtKind::Yield(_)
-            | StmtKind::Every { .. }
-            | StmtKind::Within { .. }
-            | StmtKind::Retry { .. }
             | StmtKind::Given { .. }
             | StmtKind::Verify { .. }
             | StmtKind::Item(_)
@@ -177,7 +179,7 @@ impl<'a> Lowerer<'a, '_> {
     // ---- loops ----
 
     fn in_loop(&mut self, label: Option<Symbol>, go_on: Mark, leave: Mark, body: &'a Stmt) {
-        self.cx.loops.push(Loop { label, go_on, leave });
+        self.cx.loops.push(Loop { label, go_on, leave, is_switch: false, regions: self.cx.regions });
         self.scoped(body);
         self.cx.loops.pop();
     }
@@ -185,10 +187,12 @@ impl<'a> Lowerer<'a, '_> {
     fn leave(&mut self, label: Option<&ast::Ident>, is_break: bool) {
         let found = match label {
             Some(label) => self.cx.loops.iter().rfind(|l| l.label == Some(label.name)),
-            None => self.cx.loops.last(),
+            None => self.cx.loops.iter().rfind(|l| is_break || !l.is_switch),
         };
         if let Some(found) = found {
             let mark = if is_break { found.leave } else { found.go_on };
+            let regions = found.regions;
+            self.leave_regions(regions);
             self.b.jump(mark);
         }
     }

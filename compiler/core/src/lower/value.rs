@@ -118,6 +118,9 @@ impl Lowerer<'_, '_> {
                 let regs: Vec<Reg> = self.regs_of(to).into_iter().map(|ty| self.zero(ty)).collect();
                 Val { ty: to, regs: Regs::new(&regs) }
             }
+            (TyKind::Nullable(a), TyKind::Nullable(b)) if self.changes_form(a, b) => {
+                self.convert_present(value, a, to)
+            }
             (TyKind::Nullable(a), TyKind::Nullable(b)) => {
                 let regs = self.convert_held(value, to);
                 let _ = (a, b);
@@ -132,6 +135,7 @@ impl Lowerer<'_, '_> {
                 self.b.emit(Instr::Bool { value: true, dst: flag });
                 Val { ty: to, regs: Regs::new(&[Reg::S(flag), inner.regs.slice()[0]]) }
             }
+            (TyKind::Nominal(a, _), TyKind::Nominal(b, _)) if a != b => self.as_interface(value, to),
             _ => Val { ty: to, regs: value.regs },
         }
     }

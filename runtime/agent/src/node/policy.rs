@@ -66,7 +66,7 @@ impl NodePolicy {
             None => std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_UNTOLD_MAX),
         };
         Ok(Self {
-            policy: Policy { allow, deny: file.deny },
+            policy: Policy { allow, deny: file.deny, refuse_early: true },
             limits: Limits { memory_bytes, frames: FRAMES_MAX, time },
             threads,
         })

@@ -25,6 +25,8 @@ pub const NATIVES: &[NativeDef] = &[
     outside("System.env", "(String) -> String?!", env),
     outside("System.sleep", "(Duration) -> void", sleep),
     outside("System.now", "() -> Time", now),
+    outside("Task.monotonic", "() -> int", monotonic),
+    outside("Task.sleepUntil", "(int) -> void", sleep_until),
 ];
 
 fn start_dvmstat(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -96,6 +98,16 @@ fn env(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 fn sleep(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (state, time) = (state(call), call.int(0));
     call.wait(async move { state.sleep(time).await })?;
+    Ok(Value::Null)
+}
+
+fn monotonic(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    Ok(Value::Int(state(call).host.monotonic()))
+}
+
+fn sleep_until(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let (state, until) = (state(call), call.int(0));
+    call.wait(async move { state.host.sleep_until(until).await })?;
     Ok(Value::Null)
 }
 

@@ -1,0 +1,208 @@
+//! Members of types through the interfaces above them, and whether types keep what they promise.
+
+use super::Checker;
+use crate::defs::{Body, Defs, FnId, TypeDefId, TypeKind};
+use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::codes;
+use dscript_grammar::span::Symbol;
+
+/// How deep interfaces may extend each other; circles end here.
+const SUPERS_MAX: u32 = 64;
+
+/// The direct interfaces of a type, with its type arguments put in.
+pub fn supers(types: &mut Types, defs: &Defs<'_>, ty: Ty) -> Vec<Ty> {
+    let Some((def, args)) = types.nominal_parts(ty).map(|(d, a)| (d, a.to_vec())) else { return Vec::new() };
+    let decl = &defs.types[def.index()];
+    decl.supers.iter().map(|&s| types.substitute(s, &decl.type_params, &args)).collect()
+}
+
+/// A type seen as one of the interfaces above it, or as itself.
+pub fn as_super(types: &mut Types, defs: &Defs<'_>, ty: Ty, wanted: TypeDefId) -> Option<Ty> {
+    fn go(types: &mut Types, defs: &Defs<'_>, ty: Ty, wanted: TypeDefId, depth: u32) -> Option<Ty> {
+        if types.nominal_parts(ty)?.0 == wanted {
+            return Some(ty);
+        }
+        if depth == SUPERS_MAX {
+            return None;
+        }
+        supers(types, defs, ty).into_iter().find_map(|s| go(types, defs, s, wanted, depth + 1))
+    }
+    go(types, defs, ty, wanted, 0)
+}
+
+/// Every interface above a type, itself not included, each once.
+pub fn all_supers(types: &mut Types, defs: &Defs<'_>, ty: Ty) -> Vec<Ty> {
+    let mut found: Vec<Ty> = Vec::new();
+    let mut queue = supers(types, defs, ty);
+    while let Some(next) = queue.pop() {
+        if !found.contains(&next) && found.len() < 1_000 {
+            found.push(next);
+            queue.extend(supers(types, defs, next));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The method a type has under a name: its own, else that of an interface above it, one with a body first; with
+/// the type whose member it is.
+pub fn find_method(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> Option<(FnId, Ty)> {
+    if let TyKind::Param(param) = types.kind(ty) {
+        let bounds = defs.type_params[param.index()].bounds.clone();
+        return bounds.into_iter().find_map(|bound| find_method(types, defs, bound, name));
+    }
+    let (def, _) = types.nominal_parts(ty)?;
+    if let Some(&id) = defs.types[def.index()].methods.get(&name) {
+        return Some((id, ty));
+    }
+    let mut inherited = None;
+    for parent in all_supers(types, defs, ty) {
+        let Some((def, _)) = types.nominal_parts(parent) else { continue };
+        let Some(&id) = defs.types[def.index()].methods.get(&name) else { continue };
+        let sig = &defs.fns[id.index()];
+        if !sig.is_method || sig.is_private {
+            continue;
+        }
+        if !sig.is_abstract() {
+            return Some((id, parent));
+        }
+        inherited = inherited.or(Some((id, parent)));
+    }
+    inherited
+}
+
+impl<'a> Checker<'a, '_> {
+    /// Checks that every type has the methods its interfaces ask for.
+    pub(super) fn implementations(&mut self) {
+        for index in 0..self.defs.types.len() {
+            let id = TypeDefId(index as u32);
+            let decl = &self.defs.types[index];
+            self.cx.module = decl.module;
+            self.overrides(id);
+            if decl.supers.is_empty() || decl.kind == TypeKind::Interface {
+                continue;
+            }
+            let own = self.self_type(id);
+            for parent in all_supers(self.types, self.defs, own) {
+                self.implementation(id, own, parent);
+            }
+        }
+    }
+
+    fn implementation(&mut self, id: TypeDefId, own: Ty, parent: Ty) {
+        let defs = self.defs;
+        let Some((def, args)) = self.types.nominal_parts(parent).map(|(d, a)| (d, a.to_vec())) else {
+            return;
+        };
+        let interface = &defs.types[def.index()];
+        let mut wanted: Vec<FnId> = interface.methods.values().copied().collect();
+        wanted.sort();
+        let mut missing = Vec::new();
+        for method in wanted {
+            let sig = &defs.fns[method.index()];
+            if !sig.is_method || sig.is_private {
+                continue;
+            }
+            let name = self.interner.name(sig.name);
+            let (found, owner) = match find_method(self.types, defs, own, sig.name) {
+                Some(found) => found,
+                None => continue,
+            };
+            let have = &defs.fns[found.index()];
+            if have.is_abstract() {
+                if sig.is_abstract() {
+                    missing.push(name);
+                }
+                continue;
+            }
+            if found == method {
+                continue;
+            }
+            let owner_args = self.types.nominal_parts(owner).map(|(_, a)| a.to_vec()).unwrap_or_default();
+            let owner_params = self
+                .types
+                .nominal_parts(owner)
+                .map(|(d, _)| defs.types[d.index()].type_params.clone())
+                .unwrap_or_default();
+            // A generic method's own parameters stand for each other by place.
+            let extra = have.type_params.len().saturating_sub(owner_params.len());
+            let mut from: Vec<_> = interface.type_params.clone();
+            let mut to: Vec<Ty> = args.clone();
+            let fits = sig.type_params.len() - interface.type_params.len() == extra
+                && sig.params.len() == have.params.len();
+            for (mine, theirs) in sig.type_params[interface.type_params.len()..]
+                .iter()
+                .zip(&have.type_params[owner_params.len().min(have.type_params.len())..])
+            {
+                from.push(*mine);
+                to.push(self.types.intern(TyKind::Param(*theirs)));
+            }
+            let same =
+                fits && sig.params.iter().zip(&have.params).all(|(a, b)| {
+                    let a = self.types.substitute(a.ty, &from, &to);
+                    let b = self.types.substitute(b.ty, &owner_params, &owner_args);
+                    a == b || a == Ty::POISON || b == Ty::POISON
+                }) && {
+                    let a = self.types.substitute(sig.ret, &from, &to);
+                    let b = self.types.substitute(have.ret, &owner_params, &owner_args);
+                    a == b || a == Ty::POISON || b == Ty::POISON
+                };
+            let file = defs.modules[sig.module.index()].file;
+            if !same {
+                let interface_name = self.interner.name(interface.name);
+                let message = format!(
+                    "`{name}` does not have the parameters and result that `{interface_name}` asks for"
+                );
+                let report = self.diagnostic(codes::NOT_IMPLEMENTED, have.span, message).label_in(
+                    file,
+                    sig.span,
+                    "declared here",
+                );
+                self.diagnostics.push(report);
+            } else if have.is_lowlevel && !sig.is_lowlevel {
+                let report = self
+                    .diagnostic(
+                        codes::EFFECT,
+                        have.span,
+                        format!("`{name}` reaches outside, and its interface says it does not"),
+                    )
+                    .label_in(file, sig.span, "declared here");
+                self.diagnostics.push(report);
+            }
+        }
+        if !missing.is_empty() {
+            let decl = &defs.types[id.index()];
+            let list = missing.join("`, `");
+            let (name, parent) = (self.interner.name(decl.name), self.show(parent));
+            let message = format!("`{name}` lacks `{list}` of `{parent}`");
+            let report = self.diagnostic(codes::NOT_IMPLEMENTED, decl.span, message).label_in(
+                defs.modules[interface.module.index()].file,
+                interface.span,
+                "asked for here",
+            );
+            self.diagnostics.push(report);
+        }
+    }
+
+    fn overrides(&mut self, id: TypeDefId) {
+        let defs = self.defs;
+        let mut methods: Vec<FnId> = defs.types[id.index()].methods.values().copied().collect();
+        methods.sort();
+        for method in methods {
+            let sig = &defs.fns[method.index()];
+            let Some(span) = sig.overrides else { continue };
+            let own = self.self_type(id);
+            let found = all_supers(self.types, defs, own).into_iter().any(|parent| {
+                self.types
+                    .nominal_parts(parent)
+                    .is_some_and(|(def, _)| defs.types[def.index()].methods.contains_key(&sig.name))
+            });
+            let is_text = self.interner.name(sig.name) == "toString" && sig.params.is_empty();
+            if !found && !is_text && !matches!(sig.body, Body::None) {
+                let message =
+                    format!("`{}` overrides no method of an interface", self.interner.name(sig.name));
+                self.error(codes::OVERRIDE, span, message);
+            }
+        }
+    }
+}

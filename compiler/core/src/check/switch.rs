@@ -1,0 +1,764 @@
+//! `switch`, `instanceof` and patterns: what they test, what they bind, and whether every case is covered.
+//!
+//! Coverage is decided on a matrix of patterns, column by column (Maranget, Warnings for pattern matching, 2007):
+//! a row is useful when some value reaches it and no earlier row; a switch is exhaustive when a wildcard row
+//! behind it would not be useful.
+
+use super::flow::Flow;
+use super::stmt::strip;
+use super::{Checker, Local};
+use crate::defs::{TypeDefId, TypeKind};
+use crate::facts::Res;
+use crate::types::{Ty, TyKind};
+use dscript_grammar::ast::{self, ArmBody, Expr, ExprKind, Pattern, PatternKind, StrPart, SwitchLabel};
+use dscript_grammar::codes;
+use dscript_grammar::span::Span;
+
+/// Steps one question of coverage may take; past it the switch is taken to be covered.
+const WORK_MAX: u32 = 100_000;
+
+/// A pattern as coverage sees it.
+#[derive(Clone, Debug, PartialEq)]
+enum Shape {
+    Any,
+    Null,
+    /// A constant of a type with endlessly many.
+    Const(Key),
+    /// One of finitely many: a boolean, or an enum's constant by its place.
+    Case(u32),
+    /// An object of a type, with the shapes of a record's components.
+    Object(Ty, Vec<Shape>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Int(i64),
+    Double(u64),
+    Text(String),
+}
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn switch_stmt(&mut self, switch: &'a ast::Switch) {
+        let subject = self.subject(switch);
+        let before = self.cx.flow.clone();
+        let mut after = Flow::dead();
+        let mut rows = Vec::new();
+        let mut broken = false;
+        let locals = self.cx.locals.len();
+        self.cx.jumps.push(super::Jump {
+            label: None,
+            breaks: Flow::dead(),
+            has_break: false,
+            locals,
+            is_switch: true,
+        });
+        for arm in &switch.arms {
+            self.cx.flow = before.clone();
+            self.open_scope();
+            broken |= !self.arm_labels(arm, subject, &mut rows);
+            match &arm.body {
+                ArmBody::Expr(body) => {
+                    let ty = self.expr(body, None);
+                    let ty = self.types.resolve(ty);
+                    if self.types.fallible_inner(ty).is_some() {
+                        self.error(
+                            codes::UNHANDLED,
+                            body.span,
+                            "a failure is overlooked: this result may be an error",
+                        );
+                    } else if ty == Ty::NEVER {
+                        self.cx.flow = Flow::dead();
+                    } else if !matches!(
+                        strip(body).kind,
+                        ExprKind::Call { .. }
+                            | ExprKind::Assign { .. }
+                            | ExprKind::Step { .. }
+                            | ExprKind::Error
+                    ) && ty != Ty::VOID
+                    {
+                        self.error(
+                            codes::SYNTAX,
+                            body.span,
+                            "an arm of a `switch` statement is a call, an assignment or a block",
+                        );
+                    }
+                }
+                ArmBody::Block(block) => self.block(block),
+            }
+            self.close_scope();
+            after.join(&self.cx.flow);
+        }
+        if let Some(jump) = self.cx.jumps.pop() {
+            after.join(&jump.breaks);
+        }
+        let whole = if broken { None } else { self.exhaustive(subject, &rows) };
+        if whole.is_none() {
+            self.facts().exhaustive.insert(switch.subject.id);
+        }
+        if self.must_cover(switch, subject) {
+            if let Some(missing) = whole {
+                self.report_missing(switch, missing);
+            }
+        } else if whole.is_some() {
+            after.join(&before);
+        }
+        self.cx.flow = after;
+    }
+
+    pub(super) fn switch_expr(&mut self, switch: &'a ast::Switch, expected: Option<Ty>) -> Ty {
+        let expected = expected.filter(|&ty| !self.types.is_open(ty) && ty != Ty::POISON && ty != Ty::VOID);
+        let subject = self.subject(switch);
+        let before = self.cx.flow.clone();
+        let mut after = Flow::dead();
+        let mut rows = Vec::new();
+        let mut broken = false;
+        let mut found: Vec<(Ty, Span)> = Vec::new();
+        for arm in &switch.arms {
+            self.cx.flow = before.clone();
+            self.open_scope();
+            broken |= !self.arm_labels(arm, subject, &mut rows);
+            match &arm.body {
+                ArmBody::Expr(body) => {
+                    let ty = self.expr(body, expected);
+                    found.push((self.types.resolve(ty), body.span));
+                }
+                ArmBody::Block(block) => {
+                    self.cx.yields.push(Vec::new());
+                    self.cx.yield_wanted.push(expected);
+                    self.block(block);
+                    self.cx.yield_wanted.pop();
+                    let yields = self.cx.yields.pop().unwrap_or_default();
+                    if !self.cx.flow.dead {
+                        let brace = Span::new(block.span.end.saturating_sub(1), block.span.end);
+                        self.error(
+                            codes::MISSING_RETURN,
+                            brace,
+                            "a path reaches the end of the arm without `yield`",
+                        );
+                    }
+                    // `yield` left the block: the switch goes on behind it.
+                    self.cx.flow.dead = yields.is_empty();
+                    if !self.cx.flow.dead {
+                        self.cx.flow = before.clone();
+                    }
+                    found.extend(yields.into_iter().map(|ty| (ty, block.span)));
+                }
+            }
+            self.close_scope();
+            after.join(&self.cx.flow);
+        }
+        if !broken && let Some(missing) = self.exhaustive(subject, &rows) {
+            self.report_missing(switch, missing);
+        }
+        self.cx.flow = after;
+        if let Some(wanted) = expected
+            && found.iter().all(|&(ty, _)| self.fits(ty, wanted))
+        {
+            return wanted;
+        }
+        let mut result = Ty::NEVER;
+        for (ty, span) in found {
+            result = match self.join(result, ty) {
+                Some(joined) => joined,
+                None => {
+                    let (a, b) = (self.show(result), self.show(ty));
+                    return self.error(
+                        codes::MISMATCH,
+                        span,
+                        format!("another arm gives `{a}`, this one `{b}`"),
+                    );
+                }
+            };
+        }
+        result
+    }
+
+    pub(super) fn yield_stmt(&mut self, span: Span, value: &'a Expr) {
+        let wanted = self.cx.yield_wanted.last().copied().flatten();
+        let ty = self.expr(value, wanted);
+        let ty = self.types.resolve(ty);
+        match self.cx.yields.last_mut() {
+            Some(yields) => yields.push(ty),
+            None => {
+                self.error(codes::NO_LOOP, span, "`yield` stands in an arm of a `switch` expression");
+            }
+        }
+        self.cx.flow = Flow::dead();
+    }
+
+    fn subject(&mut self, switch: &'a ast::Switch) -> Ty {
+        let ty = self.expr(&switch.subject, None);
+        let ty = self.types.resolve(ty);
+        if self.types.fallible_inner(ty).is_some() {
+            self.require(&switch.subject, ty, Ty::BOOL);
+            return Ty::POISON;
+        }
+        if matches!(ty, Ty::VOID | Ty::NULL | Ty::RANGE)
+            || matches!(self.types.kind(ty), TyKind::Function(..))
+        {
+            let shown = self.show(ty);
+            return self.error(
+                codes::PATTERN,
+                switch.subject.span,
+                format!("a `{shown}` cannot be switched over"),
+            );
+        }
+        ty
+    }
+
+    /// Whether a statement must cover every case: over enums and sealed interfaces, and with patterns or null.
+    fn must_cover(&mut self, switch: &ast::Switch, subject: Ty) -> bool {
+        if subject == Ty::POISON {
+            return false;
+        }
+        let plain = self.types.nullable_inner(subject).unwrap_or(subject);
+        let by_type = match self.types.nominal_parts(plain) {
+            Some((def, _)) => {
+                let decl = &self.defs.types[def.index()];
+                decl.kind == TypeKind::Enum || decl.permits.is_some()
+            }
+            None => false,
+        };
+        by_type
+            || switch
+                .arms
+                .iter()
+                .flat_map(|arm| &arm.labels)
+                .any(|label| matches!(label, SwitchLabel::Pattern(_) | SwitchLabel::Null(_)))
+    }
+
+    /// Checks an arm's labels and guard; variables of patterns are declared in the open scope.
+    /// False where a label could not be understood.
+    fn arm_labels(&mut self, arm: &'a ast::SwitchArm, subject: Ty, rows: &mut Vec<Shape>) -> bool {
+        let mut shapes = Vec::new();
+        let mut good = true;
+        for label in &arm.labels {
+            let (shape, span) = match label {
+                SwitchLabel::Default(span) => (Some(Shape::Any), *span),
+                SwitchLabel::Null(span) => {
+                    if self.types.nullable_inner(subject).is_none() && subject != Ty::POISON {
+                        let shown = self.show(subject);
+                        self.error(codes::PATTERN, *span, format!("a `{shown}` is never null"));
+                    }
+                    (Some(Shape::Null), *span)
+                }
+                SwitchLabel::Value(value) => (self.constant_label(value, subject), value.span),
+                SwitchLabel::Pattern(pattern) => {
+                    let plain = self.types.nullable_inner(subject).unwrap_or(subject);
+                    let shape = self.pattern(pattern, plain);
+                    if arm.labels.len() > 1 && binds(pattern) {
+                        self.error(
+                            codes::PATTERN,
+                            pattern.span,
+                            "a case with several labels binds no variables",
+                        );
+                    }
+                    // A type pattern lets null pass.
+                    let shape = match shape {
+                        Some(Shape::Any) if plain != subject => Some(Shape::Object(plain, Vec::new())),
+                        shape => shape,
+                    };
+                    (shape, pattern.span)
+                }
+            };
+            let Some(shape) = shape else {
+                good = false;
+                continue;
+            };
+            let mut work = WORK_MAX;
+            let before: Vec<Vec<Shape>> = rows.iter().map(|s| vec![s.clone()]).collect();
+            if subject != Ty::POISON && !self.useful(&before, &[shape.clone()], &[subject], &mut work) {
+                let message = if rows.contains(&shape) && matches!(shape, Shape::Const(_) | Shape::Case(_)) {
+                    "this case stands twice"
+                } else {
+                    "this case is never reached: earlier ones cover it"
+                };
+                self.error(codes::DOMINATED, span, message);
+            }
+            shapes.push(shape);
+        }
+        match &arm.guard {
+            // A guarded case may let its values pass.
+            Some(guard) => {
+                let (yes, _) = self.cond(guard);
+                self.cx.flow = yes;
+            }
+            None => rows.extend(shapes),
+        }
+        good
+    }
+
+    fn constant_label(&mut self, value: &'a Expr, subject: Ty) -> Option<Shape> {
+        let plain = self.types.nullable_inner(subject).unwrap_or(subject);
+        // A bare or qualified name may be an enum's constant, or a type whose objects are meant.
+        if let Some((def, _)) = self.types.nominal_parts(plain)
+            && self.defs.types[def.index()].kind == TypeKind::Enum
+            && let Some((name, span)) = self.enum_label(value, def)
+        {
+            let decl = &self.defs.types[def.index()];
+            return match decl.constants.iter().position(|c| c.0 == name) {
+                Some(index) => {
+                    self.facts().types[value.id.0 as usize] = plain;
+                    self.facts().res[value.id.0 as usize] = Res::EnumConst(def, index as u32);
+                    Some(Shape::Case(index as u32))
+                }
+                None => {
+                    let near = crate::names::suggest(
+                        self.text(name),
+                        decl.constants.iter().map(|c| self.interner.name(c.0)),
+                    );
+                    let message = format!("`{}` has no constant `{}`", self.text(decl.name), self.text(name));
+                    let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, span, message);
+                    if let Some(near) = near {
+                        report = report.help(format!("did you mean `{near}`?")).edit(span, near);
+                    }
+                    self.diagnostics.push(report);
+                    None
+                }
+            };
+        }
+        let ty = self.expr_to(value, plain);
+        if ty == Ty::POISON || plain == Ty::POISON {
+            return None;
+        }
+        let shape = self.constant_shape(value, plain);
+        if shape.is_none() {
+            self.error(
+                codes::PATTERN,
+                value.span,
+                "a case is a constant: a literal or a `static final` of one",
+            );
+        }
+        shape
+    }
+
+    fn enum_label(&self, value: &Expr, def: TypeDefId) -> Option<(dscript_grammar::span::Symbol, Span)> {
+        match &value.kind {
+            ExprKind::Name(name) => Some((*name, value.span)),
+            ExprKind::Field { receiver, name } => match receiver.kind {
+                ExprKind::Name(ty) if ty == self.defs.types[def.index()].name => Some((name.name, name.span)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The value of a constant label.
+    fn constant_shape(&mut self, value: &Expr, ty: Ty) -> Option<Shape> {
+        let number = |n: i64| {
+            if ty == Ty::DOUBLE { Key::Double((n as f64).to_bits()) } else { Key::Int(n) }
+        };
+        match &value.kind {
+            ExprKind::Paren(inner) => self.constant_shape(inner, ty),
+            ExprKind::Int(n) | ExprKind::Duration(n) => Some(Shape::Const(number(*n as i64))),
+            ExprKind::Char(code) => Some(Shape::Const(number(i64::from(*code)))),
+            ExprKind::Double(d) => Some(Shape::Const(Key::Double(d.to_bits()))),
+            ExprKind::Bool(b) => Some(Shape::Case(u32::from(*b))),
+            ExprKind::Str(parts) => match &parts[..] {
+                [] => Some(Shape::Const(Key::Text(String::new()))),
+                [StrPart::Text(text)] => Some(Shape::Const(Key::Text(text.to_string()))),
+                _ => None,
+            },
+            ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => match self.constant_shape(operand, ty)? {
+                Shape::Const(Key::Int(n)) => Some(Shape::Const(Key::Int(n.wrapping_neg()))),
+                Shape::Const(Key::Double(bits)) => {
+                    Some(Shape::Const(Key::Double((-f64::from_bits(bits)).to_bits())))
+                }
+                _ => None,
+            },
+            _ => match self.facts().res(value.id) {
+                Res::Const(id) => {
+                    let init = self.defs.consts[id.index()].init?;
+                    self.constant_shape(init, ty)
+                }
+                _ => None,
+            },
+        }
+    }
+
+    // ---- patterns ----
+
+    /// `e instanceof PATTERN`
+    pub(super) fn instance_of(&mut self, operand: &'a Expr, pattern: &'a Pattern) -> (Flow, Flow) {
+        let ty = self.expr(operand, None);
+        let ty = self.types.resolve(ty);
+        if self.types.fallible_inner(ty).is_some() {
+            self.require(operand, ty, Ty::BOOL);
+            return (self.cx.flow.clone(), self.cx.flow.clone());
+        }
+        let plain = self.types.nullable_inner(ty).unwrap_or(ty);
+        let before = self.cx.flow.clone();
+        self.pattern(pattern, plain);
+        let yes = std::mem::replace(&mut self.cx.flow, before);
+        // Where it has not matched, its variables are out of scope.
+        let mut no = self.cx.flow.clone();
+        for node in bound(pattern) {
+            no.declare_unassigned(node);
+        }
+        (yes, no)
+    }
+
+    /// Checks a pattern against values of a type, declares its variables as matched, and gives its shape.
+    fn pattern(&mut self, pattern: &'a Pattern, ty: Ty) -> Option<Shape> {
+        match &pattern.kind {
+            PatternKind::Type { ty: written, name } => {
+                let wanted = match written {
+                    Some(written) => {
+                        let wanted = self.pattern_type(written, ty);
+                        self.can_match(written.span, ty, wanted);
+                        wanted
+                    }
+                    None => ty,
+                };
+                self.facts().patterns.insert(pattern.id, wanted);
+                if let Some(name) = name {
+                    self.declare(Local {
+                        name: name.name,
+                        node: pattern.id,
+                        span: name.span,
+                        ty: wanted,
+                        is_final: false,
+                        assigned: 1,
+                        read: true,
+                        depth: 0,
+                        is_pattern: true,
+                    });
+                    self.cx.flow.assign(pattern.id);
+                }
+                if wanted == Ty::POISON {
+                    return None;
+                }
+                Some(if self.fits(ty, wanted) { Shape::Any } else { Shape::Object(wanted, Vec::new()) })
+            }
+            PatternKind::Record { ty: written, parts } => {
+                let wanted = self.pattern_type(written, ty);
+                self.can_match(written.span, ty, wanted);
+                self.facts().patterns.insert(pattern.id, wanted);
+                let Some((def, args)) = self.types.nominal_parts(wanted).map(|(d, a)| (d, a.to_vec())) else {
+                    for part in parts {
+                        self.pattern(part, Ty::POISON);
+                    }
+                    return None;
+                };
+                let decl = &self.defs.types[def.index()];
+                if decl.kind != TypeKind::Record {
+                    let shown = self.show(wanted);
+                    self.error(codes::PATTERN, written.span, format!("`{shown}` is not a record"));
+                    for part in parts {
+                        self.pattern(part, Ty::POISON);
+                    }
+                    return None;
+                }
+                if decl.fields.len() != parts.len() {
+                    let message = format!(
+                        "`{}` has {}, not {}",
+                        self.text(decl.name),
+                        super::expr::count(decl.fields.len(), "component"),
+                        parts.len()
+                    );
+                    self.error(codes::PATTERN, pattern.span, message);
+                    for part in parts {
+                        self.pattern(part, Ty::POISON);
+                    }
+                    return None;
+                }
+                let mut shapes = Vec::new();
+                for (part, field) in parts.iter().zip(&decl.fields) {
+                    let field_ty = self.types.substitute(field.ty, &decl.type_params, &args);
+                    shapes.push(self.part(part, field_ty)?);
+                }
+                Some(Shape::Object(wanted, shapes))
+            }
+        }
+    }
+
+    /// A component's pattern: `var x` and the component's own type match null too; other patterns do not.
+    fn part(&mut self, part: &'a Pattern, ty: Ty) -> Option<Shape> {
+        let inner = self.types.nullable_inner(ty);
+        match (&part.kind, inner) {
+            (PatternKind::Type { ty: None, .. }, _) | (_, None) => self.pattern(part, ty),
+            (PatternKind::Type { ty: Some(written), .. }, Some(_))
+                if matches!(written.kind, ast::TypeExprKind::Nullable(_)) =>
+            {
+                self.pattern(part, ty)
+            }
+            (_, Some(inner)) => match self.pattern(part, inner)? {
+                Shape::Any => Some(Shape::Object(inner, Vec::new())),
+                shape => Some(shape),
+            },
+        }
+    }
+
+    /// The type a pattern names; type arguments left out are those of the value.
+    fn pattern_type(&mut self, written: &'a ast::TypeExpr, ty: Ty) -> Ty {
+        if let ast::TypeExprKind::Named { name, args } = &written.kind
+            && args.is_empty()
+            && let crate::names::Found::One(crate::defs::Def::Type(def)) =
+                crate::names::lookup(self.defs, self.cx.module, name.name)
+            && !self.defs.types[def.index()].type_params.is_empty()
+        {
+            let params = self.defs.types[def.index()].type_params.clone();
+            let fresh: Vec<Ty> = params.iter().map(|_| self.types.fresh()).collect();
+            let open = self.types.nominal(def, &fresh);
+            let target = self.types.nominal_parts(ty).map(|(d, _)| d);
+            if let Some(target) = target
+                && let Some(seen) = self.as_super(open, target)
+            {
+                self.same(seen, ty);
+            }
+            let found = self.types.resolve(open);
+            if !self.types.is_open(found) {
+                self.facts().type_exprs.insert(written.id, found);
+                return found;
+            }
+            return self.error(
+                codes::CANNOT_INFER,
+                written.span,
+                "the type arguments of this pattern cannot be seen here",
+            );
+        }
+        self.type_expr(written)
+    }
+
+    fn can_match(&mut self, span: Span, ty: Ty, wanted: Ty) {
+        if ty == Ty::POISON || wanted == Ty::POISON || self.fits(ty, wanted) || self.fits(wanted, ty) {
+            return;
+        }
+        let kind = |checker: &Self, t: Ty| {
+            checker.types.nominal_parts(t).map(|(def, _)| checker.defs.types[def.index()].kind)
+        };
+        // A type that implements an interface may be behind another interface as well, unless that is sealed.
+        if kind(self, ty) == Some(TypeKind::Interface) && kind(self, wanted) == Some(TypeKind::Interface) {
+            return;
+        }
+        let (a, b) = (self.show(ty), self.show(wanted));
+        self.error(codes::PATTERN, span, format!("a `{a}` is never a `{b}`"));
+    }
+
+    // ---- coverage ----
+
+    /// An example of a case that no row covers.
+    fn exhaustive(&mut self, subject: Ty, rows: &[Shape]) -> Option<String> {
+        if subject == Ty::POISON {
+            return None;
+        }
+        let matrix: Vec<Vec<Shape>> = rows.iter().map(|s| vec![s.clone()]).collect();
+        let mut work = WORK_MAX;
+        if !self.useful(&matrix, &[Shape::Any], &[subject], &mut work) {
+            return None;
+        }
+        // Name what is missing by trying the cases one by one.
+        let mut missing = Vec::new();
+        for (case, name) in self.cases(subject).unwrap_or_default() {
+            let mut work = WORK_MAX;
+            if self.useful(&matrix, &[case], &[subject], &mut work) {
+                missing.push(name);
+            }
+        }
+        missing.truncate(6);
+        Some(missing.join(", "))
+    }
+
+    fn report_missing(&mut self, switch: &ast::Switch, missing: String) {
+        let mut report =
+            self.diagnostic(codes::NOT_EXHAUSTIVE, switch.keyword, "the switch does not cover every case");
+        report = if missing.is_empty() {
+            report.help("add a `default`")
+        } else {
+            report.help(format!("missing: {missing}"))
+        };
+        self.diagnostics.push(report);
+    }
+
+    /// The cases a type consists of, each with its name; `None` where they are endless.
+    fn cases(&mut self, ty: Ty) -> Option<Vec<(Shape, String)>> {
+        if let Some(inner) = self.types.nullable_inner(ty) {
+            let mut all = match self.cases(inner) {
+                Some(all) => all,
+                None => vec![(Shape::Object(inner, Vec::new()), format!("`{}`", self.show(inner)))],
+            };
+            all.push((Shape::Null, "`null`".into()));
+            return Some(all);
+        }
+        if ty == Ty::BOOL {
+            return Some(vec![(Shape::Case(0), "`false`".into()), (Shape::Case(1), "`true`".into())]);
+        }
+        let (def, _) = self.types.nominal_parts(ty)?;
+        let decl = &self.defs.types[def.index()];
+        match decl.kind {
+            TypeKind::Enum => Some(
+                decl.constants
+                    .iter()
+                    .enumerate()
+                    .map(|(i, c)| (Shape::Case(i as u32), format!("`{}`", self.interner.name(c.0))))
+                    .collect(),
+            ),
+            TypeKind::Record => {
+                let wild = vec![Shape::Any; decl.fields.len()];
+                Some(vec![(Shape::Object(ty, wild), format!("`{}`", self.show(ty)))])
+            }
+            TypeKind::Interface => {
+                let permits = decl.permits.clone()?;
+                let mut all = Vec::new();
+                for id in permits {
+                    let Some(permitted) = self.permitted(id, ty) else { continue };
+                    match self.defs.types[id.index()].kind {
+                        TypeKind::Interface => match self.cases(permitted) {
+                            Some(cases) => all.extend(cases),
+                            None => all.push((
+                                Shape::Object(permitted, Vec::new()),
+                                format!("`{}`", self.show(permitted)),
+                            )),
+                        },
+                        TypeKind::Record => {
+                            let wild = vec![Shape::Any; self.defs.types[id.index()].fields.len()];
+                            all.push((Shape::Object(permitted, wild), format!("`{}`", self.show(permitted))));
+                        }
+                        _ => all.push((
+                            Shape::Object(permitted, Vec::new()),
+                            format!("`{}`", self.show(permitted)),
+                        )),
+                    }
+                }
+                Some(all)
+            }
+            _ => None,
+        }
+    }
+
+    /// A permitted type with the type arguments that make it a `parent`; `None` when it cannot be one.
+    fn permitted(&mut self, id: TypeDefId, parent: Ty) -> Option<Ty> {
+        let params = self.defs.types[id.index()].type_params.clone();
+        let fresh: Vec<Ty> = params.iter().map(|_| self.types.fresh()).collect();
+        let open = self.types.nominal(id, &fresh);
+        let (def, _) = self.types.nominal_parts(parent)?;
+        let seen = self.as_super(open, def)?;
+        if !self.same(seen, parent) {
+            return None;
+        }
+        Some(self.types.resolve(open))
+    }
+
+    /// Whether some value matches `row` and no row of `rows`; `types` are those of the columns.
+    fn useful(&mut self, rows: &[Vec<Shape>], row: &[Shape], types: &[Ty], work: &mut u32) -> bool {
+        *work = work.saturating_sub(1 + rows.len() as u32);
+        if *work == 0 {
+            return false;
+        }
+        let (Some(first), Some(&ty)) = (row.first(), types.first()) else { return rows.is_empty() };
+        match first {
+            Shape::Any => match self.cases(ty) {
+                Some(cases) => {
+                    let named = rows.iter().any(|r| r[0] != Shape::Any);
+                    if !named {
+                        return self.rest_useful(rows, row, types, work);
+                    }
+                    cases.into_iter().any(|(case, _)| {
+                        let mut specific = row.to_vec();
+                        specific[0] = case;
+                        self.useful(rows, &specific, types, work)
+                    })
+                }
+                // Endlessly many values: one that no row names.
+                None => self.rest_useful(rows, row, types, work),
+            },
+            Shape::Null | Shape::Const(_) | Shape::Case(_) => {
+                let left: Vec<Vec<Shape>> = rows
+                    .iter()
+                    .filter(|r| r[0] == *first || r[0] == Shape::Any)
+                    .map(|r| r[1..].to_vec())
+                    .collect();
+                self.useful(&left, &row[1..], &types[1..], work)
+            }
+            Shape::Object(object, parts) => self.object_useful(rows, row, types, *object, parts, work),
+        }
+    }
+
+    /// The rows that match whatever stands in the first column.
+    fn rest_useful(&mut self, rows: &[Vec<Shape>], row: &[Shape], types: &[Ty], work: &mut u32) -> bool {
+        let left: Vec<Vec<Shape>> =
+            rows.iter().filter(|r| r[0] == Shape::Any).map(|r| r[1..].to_vec()).collect();
+        self.useful(&left, &row[1..], &types[1..], work)
+    }
+
+    fn object_useful(
+        &mut self,
+        rows: &[Vec<Shape>],
+        row: &[Shape],
+        types: &[Ty],
+        object: Ty,
+        parts: &[Shape],
+        work: &mut u32,
+    ) -> bool {
+        // An interface is the sum of what implements it.
+        let is_interface = self
+            .types
+            .nominal_parts(object)
+            .is_some_and(|(def, _)| self.defs.types[def.index()].kind == TypeKind::Interface);
+        if is_interface
+            && object != types[0]
+            && let Some(cases) = self.cases(object)
+        {
+            return cases.into_iter().any(|(case, _)| {
+                let mut specific = row.to_vec();
+                specific[0] = case;
+                self.useful(rows, &specific, types, work)
+            });
+        }
+        // A value of a type that consists of cases is one of them.
+        if !is_interface
+            && parts.is_empty()
+            && let Some(cases) = self.cases(object)
+            && !cases.iter().any(|(case, _)| matches!(case, Shape::Object(t, _) if *t == object))
+        {
+            return cases.into_iter().any(|(case, _)| {
+                let mut specific = row.to_vec();
+                specific[0] = case;
+                self.useful(rows, &specific, types, work)
+            });
+        }
+        let fields = self.component_types(object);
+        let widened = |parts: &[Shape]| {
+            if parts.is_empty() { vec![Shape::Any; fields.len()] } else { parts.to_vec() }
+        };
+        let mut left = Vec::new();
+        for r in rows {
+            let inner = match &r[0] {
+                Shape::Any => vec![Shape::Any; fields.len()],
+                Shape::Object(t, inner) if *t == object => widened(inner),
+                // A row for a wider type covers this one.
+                Shape::Object(t, inner) if inner.is_empty() && self.fits(object, *t) => {
+                    vec![Shape::Any; fields.len()]
+                }
+                _ => continue,
+            };
+            left.push(inner.into_iter().chain(r[1..].iter().cloned()).collect());
+        }
+        let next: Vec<Shape> = widened(parts).into_iter().chain(row[1..].iter().cloned()).collect();
+        let next_types: Vec<Ty> = fields.iter().copied().chain(types[1..].iter().copied()).collect();
+        self.useful(&left, &next, &next_types, work)
+    }
+
+    fn component_types(&mut self, ty: Ty) -> Vec<Ty> {
+        let Some((def, args)) = self.types.nominal_parts(ty).map(|(d, a)| (d, a.to_vec())) else {
+            return Vec::new();
+        };
+        let decl = &self.defs.types[def.index()];
+        if decl.kind != TypeKind::Record {
+            return Vec::new();
+        }
+        decl.fields.iter().map(|f| self.types.substitute(f.ty, &decl.type_params, &args)).collect()
+    }
+}
+
+fn binds(pattern: &Pattern) -> bool {
+    !bound(pattern).is_empty()
+}
+
+/// The variables of a pattern, by their declaring nodes.
+fn bound(pattern: &Pattern) -> Vec<dscript_grammar::span::NodeId> {
+    match &pattern.kind {
+        PatternKind::Type { name, .. } => name.iter().map(|_| pattern.id).collect(),
+        PatternKind::Record { parts, .. } => parts.iter().flat_map(bound).collect(),
+    }
+}
