@@ -536,6 +536,7 @@ impl<'a> Collector<'a, '_> {
             ret,
             body,
             overrides: None,
+            ordered: None,
         });
         self.defs.types[owner.index()].constructor = Some(id);
     }
@@ -634,6 +635,7 @@ impl<'a> Collector<'a, '_> {
                         _ => None,
                     }
                 }
+                "Ordered" | "Numeric" if self.defs.modules[place.module.index()].is_std => {}
                 "Override" | "DCase" => {}
                 other => {
                     let message = format!("there is no annotation `@{other}`");
@@ -645,6 +647,22 @@ impl<'a> Collector<'a, '_> {
             }
         }
         (needs, intrinsic)
+    }
+
+    fn ordered(&self, item: &ast::Item, params: &[TypeParamId]) -> Option<(TypeParamId, Order)> {
+        item.annotations.iter().find_map(|a| {
+            let order = match self.interner.name(a.name.name) {
+                "Ordered" => Order::Natural,
+                "Numeric" => Order::Numeric,
+                _ => return None,
+            };
+            let ast::ExprKind::Str(parts) = &a.args.first()?.value.kind else { return None };
+            let [ast::StrPart::Text(name)] = &parts[..] else { return None };
+            let is_it =
+                |p: &&TypeParamId| self.interner.name(self.defs.type_params[p.index()].name) == &**name;
+            let param = params.iter().find(is_it)?;
+            Some((*param, order))
+        })
     }
 
     fn override_span(&self, item: &ast::Item) -> Option<Span> {
@@ -716,6 +734,7 @@ impl<'a> Collector<'a, '_> {
         if is_lowlevel && !is_std {
             self.check_lowlevel_result(file, f, ret);
         }
+        let ordered = self.ordered(item, &type_params);
         let id = FnId(self.defs.fns.len() as u32);
         self.defs.fns.push(FnDef {
             module: place.module,
@@ -733,6 +752,7 @@ impl<'a> Collector<'a, '_> {
             ret,
             body: f.body.as_ref().map_or(Body::None, Body::Block),
             overrides: self.override_span(item),
+            ordered,
         });
         Some(id)
     }

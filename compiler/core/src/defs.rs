@@ -75,8 +75,19 @@ pub struct FnDef<'a> {
     pub params: Vec<ParamSig<'a>>,
     pub ret: Ty,
     pub body: Body<'a>,
+    /// Type parameters that need a natural order, and those that must be numbers or Durations: in std alone.
+    pub ordered: Option<(TypeParamId, Order)>,
     /// Where `@Override` stands, if it does.
     pub overrides: Option<Span>,
+}
+
+/// What a function of std asks of a type parameter that an interface cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `@Ordered(T)`: numbers, texts, booleans, Durations, Times, enums.
+    Natural,
+    /// `@Numeric(T)`: numbers and Durations.
+    Numeric,
 }
 
 impl FnDef<'_> {

@@ -341,3 +341,31 @@ impl<'a> Parser<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_registered_signature_parses() {
+        for def in Registry::pure().defs() {
+            assert!(parse(def.signature).is_ok(), "{}: {}", def.name, def.signature);
+        }
+    }
+
+    #[test]
+    fn signatures() {
+        let parsed = parse("<T, R>(List<T>, T -> R!, (int, T?) -> void, Class<R>) -> Map<String, R>!")
+            .expect("parses");
+        assert_eq!(parsed.type_params, ["T", "R"]);
+        assert_eq!(
+            format!("{:?} {:?}", parsed.params, parsed.result),
+            "[Named(\"List\", [Param(0)]), Function([Param(0)], Fallible(Param(1))), \
+             Function([Named(\"int\", []), Nullable(Param(0))], Named(\"void\", [])), Class(1)] \
+             Fallible(Named(\"Map\", [Named(\"String\", []), Param(1)]))"
+        );
+        for bad in ["", "int", "(int", "(int) ->", "(int) -> int x", "<T(T) -> T", "(Class<int>) -> int"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -127,9 +127,9 @@ impl Program {
         self.info(id).object.as_deref().expect("a struct type has a layout")
     }
 
-    /// The name of a record, class, interface, enum or handle.
+    /// As D-Script writes it, cut where it is very long.
     pub(crate) fn type_name(&self, id: TypeId) -> String {
-        link::type_text(&self.image.types, id)
+        dscript_bytecode::asm::type_name(&self.image, id)
     }
 }
 

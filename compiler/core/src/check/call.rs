@@ -4,7 +4,7 @@ use super::Checker;
 use super::expr::count;
 use super::members::find_method;
 use super::stmt::strip;
-use crate::defs::{Body, Def, FnId, Intrinsic, TypeDefId, TypeKind};
+use crate::defs::{Body, Def, FnId, Intrinsic, Order, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember, Target};
 use crate::names::{Found, lookup, suggest};
 use crate::types::{Ty, TyKind};
@@ -591,6 +591,32 @@ impl<'a> Checker<'a, '_> {
     fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
         let defs = self.defs;
         let params = &defs.fns[id.index()].type_params;
+        if let Some((param, order)) = defs.fns[id.index()].ordered
+            && let Some(place) = params.iter().position(|&p| p == param)
+        {
+            let arg = self.types.resolve(type_args[place]);
+            let good = match self.types.kind(arg) {
+                TyKind::Int | TyKind::Double | TyKind::Duration | TyKind::Poison | TyKind::Param(_) => true,
+                TyKind::Bool | TyKind::Time => order == Order::Natural,
+                TyKind::Nominal(def, _) => {
+                    order == Order::Natural
+                        && (Some(*def) == defs.known.string || defs.types[def.index()].kind == TypeKind::Enum)
+                }
+                _ => false,
+            };
+            if !good {
+                let shown = self.show(arg);
+                let (what, help) = match order {
+                    Order::Natural => (
+                        "has no natural order",
+                        "sort by a key that has one, or give a comparison: `sortWith`",
+                    ),
+                    Order::Numeric => ("cannot be added up", "numbers and Durations can"),
+                };
+                let report = self.diagnostic(codes::BOUND, span, format!("a `{shown}` {what}")).help(help);
+                self.diagnostics.push(report);
+            }
+        }
         for (&param, &arg) in params.iter().zip(type_args) {
             for &bound in &defs.type_params[param.index()].bounds {
                 let wanted = self.types.substitute(bound, params, type_args);

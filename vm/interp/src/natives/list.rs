@@ -72,7 +72,10 @@ natives! {
     "List.slice" "<T>(List<T>, int, int) -> List<T>" slice;
     "List.filled" "<T>(int, T) -> List<T>" filled;
     "List.sortNatural" "<T>(List<T>) -> void" sort;
-    "List.join" "(List<String>, String) -> String" join;
+    "List.joinTexts" "(List<String>, String) -> String" join;
+    "List.compareAt" "<T>(List<T>, int, int) -> int" compare_at;
+    "List.order" "<T>(List<T>) -> List<int>" order;
+    "List.sum" "<T>(List<T>) -> T" sum;
 }
 
 fn insert(call: &mut PureCall<'_>) -> Done {
@@ -187,24 +190,76 @@ fn put(call: &mut PureCall<'_>, all: Vec<u64>) {
 
 /// Stable, by natural order; doubles as Java's `Double.compare`.
 fn sort(call: &mut PureCall<'_>) -> Done {
-    let (ty, _) = call.type_arg(0);
     let mut all = take(call);
-    match call.vm.program.ty(ty) {
-        Type::Int | Type::Duration | Type::Time | Type::Bool | Type::Enum { .. } => {
-            all.sort_by_key(|bits| *bits as i64);
-        }
-        Type::Double => all.sort_by(|a, b| compare_doubles(f64::from_bits(*a), f64::from_bits(*b))),
-        Type::String => {
-            let heap = &call.vm.heap;
-            all.sort_by(|a, b| heap.compare_text(low(*a), low(*b)));
-        }
-        _ => {
-            let name = call.vm.program.type_name(ty);
-            return Err(trapped(TrapKind::Internal, format!("{name} has no natural order")));
-        }
-    }
+    let compare = natural_order(call)?;
+    all.sort_by(|&a, &b| compare(call, a, b));
     put(call, all);
     Ok(())
+}
+
+/// Below, at or above 0 as one item sorts before, with or after another.
+fn compare_at(call: &mut PureCall<'_>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let list = call.object(0);
+    let size = call.vm.heap.list_size(list);
+    let (first, second) = (call.vm.index(call.int(1), size)?, call.vm.index(call.int(2), size)?);
+    let a = call.vm.list_get(element, list, first);
+    let b = call.vm.list_get(element, list, second);
+    let order = natural_order(call)?(call, a, b);
+    call.give_int(order as i64)
+}
+
+/// The positions of the items in the order of sorting; equal ones in the order they stand.
+fn order(call: &mut PureCall<'_>) -> Done {
+    let all = take(call);
+    let compare = natural_order(call)?;
+    let mut places: Vec<u64> = (0..all.len() as u64).collect();
+    places.sort_by(|&a, &b| compare(call, all[a as usize], all[b as usize]));
+    let ty = call.result_type();
+    let (_, element) = call.vm.list_element(ty);
+    call.vm.check_size(places.len().saturating_mul(8))?;
+    call.vm.reserve(list_words(element, places.len()))?;
+    let list = call.vm.new_list(ty, places.len());
+    let array = call.vm.heap.list_array(list);
+    if !places.is_empty() {
+        call.vm.heap.scalars_mut(array)[..places.len()].copy_from_slice(&places);
+    }
+    call.vm.heap.list_resized(list, places.len());
+    call.give_object(list)
+}
+
+/// The sum of ints or Durations, which traps on overflow, or of doubles.
+fn sum(call: &mut PureCall<'_>) -> Done {
+    let (ty, _) = call.type_arg(0);
+    let all = take(call);
+    if matches!(call.vm.program.ty(ty), Type::Double) {
+        return call.give_double(all.into_iter().map(f64::from_bits).sum());
+    }
+    let mut total = 0i64;
+    for bits in all {
+        let item = bits as i64;
+        total = total
+            .checked_add(item)
+            .ok_or_else(|| trapped(TrapKind::Overflow, format!("{total} + {item} does not fit an int")))?;
+    }
+    call.give_int(total)
+}
+
+type Compare = fn(&PureCall<'_>, u64, u64) -> Ordering;
+
+fn natural_order(call: &PureCall<'_>) -> Result<Compare, Trapped> {
+    let (ty, _) = call.type_arg(0);
+    match call.vm.program.ty(ty) {
+        Type::Int | Type::Duration | Type::Time | Type::Bool | Type::Enum { .. } => {
+            Ok(|_, a, b| (a as i64).cmp(&(b as i64)))
+        }
+        Type::Double => Ok(|_, a, b| compare_doubles(f64::from_bits(a), f64::from_bits(b))),
+        Type::String => Ok(|call, a, b| call.vm.heap.compare_text(low(a), low(b))),
+        _ => {
+            let name = call.vm.program.type_name(ty);
+            Err(trapped(TrapKind::Internal, format!("{name} has no natural order")))
+        }
+    }
 }
 
 fn compare_doubles(a: f64, b: f64) -> Ordering {

@@ -12,7 +12,7 @@ natives! {
     "String.length" "(String) -> int" |call| call.give_int(call.vm.heap.code_points(call.object(0)) as i64);
     "String.isEmpty" "(String) -> boolean" |call| call.give_bool(call.vm.heap.len(call.object(0)) == 0);
     "String.charAt" "(String, int) -> int" char_at;
-    "String.substring" "(String, int, int) -> String" substring;
+    "String.slice" "(String, int, int) -> String" substring;
     "String.trim" "(String) -> String" trim;
     "String.lines" "(String) -> List<String>" lines;
     "String.split" "(String, String) -> List<String>" split;

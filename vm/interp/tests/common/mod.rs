@@ -226,11 +226,12 @@ pub fn drive_until(
         }
         each_round(host);
         if !progress {
-            let sleepers = std::mem::take(&mut *host.sleepers.borrow_mut());
-            let next = sleepers.iter().map(|(at, _)| *at).min().expect("everything waits for nothing");
-            host.clock.set(host.clock.get().max(next));
-            sleepers.into_iter().for_each(|(_, waker)| waker.wake());
+            let next = host.sleepers.borrow().iter().map(|(at, _)| *at).min();
+            host.clock.set(host.clock.get().max(next.expect("everything waits for nothing")));
         }
+        let now = host.clock.get();
+        let due: Vec<_> = host.sleepers.borrow_mut().extract_if(.., |(at, _)| *at <= now).collect();
+        due.into_iter().for_each(|(_, waker)| waker.wake());
     }
     all.into_iter().map(|(_, _, end)| end.expect("ended")).collect()
 }
@@ -264,7 +265,10 @@ pub fn prelude(asm: &mut Asm) {
 }
 
 pub fn main(asm: &mut Asm, locals: &str, body: &str) {
-    let body = format!("bool true s0\nnull r0\n{body}\nreturn [s0 r0]");
+    let last = body.lines().last().unwrap_or_default().trim();
+    let ends = ["trap", "return", "jump"].iter().any(|m| last.starts_with(m));
+    let end = if ends { "" } else { "return [s0 r0]" };
+    let body = format!("bool true s0\nnull r0\n{body}\n{end}");
     asm.function("main", &format!("=> boolean! | boolean! {locals}"), &body);
     asm.task("main", "main");
 }
