@@ -224,6 +224,7 @@ pub struct Clause {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a scenario has few clauses")]
 pub enum ClauseKind {
     /// `monitor T(args) every 5s failing 3;` and the like for the other roles.
     Step {

@@ -10,11 +10,10 @@ use lalrpop_util::state_machine::{
     ParseResult, ParserAction, ParserDefinition, SimulatedReduce, SymbolTriple,
 };
 
-use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::expected::{Expected, describe};
-use crate::java;
-use crate::span::Span;
+use crate::expected::Expected;
+use crate::explain::{Explain, OUTSIDE_SWITCH};
+use crate::nesting::{Nesting, is_close, is_open};
 use crate::token::{Kw, Tok, Token};
 use crate::tree::Cx;
 
@@ -22,7 +21,6 @@ use crate::tree::Cx;
 const AHEAD: usize = 4;
 /// Places to go on that are tried for one part.
 const RESUME_MAX: usize = 12;
-const OUTSIDE_SWITCH: &str = "stands inside a `switch` only";
 
 /// Called by the generated parser in place of lalrpop's driver; the tokens come from `cx`.
 pub(crate) fn drive<D, I>(cx: &Cx<'_>, definition: D, _tokens: I) -> ParseResult<D>
@@ -186,7 +184,10 @@ where
         true
     }
 
-    /// Any number of states, with what is expected there.
+    fn tell(&self) -> Explain<'_, '_> {
+        Explain { cx: self.cx, at: self.at }
+    }
+
     fn expected(&self) -> Expected {
         Expected::new(self.definition.expected_tokens_from_states(&self.states))
     }
@@ -219,7 +220,7 @@ where
         let diagnostic = match self.repair(found, before, &expected) {
             Some(diagnostic) => diagnostic,
             None => {
-                let diagnostic = self.explain(found, before, &expected);
+                let diagnostic = self.tell().explain(found, before, &expected);
                 self.quiet_until = self.quiet_until.max(self.replace());
                 diagnostic
             }
@@ -229,18 +230,6 @@ where
             && self.cx.diagnostics.borrow().last().is_some_and(|d| d.message.ends_with(OUTSIDE_SWITCH));
         if !quiet && !repeated {
             self.cx.report(diagnostic);
-        }
-    }
-
-    /// Whether a line ends before the next token, or a block or the file does.
-    fn at_line_end(&self, before: Option<Token>, found: Option<Token>) -> bool {
-        match (before, found) {
-            (_, None) => true,
-            (_, Some(Token { tok: Tok::RBrace, .. })) => true,
-            (Some(before), Some(found)) => self.cx.damage.text
-                [before.end as usize..(found.start as usize).max(before.end as usize)]
-                .contains('\n'),
-            (None, _) => true,
         }
     }
 
@@ -259,11 +248,11 @@ where
         before: Option<Token>,
         expected: &Expected,
     ) -> Option<Diagnostic> {
-        if self.not_a_statement(found, expected) {
+        if self.tell().not_a_statement(found, expected) {
             return None;
         }
         let kept = self.states.len();
-        let line_end = self.at_line_end(before, found);
+        let line_end = self.tell().at_line_end(before, found);
         let name = Tok::Ident(self.cx.no_name);
         if let Some(Token { tok: Tok::Kw(word), .. }) = found
             && expected.has("name")
@@ -271,7 +260,7 @@ where
             && self.name_wanted(before, line_end)
             && self.works(kept, &[Tok::Ident(symbol)], self.at + 1, AHEAD)
         {
-            let diagnostic = self.reserved(found?, word);
+            let diagnostic = self.tell().reserved(found?, word);
             let token = found?;
             let _ = self.feed(Token { tok: Tok::Ident(symbol), ..token });
             self.at += 1;
@@ -281,7 +270,7 @@ where
         let semicolon = self.works(kept, &[Tok::Semi], self.at, AHEAD);
         if line_end && semicolon {
             self.insert(&[Tok::Semi]);
-            return Some(self.missing_semicolon(here));
+            return Some(self.tell().missing_semicolon(here));
         }
         let line: &[&[Tok]] = &[&[name, Tok::Semi], &[Tok::BadExpr, Tok::Semi]];
         let open: &[&[Tok]] = &[
@@ -304,9 +293,9 @@ where
             if self.works(kept, insert, self.at, AHEAD) {
                 let diagnostic = match insert {
                     [Tok::BadExpr, ..] | [Tok::BadType, ..] | [Tok::Ident(_), ..] => {
-                        self.missing(insert[0], found, before, expected)
+                        self.tell().missing(insert[0], found, before, expected)
                     }
-                    _ => self.explain(found, before, expected),
+                    _ => self.tell().explain(found, before, expected),
                 };
                 self.insert(insert);
                 return Some(diagnostic);
@@ -315,13 +304,13 @@ where
         let deletable =
             found.is_some_and(|t| !matches!(t.tok, Tok::Semi) && !is_open(t.tok) && !is_close(t.tok));
         if deletable && self.works(kept, &[], self.at + 1, AHEAD) {
-            let diagnostic = self.explain(found, before, expected);
+            let diagnostic = self.tell().explain(found, before, expected);
             self.at += 1;
             return Some(diagnostic);
         }
         if semicolon {
             self.insert(&[Tok::Semi]);
-            return Some(self.missing_semicolon(here));
+            return Some(self.tell().missing_semicolon(here));
         }
         None
     }
@@ -358,150 +347,6 @@ where
                 )
         });
         after_type && !line_end
-    }
-
-    fn reserved(&self, token: Token, word: Kw) -> Diagnostic {
-        let text = word.text();
-        let diagnostic = self.cx.error(
-            codes::RESERVED_WORD,
-            token.span(),
-            format!("`{text}` is a reserved word and can't be a name"),
-        );
-        match java::advice(word) {
-            Some(help)
-                if !matches!(
-                    self.cx.tokens.get(self.at + 1),
-                    Some(Token { tok: Tok::Assign | Tok::Semi, .. })
-                ) =>
-            {
-                diagnostic.help(help)
-            }
-            _ => diagnostic.help(format!("choose another name, such as `{text}_`")),
-        }
-    }
-
-    fn missing_semicolon(&self, end: u32) -> Diagnostic {
-        let span = Span::new(end, end);
-        self.cx.error(codes::MISSING_SEMICOLON, span, "expected `;`").edit(span, ";")
-    }
-
-    /// A placeholder stands for something that was left out.
-    fn missing(
-        &self,
-        what: Tok,
-        found: Option<Token>,
-        before: Option<Token>,
-        expected: &Expected,
-    ) -> Diagnostic {
-        let general = self.explain(found, before, expected);
-        if general.code != codes::SYNTAX {
-            return general;
-        }
-        let what = match what {
-            Tok::BadExpr => "an expression",
-            Tok::BadType => "a type",
-            _ => "a name",
-        };
-        let message = match found {
-            Some(token) if !self.at_line_end(before, found) => {
-                format!("expected {what}, found {}", describe(token.tok))
-            }
-            _ => format!("expected {what}"),
-        };
-        let span = match (found, before) {
-            (_, Some(before)) if self.at_line_end(Some(before), found) => Span::new(before.end, before.end),
-            (Some(found), _) => found.span(),
-            (None, _) => general.span,
-        };
-        self.cx.error(codes::SYNTAX, span, message)
-    }
-
-    /// `a + b;`, `x;`
-    fn not_a_statement(&self, found: Option<Token>, expected: &Expected) -> bool {
-        let alone = found.is_some_and(|t| matches!(t.tok, Tok::Semi | Tok::Coalesce) || is_operator(t.tok));
-        alone && expected.has("+=") && expected.has("++") && !expected.has(";")
-    }
-
-    /// What is wrong at the next token.
-    fn explain(&self, found: Option<Token>, before: Option<Token>, expected: &Expected) -> Diagnostic {
-        let Some(found) = found else {
-            let end = before.map_or(0, |t| t.end);
-            let message = format!("the file ends where {} was expected", expected.list());
-            return self.cx.error(codes::SYNTAX, Span::new(end, end), message);
-        };
-        if let Tok::Kw(word) = found.tok {
-            if let Some(help) = java::advice(word) {
-                let message = format!("D-Script has no `{}`", word.text());
-                return self.cx.error(codes::JAVA_WORD, found.span(), message).help(help);
-            }
-            match word {
-                Kw::Else => {
-                    let d = self.cx.error(codes::SYNTAX, found.span(), "this `else` has no `if` before it");
-                    return d;
-                }
-                Kw::Import if !expected.has("import") && expected.has("while") => {
-                    return self.cx.error(
-                        codes::SYNTAX,
-                        found.span(),
-                        "imports stand at the top of the file",
-                    );
-                }
-                Kw::Case | Kw::Default if expected.has("while") => {
-                    let message = format!("`{}` {OUTSIDE_SWITCH}", word.text());
-                    return self.cx.error(codes::SYNTAX, found.span(), message);
-                }
-                _ => {}
-            }
-        }
-        let comparison = matches!(found.tok, Tok::Lt | Tok::Le | Tok::Gt | Tok::Ge | Tok::Kw(Kw::InstanceOf));
-        if comparison && expected.has("&&") {
-            return self
-                .cx
-                .error(codes::SYNTAX, found.span(), "comparisons do not chain")
-                .help("join two comparisons: `a < b && b < c`");
-        }
-        if self.not_a_statement(Some(found), expected) {
-            return self
-                .cx
-                .error(codes::NOT_A_STATEMENT, found.span(), "an expression alone is not a statement")
-                .help("statements are calls, assignments and steps; keep the value in a variable, or leave it out");
-        }
-        if let Some(before) = before
-            && before.tok.is_primitive()
-            && expected.has(".")
-            && !expected.has("name")
-        {
-            let message = format!("expected an expression, found {}", describe(before.tok));
-            return self.cx.error(codes::SYNTAX, before.span(), message);
-        }
-        let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
-        let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
-        match before {
-            Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {
-                diagnostic.help(format!("write `{} (...)`, with parentheses", word.text()))
-            }
-            Some(Token { tok: Tok::RParen, .. }) => match self.block_word() {
-                Some(word) => diagnostic.help(format!("`{word} (...)` needs a block, `{{ ... }}`")),
-                None => diagnostic,
-            },
-            _ => diagnostic,
-        }
-    }
-
-    /// `every (5s)` and the like, which without a block was read as a call.
-    fn block_word(&self) -> Option<&'static str> {
-        let tokens = self.cx.tokens;
-        let mut depth = 0;
-        let mut at = self.at.checked_sub(1)?;
-        loop {
-            depth += i32::from(is_close(tokens[at].tok)) - i32::from(is_open(tokens[at].tok));
-            if depth == 0 {
-                break;
-            }
-            at = at.checked_sub(1)?;
-        }
-        let word = self.cx.soft_word(tokens[at.checked_sub(1)?].tok)?;
-        matches!(word, Kw::Every | Kw::Within | Kw::Retry).then(|| word.text())
     }
 
     // ---- replacing a part ----
@@ -678,85 +523,6 @@ struct Resume {
     item: bool,
     /// A semicolon may have been forgotten before it.
     semicolon: bool,
-}
-
-/// Brackets of the tokens, by index.
-struct Nesting {
-    /// Closing bracket of an opening one; others have themselves.
-    partner: Vec<u32>,
-    /// The innermost opening bracket around a token; a bracket is inside its parent only.
-    parent: Vec<Option<u32>>,
-}
-
-impl Nesting {
-    fn new(tokens: &[Token]) -> Self {
-        let mut partner: Vec<u32> = (0..tokens.len() as u32).collect();
-        let mut parent = Vec::with_capacity(tokens.len());
-        let mut stack: Vec<u32> = Vec::new();
-        for (index, token) in tokens.iter().enumerate() {
-            if is_close(token.tok)
-                && let Some(open) = stack.pop()
-            {
-                partner[open as usize] = index as u32;
-            }
-            parent.push(stack.last().copied());
-            if is_open(token.tok) {
-                stack.push(index as u32);
-            }
-        }
-        Self { partner, parent }
-    }
-
-    /// The bracket whose inside the token at `at` belongs to; a closing bracket belongs to its own.
-    fn around(&self, at: usize) -> Option<usize> {
-        if at > 0 && self.partner[at - 1] != at as u32 - 1 && self.partner[at - 1] as usize >= at {
-            return Some(at - 1);
-        }
-        // After a closed bracket or a plain token, the token before has the same surroundings.
-        let before = at.checked_sub(1)?;
-        self.parent[before].map(|p| p as usize)
-    }
-}
-
-fn is_open(tok: Tok) -> bool {
-    matches!(
-        tok,
-        Tok::LParen
-            | Tok::LambdaParen
-            | Tok::CastParen
-            | Tok::TypeParen
-            | Tok::LBracket
-            | Tok::LBrace
-            | Tok::MapBrace
-            | Tok::InterpStart
-    )
-}
-
-fn is_close(tok: Tok) -> bool {
-    matches!(tok, Tok::RParen | Tok::RBracket | Tok::RBrace | Tok::InterpEnd)
-}
-
-fn is_operator(tok: Tok) -> bool {
-    matches!(
-        tok,
-        Tok::Plus
-            | Tok::Minus
-            | Tok::Star
-            | Tok::Slash
-            | Tok::Percent
-            | Tok::And
-            | Tok::Or
-            | Tok::Xor
-            | Tok::AndAnd
-            | Tok::OrOr
-            | Tok::Shl
-            | Tok::EqEq
-            | Tok::NotEq
-            | Tok::Le
-            | Tok::Gt
-            | Tok::Ge
-            | Tok::DotDot
-    )
 }
 
 /// Words that begin a statement, declaration, clause or arm when they stand first on a line.

@@ -311,3 +311,17 @@ class Box<T> implements Show {
         println!("{lines} lines, {} bytes: {:.0} lines/s", text.len(), lines as f64 / seconds);
     }
 }
+
+/// No span takes in white space around what it stands for.
+#[test]
+fn spans_are_tight() {
+    for (path, text) in inputs("parse") {
+        let debug = format!("{:?}", read("spans.ds", &text).parsed.module);
+        for part in debug.split("Span { start: ").skip(1) {
+            let mut numbers = part.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty());
+            let mut next = || numbers.next().and_then(|n| n.parse::<usize>().ok()).expect("a number");
+            let found = &text[next()..next()];
+            assert!(!found.is_empty() && found == found.trim(), "{found:?} in {}", path.display());
+        }
+    }
+}

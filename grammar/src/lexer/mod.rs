@@ -48,9 +48,9 @@ enum Raw {
     #[token("\"\"\"")]
     BlockQuote,
     #[regex("r#*\"")]
-    RawQuote,
+    HashQuote,
     #[token("r\"\"\"")]
-    RawBlockQuote,
+    HashBlockQuote,
     #[token("'")]
     Apostrophe,
     #[token("(")]
@@ -270,8 +270,8 @@ impl Lexer<'_> {
             }
             Raw::Quote => return self.line_text(start),
             Raw::BlockQuote => return self.block_text(start, end),
-            Raw::RawQuote => return self.raw_text(start, end),
-            Raw::RawBlockQuote => return self.raw_block(start, end),
+            Raw::HashQuote => return self.raw_text(start, end),
+            Raw::HashBlockQuote => return self.raw_block(start, end),
             Raw::Apostrophe => return self.character(start),
             Raw::LBrace => {
                 if let Some(open) = self.open.last_mut() {
@@ -307,7 +307,7 @@ impl Lexer<'_> {
         );
         diagnostic.edits.push(crate::diagnostic::Edit { span, text });
         // Behind a number it is the rest of a bad one.
-        if !self.out.tokens.last().is_some_and(|t| t.end as usize == start) {
+        if self.out.tokens.last().is_none_or(|t| t.end as usize != start) {
             self.push(tok, start, end);
         }
     }
@@ -394,7 +394,7 @@ fn plain(raw: Raw) -> Tok {
             match raw {
                 $(Raw::$name => Tok::$name,)*
                 Raw::LineComment | Raw::BlockComment | Raw::Word | Raw::Number | Raw::Quote | Raw::BlockQuote
-                | Raw::RawQuote | Raw::RawBlockQuote | Raw::Apostrophe => unreachable!("read by hand"),
+                | Raw::HashQuote | Raw::HashBlockQuote | Raw::Apostrophe => unreachable!("read by hand"),
             }
         };
     }

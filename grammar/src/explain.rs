@@ -1,0 +1,199 @@
+//! What is wrong at a token, in a sentence: the one place that words the parser's messages.
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::expected::{Expected, describe};
+use crate::java;
+use crate::nesting::{is_close, is_open};
+use crate::span::Span;
+use crate::token::{Kw, Tok, Token};
+use crate::tree::Cx;
+
+pub const OUTSIDE_SWITCH: &str = "stands inside a `switch` only";
+
+/// Speaks about the token at `at`.
+pub struct Explain<'c, 'a> {
+    pub cx: &'c Cx<'a>,
+    pub at: usize,
+}
+
+impl Explain<'_, '_> {
+    /// Whether a line ends before the next token, or a block or the file does.
+    pub fn at_line_end(&self, before: Option<Token>, found: Option<Token>) -> bool {
+        match (before, found) {
+            (_, None) => true,
+            (_, Some(Token { tok: Tok::RBrace, .. })) => true,
+            (Some(before), Some(found)) => self.cx.damage.text
+                [before.end as usize..(found.start as usize).max(before.end as usize)]
+                .contains('\n'),
+            (None, _) => true,
+        }
+    }
+
+    pub fn reserved(&self, token: Token, word: Kw) -> Diagnostic {
+        let text = word.text();
+        let diagnostic = self.cx.error(
+            codes::RESERVED_WORD,
+            token.span(),
+            format!("`{text}` is a reserved word and can't be a name"),
+        );
+        match java::advice(word) {
+            Some(help)
+                if !matches!(
+                    self.cx.tokens.get(self.at + 1),
+                    Some(Token { tok: Tok::Assign | Tok::Semi, .. })
+                ) =>
+            {
+                diagnostic.help(help)
+            }
+            _ => diagnostic.help(format!("choose another name, such as `{text}_`")),
+        }
+    }
+
+    pub fn missing_semicolon(&self, end: u32) -> Diagnostic {
+        let span = Span::new(end, end);
+        self.cx.error(codes::MISSING_SEMICOLON, span, "expected `;`").edit(span, ";")
+    }
+
+    /// A placeholder stands for something that was left out.
+    pub fn missing(
+        &self,
+        what: Tok,
+        found: Option<Token>,
+        before: Option<Token>,
+        expected: &Expected,
+    ) -> Diagnostic {
+        let general = self.explain(found, before, expected);
+        if general.code != codes::SYNTAX {
+            return general;
+        }
+        let what = match what {
+            Tok::BadExpr => "an expression",
+            Tok::BadType => "a type",
+            _ => "a name",
+        };
+        let message = match found {
+            Some(token) if !self.at_line_end(before, found) => {
+                format!("expected {what}, found {}", describe(token.tok))
+            }
+            _ => format!("expected {what}"),
+        };
+        let span = match (found, before) {
+            (_, Some(before)) if self.at_line_end(Some(before), found) => Span::new(before.end, before.end),
+            (Some(found), _) => found.span(),
+            (None, _) => general.span,
+        };
+        self.cx.error(codes::SYNTAX, span, message)
+    }
+
+    /// `a + b;`, `x;`
+    pub fn not_a_statement(&self, found: Option<Token>, expected: &Expected) -> bool {
+        let alone = found.is_some_and(|t| matches!(t.tok, Tok::Semi | Tok::Coalesce) || is_operator(t.tok));
+        alone && expected.has("+=") && expected.has("++") && !expected.has(";")
+    }
+
+    /// What is wrong at the next token.
+    pub fn explain(&self, found: Option<Token>, before: Option<Token>, expected: &Expected) -> Diagnostic {
+        let Some(found) = found else {
+            let end = before.map_or(0, |t| t.end);
+            let message = format!("the file ends where {} was expected", expected.list());
+            return self.cx.error(codes::SYNTAX, Span::new(end, end), message);
+        };
+        if let Tok::Kw(word) = found.tok {
+            if let Some(help) = java::advice(word) {
+                let message = format!("D-Script has no `{}`", word.text());
+                return self.cx.error(codes::JAVA_WORD, found.span(), message).help(help);
+            }
+            match word {
+                Kw::Else => {
+                    let d = self.cx.error(codes::SYNTAX, found.span(), "this `else` has no `if` before it");
+                    return d;
+                }
+                Kw::Import if !expected.has("import") && expected.has("while") => {
+                    return self.cx.error(
+                        codes::SYNTAX,
+                        found.span(),
+                        "imports stand at the top of the file",
+                    );
+                }
+                Kw::Case | Kw::Default if expected.has("while") => {
+                    let message = format!("`{}` {OUTSIDE_SWITCH}", word.text());
+                    return self.cx.error(codes::SYNTAX, found.span(), message);
+                }
+                _ => {}
+            }
+        }
+        let comparison = matches!(found.tok, Tok::Lt | Tok::Le | Tok::Gt | Tok::Ge | Tok::Kw(Kw::InstanceOf));
+        if comparison && expected.has("&&") {
+            return self
+                .cx
+                .error(codes::SYNTAX, found.span(), "comparisons do not chain")
+                .help("join two comparisons: `a < b && b < c`");
+        }
+        if self.not_a_statement(Some(found), expected) {
+            return self
+                .cx
+                .error(codes::NOT_A_STATEMENT, found.span(), "an expression alone is not a statement")
+                .help("statements are calls, assignments and steps; keep the value in a variable, or leave it out");
+        }
+        if let Some(before) = before
+            && before.tok.is_primitive()
+            && expected.has(".")
+            && !expected.has("name")
+        {
+            let message = format!("expected an expression, found {}", describe(before.tok));
+            return self.cx.error(codes::SYNTAX, before.span(), message);
+        }
+        let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
+        let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
+        match before {
+            Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {
+                diagnostic.help(format!("write `{} (...)`, with parentheses", word.text()))
+            }
+            Some(Token { tok: Tok::RParen, .. }) => match self.block_word() {
+                Some(word) => diagnostic.help(format!("`{word} (...)` needs a block, `{{ ... }}`")),
+                None => diagnostic,
+            },
+            _ => diagnostic,
+        }
+    }
+
+    /// `every (5s)` and the like, which without a block was read as a call.
+    fn block_word(&self) -> Option<&'static str> {
+        let tokens = self.cx.tokens;
+        let mut depth = 0;
+        let mut at = self.at.checked_sub(1)?;
+        loop {
+            depth += i32::from(is_close(tokens[at].tok)) - i32::from(is_open(tokens[at].tok));
+            if depth == 0 {
+                break;
+            }
+            at = at.checked_sub(1)?;
+        }
+        let word = self.cx.soft_word(tokens[at.checked_sub(1)?].tok)?;
+        matches!(word, Kw::Every | Kw::Within | Kw::Retry).then(|| word.text())
+    }
+}
+
+fn is_operator(tok: Tok) -> bool {
+    matches!(
+        tok,
+        Tok::Plus
+            | Tok::Minus
+            | Tok::Star
+            | Tok::Slash
+            | Tok::Percent
+            | Tok::And
+            | Tok::Or
+            | Tok::Xor
+            | Tok::AndAnd
+            | Tok::OrOr
+            | Tok::Shl
+            | Tok::EqEq
+            | Tok::NotEq
+            | Tok::Le
+            | Tok::Gt
+            | Tok::Ge
+            | Tok::DotDot
+    )
+}
