@@ -4,7 +4,7 @@ use super::Checker;
 use crate::defs::{Body, Defs, FnId, TypeDefId, TypeKind};
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::codes;
-use dscript_grammar::span::Symbol;
+use dscript_grammar::span::{Span, Symbol};
 
 /// How deep interfaces may extend each other; circles end here.
 const SUPERS_MAX: u32 = 64;
@@ -72,6 +72,59 @@ pub fn find_method(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> 
 }
 
 impl<'a> Checker<'a, '_> {
+    /// Checks that what others see does not speak of what they do not.
+    pub(super) fn signatures(&mut self) {
+        let defs = self.defs;
+        for def in &defs.fns {
+            let owner_private = def.owner.is_some_and(|o| defs.types[o.index()].is_private);
+            if def.is_private || owner_private || defs.modules[def.module.index()].is_std {
+                continue;
+            }
+            self.cx.module = def.module;
+            let all = def.params.iter().map(|p| (p.ty, p.span)).chain([(def.ret, def.span)]);
+            for (ty, span) in all {
+                self.visible(ty, span);
+            }
+        }
+        for def in &defs.consts {
+            let owner_private = def.owner.is_some_and(|o| defs.types[o.index()].is_private);
+            if !def.is_private && !owner_private {
+                self.cx.module = def.module;
+                self.visible(def.ty, def.span);
+            }
+        }
+    }
+
+    fn visible(&mut self, ty: Ty, span: Span) {
+        if let Some(name) = self.private_in(ty) {
+            let report = self
+                .diagnostic(
+                    codes::PRIVATE,
+                    span,
+                    format!("this is visible to importers, and `{name}` is private"),
+                )
+                .help("make both private, or neither");
+            self.diagnostics.push(report);
+        }
+    }
+
+    fn private_in(&self, ty: Ty) -> Option<String> {
+        match self.types.kind(ty) {
+            TyKind::Nominal(def, args) => {
+                let decl = &self.defs.types[def.index()];
+                if decl.is_private && !self.defs.modules[decl.module.index()].is_std {
+                    return Some(self.interner.name(decl.name).to_string());
+                }
+                args.iter().find_map(|&t| self.private_in(t))
+            }
+            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.private_in(*t),
+            TyKind::Function(params, ret) => {
+                params.iter().find_map(|&t| self.private_in(t)).or_else(|| self.private_in(*ret))
+            }
+            _ => None,
+        }
+    }
+
     /// Checks that every type has the methods its interfaces ask for.
     pub(super) fn implementations(&mut self) {
         for index in 0..self.defs.types.len() {

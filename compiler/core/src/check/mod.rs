@@ -153,6 +153,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// Checks every body of every module.
     pub fn run(&mut self) {
         self.implementations();
+        self.signatures();
         for index in 0..self.defs.consts.len() {
             self.constant(ConstId(index as u32));
         }

@@ -2,9 +2,11 @@
 
 use super::flow::Flow;
 use super::{Checker, Ending, Jump, Local};
+use crate::facts::Target;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
 use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Span, Symbol};
 use rustc_hash::FxHashSet;
 
@@ -314,6 +316,34 @@ impl<'a> Checker<'a, '_> {
         }
         if ty == Ty::NEVER {
             self.leave_body();
+        } else if ty != Ty::VOID && self.is_free_of_effects(expr) {
+            self.diagnostics.push(Diagnostic::warning(
+                codes::UNUSED_RESULT,
+                self.file(),
+                expr.span,
+                "the result is not used, and the call does nothing else",
+            ));
+        }
+    }
+
+    /// Whether a call only computes: a function of std over values that cannot change.
+    fn is_free_of_effects(&mut self, expr: &ast::Expr) -> bool {
+        let id = strip(expr).id;
+        let target = self.facts().calls.get(&id).map(|fact| fact.target.clone());
+        match target {
+            Some(Target::Fn(id) | Target::Method(id)) => {
+                let def = &self.defs.fns[id.index()];
+                let Some(owner) = def.owner else { return false };
+                let owner_name = self.text(self.defs.types[owner.index()].name);
+                !def.is_lowlevel
+                    && self.defs.modules[def.module.index()].is_std
+                    && matches!(
+                        owner_name,
+                        "String" | "Bytes" | "Int" | "Double" | "Boolean" | "Math" | "Duration" | "Time"
+                    )
+            }
+            Some(Target::Enum(..) | Target::With) => true,
+            _ => false,
         }
     }
 

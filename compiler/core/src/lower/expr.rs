@@ -318,6 +318,60 @@ impl<'a> Lowerer<'a, '_> {
         Val { ty, regs }
     }
 
+    /// A function value as one of a wider type.
+    pub(super) fn adapted(&mut self, value: Val, to: Ty) -> Val {
+        let from = self.types.resolve(value.ty);
+        let closure = match self.adapters.get(&(from, to)) {
+            Some(&known) => known,
+            None => {
+                let function = self.reserve();
+                let (ty, held) = (self.type_id(to), self.type_id(from));
+                let closure = self.raw_type(Type::Closure { ty, code: function, captured: vec![held] });
+                self.adapters.insert((from, to), closure);
+                self.queue.push_back(super::Job::Adapted { from, to, closure, function });
+                closure
+            }
+        };
+        let dst = self.reference(closure, false);
+        self.b.emit(Instr::New { ty: closure, slots: value.regs.slice().into(), dst });
+        let regs = self.take(to);
+        self.copy(Regs::new(&[Reg::R(dst)]), regs);
+        Val { ty: to, regs }
+    }
+
+    pub(super) fn adapted_code(&mut self, from: Ty, to: Ty, closure: TypeId, function: FunctionId) {
+        let (TyKind::Function(inner, inner_ret), TyKind::Function(params, ret)) =
+            (self.types.kind(from).clone(), self.types.kind(to).clone())
+        else {
+            unreachable!("functions are adapted to functions")
+        };
+        let module = self.cx.module;
+        self.begin(module, "function value".into(), &[], ret);
+        let own =
+            self.b.param(RegType::Ref(dscript_bytecode::image::RefType { ty: closure, nullable: false }));
+        let Reg::R(own) = own else { unreachable!("a closure is a reference") };
+        let mut values = Vec::new();
+        for &ty in &params {
+            let regs = self.params_of(ty);
+            values.push(Val { ty, regs });
+        }
+        self.at(dscript_grammar::span::Span::default());
+        let held = self.take(from);
+        self.load_slots(own, held, 0, 0);
+        let mut args = Vec::new();
+        for (value, &wanted) in values.into_iter().zip(inner.iter()) {
+            args.extend(self.convert(value, wanted).regs.slice());
+        }
+        let results = self.take(inner_ret);
+        self.b.emit(Instr::CallValue {
+            callee: held.r(),
+            args: args.into(),
+            results: results.slice().into(),
+        });
+        self.return_value(Val { ty: inner_ret, regs: results });
+        self.set_function(function, dscript_grammar::span::Span::default());
+    }
+
     fn index(&mut self, expr: &'a Expr, receiver: &'a Expr, index: &'a Expr) -> Val {
         let ty = self.node_ty(expr.id);
         let object = self.expr(receiver);

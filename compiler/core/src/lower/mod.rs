@@ -82,6 +82,13 @@ enum Job<'a> {
         object: TypeId,
         function: FunctionId,
     },
+    /// A function value held as one of another type: takes the closure, converts, calls what it captured.
+    Adapted {
+        from: Ty,
+        to: Ty,
+        closure: TypeId,
+        function: FunctionId,
+    },
     /// A function value of a plain function: takes the closure, calls the function.
     Thunk {
         id: FnId,
@@ -106,6 +113,8 @@ pub struct Lowerer<'a, 'c> {
     defaults: FxHashMap<(NodeId, ModuleId, Vec<Ty>), FunctionId>,
     statics: FxHashMap<ConstId, StaticId>,
     thunks: FxHashMap<FnId, (TypeId, FunctionId)>,
+    /// Closure types of function values that are held as another type: from, to.
+    adapters: FxHashMap<(Ty, Ty), TypeId>,
     enum_tables: FxHashMap<TypeDefId, StaticId>,
     enum_boxes: FxHashMap<TypeDefId, TypeId>,
     /// The methods that are called through each interface, in the order of its table.
@@ -226,6 +235,7 @@ pub fn lower<'a>(
         defaults: FxHashMap::default(),
         statics: FxHashMap::default(),
         thunks: FxHashMap::default(),
+        adapters: FxHashMap::default(),
         enum_tables: FxHashMap::default(),
         enum_boxes: FxHashMap::default(),
         tables: FxHashMap::default(),
@@ -355,6 +365,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 }
                 self.set_function(function, def.span);
             }
+            Job::Adapted { from, to, closure, function } => self.adapted_code(from, to, closure, function),
             Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
             Job::Adapter { this, object, method, owner, extra, function } => {
                 self.adapter(this, object, method, owner, extra, function);

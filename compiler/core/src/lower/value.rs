@@ -136,6 +136,7 @@ impl Lowerer<'_, '_> {
                 Val { ty: to, regs: Regs::new(&[Reg::S(flag), inner.regs.slice()[0]]) }
             }
             (TyKind::Nominal(a, _), TyKind::Nominal(b, _)) if a != b => self.as_interface(value, to),
+            (TyKind::Function(..), TyKind::Function(..)) => self.adapted(value, to),
             _ => Val { ty: to, regs: value.regs },
         }
     }
