@@ -624,11 +624,10 @@ impl<'a> Checker<'a, '_> {
         while let ExprKind::Paren(next) = &inner.kind {
             inner = next;
         }
-        if let Res::Local(node) = self.facts().res(inner.id)
-            && matches!(inner.kind, ExprKind::Name(_))
-            && let Some(local) = self.cx.locals.iter().find(|l| l.node == node)
+        if let ExprKind::Name(name) = inner.kind
+            && let Some(index) = self.local_index(name)
         {
-            let declared = self.types.resolve(local.ty);
+            let declared = self.types.resolve(self.cx.locals[index].ty);
             if self.types.nullable_inner(declared).is_some() || self.types.fallible_inner(declared).is_some()
             {
                 self.set_target_types(expr, declared);

@@ -95,6 +95,8 @@ struct Context {
     pure_what: &'static str,
     flow: Flow,
     locals: Vec<Local>,
+    /// The places of the locals of each name, innermost last.
+    by_name: FxHashMap<Symbol, Vec<usize>>,
     /// Where each scope's locals begin.
     scopes: Vec<usize>,
     jumps: Vec<Jump>,
@@ -125,6 +127,7 @@ impl Default for Context {
             pure_what: "a pure function",
             flow: Flow::default(),
             locals: Vec::new(),
+            by_name: FxHashMap::default(),
             scopes: Vec::new(),
             jumps: Vec::new(),
             lambdas: Vec::new(),
@@ -261,6 +264,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.declare_param(param);
         }
         self.cx.locals.clear();
+        self.cx.by_name.clear();
         self.cx.scopes.clear();
         self.cx.flow = Flow::default();
         self.cx.effects = effects;
@@ -442,17 +446,14 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn declare(&mut self, local: Local) {
         let node = local.node;
         let ty = local.ty;
-        let clash = self
-            .cx
-            .locals
-            .iter()
-            .find(|l| l.name == local.name && !(l.is_pattern && self.cx.flow.is_unmatched(l.node)));
+        let clash = self.local_index(local.name).map(|index| &self.cx.locals[index]);
         if let Some(first) = clash {
             let text = format!("the variable `{}` is declared twice here", self.interner.name(local.name));
             let report =
                 self.diagnostic(codes::DUPLICATE, local.span, text).label(first.span, "first declared here");
             self.diagnostics.push(report);
         }
+        self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
         self.cx.locals.push(Local { depth: self.cx.lambdas.len() as u32, ..local });
         self.facts().locals.insert(node, ty);
     }
@@ -464,6 +465,11 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn close_scope(&mut self) {
         let start = self.cx.scopes.pop().unwrap_or(0);
         let closed = self.cx.locals.split_off(start);
+        for local in &closed {
+            if let Some(places) = self.cx.by_name.get_mut(&local.name) {
+                places.pop();
+            }
+        }
         for local in closed {
             if self.cx.flow.pending().contains(&local.node) {
                 self.report_pending(&local);
@@ -513,8 +519,11 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     fn local_index(&self, name: Symbol) -> Option<usize> {
-        let visible = |l: &Local| !(l.is_pattern && self.cx.flow.is_unmatched(l.node));
-        self.cx.locals.iter().rposition(|l| l.name == name && visible(l))
+        let places = self.cx.by_name.get(&name)?;
+        places.iter().rev().copied().find(|&index| {
+            let local = &self.cx.locals[index];
+            !(local.is_pattern && self.cx.flow.is_unmatched(local.node))
+        })
     }
 
     fn judge_captures(&mut self) {
