@@ -226,11 +226,11 @@ impl<'a> Checker<'a, '_> {
                 expected,
             );
         }
-        if let Some(field) = decl.fields.iter().find(|f| f.name == name.name) {
-            if matches!(self.types.kind(field.ty), TyKind::Function(..)) {
-                let ty = self.expr(callee, None);
-                return self.call_value(expr, callee.span, ty, args);
-            }
+        if let Some(field) = decl.fields.iter().find(|f| f.name == name.name)
+            && matches!(self.types.kind(field.ty), TyKind::Function(..))
+        {
+            let ty = self.expr(callee, None);
+            return self.call_value(expr, callee.span, ty, args);
         }
         if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
             return self.call_with(expr, ty, args);

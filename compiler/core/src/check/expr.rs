@@ -1174,10 +1174,7 @@ impl<'a> Checker<'a, '_> {
         };
         self.close_scope();
         let ret = match std::mem::replace(&mut self.cx.ending, outer_ending) {
-            Ending::Infer { found, fails } => {
-                let is_block = matches!(lambda.body, LambdaBody::Block(_));
-                self.lambda_result(expr, found, body_ty, fails, is_block)
-            }
+            Ending::Infer { found, fails } => self.lambda_result(expr, found, body_ty, fails),
             _ => body_ty,
         };
         self.cx.jumps = outer_jumps;
@@ -1241,12 +1238,8 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn lambda_result(&mut self, expr: &Expr, found: Vec<Ty>, last: Ty, fails: bool, is_block: bool) -> Ty {
-        let mut ret = if is_block && !(found.is_empty() && last == Ty::NEVER) && last == Ty::NEVER {
-            Ty::NEVER
-        } else {
-            last
-        };
+    fn lambda_result(&mut self, expr: &Expr, found: Vec<Ty>, last: Ty, fails: bool) -> Ty {
+        let mut ret = last;
         for ty in found {
             ret = match self.join(ret, ty) {
                 Some(joined) => joined,

@@ -559,7 +559,8 @@ impl<'a> Checker<'a, '_> {
         match index {
             Some(index) => {
                 let inner = self.cx.jumps[index].locals;
-                for local in self.cx.locals[inner.min(self.cx.locals.len())..].to_vec() {
+                let inside: Vec<Local> = self.cx.locals[inner.min(self.cx.locals.len())..].to_vec();
+                for local in inside {
                     if self.cx.flow.pending().contains(&local.node) {
                         self.report_pending(&local);
                         self.forget_pending(local.node);

@@ -267,7 +267,9 @@ impl<'a> Checker<'a, '_> {
             };
             let mut work = WORK_MAX;
             let before: Vec<Vec<Shape>> = rows.iter().map(|s| vec![s.clone()]).collect();
-            if subject != Ty::POISON && !self.useful(&before, &[shape.clone()], &[subject], &mut work) {
+            if subject != Ty::POISON
+                && !self.useful(&before, std::slice::from_ref(&shape), &[subject], &mut work)
+            {
                 let message = if rows.contains(&shape) && matches!(shape, Shape::Const(_) | Shape::Case(_)) {
                     "this case stands twice"
                 } else {

@@ -352,8 +352,8 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
             sources[block_of[label.index()]].push(block_of[at]);
         }
     }
-    for block in 1..starts.len() {
-        sources[block].push(block - 1);
+    for (block, from) in sources.iter_mut().enumerate().skip(1) {
+        from.push(block - 1);
     }
     while let Some(block) = queue.pop() {
         queued[block] = false;

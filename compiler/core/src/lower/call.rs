@@ -197,7 +197,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let native = self.native_id(&name, type_ids, params, ret.regs.clone());
         let results: Vec<Reg> = ret.regs.iter().map(|&reg| self.b.take(reg)).collect();
         self.b.emit(Instr::CallNative { native, args: args.into(), results: results.clone().into() });
-        self.from_native(ret, &results)
+        self.native_value(ret, &results)
     }
 
     /// How a native gives its result: values of a type parameter as elements.
@@ -221,7 +221,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         NativeResult { ty, form: Form::Plain, regs }
     }
 
-    fn from_native(&mut self, ret: NativeResult, results: &[Reg]) -> Val {
+    fn native_value(&mut self, ret: NativeResult, results: &[Reg]) -> Val {
         match ret.form {
             Form::Plain => Val { ty: ret.ty, regs: Regs::new(results) },
             Form::Element => self.unboxed(results[0], ret.ty),

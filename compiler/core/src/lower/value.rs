@@ -104,8 +104,7 @@ impl Lowerer<'_, '_> {
             }
             (_, TyKind::Fallible(b)) if from == error && b != error => {
                 let all = self.regs_of(to);
-                let mut regs: Vec<Reg> =
-                    all[..all.len() - 1].to_vec().into_iter().map(|ty| self.zero(ty)).collect();
+                let mut regs: Vec<Reg> = all[..all.len() - 1].iter().map(|ty| self.zero(*ty)).collect();
                 regs.push(value.regs.slice()[0]);
                 Val { ty: to, regs: Regs::new(&regs) }
             }
