@@ -4,9 +4,13 @@
 //! up as results; what is found goes into [`Facts`]. A mistake is reported once and becomes `Poison`, which
 //! fits everything.
 
+mod access;
+mod assign;
 mod call;
+mod cond;
 mod expr;
 mod flow;
+mod lambda;
 mod literal;
 mod members;
 mod ops;

@@ -3,10 +3,14 @@
 //! Work goes through a queue, so the image's tables are in the order of first use and two compilations of the
 //! same text give the same bytes. Mistakes were reported before; what is found here are limits.
 
+mod access;
+mod assign;
 mod build;
 mod call;
+mod cond;
 mod dispatch;
 mod expr;
+mod lambda;
 mod operate;
 mod stmt;
 mod switch;

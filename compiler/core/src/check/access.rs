@@ -1,0 +1,295 @@
+//! Names, members, receivers and indices.
+
+use super::{Checker, field_node};
+use crate::defs::{Def, TypeDefId};
+use crate::facts::Res;
+use crate::names::{Found, lookup, suggest};
+use crate::types::Ty;
+use dscript_grammar::ast::{self, Expr, ExprKind};
+use dscript_grammar::codes;
+use dscript_grammar::span::{NodeId, Span, Symbol};
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn name(&mut self, expr: &'a Expr, name: Symbol) -> Ty {
+        let span = expr.span;
+        if let Some(index) = self.local_index(name) {
+            return self.local_value(expr.id, index, span);
+        }
+        if let Some(ty) = self.own_member(expr, name) {
+            return ty;
+        }
+        let text = self.text(name);
+        match self.lookup(name, span) {
+            None => Ty::POISON,
+            Some(Def::Const(id)) => {
+                self.facts().res[expr.id.0 as usize] = Res::Const(id);
+                self.defs.consts[id.index()].ty
+            }
+            Some(Def::Fn(id)) => {
+                let def = &self.defs.fns[id.index()];
+                if def.intrinsic.is_some() || !def.type_params.is_empty() {
+                    let message = format!("`{text}` cannot be a value: call it, or write a lambda");
+                    return self.error(codes::NOT_A_VALUE, span, message);
+                }
+                if def.is_lowlevel {
+                    self.effect(span, id);
+                }
+                self.facts().res[expr.id.0 as usize] = Res::Fn(id);
+                let params: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
+                self.types.function(&params, def.ret)
+            }
+            Some(Def::Type(_)) => {
+                self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a type, not a value"))
+            }
+            Some(Def::Task(_)) => {
+                self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a task, not a value"))
+            }
+            Some(Def::Other) => self.error(codes::NOT_A_VALUE, span, format!("`{text}` is not a value")),
+        }
+    }
+
+    pub(super) fn local_value(&mut self, node: NodeId, index: usize, span: Span) -> Ty {
+        let local = &mut self.cx.locals[index];
+        local.read = true;
+        let (declaration, ty, depth, name) = (local.node, local.ty, local.depth, local.name);
+        if self.cx.flow.is_unassigned(declaration) {
+            let message = format!("`{}` may have no value here", self.text(name));
+            self.error(codes::UNASSIGNED, span, message);
+            self.cx.flow.assign(declaration);
+        }
+        if (depth as usize) < self.cx.lambdas.len() {
+            for frame in &mut self.cx.lambdas[depth as usize..] {
+                if !frame.captures.contains(&declaration) {
+                    frame.captures.push(declaration);
+                }
+            }
+            self.cx.captured.push((declaration, span));
+        }
+        self.cx.flow.handle(declaration);
+        self.facts().res[node.0 as usize] = Res::Local(declaration);
+        self.cx.flow.narrowed(declaration).unwrap_or(ty)
+    }
+
+    /// A bare name that is a member of the type around it.
+    pub(super) fn own_member(&mut self, expr: &Expr, name: Symbol) -> Option<Ty> {
+        let owner = self.cx.owner?;
+        let def = &self.defs.types[owner.index()];
+        if let Some(this) = self.cx.this
+            && let Some(index) = def.fields.iter().position(|f| f.name == name)
+        {
+            self.capture_this();
+            return Some(self.field_of(expr, this, owner, index));
+        }
+        if let Some(&id) = def.consts.get(&name) {
+            self.facts().res[expr.id.0 as usize] = Res::Const(id);
+            return Some(self.defs.consts[id.index()].ty);
+        }
+        if let Some(index) = def.constants.iter().position(|c| c.0 == name) {
+            self.facts().res[expr.id.0 as usize] = Res::EnumConst(owner, index as u32);
+            return Some(self.types.nominal(owner, &[]));
+        }
+        None
+    }
+
+    pub(super) fn capture_this(&mut self) {
+        for frame in &mut self.cx.lambdas {
+            frame.captures_this = true;
+        }
+    }
+
+    pub(super) fn this(&mut self, span: Span) -> Ty {
+        match self.cx.this {
+            Some(_) if self.cx.in_constructor => self.error(
+                codes::CONSTRUCTOR,
+                span,
+                "`this` is not whole before the constructor ends: only its fields may be used",
+            ),
+            Some(ty) => {
+                self.capture_this();
+                ty
+            }
+            None => self.error(codes::NOT_A_VALUE, span, "there is no `this` here"),
+        }
+    }
+
+    /// The type whose static members `receiver` names.
+    pub(super) fn type_receiver(&mut self, receiver: &Expr) -> Option<TypeDefId> {
+        let ExprKind::Name(name) = receiver.kind else { return None };
+        if self.local_index(name).is_some() {
+            return None;
+        }
+        if let Some(owner) = self.cx.owner
+            && self.cx.this.is_some()
+            && self.defs.types[owner.index()].fields.iter().any(|f| f.name == name)
+        {
+            return None;
+        }
+        match lookup(self.defs, self.cx.module, name) {
+            Found::One(Def::Type(id)) => {
+                self.facts().res[receiver.id.0 as usize] = Res::Type(id);
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn field(&mut self, expr: &'a Expr, receiver: &'a Expr, name: ast::Ident) -> Ty {
+        if let Some(def) = self.type_receiver(receiver) {
+            return self.static_field(expr, def, name);
+        }
+        if matches!(receiver.kind, ExprKind::This)
+            && self.cx.in_constructor
+            && let (Some(this), Some(owner)) = (self.cx.this, self.cx.owner)
+        {
+            let fields = &self.defs.types[owner.index()].fields;
+            if let Some(index) = fields.iter().position(|f| f.name == name.name) {
+                return self.field_of(expr, this, owner, index);
+            }
+        }
+        let ty = self.receiver(receiver, name.name);
+        let Some((def, _)) = self.types.nominal_parts(ty) else {
+            if !matches!(ty, Ty::POISON | Ty::NEVER) {
+                let shown = self.show(ty);
+                let message = format!("a `{shown}` has no field `{}`", self.text(name.name));
+                self.error(codes::UNKNOWN_MEMBER, name.span, message);
+            }
+            return Ty::POISON;
+        };
+        let fields = &self.defs.types[def.index()].fields;
+        match fields.iter().position(|f| f.name == name.name) {
+            Some(index) => {
+                let sig = &fields[index];
+                if sig.is_private && self.defs.types[def.index()].module != self.cx.module {
+                    let message = format!("the field `{}` is private to its module", self.text(name.name));
+                    self.error(codes::PRIVATE, name.span, message);
+                }
+                self.field_of(expr, ty, def, index)
+            }
+            None => self.unknown_member(def, ty, name, false),
+        }
+    }
+
+    pub(super) fn field_of(&mut self, expr: &Expr, object: Ty, def: TypeDefId, index: usize) -> Ty {
+        let sig = &self.defs.types[def.index()].fields[index];
+        let node = field_node(index as u32);
+        if self.cx.in_constructor && Some(object) == self.cx.this && self.cx.flow.is_unassigned(node) {
+            let message = format!("the field `{}` has no value here yet", self.text(sig.name));
+            self.error(codes::UNASSIGNED, expr.span, message);
+        }
+        self.facts().res[expr.id.0 as usize] = Res::Field(index as u32);
+        let args = self.types.nominal_parts(object).map(|(_, args)| args.to_vec()).unwrap_or_default();
+        let params = self.defs.types[def.index()].type_params.clone();
+        self.types.substitute(sig.ty, &params, &args)
+    }
+
+    pub(super) fn static_field(&mut self, expr: &Expr, def: TypeDefId, name: ast::Ident) -> Ty {
+        let decl = &self.defs.types[def.index()];
+        if let Some(index) = decl.constants.iter().position(|c| c.0 == name.name) {
+            self.facts().res[expr.id.0 as usize] = Res::EnumConst(def, index as u32);
+            return self.types.nominal(def, &[]);
+        }
+        if let Some(&id) = decl.consts.get(&name.name) {
+            self.facts().res[expr.id.0 as usize] = Res::Const(id);
+            return self.defs.consts[id.index()].ty;
+        }
+        let candidates = decl.constants.iter().map(|c| c.0).chain(decl.consts.keys().copied());
+        let near = suggest(self.text(name.name), candidates.map(|s| self.interner.name(s)));
+        let message = format!("`{}` has no constant `{}`", self.text(decl.name), self.text(name.name));
+        let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
+        if decl.methods.contains_key(&name.name) {
+            report = report.help("it is a function: call it with `()`");
+        } else if let Some(near) = near {
+            report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
+    }
+
+    pub(super) fn unknown_member(&mut self, def: TypeDefId, ty: Ty, name: ast::Ident, call: bool) -> Ty {
+        let shown = self.show(ty);
+        let decl = &self.defs.types[def.index()];
+        let text = self.text(name.name);
+        let what = if call { "method" } else { "field" };
+        let mut report =
+            self.diagnostic(codes::UNKNOWN_MEMBER, name.span, format!("a `{shown}` has no {what} `{text}`"));
+        if !call && decl.methods.contains_key(&name.name) {
+            report = report
+                .help("it is a method: call it with `()`")
+                .edit(Span::new(name.span.end, name.span.end), "()");
+        } else if call && decl.fields.iter().any(|f| f.name == name.name) {
+            report = report.help(format!("it is a field: write `.{text}` without parentheses"));
+        } else {
+            let members = decl.fields.iter().map(|f| f.name).chain(decl.methods.keys().copied());
+            if let Some(near) = suggest(text, members.map(|s| self.interner.name(s))) {
+                report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+            }
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
+    }
+
+    /// The value before a `.`: it must be there.
+    pub(super) fn receiver(&mut self, receiver: &'a Expr, member: Symbol) -> Ty {
+        let ty = self.expr(receiver, None);
+        let ty = self.types.resolve(ty);
+        let text = self.text(member);
+        if self.types.fallible_inner(ty).is_some() {
+            let shown = self.show(ty);
+            let report = self
+                .diagnostic(
+                    codes::USED_AS_VALUE,
+                    receiver.span,
+                    format!("this is a `{shown}`: it may be an error"),
+                )
+                .help(format!("handle the failure before `.{text}`: `try`, `isError` or `??`"));
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
+        if self.types.nullable_inner(ty).is_some() || ty == Ty::NULL {
+            let shown = self.show(ty);
+            let report = self
+                .diagnostic(codes::NULLABLE, receiver.span, format!("this is a `{shown}`: it may be null"))
+                .help(format!("test it with `!= null` before `.{text}`, or replace null with `??`"));
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
+        ty
+    }
+
+    pub(super) fn index(&mut self, receiver: &'a Expr, index: &'a Expr) -> Ty {
+        let ty = self.expr(receiver, None);
+        let ty = self.types.resolve(ty);
+        let parts = self.types.nominal_parts(ty).map(|(def, args)| (def, args.to_vec()));
+        match parts {
+            Some((def, args)) if Some(def) == self.defs.known.list => {
+                self.expr_to(index, Ty::INT);
+                args[0]
+            }
+            Some((def, args)) if Some(def) == self.defs.known.map => {
+                self.expr_to(index, args[0]);
+                self.types.nullable(args[1])
+            }
+            _ => {
+                self.expr(index, None);
+                if ty == Ty::POISON {
+                    return ty;
+                }
+                let shown = self.show(ty);
+                let mut report = self.diagnostic(
+                    codes::NOT_INDEXABLE,
+                    receiver.span,
+                    format!("a `{shown}` cannot be indexed"),
+                );
+                if self.is_string(ty) {
+                    report = report.help("a character is `s.charAt(i)`");
+                } else if self.types.nullable_inner(ty).is_some() {
+                    report = report.help("it may be null: test it with `!= null` first");
+                } else if self.types.fallible_inner(ty).is_some() {
+                    report = report.help("it may be an error: `try`, `isError` or `??` first");
+                }
+                self.diagnostics.push(report);
+                Ty::POISON
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Assignment: the places it writes, and what is known afterwards.
+
+use super::ops::binary_type;
+use super::stmt::strip;
+use super::{Checker, field_node};
+use crate::defs::TypeKind;
+use crate::facts::Res;
+use crate::types::Ty;
+use dscript_grammar::ast::{BinaryOp, Expr, ExprKind};
+use dscript_grammar::codes;
+use dscript_grammar::span::{NodeId, Span, Symbol};
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn step(&mut self, span: Span, target: &'a Expr) -> Ty {
+        let ty = self.target(target, true);
+        let ty = self.types.resolve(ty);
+        if !matches!(ty, Ty::INT | Ty::DOUBLE | Ty::POISON) {
+            let shown = self.show(ty);
+            self.error(codes::OPERATOR, span, format!("`++` and `--` do not fit a `{shown}`"));
+            return Ty::POISON;
+        }
+        ty
+    }
+
+    pub(super) fn assign(
+        &mut self,
+        span: Span,
+        op: Option<BinaryOp>,
+        op_span: Span,
+        target: &'a Expr,
+        value: &'a Expr,
+    ) -> Ty {
+        let Some(op) = op else {
+            return self.plain_assign(target, value);
+        };
+        let ty = self.target(target, true);
+        let ty = self.types.resolve(ty);
+        let found = self.expr(value, None);
+        let found = self.types.resolve(found);
+        if ty == Ty::POISON {
+            return ty;
+        }
+        if let (ExprKind::Index { receiver, index }, Some(_)) =
+            (&strip(target).kind, self.types.nullable_inner(ty))
+        {
+            let _ = (receiver, index);
+            let report = self
+                .diagnostic(codes::NULLABLE, span, "the key may not be there: its value may be null")
+                .help("write `m[k] = (m[k] ?? 0) + 1`, or `m.update(k, 0, v -> v + 1)`");
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
+        match binary_type(self.types, self.defs, op, ty, found) {
+            Some(result) if self.same(result, ty) => {}
+            Some(result) => {
+                let (r, t) = (self.show(result), self.show(ty));
+                let report = self
+                    .diagnostic(
+                        codes::MISMATCH,
+                        op_span,
+                        format!("the result is `{r}`, which a `{t}` cannot hold"),
+                    )
+                    .help("compound assignment never narrows: cast the value");
+                self.diagnostics.push(report);
+            }
+            None => {
+                self.bad_operands(op, op_span, (target, ty), (value, found));
+            }
+        }
+        ty
+    }
+
+    pub(super) fn plain_assign(&mut self, target: &'a Expr, value: &'a Expr) -> Ty {
+        // A local's value is computed before the local changes.
+        if let ExprKind::Name(name) = strip(target).kind
+            && let Some(index) = self.local_index(name)
+        {
+            let local = self.cx.locals[index].clone();
+            let found = self.expr_to(value, local.ty);
+            self.local_target(target, index, false);
+            if self.cx.flow.is_pending(local.node) {
+                self.report_pending(&local);
+                self.cx.flow.handle(local.node);
+            }
+            self.cx.flow.assign(local.node);
+            self.cx.flow.widen(local.node);
+            self.narrow_on_assign(local.node, local.ty, found);
+            self.start_pending(local.node, local.ty, value);
+            self.set_target_types(target, local.ty);
+            return local.ty;
+        }
+        let ty = self.target(target, false);
+        let ty = match (&strip(target).kind, self.types.nullable_inner(ty)) {
+            // Storing into a map takes the value itself.
+            (ExprKind::Index { receiver, .. }, Some(_)) => self.stored_in(receiver),
+            _ => ty,
+        };
+        self.expr_to(value, ty);
+        let own = match &strip(target).kind {
+            ExprKind::Field { receiver, .. } => matches!(receiver.kind, ExprKind::This),
+            kind => matches!(kind, ExprKind::Name(_)),
+        };
+        if own
+            && self.cx.in_constructor
+            && let Res::Field(index) = self.facts().res(strip(target).id)
+        {
+            self.cx.flow.assign(field_node(index));
+        }
+        ty
+    }
+
+    pub(super) fn set_target_types(&mut self, target: &Expr, ty: Ty) {
+        self.facts().types[target.id.0 as usize] = ty;
+        if let ExprKind::Paren(inner) = &target.kind {
+            self.set_target_types(inner, ty);
+        }
+    }
+
+    /// What `receiver[...] = v` stores.
+    pub(super) fn stored_in(&mut self, receiver: &Expr) -> Ty {
+        let ty = self.facts().ty(receiver.id);
+        let ty = self.types.resolve(ty);
+        match self.types.nominal_parts(ty) {
+            Some((_, args)) => args.last().copied().unwrap_or(Ty::POISON),
+            None => Ty::POISON,
+        }
+    }
+
+    /// A `T` assigned to a `T?` or `T!` is known to be one.
+    pub(super) fn narrow_on_assign(&mut self, node: NodeId, declared: Ty, found: Ty) {
+        let inner = self.types.nullable_inner(declared).or_else(|| self.types.fallible_inner(declared));
+        let Some(inner) = inner else { return };
+        let error = self.error_type();
+        let is_value = self.types.nullable_inner(found).is_none()
+            && self.types.fallible_inner(found).is_none()
+            && !matches!(found, Ty::NULL | Ty::POISON | Ty::NEVER | Ty::VOID)
+            && found != error;
+        if is_value && inner != Ty::VOID {
+            self.cx.flow.narrow(node, inner);
+            if let Some(local) = self.cx.locals.iter_mut().find(|l| l.node == node) {
+                local.read = true;
+            }
+        }
+    }
+
+    pub(super) fn local_target(&mut self, target: &Expr, index: usize, reads: bool) {
+        let local = &mut self.cx.locals[index];
+        local.assigned += 1;
+        let (node, name, is_final, depth, declared, had) =
+            (local.node, local.name, local.is_final, local.depth, local.span, local.assigned > 1);
+        let inner = strip(target).id;
+        self.facts().res[inner.0 as usize] = Res::Local(node);
+        let text = self.text(name);
+        if (depth as usize) < self.cx.lambdas.len() {
+            let report = self
+                .diagnostic(
+                    codes::CAPTURE,
+                    target.span,
+                    format!("a lambda cannot assign `{text}`, which is declared outside it"),
+                )
+                .label(declared, "declared here");
+            self.diagnostics.push(report);
+        } else if is_final && (had && !self.cx.flow.is_unassigned(node) || reads) {
+            let report = self
+                .diagnostic(codes::FINAL, target.span, format!("`{text}` is final and has a value already"))
+                .label(declared, "declared here");
+            self.diagnostics.push(report);
+        }
+    }
+
+    /// The place an assignment writes; with `reads`, its old value is used too.
+    pub(super) fn target(&mut self, target: &'a Expr, reads: bool) -> Ty {
+        let ty = match &target.kind {
+            ExprKind::Paren(inner) => self.target(inner, reads),
+            ExprKind::Name(name) => match self.local_index(*name) {
+                Some(index) => {
+                    let node = self.cx.locals[index].node;
+                    if reads {
+                        self.local_value(target.id, index, target.span);
+                    }
+                    let ty =
+                        self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(self.cx.locals[index].ty));
+                    self.local_target(target, index, reads);
+                    ty
+                }
+                None => match self.constructor_field(target, *name, reads) {
+                    Some(ty) => ty,
+                    None => {
+                        let ty = self.name(target, *name);
+                        self.field_target(target, ty)
+                    }
+                },
+            },
+            ExprKind::Field { receiver, name } => {
+                let own = matches!(receiver.kind, ExprKind::This);
+                match own.then(|| self.constructor_field(target, name.name, reads)).flatten() {
+                    Some(ty) => ty,
+                    None => {
+                        let ty = self.field(target, receiver, *name);
+                        self.field_target(target, ty)
+                    }
+                }
+            }
+            ExprKind::Index { receiver, index } => self.index(receiver, index),
+            _ => {
+                self.expr(target, None);
+                self.error(
+                    codes::NOT_ASSIGNABLE,
+                    target.span,
+                    "only variables, fields and elements can be assigned",
+                )
+            }
+        };
+        self.facts().types[target.id.0 as usize] = ty;
+        ty
+    }
+
+    /// A field of `this` that a constructor gives a value.
+    pub(super) fn constructor_field(&mut self, target: &Expr, name: Symbol, reads: bool) -> Option<Ty> {
+        let owner = self.cx.owner.filter(|_| self.cx.in_constructor && !reads)?;
+        let fields = &self.defs.types[owner.index()].fields;
+        let index = fields.iter().position(|f| f.name == name)?;
+        if fields[index].is_final && !self.cx.flow.is_unassigned(field_node(index as u32)) {
+            let message = format!("the field `{}` is final and has a value already", self.text(name));
+            self.error(codes::FINAL, target.span, message);
+        }
+        self.facts().res[target.id.0 as usize] = Res::Field(index as u32);
+        Some(fields[index].ty)
+    }
+
+    pub(super) fn field_target(&mut self, target: &Expr, ty: Ty) -> Ty {
+        if ty == Ty::POISON {
+            return ty;
+        }
+        match self.facts().res(target.id) {
+            Res::Field(index) => {
+                let def = match &target.kind {
+                    ExprKind::Field { receiver, .. } => {
+                        let ty = self.facts().ty(receiver.id);
+                        let ty = self.types.resolve(ty);
+                        self.types.nominal_parts(ty).map(|(def, _)| def).or(self.cx.owner)
+                    }
+                    _ => self.cx.owner,
+                };
+                let Some(def) = def else { return ty };
+                let decl = &self.defs.types[def.index()];
+                let sig = &decl.fields[index as usize];
+                let name = self.text(sig.name);
+                if decl.kind == TypeKind::Record {
+                    let report = self
+                        .diagnostic(codes::FINAL, target.span, "a record is immutable")
+                        .help(format!("make a changed copy: `r.with({name}: ...)`"));
+                    self.diagnostics.push(report);
+                } else if sig.is_final {
+                    self.error(codes::FINAL, target.span, format!("the field `{name}` is final"));
+                }
+                ty
+            }
+            _ => self.error(codes::NOT_ASSIGNABLE, target.span, "a constant cannot be assigned"),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Conditions: comparisons, tests, and what is known where they hold and where not.
+
+use super::Checker;
+use super::expr::symbol;
+use super::flow::Flow;
+use super::ops::binary_type;
+use super::stmt::strip;
+use crate::defs::Def;
+use crate::names::{Found, lookup};
+use crate::types::Ty;
+use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
+use dscript_grammar::codes;
+use dscript_grammar::span::Span;
+
+impl<'a> Checker<'a, '_> {
+    /// A condition: what is known where it holds, and where not.
+    pub(super) fn cond(&mut self, expr: &'a Expr) -> (Flow, Flow) {
+        if let ExprKind::Assign { op: None, op_span, .. } = &strip(expr).kind {
+            let report = self
+                .diagnostic(codes::CONDITION, *op_span, "an assignment is not a condition")
+                .help("to compare, write `==`")
+                .edit(*op_span, "==");
+            self.diagnostics.push(report);
+            return (self.cx.flow.clone(), self.cx.flow.clone());
+        }
+        let flows = self.cond_kind(expr);
+        self.facts().types[expr.id.0 as usize] = Ty::BOOL;
+        flows
+    }
+
+    pub(super) fn cond_kind(&mut self, expr: &'a Expr) -> (Flow, Flow) {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.cond(inner),
+            ExprKind::Bool(true) => (self.cx.flow.clone(), Flow::dead()),
+            ExprKind::Bool(false) => (Flow::dead(), self.cx.flow.clone()),
+            ExprKind::Unary { op: UnaryOp::Not, operand } => {
+                let (yes, no) = self.cond(operand);
+                (no, yes)
+            }
+            ExprKind::Chain { first, rest } if matches!(rest[0].op, BinaryOp::And | BinaryOp::Or) => {
+                let is_and = rest[0].op == BinaryOp::And;
+                let (mut yes, mut no) = self.cond(first);
+                for link in rest {
+                    let from = if is_and { &mut yes } else { &mut no };
+                    self.cx.flow = std::mem::take(from);
+                    let (y, n) = self.cond(&link.operand);
+                    if is_and {
+                        yes = y;
+                        no.join(&n);
+                    } else {
+                        no = n;
+                        yes.join(&y);
+                    }
+                }
+                (yes, no)
+            }
+            ExprKind::Binary { op, op_span, left, right } => self.comparison(*op, *op_span, left, right),
+            ExprKind::InstanceOf { operand, pattern } => self.instance_of(operand, pattern),
+            ExprKind::Call { callee, args } if args.len() == 1 && self.is_test(callee) => {
+                self.expr(expr, None);
+                self.test_flows(&args[0].value)
+            }
+            _ => {
+                let ty = self.expr(expr, Some(Ty::BOOL));
+                let ty = self.types.resolve(ty);
+                if !matches!(ty, Ty::BOOL | Ty::POISON | Ty::NEVER) {
+                    let shown = self.show(ty);
+                    if self.types.fallible_inner(ty) == Some(Ty::BOOL)
+                        || self.types.nullable_inner(ty) == Some(Ty::BOOL)
+                    {
+                        self.require(expr, ty, Ty::BOOL);
+                    } else {
+                        let mut report = self.diagnostic(
+                            codes::CONDITION,
+                            expr.span,
+                            format!("a condition is a boolean; this is `{shown}`"),
+                        );
+                        if ty == Ty::INT {
+                            report = report.help("compare it: `!= 0`");
+                        }
+                        self.diagnostics.push(report);
+                    }
+                }
+                (self.cx.flow.clone(), self.cx.flow.clone())
+            }
+        }
+    }
+
+    /// Whether a callee is the built-in `isError`.
+    pub(super) fn is_test(&self, callee: &Expr) -> bool {
+        let ExprKind::Name(name) = callee.kind else { return false };
+        self.text(name) == "isError"
+            && self.local_index(name).is_none()
+            && matches!(lookup(self.defs, self.cx.module, name),
+                Found::One(Def::Fn(id)) if self.defs.fns[id.index()].intrinsic.is_some())
+    }
+
+    /// `isError(x)`: an Error where it holds, the value where not.
+    pub(super) fn test_flows(&mut self, arg: &Expr) -> (Flow, Flow) {
+        let (mut yes, mut no) = (self.cx.flow.clone(), self.cx.flow.clone());
+        if let ExprKind::Name(name) = strip(arg).kind
+            && let Some(index) = self.local_index(name)
+        {
+            let (node, ty) = (self.cx.locals[index].node, self.cx.locals[index].ty);
+            let ty = self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(ty));
+            if let Some(inner) = self.types.fallible_inner(ty) {
+                let error = self.error_type();
+                yes.narrow(node, error);
+                if inner != Ty::VOID {
+                    no.narrow(node, inner);
+                }
+            }
+        }
+        (yes, no)
+    }
+
+    /// The type of an operand whose null or error is asked for: a local counts as declared, not as narrowed.
+    pub(super) fn whole(&mut self, expr: &'a Expr, expected: Option<Ty>) -> Ty {
+        let ty = self.expr(expr, expected);
+        let ty = self.types.resolve(ty);
+        let mut inner = expr;
+        while let ExprKind::Paren(next) = &inner.kind {
+            inner = next;
+        }
+        if let ExprKind::Name(name) = inner.kind
+            && let Some(index) = self.local_index(name)
+        {
+            let declared = self.types.resolve(self.cx.locals[index].ty);
+            if self.types.nullable_inner(declared).is_some() || self.types.fallible_inner(declared).is_some()
+            {
+                self.set_target_types(expr, declared);
+                return declared;
+            }
+        }
+        ty
+    }
+
+    pub(super) fn comparison(
+        &mut self,
+        op: BinaryOp,
+        op_span: Span,
+        left: &'a Expr,
+        right: &'a Expr,
+    ) -> (Flow, Flow) {
+        let is_null = |e: &Expr| matches!(strip(e).kind, ExprKind::Null);
+        let a = if is_null(right) { self.null_operand(left) } else { self.expr(left, None) };
+        let a = self.types.resolve(a);
+        let b = if is_null(left) { self.null_operand(right) } else { self.expr(right, None) };
+        let b = self.types.resolve(b);
+        if binary_type(self.types, self.defs, op, a, b).is_none() && a != Ty::NEVER && b != Ty::NEVER {
+            self.bad_comparison(op, op_span, (left, a), (right, b));
+        }
+        let (mut yes, mut no) = (self.cx.flow.clone(), self.cx.flow.clone());
+        let tested = if b == Ty::NULL {
+            Some(left)
+        } else if a == Ty::NULL {
+            Some(right)
+        } else {
+            None
+        };
+        if let Some(tested) = tested
+            && let ExprKind::Name(name) = strip(tested).kind
+            && let Some(index) = self.local_index(name)
+        {
+            let (node, ty) = (self.cx.locals[index].node, self.cx.locals[index].ty);
+            let ty = self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(ty));
+            if let Some(inner) = self.types.nullable_inner(ty) {
+                let not_null = if op == BinaryOp::Eq { &mut no } else { &mut yes };
+                not_null.narrow(node, inner);
+            }
+        }
+        (yes, no)
+    }
+
+    /// What is compared with null: a `T?` variable may be, also where it is known not to be null.
+    pub(super) fn null_operand(&mut self, expr: &'a Expr) -> Ty {
+        let narrowed = self.expr(expr, None);
+        let narrowed = self.types.resolve(narrowed);
+        if self.types.nullable_inner(narrowed).is_some() || self.types.fallible_inner(narrowed).is_some() {
+            return narrowed;
+        }
+        let ExprKind::Name(name) = strip(expr).kind else { return narrowed };
+        let Some(index) = self.local_index(name) else { return narrowed };
+        let declared = self.types.resolve(self.cx.locals[index].ty);
+        if self.types.nullable_inner(declared).is_some() {
+            self.set_target_types(expr, declared);
+            return declared;
+        }
+        narrowed
+    }
+
+    pub(super) fn bad_comparison(&mut self, op: BinaryOp, span: Span, left: (&Expr, Ty), right: (&Expr, Ty)) {
+        let (a, b) = (self.show(left.1), self.show(right.1));
+        let sign = symbol(op);
+        if !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
+            if self.is_string(left.1) && self.is_string(right.1) {
+                let report = self
+                    .diagnostic(codes::OPERATOR, span, format!("`{sign}` does not fit Strings"))
+                    .help(format!("write `a.compareTo(b) {sign} 0`"));
+                self.diagnostics.push(report);
+                return;
+            }
+            self.bad_operands(op, span, left, right);
+            return;
+        }
+        let report = if left.1 == Ty::NULL || right.1 == Ty::NULL {
+            let other = if left.1 == Ty::NULL { b } else { a };
+            self.diagnostic(codes::NO_EQUALITY, span, format!("a `{other}` is never null"))
+        } else {
+            self.diagnostic(
+                codes::NO_EQUALITY,
+                span,
+                format!("`{a}` and `{b}` cannot be compared by `{sign}`"),
+            )
+        };
+        self.diagnostics.push(report);
+    }
+}
