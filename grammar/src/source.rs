@@ -11,13 +11,16 @@ pub struct SourceFile {
     text: String,
     /// Offset of the first byte of each line.
     line_starts: Vec<u32>,
+    /// Then a column is a count of bytes.
+    is_ascii: bool,
 }
 
 impl SourceFile {
     fn new(name: String, text: String) -> Self {
         let mut line_starts = vec![0];
         line_starts.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
-        Self { name, text, line_starts }
+        let is_ascii = text.is_ascii();
+        Self { name, text, line_starts, is_ascii }
     }
 
     /// The name as shown to the user.
@@ -41,6 +44,9 @@ impl SourceFile {
         }
         let line = self.line_starts.partition_point(|&start| start as usize <= at) - 1;
         let before = &self.text[self.line_starts[line] as usize..at];
+        if self.is_ascii {
+            return (line as u32 + 1, before.len() as u32 + 1);
+        }
         let column = before.chars().filter(|&c| c != '\u{FEFF}').count();
         (line as u32 + 1, column as u32 + 1)
     }

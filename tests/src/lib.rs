@@ -2,11 +2,18 @@
 //!
 //! The binaries are those that `cargo build --workspace` put beside the tests; a test never builds them.
 
+pub mod fleet;
+
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 /// How long a test waits for something that must come before it says that it has not.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,13 +35,42 @@ pub fn binary(name: &str) -> PathBuf {
 /// A command that runs a built binary in a scratch folder of its own data.
 pub fn command(name: &str, scratch: &Path) -> Command {
     let mut command = Command::new(binary(name));
-    command.current_dir(scratch).env("DSCRIPT_DATA", scratch.join("data")).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+        .current_dir(scratch)
+        .env("DSCRIPT_DATA", scratch.join("data"))
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
     command
 }
 
 /// Runs a binary to its end.
 pub fn run<S: AsRef<OsStr>>(name: &str, scratch: &Path, args: &[S]) -> Output {
-    command(name, scratch).args(args).output().unwrap_or_else(|e| panic!("{name} starts: {e}"))
+    finish(command(name, scratch).args(args))
+}
+
+/// Runs a command to its end; one that does not come to it is killed.
+pub fn finish(command: &mut Command) -> Output {
+    let mut child = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let stdout = drain(child.0.stdout.take());
+    let stderr = drain(child.0.stderr.take());
+    let status = child.wait();
+    let all = |bytes: mpsc::Receiver<Vec<u8>>| {
+        bytes.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{command:?} has ended, its output has not"))
+    };
+    Output { status, stdout: all(stdout), stderr: all(stderr) }
+}
+
+fn drain(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut from) = from {
+            from.read_to_end(&mut bytes).expect("a pipe can be read");
+        }
+        // Nobody waits any more where the test has failed meanwhile.
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
 /// Runs a binary that must end with status 0; gives its standard output.
@@ -54,6 +90,44 @@ pub fn compile(scratch: &Path, name: &str, source: &str) -> PathBuf {
     fs::write(&file, source).expect("the scratch folder can be written");
     good("dsc", scratch, &[OsStr::new("compile"), file.as_os_str()]);
     file.with_extension("dsb")
+}
+
+/// The exit status, and what was said on standard error.
+pub fn ending(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), text(&output.stderr))
+}
+
+/// Fails unless the tool is on PATH; the tests use the machine's real tools.
+pub fn need(tool: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
+    assert!(there, "`{tool}` is not on PATH: install the Debian package {package}");
+}
+
+/// What `dsctl log query --json` prints with these arguments: one record each.
+pub fn records<S: AsRef<OsStr>>(scratch: &Path, args: &[S]) -> Vec<Value> {
+    let output = finish(command("dsctl", scratch).args(["log", "query", "--json"]).args(args));
+    assert!(output.status.success(), "the query is answered: {}\n{}", output.status, text(&output.stderr));
+    json_lines(&output.stdout)
+}
+
+/// One JSON value a line.
+pub fn json_lines(bytes: &[u8]) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}"));
+    text(bytes).lines().map(parse).collect()
+}
+
+/// The sequence numbers of records, in order; each record's run and sequence must be its own.
+pub fn sequences(records: &[Value]) -> Vec<u64> {
+    let mut all: Vec<(String, u64)> = records
+        .iter()
+        .map(|record| (record["run"].to_string(), record["seq"].as_u64().expect("a sequence number")))
+        .collect();
+    all.sort();
+    let before = all.len();
+    all.dedup();
+    assert_eq!(all.len(), before, "no record is there twice");
+    all.into_iter().map(|(_, seq)| seq).collect()
 }
 
 /// Waits until `test` gives something.
@@ -80,6 +154,21 @@ impl Running {
         i32::try_from(self.0.id()).expect("process ids are small")
     }
 
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.0;
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for process {} to end", child.id());
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
     /// Ends it so that it can clean nothing up.
     pub fn kill_hard(&mut self) {
         self.signal(libc::SIGKILL);
@@ -99,6 +188,41 @@ impl Drop for Running {
             let _ = self.0.kill();
             let _ = self.0.wait();
         }
+    }
+}
+
+/// A variable that a test gives what it starts, by which it finds all that came of it.
+pub struct Mark(String);
+
+impl Mark {
+    pub fn new() -> Mark {
+        static MARKS: AtomicU32 = AtomicU32::new(0);
+        Mark(format!("{}-{}", std::process::id(), MARKS.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub fn put(&self, command: &mut Command) {
+        command.env("DSCRIPT_TEST_MARK", &self.0);
+    }
+
+    /// What runs with it: ids and command lines.
+    pub fn all(&self) -> Vec<(i32, String)> {
+        marked_processes(&format!("DSCRIPT_TEST_MARK={}", self.0))
+    }
+
+    /// The ids of those whose command line begins so.
+    pub fn running(&self, begins: &str) -> Vec<i32> {
+        self.all().into_iter().filter(|(_, line)| line.starts_with(begins)).map(|(pid, _)| pid).collect()
+    }
+
+    /// Waits until nothing runs with it.
+    pub fn gone(&self) {
+        wait_for("everything that was started to be gone", || self.all().is_empty().then_some(()));
+    }
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Mark::new()
     }
 }
 

@@ -12,7 +12,13 @@ fn run_program(file: &Path, scratch: &Path) -> String {
     let compile = run(
         "dsc",
         &root(),
-        &[OsStr::new("compile"), file.as_os_str(), OsStr::new("-o"), image.as_os_str(), OsStr::new("--deny-warnings")],
+        &[
+            OsStr::new("compile"),
+            file.as_os_str(),
+            OsStr::new("-o"),
+            image.as_os_str(),
+            OsStr::new("--deny-warnings"),
+        ],
     );
     if !compile.status.success() {
         return format!("does not compile:\n{}", text(&compile.stderr));

@@ -2,10 +2,10 @@
 
 use crate::report::print_line;
 use dscript_bytecode::asm::{disassemble, type_name};
+use dscript_bytecode::file::read_file;
 use dscript_bytecode::image::{Image, Role, Task};
 use dscript_bytecode::verify::verify;
 use serde_json::json;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     let shown = args.file.display();
-    let bytes = fs::read(&args.file).map_err(|e| format!("{shown}: {e}"))?;
+    let bytes = read_file(&args.file).map_err(|e| format!("{shown}: {e}"))?;
     let image = Image::from_bytes(&bytes).map_err(|e| format!("{shown}: {e}"))?;
     verify(&image).map_err(|e| format!("{shown}: {e}"))?;
     let text = if args.asm {

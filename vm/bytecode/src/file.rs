@@ -105,6 +105,32 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
+/// Reads an image file from disk, but not one that cannot be an image: those by far too large, or beginning otherwise.
+///
+/// # Errors
+/// Says in one line what is wrong, without the file's name.
+pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path).map_err(|why| why.to_string())?;
+    let meta = file.metadata().map_err(|why| why.to_string())?;
+    if meta.is_dir() {
+        return Err("is a folder, not an image".into());
+    }
+    let mut bytes = Vec::new();
+    let mut take = |limit: u64, bytes: &mut Vec<u8>| {
+        file.by_ref().take(limit).read_to_end(bytes).map_err(|why| why.to_string())
+    };
+    take(MAGIC.len() as u64, &mut bytes)?;
+    if bytes != MAGIC {
+        return Err(FileError::NotAnImage.to_string());
+    }
+    if meta.len() > FILE_BYTES_MAX as u64 {
+        return Err(FileError::TooLarge { bytes: meta.len() as usize }.to_string());
+    }
+    take(FILE_BYTES_MAX as u64 + 1, &mut bytes)?;
+    Ok(bytes)
+}
+
 impl Image {
     /// The file of this image.
     pub fn to_bytes(&self) -> Vec<u8> {

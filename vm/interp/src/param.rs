@@ -88,10 +88,18 @@ impl<'a> Parser<'a> {
                     if !self.eat(':') {
                         return Err(format!("`:` is missing after `{name}`"));
                     }
+                    if fields.iter().any(|(known, _)| *known == name) {
+                        return Err(format!("the field `{name}` is given twice"));
+                    }
                     fields.push((name, self.value(field.ty, depth + 1)?));
                     if !self.eat(',') && !self.rest().starts_with('}') {
                         return Err("`}` is missing".into());
                     }
+                }
+                let given = |name: &String| fields.iter().any(|(known, _)| known == name);
+                let may_miss = |ty: TypeId| matches!(self.program.ty(ty), Type::Nullable(_));
+                if let Some(missing) = of.fields.iter().find(|f| !given(&f.name) && !may_miss(f.ty)) {
+                    return Err(format!("{} needs the field `{}`", of.name, missing.name));
                 }
                 Ok(Value::Record(fields))
             }

@@ -9,7 +9,7 @@ use dscript_protocol::ids::random_bytes;
 use dscript_protocol::limits::*;
 use dscript_protocol::message::{FromNode, ToNode};
 use tokio::io::BufWriter;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -72,6 +72,15 @@ enum Ended {
 
 async fn once(controller: &str, hello: &NodeHello, core: &mpsc::Sender<LinkMail>) -> Ended {
     let patience = Duration::from_millis(HELLO_MS_MAX);
+    match timeout(patience, lookup_host(controller)).await {
+        Ok(Ok(mut found)) => {
+            if found.any(|address| !address.ip().is_loopback()) {
+                return Ended::Refused(elsewhere(controller));
+            }
+        }
+        Ok(Err(why)) => return Ended::Lost(format!("cannot find the controller {controller}: {why}")),
+        Err(_) => return Ended::Lost(format!("nobody says where {controller} is")),
+    }
     let mut stream = match timeout(patience, TcpStream::connect(controller)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(why)) => return Ended::Lost(format!("cannot reach the controller at {controller}: {why}")),
@@ -80,9 +89,7 @@ async fn once(controller: &str, hello: &NodeHello, core: &mpsc::Sender<LinkMail>
     if let Ok(peer) = stream.peer_addr()
         && !peer.ip().is_loopback()
     {
-        let why =
-            format!("{controller} is another machine: until TLS is there, nodes connect on loopback only");
-        return Ended::Refused(why);
+        return Ended::Refused(elsewhere(controller));
     }
     let _ = stream.set_nodelay(true);
     match timeout(patience, greet(&mut stream, hello)).await {
@@ -96,6 +103,22 @@ async fn once(controller: &str, hello: &NodeHello, core: &mpsc::Sender<LinkMail>
         Err(_) => return Ended::Lost(format!("the controller at {controller} does not answer")),
     }
     converse(stream, core).await
+}
+
+fn elsewhere(controller: &str) -> String {
+    format!("{controller} is another machine: until TLS is there, nodes connect on loopback only")
+}
+
+/// What is wrong with a controller's address, where something is.
+pub fn check_address(controller: &str) -> Result<(), String> {
+    let good = controller
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+    if good {
+        Ok(())
+    } else {
+        Err(format!("`{controller}` is not an address HOST:PORT, such as 127.0.0.1:7700"))
+    }
 }
 
 enum Greeted {

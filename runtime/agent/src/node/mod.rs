@@ -104,6 +104,7 @@ pub fn node(args: NodeArgs) -> i32 {
 }
 
 fn prepare(args: NodeArgs) -> Result<Setup, String> {
+    link::check_address(&args.controller)?;
     let policy = policy::NodePolicy::read(args.policy.as_deref())?;
     let routes = Routes::parse(&args.pools)?;
     let name = match args.name {

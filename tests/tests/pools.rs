@@ -1,0 +1,204 @@
+//! The LogPool under several processes at once, and under ones that are killed.
+
+use dscript_tests::{
+    Running, command, compile, ending, finish, good, json_lines, records, run, sequences, text, wait_for,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Puts counters and prints each when it is durable.
+const COUNTER: &str = r#"
+task Counter(int count, String key = "n") {
+    LogPool pool = try LogPool.open("counters");
+    for (int i : 0..count) {
+        try pool.put(key, {"n": i});
+        print(i);
+    }
+}
+"#;
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a scratch folder can be made")
+}
+
+/// The field `n` of each record.
+fn counters(records: &[Value]) -> BTreeSet<i64> {
+    let all: Vec<i64> =
+        records.iter().map(|record| record["fields"]["n"].as_i64().expect("a counter")).collect();
+    let set: BTreeSet<i64> = all.iter().copied().collect();
+    assert_eq!(all.len(), set.len(), "no counter is there twice");
+    set
+}
+
+/// The whole lines of a file, each a counter.
+fn acknowledged(file: &Path) -> BTreeSet<i64> {
+    let printed = fs::read_to_string(file).unwrap_or_default();
+    let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
+    whole.lines().map(|line| line.parse().expect("a counter on a line")).collect()
+}
+
+#[test]
+fn two_writers_and_readers_share_a_folder() {
+    let scratch = scratch();
+    let image = compile(scratch.path(), "counter", COUNTER);
+    let count = 400;
+    let mut writers = Vec::new();
+    for key in ["a", "b"] {
+        let mut exec = command("dsvm", scratch.path());
+        exec.arg("exec").arg(&image).args([
+            "--set",
+            &format!("count={count}"),
+            "--set",
+            &format!("key={key}"),
+        ]);
+        exec.stdout(File::create(scratch.path().join(key)).expect("a file can be made"));
+        writers.push((key, Running::start(&mut exec)));
+    }
+    // While they write: every answer is whole, and holds what was acknowledged before the question.
+    let mut answers = 0;
+    loop {
+        let over = writers.iter_mut().all(|(_, exec)| !matches!(exec.0.try_wait(), Ok(None)));
+        for key in ["a", "b"] {
+            let before = acknowledged(&scratch.path().join(key));
+            let found = counters(&records(scratch.path(), &[key, "--pool", "counters"]));
+            assert!(found.is_superset(&before), "{key}: {:?}", before.difference(&found));
+        }
+        let output = run("dsctl", scratch.path(), &["log", "pools", "--json"]);
+        assert_eq!(ending(&output).0, Some(0), "{}", text(&output.stderr));
+        answers += 1;
+        if over {
+            break;
+        }
+    }
+    assert!(answers > 0);
+    for (key, mut exec) in writers {
+        assert_eq!(exec.wait().code(), Some(0), "the writer of {key} ends well");
+    }
+    for key in ["a", "b"] {
+        let found = records(scratch.path(), &[key, "--pool", "counters"]);
+        assert_eq!(sequences(&found), (0..count).collect::<Vec<_>>(), "{key}");
+        assert_eq!(counters(&found), (0..count as i64).collect(), "{key}");
+        let runs: BTreeSet<String> = found.iter().map(|record| record["run"].to_string()).collect();
+        assert_eq!(runs.len(), 1, "one run wrote {key}");
+    }
+    assert_eq!(records(scratch.path(), &["--pool", "*"]).len(), 2 * count as usize);
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let scratch = scratch();
+    let image = compile(scratch.path(), "counter", COUNTER);
+    // Each round finds in the folder what the killed ones before have left.
+    for round in 0..4 {
+        let key = format!("round{round}");
+        let printed = scratch.path().join(&key);
+        let mut exec = command("dsvm", scratch.path());
+        exec.arg("exec").arg(&image).args(["--set", "count=1000000", "--set", &format!("key={key}")]);
+        exec.stdout(File::create(&printed).expect("a file can be made"));
+        let mut exec = Running::start(&mut exec);
+        wait_for("acknowledged puts", || (acknowledged(&printed).len() > 20 * round).then_some(()));
+        exec.kill_hard();
+        let promised = acknowledged(&printed);
+        let found = records(scratch.path(), &[&key, "--pool", "counters"]);
+        let there = counters(&found);
+        assert!(there.is_superset(&promised), "lost: {:?}", promised.difference(&there));
+        assert_eq!(sequences(&found), (0..found.len() as u64).collect::<Vec<_>>());
+        // Another program moves into the store what is left, and changes nothing by it.
+        let args = ["exec", "counter.dsb", "--set", "count=3", "--set", &format!("key=after{round}")];
+        assert_eq!(good("dsvm", scratch.path(), &args), "0\n1\n2\n");
+        assert_eq!(records(scratch.path(), &[&key, "--pool", "counters"]), found);
+    }
+    for round in 0..4 {
+        let after = records(scratch.path(), &[&format!("after{round}"), "--pool", "counters"]);
+        assert_eq!(sequences(&after), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn programs_find_what_was_put() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    let source = r#"
+record Count(int n) {}
+LogPool pool = try LogPool.open("counters");
+try pool.put("n", {"n": 99});
+List<Count> all = try pool.find("n", Count.class);
+print(all.map(c -> c.n));
+print((try pool.find("nobody", Count.class)).size());
+"#;
+    compile(folder, "counter", COUNTER);
+    compile(folder, "finder", source);
+    good("dsvm", folder, &["exec", "counter.dsb", "--set", "count=3"]);
+    assert_eq!(good("dsvm", folder, &["exec", "finder.dsb"]), "[0, 1, 2, 99]\n0\n");
+    assert_eq!(good("dsvm", folder, &["exec", "finder.dsb"]), "[0, 1, 2, 99, 99]\n0\n");
+
+    // A pool may lie in another folder, under the same name.
+    let other = ["exec", "finder.dsb", "--pool", "counters=redb:other"];
+    assert_eq!(good("dsvm", folder, &other), "[99]\n0\n");
+    let args = ["log", "query", "--json", "--data", "other"];
+    assert_eq!(json_lines(good("dsctl", folder, &args).as_bytes()).len(), 1);
+    let args = ["exec", "finder.dsb", "--data", "third"];
+    assert_eq!(good("dsvm", folder, &args), "[99]\n0\n");
+    for bad in ["counters", "counters=", "counters=somewhere"] {
+        let output = run("dsvm", folder, &["exec", "finder.dsb", "--pool", bad]);
+        assert_eq!(ending(&output).0, Some(2), "{bad}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn queries_choose() {
+    let scratch = scratch();
+    compile(scratch.path(), "counter", COUNTER);
+    for key in ["disk a", "disk b", "net"] {
+        let args = ["exec", "counter.dsb", "--set", "count=5", "--set", &format!("key={key}")];
+        good("dsvm", scratch.path(), &args);
+    }
+    let count = |args: &[&str], expected: usize| {
+        assert_eq!(records(scratch.path(), args).len(), expected, "{args:?}");
+    };
+    count(&["--node", "*"], 15);
+    count(&["disk a"], 5);
+    count(&["disk *"], 10);
+    count(&["*"], 15);
+    count(&["nothing"], 0);
+    count(&["--pool", "counters"], 15);
+    count(&["--pool", "other"], 0);
+    count(&["--task", "Counter"], 15);
+    count(&["--task", "Other"], 0);
+    count(&["--limit", "4"], 4);
+    count(&["--since", "1h"], 15);
+    count(&["--until", "1h"], 0);
+    count(&["--since", "2000-01-01T00:00:00Z", "--until", "2001-01-01T00:00:00Z"], 0);
+    let newest = records(scratch.path(), &["net", "--limit", "2"]);
+    assert_eq!(counters(&newest), BTreeSet::from([3, 4]), "the newest two");
+    let id = newest[0]["run"].as_str().expect("a run");
+    count(&["--run", id], 5);
+    count(&["--run", &id[..12]], 5);
+    let times: Vec<String> =
+        records(scratch.path(), &["*"]).iter().map(|record| record["time"].to_string()).collect();
+    assert!(times.is_sorted(), "in the order of time");
+    let csv = good("dsctl", scratch.path(), &["log", "query", "net", "--csv"]);
+    let heading = csv.lines().next().expect("a heading");
+    assert_eq!(heading, "time,pool,key,node,task,run,seq,n");
+    assert_eq!(csv.lines().count(), 6);
+    assert_eq!(
+        run("dsctl", scratch.path(), &["log", "query", "--since", "yesterday"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_an_error() {
+    let scratch = scratch();
+    let image = compile(scratch.path(), "counter", COUNTER);
+    fs::write(scratch.path().join("data"), "a file where the data folder should be").expect("it is written");
+    let output = finish(command("dsvm", scratch.path()).arg("exec").arg(image).args(["--set", "count=1"]));
+    let (code, said) = ending(&output);
+    assert_eq!((code, text(&output.stdout).as_str()), (Some(1), ""), "{said}");
+    assert!(said.starts_with("error "), "the reason begins with its kind: {said}");
+    let output = run("dsctl", scratch.path(), &["log", "query", "--json"]);
+    assert_eq!(ending(&output).0, Some(2), "{}{}", text(&output.stdout), text(&output.stderr));
+}
