@@ -107,7 +107,8 @@ fn prepare(args: ExecArgs) -> Result<Ready, String> {
     }
     let routes = Routes::parse(&args.pools)?;
     let file = args.file.display();
-    let bytes = dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"))?;
+    let bytes =
+        dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"))?;
     let program = dscript_host::load(&bytes).map_err(|why| format!("{file}: {why}"))?;
     let task =
         choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;

@@ -92,7 +92,8 @@ fn read_image(
     set: &[(String, String)],
 ) -> Result<(Vec<u8>, String), String> {
     let name = file.display();
-    let bytes = dscript_bytecode::file::read_file(file).map_err(|why| format!("cannot read {name}: {why}"))?;
+    let bytes =
+        dscript_bytecode::file::read_file(file).map_err(|why| format!("cannot read {name}: {why}"))?;
     if bytes.len() > IMAGE_BYTES_MAX {
         return Err(format!(
             "{name} has {} bytes, {IMAGE_BYTES_MAX} is the most that can be shipped",
