@@ -119,6 +119,27 @@ codes! {
     NO_LOOP = "E0506" "`break` or `continue` outside a loop";
     CONSTRUCTOR = "E0507" "field without a value";
 
+    // 06xx: scenarios
+    INITIAL_STATE = "E0601" "no initial state, or more than one";
+    UNKNOWN_STATE = "E0602" "no such state";
+    UNREACHED_STATE = "E0603" "state is never reached";
+    OUTCOME = "E0604" "an outcome that its state does not answer";
+    ROLE = "E0605" "task used in another role than its own";
+    MIXED_STATE = "E0606" "monitors beside other tasks";
+    STEP_OPTION = "E0607" "option that the step cannot have";
+    NO_PAUSE = "E0608" "states that follow each other without a pause";
+    SELECTOR = "E0609" "selector that cannot be read";
+    SETTING = "E0610" "setting that is neither a constant nor a parameter, or not more than zero";
+    QUERY = "E0611" "standing query that cannot be";
+    GUARD = "E0612" "guard rule that cannot be";
+    DEAD_CLAUSE = "E0613" "clause that is never followed";
+
+    // 07xx: tests
+    TEST_ONLY = "E0701" "what stands in a test only";
+    STAND_IN = "E0702" "`given` or `verify` for what cannot be replaced";
+    ANSWER = "E0703" "answer that the function cannot give";
+    RUN = "E0704" "`run` without the call of a task";
+
     // 09xx: limits and what is to come
     UNSUPPORTED = "E0901" "not supported yet";
     TOO_LARGE = "E0902" "too large";

@@ -28,4 +28,10 @@ files! {
     true "command.ds";
     true "system.ds";
     true "logpool.ds";
+    true "file.ds";
+    true "process.ds";
+    true "service.ds";
+    true "net.ds";
+    true "http.ds";
+    true "testing.ds";
 }

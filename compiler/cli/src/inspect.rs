@@ -1,19 +1,22 @@
 //! `dsc inspect`: what a program does, needs and is made of.
 
+use crate::graph;
 use crate::report::print_line;
+use crate::scenario::{Shown, params, role_word};
 use dscript_bytecode::asm::{disassemble, type_name};
 use dscript_bytecode::file::read_file;
-use dscript_bytecode::image::{Image, Role, Task};
+use dscript_bytecode::image::{Image, Task};
 use dscript_bytecode::verify::verify;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Show a program's tasks, Low-Level Scripts, capabilities and signers
+/// Show a program's tasks, scenarios, Low-Level Scripts, capabilities and signers
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  dsc inspect watch.dsb\n  dsc inspect watch.dsb --json | jq .capabilities\n  \
-    dsc inspect watch.dsb --asm\n\nExit status: 0 shown, 2 the image is damaged or was refused"
+    dsc inspect watch.dsb --asm\n  dsc inspect care.dsb --graph dot | dot -Tsvg > care.svg\n\n\
+    Exit status: 0 shown, 2 the image is damaged or was refused"
 )]
 pub struct Args {
     /// The program image
@@ -24,6 +27,9 @@ pub struct Args {
     /// Show everything but the code as JSON
     #[arg(long)]
     json: bool,
+    /// Draw the states of its scenarios
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["json", "asm"])]
+    graph: Option<graph::Format>,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -31,7 +37,12 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     let bytes = read_file(&args.file).map_err(|e| format!("{shown}: {e}"))?;
     let image = Image::from_bytes(&bytes).map_err(|e| format!("{shown}: {e}"))?;
     verify(&image).map_err(|e| format!("{shown}: {e}"))?;
-    let text = if args.asm {
+    let text = if let Some(format) = args.graph {
+        if image.manifest.scenarios.is_empty() {
+            return Err(format!("{shown}: the program has no scenario to draw"));
+        }
+        graph::draw(&image, format)
+    } else if args.asm {
         disassemble(&image)
     } else if args.json {
         to_json(&image).to_string()
@@ -44,10 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
 
 fn role(task: &Task) -> &'static str {
     match task.role {
-        Some(Role::Monitor) => "monitor",
-        Some(Role::Analyze) => "analyze",
-        Some(Role::Recover) => "recover",
-        Some(Role::Respond) => "respond",
+        Some(role) => role_word(role),
         None if task.script => "script",
         None => "task",
     }
@@ -74,12 +82,13 @@ fn to_json(image: &Image) -> serde_json::Value {
             })
         })
         .collect();
+    let scenarios: Vec<_> = Shown::all(image).map(Shown::to_json).collect();
     let sources: Vec<_> =
         manifest.sources.iter().map(|s| json!({"path": s.path, "blake3": hex(&s.hash)})).collect();
     let signers: Vec<_> =
         image.signatures.iter().map(|s| json!({"scheme": s.scheme, "key": hex(&s.key)})).collect();
     json!({
-        "name": manifest.name, "hash": hash(image), "tasks": tasks, "lowlevel": manifest.lowlevel,
+        "name": manifest.name, "hash": hash(image), "tasks": tasks, "scenarios": scenarios, "lowlevel": manifest.lowlevel,
         "capabilities": manifest.capabilities, "sources": sources, "signers": signers,
     })
 }
@@ -93,19 +102,7 @@ fn describe(image: &Image) -> String {
     let mut text = format!("program {}\n  hash {}\n", manifest.name, hash(image));
     text.push_str("\ntasks\n");
     for task in &manifest.tasks {
-        let params: Vec<String> = task
-            .params
-            .iter()
-            .map(|p| {
-                format!(
-                    "{} {}{}",
-                    type_name(image, p.ty),
-                    p.name,
-                    if p.default.is_some() { " = ..." } else { "" }
-                )
-            })
-            .collect();
-        text.push_str(&format!("  {} {}({})", role(task), task.name, params.join(", ")));
+        text.push_str(&format!("  {} {}({})", role(task), task.name, params(image, &task.params)));
         if task.undo.is_some() {
             text.push_str(" with undo");
         }
@@ -116,6 +113,10 @@ fn describe(image: &Image) -> String {
         if let Some(first) = task.doc.as_ref().and_then(|d| d.lines().next()) {
             text.push_str(&format!("      {first}\n"));
         }
+    }
+    if !manifest.scenarios.is_empty() {
+        text.push_str("\nscenarios\n");
+        Shown::all(image).for_each(|shown| text.push_str(&shown.describe()));
     }
     section(&mut text, "Low-Level Scripts", manifest.lowlevel.iter().cloned());
     section(&mut text, "capabilities", manifest.capabilities.iter().cloned());

@@ -5,8 +5,11 @@
 mod check;
 mod compile;
 mod files;
+mod graph;
 mod inspect;
 mod report;
+mod scenario;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -16,7 +19,7 @@ use std::process::ExitCode;
     name = "dsc",
     version,
     about = "Compiles and checks D-Script programs",
-    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc inspect watch.dsb         show what a program does and needs"
+    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -28,6 +31,7 @@ enum Command {
     Compile(compile::Args),
     Check(check::Args),
     Inspect(inspect::Args),
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Command::Compile(args) => compile::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Test(args) => test::run(&args),
     });
     let result = match worker {
         Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),

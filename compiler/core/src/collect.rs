@@ -37,6 +37,7 @@ impl<'a> Collector<'a, '_> {
                 path: file.path.clone(),
                 is_std: file.is_std,
                 ast: &file.parsed.module,
+                broken: &file.broken,
                 names: FxHashMap::default(),
                 imported: FxHashMap::default(),
                 globs: Vec::new(),
@@ -259,10 +260,10 @@ impl<'a> Collector<'a, '_> {
                     self.type_members(module, item);
                 }
                 ItemKind::Scenario(s) => {
-                    self.unsupported(module, s.name.span, "scenarios are");
+                    self.scenario(module, item, s, program);
                     self.enter(module, s.name, Def::Other);
                 }
-                ItemKind::Test(t) => self.unsupported(module, t.name.span, "tests are"),
+                ItemKind::Test(t) => self.test(module, t),
                 ItemKind::Constructor(c) => {
                     let file = self.file(module);
                     self.report(Diagnostic::error(
@@ -291,11 +292,6 @@ impl<'a> Collector<'a, '_> {
                 doc: None,
             });
         }
-    }
-
-    fn unsupported(&mut self, module: ModuleId, span: Span, what: &str) {
-        let file = self.file(module);
-        self.report(Diagnostic::error(codes::UNSUPPORTED, file, span, format!("{what} not supported yet")));
     }
 
     fn type_members(&mut self, module: ModuleId, item: &'a ast::Item) {
@@ -632,6 +628,7 @@ impl<'a> Collector<'a, '_> {
                         "ignore" => Some(Intrinsic::Ignore),
                         "max" | "min" | "abs" => Some(Intrinsic::IntOrDouble),
                         "Command" => Some(Intrinsic::NewCommand),
+                        "run" => Some(Intrinsic::Run),
                         _ => None,
                     }
                 }
@@ -840,34 +837,10 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn task(&mut self, module: ModuleId, item: &'a ast::Item, t: &'a ast::Task, program: &Program) -> TaskId {
-        let params = self.params(Place { module, owner: None }, &[], &t.params);
-        for (param, sig) in t.params.iter().zip(&params) {
-            if !self.is_task_param(sig.ty) {
-                let file = self.file(module);
-                self.diagnostics.push(
-                    Diagnostic::error(
-                        codes::BAD_TYPE,
-                        file,
-                        param.ty.span,
-                        "a task's parameter cannot have this type",
-                    )
-                    .help("good are int, double, boolean, String, Duration, enums, and lists and records of these"),
-                );
-            }
-        }
-        let dcase = item.annotations.iter().find(|a| self.interner.name(a.name.name) == "DCase").and_then(
-            |a| match a.args.first().map(|arg| &arg.value.kind) {
-                Some(ast::ExprKind::Str(parts)) => match &parts[..] {
-                    [ast::StrPart::Text(text)] => Some(text.to_string()),
-                    _ => None,
-                },
-                _ => None,
-            },
-        );
+        let params = self.task_params(module, &t.params, "task");
+        let dcase = self.dcase(item);
         self.annotations(Place { module, owner: None }, item, t.name);
-        let file = &program.modules[module.index()];
-        let text = self.map.get(file.file).text();
-        let doc = file.parsed.doc_before(item.span.start, text).map(|span| names::doc_text(text, span));
+        let doc = self.doc(module, item, program);
         let id = TaskId(self.defs.tasks.len() as u32);
         self.defs.tasks.push(TaskDef {
             module,
@@ -881,6 +854,86 @@ impl<'a> Collector<'a, '_> {
             doc,
         });
         id
+    }
+
+    fn scenario(
+        &mut self,
+        module: ModuleId,
+        item: &'a ast::Item,
+        tree: &'a ast::Scenario,
+        program: &Program,
+    ) {
+        let params = self.task_params(module, &tree.params, "scenario");
+        let dcase = self.dcase(item);
+        self.annotations(Place { module, owner: None }, item, tree.name);
+        let doc = self.doc(module, item, program);
+        let name = self.interner.name(tree.name.name).to_string();
+        let span = tree.name.span;
+        self.defs.scenarios.push(ScenarioDef { module, name, span, params, item, tree, dcase, doc });
+    }
+
+    /// Parameters whose values operators give.
+    fn task_params(
+        &mut self,
+        module: ModuleId,
+        trees: &'a [ast::Param],
+        what: &str,
+    ) -> Vec<ParamSig<'a>> {
+        let params = self.params(Place { module, owner: None }, &[], trees);
+        for (tree, sig) in trees.iter().zip(&params) {
+            if !self.is_task_param(sig.ty) {
+                let file = self.file(module);
+                let message = format!("a {what}'s parameter cannot have this type");
+                self.report(Diagnostic::error(codes::BAD_TYPE, file, tree.ty.span, message).help(
+                    "good are int, double, boolean, String, Duration, enums, and lists and records of these",
+                ));
+            }
+        }
+        params
+    }
+
+    /// The text of `@DCase("...")`.
+    fn dcase(&self, item: &ast::Item) -> Option<String> {
+        let found = item.annotations.iter().find(|a| self.interner.name(a.name.name) == "DCase")?;
+        let ast::ExprKind::Str(parts) = &found.args.first()?.value.kind else { return None };
+        match &parts[..] {
+            [ast::StrPart::Text(text)] => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
+    fn doc(&self, module: ModuleId, item: &ast::Item, program: &Program) -> Option<String> {
+        let file = &program.modules[module.index()];
+        let text = self.map.get(file.file).text();
+        file.parsed.doc_before(item.span.start, text).map(|span| names::doc_text(text, span))
+    }
+
+    fn test(&mut self, module: ModuleId, t: &'a ast::Test) {
+        let file = self.file(module);
+        let name = match &t.name.kind {
+            ast::ExprKind::Str(parts) => match &parts[..] {
+                [] => String::new(),
+                [ast::StrPart::Text(text)] => text.to_string(),
+                _ => {
+                    let message = "a test's name is a text without `${}`";
+                    self.report(Diagnostic::error(codes::SYNTAX, file, t.name.span, message));
+                    "?".into()
+                }
+            },
+            _ => return,
+        };
+        let first = self.defs.tests.iter().find(|d| d.module == module && d.name == name && name != "?");
+        if let Some(first) = first {
+            let report = Diagnostic::error(
+                codes::DUPLICATE,
+                file,
+                t.name.span,
+                "two tests of this module have the same name",
+            )
+            .label(first.span, "first declared here");
+            self.report(report);
+        }
+        self.defs.tests.push(TestDef { module, name, span: t.name.span, body: &t.body });
     }
 
     fn is_task_param(&self, ty: Ty) -> bool {

@@ -18,7 +18,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(ModuleId, FnId, TypeDefId, ConstId, TaskId, TypeParamId);
+ids!(ModuleId, FnId, TypeDefId, ConstId, TaskId, ScenarioId, TestId, TypeParamId);
 
 /// A module with its tree and the names it declares.
 pub struct Module<'a> {
@@ -27,11 +27,20 @@ pub struct Module<'a> {
     pub path: String,
     pub is_std: bool,
     pub ast: &'a ast::Module,
+    /// Where the text could not be read.
+    pub broken: &'a [Span],
     pub names: FxHashMap<Symbol, Def>,
     /// Single imports: name to its declaration.
     pub imported: FxHashMap<Symbol, Def>,
     /// Modules imported with `.*`.
     pub globs: Vec<ModuleId>,
+}
+
+impl Module<'_> {
+    /// Whether something within the span could not be read.
+    pub fn is_broken(&self, span: Span) -> bool {
+        self.broken.iter().any(|b| span.start <= b.start && b.end <= span.end)
+    }
 }
 
 /// A declared thing.
@@ -55,6 +64,8 @@ pub enum Intrinsic {
     IntOrDouble,
     /// `new Command(...)`: any number of arguments, turned to text, lists spread.
     NewCommand,
+    /// `run(task(...))` in a test.
+    Run,
 }
 
 pub struct FnDef<'a> {
@@ -185,6 +196,25 @@ pub enum TaskBody<'a> {
     Script(&'a [ast::Stmt]),
 }
 
+pub struct ScenarioDef<'a> {
+    pub module: ModuleId,
+    pub name: String,
+    pub span: Span,
+    pub params: Vec<ParamSig<'a>>,
+    /// Its id stands for the variable `node`.
+    pub item: &'a ast::Item,
+    pub tree: &'a ast::Scenario,
+    pub dcase: Option<String>,
+    pub doc: Option<String>,
+}
+
+pub struct TestDef<'a> {
+    pub module: ModuleId,
+    pub name: String,
+    pub span: Span,
+    pub body: &'a ast::Block,
+}
+
 pub struct TypeParamDef {
     pub name: Symbol,
     /// The interfaces its arguments must implement.
@@ -199,6 +229,8 @@ pub struct Defs<'a> {
     pub types: Vec<TypeDef<'a>>,
     pub consts: Vec<ConstDef<'a>>,
     pub tasks: Vec<TaskDef<'a>>,
+    pub scenarios: Vec<ScenarioDef<'a>>,
+    pub tests: Vec<TestDef<'a>>,
     pub type_params: Vec<TypeParamDef>,
     pub known: Known,
 }

@@ -1,6 +1,6 @@
 //! What the checker found out about one module's tree: side tables keyed by node id, read by lowering.
 
-use crate::defs::{ConstId, FnId, Intrinsic, TypeDefId};
+use crate::defs::{ConstId, FnId, Intrinsic, TaskId, TypeDefId};
 use crate::types::Ty;
 use dscript_grammar::span::NodeId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -62,6 +62,31 @@ pub struct CallFact {
     pub params: Vec<(Ty, ArgSource)>,
 }
 
+/// What a `given` or `verify` speaks of.
+#[derive(Clone, Debug)]
+pub struct StandInFact {
+    pub replaced: Replaced,
+    /// For each written argument the parameter that must equal it; `None` for `_`.
+    pub places: Vec<Option<usize>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    Fn(FnId),
+    /// A Command by its program and arguments: run to its end, started, or both.
+    Command {
+        run: bool,
+        start: bool,
+    },
+}
+
+/// A task with its arguments: `run(task(...))` in a test, a step of a scenario.
+#[derive(Clone, Debug)]
+pub struct RunFact {
+    pub task: TaskId,
+    pub params: Vec<(Ty, ArgSource)>,
+}
+
 #[derive(Clone, Debug)]
 pub struct LambdaFact {
     pub params: Vec<Ty>,
@@ -86,6 +111,12 @@ pub struct Facts {
     pub lambdas: FxHashMap<NodeId, LambdaFact>,
     /// The type a type expression names, where lowering needs it (`new`, casts, `T.class`).
     pub type_exprs: FxHashMap<NodeId, Ty>,
+    /// Of `given` and `verify` statements.
+    pub stand_ins: FxHashMap<NodeId, StandInFact>,
+    /// Of calls of `run`, and of the steps of scenarios by their clause.
+    pub runs: FxHashMap<NodeId, RunFact>,
+    /// Of `verify T(...)` in steps of scenarios, by the clause.
+    pub verified: FxHashMap<NodeId, RunFact>,
 }
 
 impl Facts {

@@ -9,6 +9,7 @@ pub mod modules;
 mod names;
 pub mod types;
 
+pub use lower::WRAPPER as GIVEN_WRAPPER;
 pub use modules::{NoSources, Sources};
 
 use dscript_grammar::SourceMap;
@@ -36,6 +37,9 @@ pub enum Goal {
     Check,
     /// An image of the root's tasks.
     Image,
+    /// An image of the root's tests, for the runner of tests; none where there are no tests. Its tasks are the
+    /// tests and, last, one that tells the runner of every `given` that answered nothing.
+    Test,
 }
 
 /// Compiles the module `module_path` (`care.checks`), whose text is `bytes` and which is shown as `shown`.
@@ -68,16 +72,19 @@ pub fn compile(
     checker.run();
     let facts = checker.facts;
     let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
+    let has_tests = defs.tests.iter().any(|t| t.module == defs::ModuleId(0));
     let mut image = None;
-    if good && goal == Goal::Image && !defs.tasks.iter().any(|t| t.module == defs::ModuleId(0)) {
+    let runs = defs.tasks.iter().any(|t| t.module == defs::ModuleId(0))
+        || defs.scenarios.iter().any(|s| s.module == defs::ModuleId(0));
+    if good && goal == Goal::Image && !runs {
         let message = "there is no task to run in this file";
         diagnostics.push(
             Diagnostic::error(codes::NO_TASK, root, Span::default(), message)
                 .help("write statements at its top level, or declare a `task`"),
         );
-    } else if good && goal == Goal::Image {
+    } else if good && (goal == Goal::Image || goal == Goal::Test && has_tests) {
         let name = module_path.rsplit('.').next().unwrap_or(module_path);
-        image = Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, name));
+        image = Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, (name, goal)));
     }
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         image = None;

@@ -5,7 +5,7 @@
 use dscript_grammar::ast;
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
-use dscript_grammar::span::{FileId, Interner};
+use dscript_grammar::span::{FileId, Interner, Span};
 use dscript_grammar::{Parsed, SourceMap, parse};
 use rustc_hash::FxHashMap;
 
@@ -32,6 +32,8 @@ pub struct ModuleFile {
     pub is_std: bool,
     pub is_prelude: bool,
     pub parsed: Parsed,
+    /// Where the text could not be read: what stands there says nothing of what was meant.
+    pub broken: Vec<Span>,
     /// For each import of the tree, the module it names and whether its last word names a declaration there.
     pub imports: Vec<Option<Imported>>,
 }
@@ -86,10 +88,12 @@ struct Loader<'s> {
 impl Loader<'_> {
     fn add(&mut self, file: FileId, path: String, is_std: bool, is_prelude: bool) -> usize {
         let mut parsed = parse(file, self.map.get(file).text(), self.interner);
+        let unread = parsed.diagnostics.iter().filter(|d| d.code != codes::MISSING_SEMICOLON);
+        let broken = unread.map(|d| d.span).collect();
         self.diagnostics.append(&mut parsed.diagnostics);
         let index = self.modules.len();
         self.by_path.insert(path.clone(), Some(index));
-        self.modules.push(ModuleFile { file, path, is_std, is_prelude, parsed, imports: Vec::new() });
+        self.modules.push(ModuleFile { file, path, is_std, is_prelude, parsed, broken, imports: Vec::new() });
         index
     }
 

@@ -30,7 +30,8 @@ pub fn lookup(defs: &Defs<'_>, module: ModuleId, name: Symbol) -> Found {
         let other = &defs.modules[glob.index()];
         let Some(&def) = other.names.get(&name) else { continue };
         if is_private(defs, def) {
-            private = Some(glob);
+            // What the library keeps to itself is nobody's business.
+            private = private.or((!other.is_std).then_some(glob));
             continue;
         }
         match found {
@@ -136,6 +137,9 @@ impl TypeResolver<'_, '_> {
 
     /// A type that functions may return: `void` is good too.
     pub fn resolve_result(&mut self, expr: &ast::TypeExpr) -> Ty {
+        if self.defs.modules[self.module.index()].is_broken(expr.span) {
+            return Ty::POISON;
+        }
         match &expr.kind {
             ast::TypeExprKind::Error => Ty::POISON,
             ast::TypeExprKind::Named { name, args } => self.named(expr, *name, args),

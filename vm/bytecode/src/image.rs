@@ -9,6 +9,7 @@
 
 use crate::ids::*;
 use crate::instr::Instr;
+use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 /// The whole program.
@@ -38,6 +39,7 @@ pub struct Manifest {
     pub sources: Vec<Source>,
     /// The type of `Error`, where the program uses it.
     pub error_type: Option<TypeId>,
+    pub scenarios: Vec<Scenario>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

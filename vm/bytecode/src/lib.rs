@@ -8,5 +8,6 @@ pub mod ids;
 pub mod image;
 pub mod instr;
 pub mod limits;
+pub mod scenario;
 pub mod trap;
 pub mod verify;

@@ -35,3 +35,11 @@ pub const TYPE_PARTS_MAX: usize = 1 << 10;
 pub const SLOTS_MAX: usize = 1 << 12;
 /// The room a list may be made with; it grows beyond at run time.
 pub const LIST_CAPACITY_MAX: i64 = 1 << 20;
+/// Of the manifest, and of one scenario there.
+pub const SCENARIOS_MAX: usize = 1 << 8;
+pub const GUARD_RULES_MAX: usize = 1 << 6;
+pub const STATES_MAX: usize = 1 << 10;
+/// Tasks and queries of one state.
+pub const STEPS_MAX: usize = 1 << 8;
+/// Of a text that a scenario holds: a selector, an argument as it is written.
+pub const SCENARIO_TEXT_BYTES_MAX: usize = 1 << 12;

@@ -17,12 +17,13 @@
 //! code point index, a capacity, an enum's ordinal or a limit is in range (scalars are any value of their kind);
 //! how deep objects nest that are compared or printed.
 //!
-//! Steps: counts; the type table and the shapes of its types (`types`); all other tables (`tables`); the head of every
+//! Steps: counts; the type table and the shapes of its types (`types`); all other tables (`tables`, `scenario`); the head of every
 //! function, then closures and implementations (`tables`), then every function's code: how registers are
 //! initialised along its ways (`function`) and what each instruction asks of its operands (`rules`).
 
 mod function;
 mod rules;
+mod scenario;
 mod tables;
 mod types;
 
@@ -68,6 +69,7 @@ pub fn verify(image: &Image) -> Result<(), VerifyError> {
     let types = Types::check(image).map_err(about_image)?;
     let cx = Context { image, types, work_left: Cell::new(work_max(image)) };
     tables::check(&cx).map_err(about_image)?;
+    scenario::check(&cx).map_err(about_image)?;
     for f in &image.functions {
         function::check_head(&cx, f).map_err(|what| VerifyError {
             function: Some(f.name.clone()),

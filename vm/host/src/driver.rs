@@ -53,12 +53,13 @@ pub async fn run(
     let _ = host.state.set(Rc::downgrade(&state));
     let rules = Rc::new(rules);
     let new_task = || {
-        let rules = rules.clone();
+        let (rules, hops) = (rules.clone(), rules.clone());
+        let outside = Outside { state: state.clone(), allows: Box::new(move |what| hops.allows(what)) };
         let options = TaskOptions {
             memory_bytes: limits.memory_bytes,
             frames_max: limits.frames,
             host: host.clone(),
-            data: Rc::new(Outside(state.clone())),
+            data: Rc::new(outside),
             allow: Box::new(move |capability| rules.allows(capability)),
         };
         Task::new(program.clone(), options)

@@ -6,7 +6,9 @@
 //! | `EACCES` `EPERM` `EROFS` | USER (missing rights), SYSTEM (how the machine is set up) |
 //! | `E2BIG` `EINVAL` `EPIPE` `ESRCH` `ECHILD`, `limit`, `exit:N` | SOFTWARE (the program asked for it, or the command failed) |
 //! | `ENOMEM` `EAGAIN` `EMFILE` `ENFILE` `ENOSPC` `EDQUOT` `EIO` | SYSTEM |
-//! | `ECONN...` `EHOST...` `ENET...` `ETIMEDOUT` `EADDR...` | EXTERNAL |
+//! | `ECONN...` `EHOST...` `ENET...` `ETIMEDOUT` `EADDR...` `EPROTO` `tls` | EXTERNAL |
+//! | `dns` | USER (a wrong name), EXTERNAL |
+//! | `ENOSYS` | SYSTEM (the machine has no such thing) |
 //! | `timeout`, `signal:NAME` | SYSTEM, SOFTWARE |
 //! | `denied` | USER |
 //! | `pool` | SYSTEM, EXTERNAL |
@@ -118,7 +120,9 @@ fn faults(code: &str) -> Vec<Fault> {
         "ENOENT" | "ENOTDIR" | "EISDIR" | "ELOOP" | "ENAMETOOLONG" | "ENOEXEC" => vec![User, Software],
         "EACCES" | "EPERM" | "EROFS" => vec![User, System],
         "ENOMEM" | "EAGAIN" | "EMFILE" | "ENFILE" | "ENOSPC" | "EDQUOT" | "EIO" => vec![System],
-        "ETIMEDOUT" => vec![External],
+        "ENOSYS" => vec![System],
+        "ETIMEDOUT" | "EPROTO" | "tls" => vec![External],
+        "dns" => vec![User, External],
         "timeout" => vec![System, Software],
         "denied" => vec![User],
         "pool" => vec![System, External],

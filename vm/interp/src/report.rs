@@ -14,6 +14,13 @@ pub struct Frame {
     pub column: u32,
 }
 
+impl Frame {
+    /// Whether it is in the library's own sources.
+    pub fn is_library(&self) -> bool {
+        self.file.starts_with("std/")
+    }
+}
+
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}:{}:{})", self.function, self.file, self.line, self.column)
@@ -37,7 +44,10 @@ impl fmt::Display for TrapReport {
         if !self.text.is_empty() {
             write!(f, ": {}", self.text)?;
         }
-        for (index, frame) in self.stack.iter().enumerate() {
+        // A library function that traps does so for what its caller gave it: that place comes first.
+        let inside = self.stack.iter().take_while(|frame| frame.is_library()).count();
+        let first = if inside == self.stack.len() { 0 } else { inside };
+        for (index, frame) in self.stack.iter().enumerate().skip(first) {
             if let Some((at, count)) = self.omitted
                 && at == index
             {

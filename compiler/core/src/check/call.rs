@@ -4,7 +4,7 @@ use super::Checker;
 use super::expr::count;
 use super::members::find_method;
 use super::stmt::strip;
-use crate::defs::{Body, Def, FnId, Intrinsic, Order, TypeDefId, TypeKind};
+use crate::defs::{Body, Def, FnId, Intrinsic, ModuleId, Order, ParamSig, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember, Target};
 use crate::names::{Found, lookup, suggest};
 use crate::types::{Ty, TyKind};
@@ -64,6 +64,20 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let text = self.text(name);
+        if let (Some(owner), Some(_)) = (self.cx.owner, self.cx.this)
+            && self.defs.types[owner.index()].kind == TypeKind::Enum
+            && !self.cx.in_constructor
+        {
+            let member = match text {
+                "ordinal" => Some((EnumMember::Ordinal, Ty::INT)),
+                "name" => Some((EnumMember::Name, self.string())),
+                _ => None,
+            };
+            if let Some((member, ret)) = member {
+                self.capture_this();
+                return self.call_enum(expr, member, owner, args, ret);
+            }
+        }
         match self.lookup(name, callee.span) {
             Some(Def::Fn(id)) => self.call_fn(expr, callee.span, Target::Fn(id), id, &[], args, expected),
             Some(Def::Const(_)) => {
@@ -529,6 +543,7 @@ impl<'a> Checker<'a, '_> {
         if def.is_lowlevel {
             self.effect(span, id);
         }
+        self.test_only(span, id);
         if let Some(intrinsic) = def.intrinsic {
             return self.call_intrinsic(expr, span, intrinsic, id, args);
         }
@@ -659,7 +674,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// For each argument the parameter it is for; `None` after a report.
-    fn match_args(&mut self, whole: Span, span: Span, id: FnId, args: &[Arg]) -> Option<Vec<usize>> {
+    pub(super) fn match_args(
+        &mut self,
+        whole: Span,
+        span: Span,
+        id: FnId,
+        args: &[Arg],
+    ) -> Option<Vec<usize>> {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         let name = match (def.body, def.owner) {
@@ -668,17 +689,31 @@ impl<'a> Checker<'a, '_> {
             }
             _ => self.text(def.name),
         };
+        self.match_params(whole, span, name, &def.params, (def.module, def.span), args)
+    }
+
+    /// As `match_args`, of a function or task by its name, its parameters, and where it is declared.
+    pub(super) fn match_params(
+        &mut self,
+        whole: Span,
+        span: Span,
+        name: &str,
+        params: &[ParamSig<'a>],
+        declared: (ModuleId, Span),
+        args: &[Arg],
+    ) -> Option<Vec<usize>> {
+        let declared_in = self.defs.modules[declared.0.index()].file;
         let mut places = Vec::new();
         let mut named = false;
         for (index, arg) in args.iter().enumerate() {
             let place = match arg.name {
                 Some(word) => {
                     named = true;
-                    match def.params.iter().position(|p| p.name == word.name) {
+                    match params.iter().position(|p| p.name == word.name) {
                         Some(place) => place,
                         None => {
                             let text = self.text(word.name);
-                            let near = suggest(text, def.params.iter().map(|p| self.interner.name(p.name)));
+                            let near = suggest(text, params.iter().map(|p| self.interner.name(p.name)));
                             let mut report = self.diagnostic(
                                 codes::ARGUMENTS,
                                 word.span,
@@ -697,21 +732,21 @@ impl<'a> Checker<'a, '_> {
                     self.error(codes::ARGUMENTS, arg.value.span, message);
                     return None;
                 }
-                None if index >= def.params.len() => {
-                    let takes = match def.params.len() {
+                None if index >= params.len() => {
+                    let takes = match params.len() {
                         0 => "no arguments".to_string(),
                         n => count(n, "argument"),
                     };
                     let report = self
                         .diagnostic(codes::ARGUMENTS, arg.value.span, format!("`{name}` takes {takes}"))
-                        .label_in(defs.modules[def.module.index()].file, def.span, "declared here");
+                        .label_in(declared_in, declared.1, "declared here");
                     self.diagnostics.push(report);
                     return None;
                 }
                 None => index,
             };
             if places.contains(&place) {
-                let text = self.text(def.params[place].name);
+                let text = self.text(params[place].name);
                 self.error(
                     codes::ARGUMENTS,
                     arg.value.span,
@@ -721,10 +756,10 @@ impl<'a> Checker<'a, '_> {
             }
             places.push(place);
         }
-        let missing = (0..def.params.len()).find(|p| !places.contains(p) && def.params[*p].default.is_none());
+        let missing = (0..params.len()).find(|p| !places.contains(p) && params[*p].default.is_none());
         if let Some(missing) = missing {
-            let text = self.text(def.params[missing].name);
-            let ty = self.show(def.params[missing].ty);
+            let text = self.text(params[missing].name);
+            let ty = self.show(params[missing].ty);
             let end = Span::new(whole.end.saturating_sub(1), whole.end);
             let at = if args.is_empty() { span } else { end };
             let report = self
@@ -733,7 +768,7 @@ impl<'a> Checker<'a, '_> {
                     at,
                     format!("`{name}` also needs the parameter `{text}`, a `{ty}`"),
                 )
-                .label_in(defs.modules[def.module.index()].file, def.span, "declared here");
+                .label_in(declared_in, declared.1, "declared here");
             self.diagnostics.push(report);
             return None;
         }
@@ -752,7 +787,7 @@ impl<'a> Checker<'a, '_> {
     ) -> Ty {
         let name = self.text(self.defs.fns[id.index()].name);
         let wanted = match intrinsic {
-            Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore => Some(1),
+            Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),
             Intrinsic::IntOrDouble => Some(self.defs.fns[id.index()].params.len()),
             Intrinsic::NewCommand => None,
         };
@@ -779,6 +814,7 @@ impl<'a> Checker<'a, '_> {
             Intrinsic::Ignore => self.ignore(&args[0].value),
             Intrinsic::IntOrDouble => self.int_or_double(span, args),
             Intrinsic::NewCommand => self.new_command(expr, args),
+            Intrinsic::Run => self.run_task(expr, &args[0].value),
         };
         for (index, arg) in args.iter().enumerate() {
             let ty = self.facts().ty(arg.value.id);

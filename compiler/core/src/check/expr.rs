@@ -25,7 +25,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Reports a value that does not fit.
     pub(super) fn require(&mut self, expr: &Expr, found: Ty, wanted: Ty) {
-        if self.fits(found, wanted) {
+        if self.fits(found, wanted) || self.defs.modules[self.cx.module.index()].is_broken(expr.span) {
             return;
         }
         let found = self.types.resolve(found);
@@ -291,6 +291,9 @@ impl<'a> Checker<'a, '_> {
         self.cx.flow.join(&before);
         if inner == Ty::VOID && other == Ty::NEVER {
             return Ty::VOID;
+        }
+        if inner == Ty::NULL {
+            return other;
         }
         if other == Ty::NEVER {
             return inner;

@@ -14,8 +14,10 @@ mod lambda;
 mod literal;
 mod members;
 mod ops;
+pub(crate) mod scenario;
 mod stmt;
 mod switch;
+mod test;
 
 use crate::defs::*;
 use crate::facts::Facts;
@@ -27,9 +29,10 @@ use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
 use flow::Flow;
 pub(crate) use members::{all_supers, find_method};
-pub use ops::binary_type;
+pub use ops::{binary_type, has_text};
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
+pub(crate) use test::mentions;
 
 pub struct Checker<'a, 'c> {
     pub defs: &'c Defs<'a>,
@@ -111,6 +114,7 @@ struct Context {
     assigned: FxHashMap<NodeId, (u32, Span)>,
     in_constructor: bool,
     is_task: bool,
+    is_test: bool,
     /// How many `retry` blocks of this body stand around the current place.
     retries: u32,
     /// What `yield` gives, innermost last.
@@ -139,6 +143,7 @@ impl Default for Context {
             assigned: FxHashMap::default(),
             in_constructor: false,
             is_task: false,
+            is_test: false,
             retries: 0,
             yields: Vec::new(),
             yield_wanted: Vec::new(),
@@ -172,6 +177,12 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
         for index in 0..self.defs.tasks.len() {
             self.task(TaskId(index as u32));
+        }
+        for index in 0..self.defs.scenarios.len() {
+            self.scenario(ScenarioId(index as u32));
+        }
+        for index in 0..self.defs.tests.len() {
+            self.test(TestId(index as u32));
         }
     }
 
@@ -580,18 +591,13 @@ impl<'a, 'c> Checker<'a, 'c> {
             return;
         }
         let own = &self.defs.modules[self.cx.module.index()];
-        let imported = own.globs.iter().map(|g| &self.defs.modules[g.index()].names).chain([&own.names]);
+        let imported = own.globs.iter().flat_map(|g| &self.defs.modules[g.index()].names);
+        let imported = imported.filter(|&(_, &def)| !names::is_private(self.defs, def)).chain(&own.names);
         let members = self.cx.owner.iter().flat_map(|o| {
             let def = &self.defs.types[o.index()];
             def.fields.iter().map(|f| f.name).chain(def.methods.keys().copied())
         });
-        let all = self
-            .cx
-            .locals
-            .iter()
-            .map(|l| l.name)
-            .chain(members)
-            .chain(imported.flat_map(|m| m.keys().copied()));
+        let all = self.cx.locals.iter().map(|l| l.name).chain(members).chain(imported.map(|(&name, _)| name));
         let near = names::suggest(text, all.map(|s| self.interner.name(s)));
         let mut report = self.diagnostic(codes::UNKNOWN_NAME, span, format!("there is no `{text}` here"));
         if let Some(near) = near {

@@ -84,9 +84,8 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry(stmt.span, times, pause, body, else_.as_ref());
             }
-            StmtKind::Given { .. } | StmtKind::Verify { .. } => {
-                self.error(codes::SYNTAX, stmt.span, "`given` and `verify` stand in a test only");
-            }
+            StmtKind::Given { target, answer } => self.given(stmt, target, answer),
+            StmtKind::Verify { target, times, with } => self.verify(stmt, target, times, with.as_deref()),
             StmtKind::Item(item) => {
                 self.error(
                     codes::SYNTAX,
@@ -646,6 +645,17 @@ fn assigned_in_stmt(stmt: &Stmt, names: &mut FxHashSet<Symbol>) {
             else_.iter().flat_map(|e| &e.body.stmts).for_each(|s| assigned_in_stmt(s, names));
         }
         StmtKind::Switch(switch) => assigned_in_switch(switch, names),
+        StmtKind::Given { target, answer } => {
+            exprs(&[target]);
+            match answer {
+                ast::GivenAnswer::Returns(values) => values.iter().for_each(|e| assigned_in_expr(e, names)),
+                ast::GivenAnswer::Fails(error) => assigned_in_expr(error, names),
+            }
+        }
+        StmtKind::Verify { target, times, with } => {
+            exprs(&[target, times]);
+            with.iter().flatten().for_each(|a| assigned_in_expr(&a.value, names));
+        }
         _ => {}
     }
 }

@@ -156,6 +156,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     pub(super) fn call_native(&mut self, id: FnId, type_args: &[Ty], values: &[Val], ty: Ty) -> Val {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
+        if let Some(function) = self.stand_in_for(id, type_args) {
+            return self.emit_call(function, values, ty);
+        }
         let name = match (def.body, def.owner) {
             // A native constructor.
             (Body::None, Some(owner)) if defs.types[owner.index()].constructor == Some(id) => {
@@ -373,6 +376,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 }
             }
             Intrinsic::NewCommand => self.new_command(expr, id, args, ty),
+            Intrinsic::Run => self.run_task(expr, &args[0].value),
         }
     }
 

@@ -395,10 +395,11 @@ impl<'a> Lowerer<'a, '_> {
         let count = self.defs.types[def.index()].constants.len();
         match member {
             EnumMember::Ordinal | EnumMember::Name => {
-                let Some(ExprKind::Field { receiver, .. }) = callee.map(|c| &c.kind) else {
-                    return self.absent(ty);
+                let value = match (callee.map(|c| &c.kind), self.cx.this) {
+                    (Some(ExprKind::Field { receiver, .. }), _) => self.expr(receiver),
+                    (_, Some(regs)) => Val { ty: own, regs },
+                    _ => return self.absent(ty),
                 };
-                let value = self.expr(receiver);
                 if member == EnumMember::Ordinal {
                     return Val { ty: Ty::INT, regs: value.regs };
                 }

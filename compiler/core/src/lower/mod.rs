@@ -10,12 +10,18 @@ mod call;
 mod cond;
 mod dispatch;
 mod expr;
+mod given;
 mod lambda;
 mod operate;
+mod scenario;
 mod stmt;
 mod switch;
+mod test;
 mod value;
 
+pub use test::WRAPPER;
+
+use crate::Goal;
 use crate::check::show_type;
 use crate::defs::ConstId;
 use crate::defs::*;
@@ -99,6 +105,7 @@ enum Job<'a> {
         closure: TypeId,
         function: FunctionId,
     },
+    Test(test::TestJob),
 }
 
 pub struct Lowerer<'a, 'c> {
@@ -132,6 +139,8 @@ pub struct Lowerer<'a, 'c> {
     lowlevel: BTreeSet<String>,
     warned: FxHashSet<(ModuleId, Span)>,
     queue: std::collections::VecDeque<Job<'a>>,
+    /// In a program of tests.
+    stage: Option<test::Stage>,
     // ---- the function being built ----
     b: Builder,
     cx: Cx<'a>,
@@ -213,7 +222,7 @@ struct Yield {
     regions: u32,
 }
 
-/// Lowers every task of the root module.
+/// Lowers every task of the root module, or for [`Goal::Test`] every test.
 pub fn lower<'a>(
     defs: &Defs<'a>,
     types: &mut Types,
@@ -221,7 +230,7 @@ pub fn lower<'a>(
     facts: &[Facts],
     map: &SourceMap,
     diagnostics: &mut Vec<Diagnostic>,
-    name: &str,
+    (name, goal): (&str, Goal),
 ) -> Image {
     let mut lowerer = Lowerer {
         defs,
@@ -251,11 +260,12 @@ pub fn lower<'a>(
         lowlevel: BTreeSet::new(),
         warned: FxHashSet::default(),
         queue: std::collections::VecDeque::new(),
+        stage: None,
         b: Builder::default(),
         cx: Cx::default(),
     };
     lowerer.image.manifest.name = name.to_string();
-    lowerer.program();
+    lowerer.program(goal);
     let mut image = lowerer.image;
     image.manifest.capabilities = lowerer.capabilities.into_iter().collect();
     image.manifest.lowlevel = lowerer.lowlevel.into_iter().collect();
@@ -263,10 +273,15 @@ pub fn lower<'a>(
 }
 
 impl<'a, 'c> Lowerer<'a, 'c> {
-    fn program(&mut self) {
+    fn program(&mut self, goal: Goal) {
         let defs = self.defs;
-        for task in defs.tasks.iter().filter(|t| t.module == ModuleId(0)) {
-            self.task(task);
+        if goal == Goal::Test {
+            self.tests();
+        } else {
+            for task in defs.tasks.iter().filter(|t| t.module == ModuleId(0)) {
+                self.task(task);
+            }
+            self.scenarios();
         }
         loop {
             while let Some(job) = self.queue.pop_front() {
@@ -371,6 +386,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             Job::Adapted { from, to, closure, function } => self.adapted_code(from, to, closure, function),
             Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
+            Job::Test(job) => self.test_job(job),
             Job::Adapter { this, object, method, owner, extra, function } => {
                 self.adapter(this, object, method, owner, extra, function);
             }
@@ -602,6 +618,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     fn instance(&mut self, id: FnId, args: Vec<Ty>, span: Span) -> FunctionId {
+        if let Some(function) = self.stand_in_for(id, &args) {
+            return function;
+        }
         let key = (id, args);
         if let Some(&known) = self.instances.get(&key) {
             return known;

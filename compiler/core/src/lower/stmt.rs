@@ -110,7 +110,8 @@ impl<'a> Lowerer<'a, '_> {
                         self.b.emit(Instr::TrapText { kind: TrapKind::Assert, text: text.regs.r() });
                     }
                     None => {
-                        let text = self.constant("assertion failed");
+                        let text = self.assertion_text(cond);
+                        let text = self.constant(&text);
                         self.b.emit(Instr::Trap { kind: TrapKind::Assert, text });
                     }
                 }
@@ -124,12 +125,9 @@ impl<'a> Lowerer<'a, '_> {
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry(stmt.span, times, pause, body, else_.as_ref());
             }
-            StmtKind::Local(_)
-            | StmtKind::Given { .. }
-            | StmtKind::Verify { .. }
-            | StmtKind::Item(_)
-            | StmtKind::Empty
-            | StmtKind::Error => {}
+            StmtKind::Given { target, answer } => self.given(stmt, target, answer),
+            StmtKind::Verify { target, times, with } => self.verify(stmt, target, times, with.as_deref()),
+            StmtKind::Local(_) | StmtKind::Item(_) | StmtKind::Empty | StmtKind::Error => {}
         }
     }
 

@@ -80,7 +80,7 @@ fn find_function<'a>(cx: &Context<'a>, id: FunctionId) -> Check<&'a Function> {
 }
 
 /// Whether function `id` takes `first` and `params` and returns `results`.
-fn check_function(
+pub fn check_function(
     cx: &Context<'_>,
     id: FunctionId,
     first: &[RegType],
@@ -185,7 +185,7 @@ fn check_task(cx: &Context<'_>, task: &Task) -> Check {
 }
 
 /// By its outermost part: types that have a text an operator can write.
-fn is_parameter_type(cx: &Context<'_>, id: TypeId) -> bool {
+pub fn is_parameter_type(cx: &Context<'_>, id: TypeId) -> bool {
     matches!(
         cx.image.types.get(id.index()),
         Some(

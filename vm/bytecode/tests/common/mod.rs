@@ -389,6 +389,7 @@ pub fn sample() -> Image {
             lowlevel: vec!["System.startDVMStat".into()],
             sources: vec![source("sample.ds"), source("std/system.ds")],
             error_type: Some(ERROR),
+            scenarios: vec![],
         },
         types: types(),
         constants: vec![Constant::String("hello \"you\"".into()), Constant::Bytes(vec![0, 255])],

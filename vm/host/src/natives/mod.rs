@@ -2,7 +2,12 @@
 //! check the capability, and wait.
 
 mod command;
+mod file;
+mod http;
 mod logpool;
+mod net;
+mod process;
+mod service;
 mod subprocess;
 mod system;
 
@@ -10,18 +15,59 @@ use std::any::Any;
 use std::rc::Rc;
 
 use dscript_bytecode::capability::Capability;
-use dscript_interp::native::{NativeDef, OutsideCall};
+use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Handle, Value};
+use tokio::sync::{Semaphore, oneshot};
 
+use crate::errors;
 use crate::state::RunState;
 
-pub const ALL: [&[NativeDef]; 4] = [command::NATIVES, subprocess::NATIVES, system::NATIVES, logpool::NATIVES];
+pub const ALL: [&[NativeDef]; 9] = [
+    command::NATIVES,
+    file::NATIVES,
+    http::NATIVES,
+    logpool::NATIVES,
+    net::NATIVES,
+    process::NATIVES,
+    service::NATIVES,
+    subprocess::NATIVES,
+    system::NATIVES,
+];
 
 /// What `OutsideCall::host` is for a task that this crate runs.
-pub struct Outside(pub Rc<RunState>);
+pub struct Outside {
+    pub state: Rc<RunState>,
+    /// What the policy of the run says of a capability, whatever the image declares.
+    pub allows: Box<dyn Fn(&str) -> bool>,
+}
+
+/// Threads that do what has no other way than to block; who comes later waits for one.
+const THREADS_MAX: usize = 256;
+static THREADS: Semaphore = Semaphore::const_new(THREADS_MAX);
+
+/// Does blocking work on a thread of its own. Whoever stops waiting leaves the thread to end by itself.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ErrorValue> {
+    let permit = THREADS.acquire().await.expect("nobody closes it");
+    let (sender, done) = oneshot::channel();
+    let body = move || {
+        let _permit = permit;
+        let _ = sender.send(work());
+    };
+    let thread = std::thread::Builder::new().name("outside".into()).spawn(body);
+    thread.map_err(|e| errors::io(&e, "cannot start a thread"))?;
+    Ok(done.await.expect("work on a thread does not panic"))
+}
+
+const fn outside(
+    name: &'static str,
+    signature: &'static str,
+    body: fn(&mut OutsideCall<'_>) -> Result<Value, Failure>,
+) -> NativeDef {
+    NativeDef { name, signature, body: Body::Outside(body) }
+}
 
 fn state(call: &OutsideCall<'_>) -> Rc<RunState> {
-    call.host::<Outside>().0.clone()
+    call.host::<Outside>().state.clone()
 }
 
 /// The state of the run, when it may do this; from then on it has reached outside.

@@ -1,19 +1,11 @@
 //! The methods of `Subprocess` and of its `Lines`. They need no capability: starting it did.
 
-use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
+use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::Value;
 
 use super::*;
 use crate::lines::{Lines, Next};
 use crate::process::Process;
-
-const fn outside(
-    name: &'static str,
-    signature: &'static str,
-    body: fn(&mut OutsideCall<'_>) -> Result<Value, Failure>,
-) -> NativeDef {
-    NativeDef { name, signature, body: Body::Outside(body) }
-}
 
 pub const NATIVES: &[NativeDef] = &[
     outside("Subprocess.pid", "(Subprocess) -> int", pid),

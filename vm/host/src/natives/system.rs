@@ -1,19 +1,11 @@
 //! `System`: the machine, its clock, and DVMStat.
 
-use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
+use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::Value;
 
 use super::*;
 use crate::dvmstat::{self, Sampling};
 use crate::system;
-
-const fn outside(
-    name: &'static str,
-    signature: &'static str,
-    body: fn(&mut OutsideCall<'_>) -> Result<Value, Failure>,
-) -> NativeDef {
-    NativeDef { name, signature, body: Body::Outside(body) }
-}
 
 pub const NATIVES: &[NativeDef] = &[
     outside("System.startDVMStat", "(String, String, int) -> Subprocess", start_dvmstat),

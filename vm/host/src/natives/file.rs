@@ -1,0 +1,379 @@
+//! `File`. Whatever blocks is done on a thread.
+//!
+//! A capability names a path as the program writes it. One that holds `..` is named by where it leads, absolute and
+//! by its text alone, so that `file:read:/proc/*` is no way to `/etc`. The policy compares absolute paths.
+//! Symbolic links are followed: who lets a program use a folder lets it use what links in that folder lead to.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use dscript_interp::native::{Failure, NativeDef, OutsideCall};
+use dscript_interp::value::{ErrorValue, Value};
+
+use super::*;
+use crate::policy;
+
+/// Of a file that is read as a whole.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Of a folder that is listed.
+const NAMES_MAX: usize = 1 << 20;
+/// Names that are tried for a temporary file.
+const TRIES_MAX: usize = 100;
+
+pub const NATIVES: &[NativeDef] = &[
+    outside("File.read", "(String) -> String!", read),
+    outside("File.readBytes", "(String) -> Bytes!", read_bytes),
+    outside("File.write", "(String, String) -> void!", write),
+    outside("File.writeBytes", "(String, Bytes) -> void!", write),
+    outside("File.append", "(String, String) -> void!", append),
+    outside("File.appendBytes", "(String, Bytes) -> void!", append),
+    outside("File.exists", "(String) -> boolean!", exists),
+    outside("File.isDirectory", "(String) -> boolean!", is_directory),
+    outside("File.list", "(String) -> List<String>!", list),
+    outside("File.stat", "(String, boolean) -> FileStat!", stat),
+    outside("File.remove", "(String) -> void!", remove),
+    outside("File.createDirectory", "(String, boolean) -> void!", create_directory),
+    outside("File.copy", "(String, String) -> void!", copy),
+    outside("File.move", "(String, String) -> void!", move_),
+    outside("File.tempFile", "() -> String!", temp_file),
+    outside("File.tempDirectory", "() -> String!", temp_directory),
+];
+
+/// Whether the program may do this with a path.
+fn may(call: &OutsideCall<'_>, what: &str, path: &str) -> Result<(), ErrorValue> {
+    if path.is_empty() || path.contains('\0') {
+        return Err(errors::error("ENOENT", format!("`{}` is no path", path.escape_debug())));
+    }
+    if path.split('/').all(|part| part != "..") {
+        return reach(call, "file", &[what, path]).map(drop);
+    }
+    let absolute = match path.starts_with('/') {
+        true => policy::resolved(path),
+        false => {
+            let folder = std::env::current_dir().map_err(|e| errors::io(&e, "the current folder"))?;
+            policy::resolved(&format!("{}/{path}", folder.to_string_lossy()))
+        }
+    };
+    reach(call, "file", &[what, &absolute]).map(drop)
+}
+
+/// Checks, and does the work with the path on a thread. What fails says what could not be done.
+fn with_path<T: Send + 'static>(
+    call: &mut OutsideCall<'_>,
+    right: &str,
+    doing: &'static str,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    may(call, right, call.string(0))?;
+    let path = call.string(0).to_owned();
+    Ok(call.wait(on_thread(move || work(Path::new(&path)).map_err(|e| failed(&e, doing, &path))))???)
+}
+
+/// As `with_path`, from the first path to the second.
+fn with_paths(
+    call: &mut OutsideCall<'_>,
+    doing: &'static str,
+    work: impl FnOnce(&Path, &Path) -> io::Result<()> + Send + 'static,
+) -> Result<Value, Failure> {
+    let (from, to) = (call.string(0).to_owned(), call.string(1).to_owned());
+    let work = move || {
+        work(Path::new(&from), Path::new(&to)).map_err(|e| failed(&e, doing, &format!("{from}` to `{to}")))
+    };
+    call.wait(on_thread(work))???;
+    Ok(Value::Null)
+}
+
+fn failed(e: &io::Error, doing: &str, path: &str) -> ErrorValue {
+    let mut error = match e.kind() {
+        io::ErrorKind::FileTooLarge if e.raw_os_error().is_none() => {
+            errors::error("limit", format!("cannot {doing} `{path}`: {e}"))
+        }
+        _ => errors::io(e, &format!("cannot {doing} `{path}`")),
+    };
+    error.data.push(("path".into(), path.into()));
+    error
+}
+
+fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let bytes = with_path(call, "read", "read", contents)?;
+    let text = String::from_utf8(bytes);
+    Ok(Value::String(text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
+}
+
+fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    Ok(Value::Bytes(with_path(call, "read", "read", contents)?))
+}
+
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A pipe without a writer must not hold the thread.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn too_large(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, what)
+}
+
+/// The bytes of a text or of Bytes.
+fn payload(call: &mut OutsideCall<'_>, arg: usize) -> Vec<u8> {
+    match std::mem::replace(&mut call.args[arg], Value::Null) {
+        Value::String(text) => text.into_bytes(),
+        other => bytes(other),
+    }
+}
+
+fn write(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let bytes = payload(call, 1);
+    with_path(call, "write", "write", move |path| replace(path, None, &mut |file| file.write_all(&bytes)))?;
+    Ok(Value::Null)
+}
+
+fn append(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let bytes = payload(call, 1);
+    with_path(call, "write", "append to", move |path| {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        options.open(path)?.write_all(&bytes)
+    })?;
+    Ok(Value::Null)
+}
+
+/// Puts a new file in the place of what was there, in one step: who reads sees the old one or the new one. It keeps
+/// mode and owner of the old one unless `mode` says another. What cannot be replaced so (devices, pipes, files of the
+/// kernel, mount points) is written in its place.
+fn replace(
+    path: &Path,
+    mode: Option<u32>,
+    fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let (target, old) = match fs::canonicalize(path) {
+        Ok(target) => {
+            let old = fs::metadata(&target)?;
+            (target, Some(old))
+        }
+        // A link that leads to nothing yet.
+        Err(e) if e.kind() == io::ErrorKind::NotFound && path.is_symlink() => return in_place(path, fill),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
+        Err(e) => return Err(e),
+    };
+    match &old {
+        Some(old) if old.is_dir() => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        Some(old) if !old.is_file() || is_kernels(&target) => return in_place(&target, fill),
+        None if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            return Err(io::Error::from_raw_os_error(libc::EISDIR));
+        }
+        _ => {}
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let (temp, mut file) = new_name(folder, ".dscript-", |name| {
+        OpenOptions::new().write(true).create_new(true).mode(0o666).open(name)
+    })?;
+    let temp = RemoveOnDrop(temp);
+    fill(&mut file)?;
+    if let Some(old) = &old {
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            // Only root may give files away; the file is the writer's then, as with any editor.
+            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+        }
+    }
+    if let Some(mode) = mode.or(old.as_ref().map(MetadataExt::mode)) {
+        file.set_permissions(fs::Permissions::from_mode(mode & 0o7777))?;
+    }
+    file.sync_all()?;
+    match fs::rename(&temp.0, &target) {
+        Ok(()) => std::mem::forget(temp),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EBUSY | libc::EXDEV)) => {
+            return in_place(&target, fill);
+        }
+        Err(e) => return Err(e),
+    }
+    // The new name is durable once its folder is; some file systems cannot say.
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+struct RemoveOnDrop(PathBuf);
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn in_place(path: &Path, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    fill(&mut options.open(path)?)
+}
+
+/// Whether it is one of the kernel's own files, which only look like files.
+fn is_kernels(path: &Path) -> bool {
+    use nix::sys::statfs::*;
+    const KERNELS: [FsType; 8] = [
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,
+        BPF_FS_MAGIC,
+    ];
+    statfs(path).is_ok_and(|fs| KERNELS.contains(&fs.filesystem_type()))
+}
+
+/// A name in a folder that nobody has yet, and what `make` makes of it.
+fn new_name<T>(
+    folder: &Path,
+    start: &str,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
+    for _ in 0..TRIES_MAX {
+        // Seeded by the system anew each time.
+        let random = std::hash::RandomState::new().build_hasher().finish();
+        let path = folder.join(format!("{start}{random:016x}"));
+        match make(&path) {
+            Ok(made) => return Ok((path, made)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EEXIST))
+}
+
+/// What is there, following links or not; `None` for nothing.
+fn found(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn exists(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    Ok(Value::Bool(with_path(call, "read", "look at", found)?.is_some()))
+}
+
+fn is_directory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    Ok(Value::Bool(with_path(call, "read", "look at", found)?.is_some_and(|found| found.is_dir())))
+}
+
+fn list(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let names = with_path(call, "read", "list", |path| {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            if names.len() == NAMES_MAX {
+                return Err(too_large(format!("it has more than {NAMES_MAX} names")));
+            }
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    })?;
+    Ok(Value::List(names.into_iter().map(Value::String).collect()))
+}
+
+fn stat(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let follow = boolean(call.args[1].clone());
+    let (found, owner, group) = with_path(call, "read", "look at", move |path| {
+        let found = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
+        let (uid, gid) = (found.uid(), found.gid());
+        Ok((found, process::user_name(uid), process::group_name(gid)))
+    })?;
+    let modified = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
+    Ok(record([
+        ("size", Value::Int(found.size().try_into().unwrap_or(i64::MAX))),
+        ("modified", Value::Time(modified)),
+        ("mode", Value::Int((found.mode() & 0o7777).into())),
+        ("uid", Value::Int(found.uid().into())),
+        ("gid", Value::Int(found.gid().into())),
+        ("owner", Value::String(owner)),
+        ("group", Value::String(group)),
+        ("isFile", Value::Bool(found.is_file())),
+        ("isDirectory", Value::Bool(found.is_dir())),
+        ("isLink", Value::Bool(found.is_symlink())),
+    ]))
+}
+
+fn remove(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    with_path(call, "write", "remove", |path| {
+        if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }
+    })?;
+    Ok(Value::Null)
+}
+
+fn create_directory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let parents = boolean(call.args[1].clone());
+    with_path(call, "write", "create directory", move |path| {
+        if parents { fs::create_dir_all(path) } else { fs::create_dir(path) }
+    })?;
+    Ok(Value::Null)
+}
+
+fn copy(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    may(call, "read", call.string(0))?;
+    may(call, "write", call.string(1))?;
+    with_paths(call, "copy", copy_file)
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(from)?;
+    let found = source.metadata()?;
+    if found.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    replace(to, Some(found.mode()), &mut |file| {
+        io::Seek::rewind(&mut source)?;
+        io::copy(&mut source, file).map(drop)
+    })
+}
+
+fn move_(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    // What is moved can be read where it comes to.
+    may(call, "read", call.string(0))?;
+    may(call, "write", call.string(0))?;
+    may(call, "write", call.string(1))?;
+    with_paths(call, "move", |from, to| match fs::rename(from, to) {
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices && fs::symlink_metadata(from)?.is_file() => {
+            copy_file(from, to)?;
+            fs::remove_file(from)
+        }
+        done => done,
+    })
+}
+
+fn temp_file(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    temp(call, |path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop))
+}
+
+fn temp_directory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    temp(call, |path| fs::DirBuilder::new().mode(0o700).create(path))
+}
+
+fn temp(
+    call: &mut OutsideCall<'_>,
+    make: impl FnMut(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<Value, Failure> {
+    reach(call, "file", &["temp"])?;
+    let work = || {
+        let folder = std::env::temp_dir();
+        let made = new_name(&folder, "dscript-", make);
+        made.map_err(|e| failed(&e, "make a name in", &folder.to_string_lossy()))
+    };
+    let (path, ()) = call.wait(on_thread(work))???;
+    Ok(Value::String(path.to_string_lossy().into_owned()))
+}
