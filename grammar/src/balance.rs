@@ -50,11 +50,40 @@ pub fn balance(
             let mut repair = Repair::new(file, &tokens, damage, diagnostics);
             repair.run();
             let tokens = repair.out;
-            let Some((partners, depth)) = pair(&tokens) else { unreachable!("repaired brackets match") };
+            // What indentation suggests may contradict itself: then brackets alone decide.
+            let (tokens, (partners, depth)) = match pair(&tokens) {
+                Some(found) => (tokens, found),
+                None => {
+                    let tokens = by_brackets_alone(tokens);
+                    let Some(found) = pair(&tokens) else { unreachable!("every open bracket was closed") };
+                    (tokens, found)
+                }
+            };
             return cut(file, tokens, partners, depth, diagnostics);
         }
     };
     cut(file, tokens, partners, depth, diagnostics)
+}
+
+/// Closes what is open when an outer bracket closes or the text ends, and drops closers of nothing.
+fn by_brackets_alone(tokens: Vec<Token>) -> Vec<Token> {
+    let mut out: Vec<Token> = Vec::with_capacity(tokens.len() + 8);
+    let mut open: Vec<Tok> = Vec::new();
+    let end = tokens.last().map_or(0, |t| t.end);
+    for token in tokens {
+        if closer(token.tok).is_some() {
+            open.push(token.tok);
+        } else if is_closer(token.tok) {
+            let Some(at) = open.iter().rposition(|&o| closer(o) == Some(token.tok)) else { continue };
+            let inner = open.drain(at + 1..).rev().filter_map(closer);
+            out.extend(inner.map(|tok| Token::new(Span::new(token.start, token.start), tok)));
+            open.pop();
+        }
+        out.push(token);
+    }
+    let rest = open.drain(..).rev().filter_map(closer);
+    out.extend(rest.map(|tok| Token::new(Span::new(end, end), tok)));
+    out
 }
 
 fn closer(open: Tok) -> Option<Tok> {
