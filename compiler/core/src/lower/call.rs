@@ -495,7 +495,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             let source = place.and_then(|place| fact.params.get(place)).map(|(_, source)| *source);
             let constant = match source {
                 Some(ArgSource::Given(index)) => self.constant_text(&args[index as usize].value),
-                _ => None,
+                Some(ArgSource::Default) => {
+                    place.and_then(|place| def.params[place].default).and_then(literal_text)
+                }
+                None => None,
             };
             match constant {
                 Some(text) => filled.push_str(&capability::escape(&text)),

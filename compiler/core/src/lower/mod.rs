@@ -913,9 +913,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 }
 
-/// A constant text: a literal without interpolation, or a `static final` that is one.
+/// The text of a constant: a number, or a literal without interpolation, or a `static final` that is one.
 fn literal_text(expr: &Expr) -> Option<String> {
     match &expr.kind {
+        ExprKind::Int(value) => Some(value.to_string()),
         ExprKind::Paren(inner) => literal_text(inner),
         ExprKind::Str(parts) => match &parts[..] {
             [] => Some(String::new()),
