@@ -7,6 +7,7 @@ use crate::defs::*;
 use crate::modules::{Program, item_name};
 use crate::names::{self, suggest};
 use crate::types::{Ty, TyKind, Types};
+use dscript_bytecode::capability::Capability;
 use dscript_grammar::SourceMap;
 use dscript_grammar::ast::{self, ItemKind};
 use dscript_grammar::codes;
@@ -670,24 +671,25 @@ impl<'a> Collector<'a, '_> {
         let mut all = Vec::new();
         let mut queue: Vec<&ast::Expr> = annotation.args.iter().map(|a| &a.value).collect();
         while let Some(expr) = queue.pop() {
-            match &expr.kind {
-                ast::ExprKind::List(items) => queue.extend(items.iter()),
+            let text = match &expr.kind {
+                ast::ExprKind::List(items) => {
+                    queue.extend(items.iter());
+                    continue;
+                }
                 ast::ExprKind::Str(parts) => match &parts[..] {
-                    [] => all.push(String::new()),
-                    [ast::StrPart::Text(text)] => all.push(text.to_string()),
-                    _ => self.report(Diagnostic::error(
-                        codes::NEEDS,
-                        file,
-                        expr.span,
-                        "a capability is a constant text",
-                    )),
+                    [] => Ok(String::new()),
+                    [ast::StrPart::Text(text)] => Ok(text.to_string()),
+                    _ => Err("a capability is a constant text".to_string()),
                 },
-                _ => self.report(Diagnostic::error(
-                    codes::NEEDS,
-                    file,
-                    expr.span,
-                    "@Needs takes texts such as \"exec:/usr/lib/checks/*\"",
-                )),
+                _ => Err("@Needs takes texts such as \"exec:/usr/lib/checks/*\"".to_string()),
+            };
+            let good = text.and_then(|text| match Capability::parse(&without_places(&text)) {
+                Ok(_) => Ok(text),
+                Err(why) => Err(why.to_string()),
+            });
+            match good {
+                Ok(text) => all.push(text),
+                Err(why) => self.report(Diagnostic::error(codes::NEEDS, file, expr.span, why)),
             }
         }
         all.sort();
@@ -873,12 +875,7 @@ impl<'a> Collector<'a, '_> {
     }
 
     /// Parameters whose values operators give.
-    fn task_params(
-        &mut self,
-        module: ModuleId,
-        trees: &'a [ast::Param],
-        what: &str,
-    ) -> Vec<ParamSig<'a>> {
+    fn task_params(&mut self, module: ModuleId, trees: &'a [ast::Param], what: &str) -> Vec<ParamSig<'a>> {
         let params = self.params(Place { module, owner: None }, &[], trees);
         for (tree, sig) in trees.iter().zip(&params) {
             if !self.is_task_param(sig.ty) {
@@ -973,4 +970,18 @@ impl<'a> Collector<'a, '_> {
         };
         resolver.resolve_result(expr)
     }
+}
+
+/// A pattern with every `{parameter}` replaced by a word.
+fn without_places(pattern: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        plain.push_str(before);
+        let Some((_, tail)) = after.split_once('}') else { break };
+        plain.push('x');
+        rest = tail;
+    }
+    plain.push_str(rest);
+    plain
 }

@@ -5,7 +5,7 @@ use super::{Lowerer, Val, literal_text};
 use crate::defs::{Body, FnId, Intrinsic, TypeDefId};
 use crate::facts::{ArgSource, CallFact, Res, Target};
 use crate::types::{Ty, TyKind};
-use dscript_bytecode::capability;
+use dscript_bytecode::capability::{self, Capability};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RefType, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
@@ -476,7 +476,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                     "make it a literal or a `static final`, or declare the function's `@Needs(\"...\")`",
                 ));
             }
-            self.capabilities.insert(capability);
+            // One way to write each: `exec:**` is `exec:*`.
+            let canonical = Capability::parse(&capability).map_or(capability, |c| c.to_string());
+            self.capabilities.insert(canonical);
         }
     }
 
