@@ -54,7 +54,7 @@ fn mermaid(image: &Image) -> String {
             let own = id(number, state);
             for way in shown.ways(row) {
                 let to = id(number, way.to);
-                line(&mut out, format_args!("        {own} --> {to} : {}", mermaid_text(&way.label)));
+                line(&mut out, format_args!("        {own} --> {to} : {}", mermaid_text(&way.label())));
             }
             if is_final(row) {
                 line(&mut out, format_args!("        {own} --> [*]"));
@@ -69,7 +69,7 @@ fn mermaid(image: &Image) -> String {
 fn mermaid_text(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        if c.is_alphanumeric() || " _.,()+*/=$?!'%".contains(c) {
+        if c.is_alphanumeric() || " _.,()+*/=$?!'".contains(c) {
             out.push(c);
         } else if c.is_control() {
             out.push(' ');
@@ -106,7 +106,10 @@ fn dot(image: &Image) -> String {
         for (state, row) in ids(shown) {
             for way in shown.ways(row) {
                 let (from, to) = (id(number, state), id(number, way.to));
-                line(&mut out, format_args!("        {from} -> {to} [label=\"{}\"];", dot_text(&way.label)));
+                line(
+                    &mut out,
+                    format_args!("        {from} -> {to} [label=\"{}\"];", dot_text(&way.label())),
+                );
             }
         }
         out.push_str("    }\n");

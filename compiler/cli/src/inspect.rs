@@ -88,8 +88,9 @@ fn to_json(image: &Image) -> serde_json::Value {
     let signers: Vec<_> =
         image.signatures.iter().map(|s| json!({"scheme": s.scheme, "key": hex(&s.key)})).collect();
     json!({
-        "name": manifest.name, "hash": hash(image), "tasks": tasks, "scenarios": scenarios, "lowlevel": manifest.lowlevel,
-        "capabilities": manifest.capabilities, "sources": sources, "signers": signers,
+        "name": manifest.name, "hash": hash(image), "tasks": tasks, "scenarios": scenarios,
+        "lowlevel": manifest.lowlevel, "capabilities": manifest.capabilities, "sources": sources,
+        "signers": signers,
     })
 }
 

@@ -17,8 +17,24 @@ pub struct Shown<'a> {
 
 /// A way out of a state, in words.
 pub struct Way {
-    pub label: String,
+    /// `success`, `failure`, or a query.
+    what: String,
+    is_query: bool,
+    /// ` after 1m`
+    after: String,
     pub to: StateId,
+}
+
+impl Way {
+    pub fn label(&self) -> String {
+        format!("{}{}", self.words(), self.after)
+    }
+
+    /// `on success`, `when log "vmstat" ...`
+    fn words(&self) -> String {
+        let on = if self.is_query { "" } else { "on " };
+        format!("{on}{}", self.what)
+    }
 }
 
 pub fn role_word(role: Role) -> &'static str {
@@ -64,13 +80,7 @@ impl<'a> Shown<'a> {
             lines.push(format!("    {initial}{final_}state {}", state.name));
             lines.extend(self.tasks(state).into_iter().map(|line| format!("      {line}")));
             for way in self.ways(state) {
-                let query = way.label.starts_with("when");
-                let (before, after) = match way.label.split_once(" after ").filter(|_| !query) {
-                    Some((before, after)) => (before, format!(" after {after}")),
-                    None => (way.label.as_str(), String::new()),
-                };
-                let on = if query { "" } else { "on " };
-                lines.push(format!("      {on}{before} go {}{after}", self.state_name(way.to)));
+                lines.push(format!("      {} go {}{}", way.words(), self.state_name(way.to), way.after));
             }
         }
         lines.join("\n") + "\n"
@@ -128,14 +138,14 @@ impl<'a> Shown<'a> {
     }
 
     pub fn ways(self, state: &State) -> Vec<Way> {
-        let plain = |label: &str, edge: &Edge| {
+        let plain = |what: &str, edge: &Edge| {
             let after = edge.after.map(|after| format!(" after {}", self.time(after))).unwrap_or_default();
-            Way { label: format!("{label}{after}"), to: edge.to }
+            Way { what: what.to_string(), is_query: false, after, to: edge.to }
         };
+        let asked = |q: &Query| Way { what: self.query(q), is_query: true, after: String::new(), to: q.to };
         match &state.work {
             Work::Watch { queries, failure, .. } => {
-                let found = queries.iter().map(|q| Way { label: self.query(q), to: q.to });
-                found.chain([plain("failure", failure)]).collect()
+                queries.iter().map(asked).chain([plain("failure", failure)]).collect()
             }
             Work::Run { success, failure, .. } => vec![plain("success", success), plain("failure", failure)],
             Work::Final { .. } => Vec::new(),
@@ -263,7 +273,10 @@ impl<'a> Shown<'a> {
             Work::Run { steps, .. } => ("run", steps.iter().map(|s| self.step_json(s)).collect(), &[]),
             Work::Final { steps } => ("final", steps.iter().map(|s| self.step_json(s)).collect(), &[]),
         };
-        let edge = |edge: &Edge| json!({"go": self.state_name(edge.to), "after": edge.after.map(|after| self.time_json(after))});
+        let edge = |edge: &Edge| {
+            let after = edge.after.map(|after| self.time_json(after));
+            json!({"go": self.state_name(edge.to), "after": after})
+        };
         let (success, failure) = match &state.work {
             Work::Watch { failure, .. } => (Value::Null, edge(failure)),
             Work::Run { success, failure, .. } => (edge(success), edge(failure)),

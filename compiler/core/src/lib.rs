@@ -84,7 +84,8 @@ pub fn compile(
         );
     } else if good && (goal == Goal::Image || goal == Goal::Test && has_tests) {
         let name = module_path.rsplit('.').next().unwrap_or(module_path);
-        image = Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, (name, goal)));
+        image =
+            Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, (name, goal)));
     }
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         image = None;

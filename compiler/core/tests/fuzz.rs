@@ -98,7 +98,8 @@ fn mutate(random: &mut Random, corpus: &[String]) -> String {
 
 fn check(text: &str) -> Result<(), String> {
     for goal in [Goal::Image, Goal::Test] {
-        let result = catch_unwind(AssertUnwindSafe(|| compile("fuzz", "fuzz.ds", text.as_bytes(), &NoSources, goal)));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| compile("fuzz", "fuzz.ds", text.as_bytes(), &NoSources, goal)));
         let compilation = result.map_err(|_| "the compiler panics".to_string())?;
         if let Some(image) = compilation.image {
             verify(&image).map_err(|e| format!("the image is refused: {e}"))?;
@@ -125,9 +126,8 @@ fn run(count: usize, seed: u64) -> Vec<String> {
 
 #[test]
 fn mutated_programs_do_no_harm() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
+    let number =
+        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
     let (count, seed) = (number("FUZZ", 150) as usize, number("SEED", 1));
     println!("SEED={seed} FUZZ={count}");
     // As deep as the compiler's own thread.

@@ -8,6 +8,7 @@
 use crate::ids::*;
 use crate::image::*;
 use crate::instr::{Instr, Visitor};
+use crate::scenario::Scenario;
 use crate::trap::TrapKind;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -201,6 +202,9 @@ impl<'a> Asm<'a> {
         for task in &manifest.tasks {
             self.task(task);
         }
+        for scenario in &manifest.scenarios {
+            self.scenario(scenario);
+        }
         for signature in &self.image.signatures {
             self.line(format_args!("signature {}", text(&signature.scheme)));
         }
@@ -220,6 +224,24 @@ impl<'a> Asm<'a> {
             text(&task.name),
             task.function
         ));
+    }
+
+    /// States as they are: what refers to a function, task or state is seen, nothing is worded.
+    fn scenario(&mut self, scenario: &Scenario) {
+        let params = joined(&scenario.params, |p| {
+            let default = p.default.map(|f| format!(" = {f:?}")).unwrap_or_default();
+            format!("{} {}{default}", self.type_name(p.ty), text(&p.name))
+        });
+        self.line(format_args!("scenario {}({params}) {:?}", text(&scenario.name), scenario.initial));
+        if let Some(selector) = &scenario.selector {
+            self.line(format_args!("  selector {selector:?}"));
+        }
+        for rule in &scenario.guard {
+            self.line(format_args!("  guard {rule:?}"));
+        }
+        for (i, state) in scenario.states.iter().enumerate() {
+            self.line(format_args!("  state{i} {} {:?}", text(&state.name), state.work));
+        }
     }
 
     fn tables(&mut self) {

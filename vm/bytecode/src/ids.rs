@@ -23,6 +23,8 @@ macro_rules! ids {
     )*};
 }
 
+pub(crate) use ids;
+
 ids! {
     /// A scalar register of the frame.
     S(u16) "s";

@@ -5,43 +5,23 @@
 //! is a function of the image: it takes the registers of the scenario's parameters, then the node's name (a
 //! `String`), and returns one value. Nothing here knows how a scenario is run.
 
-use crate::ids::FunctionId;
+use crate::ids::{FunctionId, ids};
 use crate::image::TaskParam;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What bounds a step that says nothing of it.
 pub const WITHIN_DEFAULT_NANOS: i64 = 600_000_000_000;
 /// How often a monitor is asked that does not say.
 pub const EVERY_DEFAULT_NANOS: i64 = 10_000_000_000;
 
-/// A row of the manifest's tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TaskId(pub u32);
-
-/// A state of the same scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct StateId(pub u32);
-
-/// A parameter of the same scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ParamId(pub u32);
-
-impl TaskId {
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl StateId {
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl ParamId {
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
+ids! {
+    /// A row of the manifest's tasks.
+    TaskId(u32) "task";
+    /// A state of the same scenario.
+    StateId(u32) "state";
+    /// A parameter of the same scenario.
+    ParamId(u32) "param";
 }
 
 /// One instance of it runs for each selected node.

@@ -5,6 +5,14 @@ lowlevel System.startDVMStat
 source0 sample.ds 0707070707070707
 source1 std/system.ds 0707070707070707
 recover task sample(int n = fn5) fn0 undo fn6 D-Case "G1"
+monitor task watch(int n) fn0
+scenario Care(int n = fn5) state0
+  selector Text("role=cache,zone=eu-*")
+  guard GuardRule { most: Count(Param(param0)), per: None }
+  guard GuardRule { most: Percent(Constant(10)), per: Some(Constant(1000000000)) }
+  state0 Healthy Watch { monitors: [Monitor { call: Call { task: task1, args: [Some(Argument { function: fn8, text: "n + 1" })] }, every: Constant(1000000000), failing: Param(param0), within: Constant(1000000000) }], queries: [Query { key: Argument { function: fn9, text: "node" }, aggregate: Percentile(999), field: Some("wa"), over: Constant(1000000000), comparison: Greater, value: Argument { function: fn10, text: "n" }, to: state1 }], failure: Edge { to: state1, after: None } }
+  state1 Repair Run { steps: [Step { call: Call { task: task0, args: [None] }, within: Constant(1000000000), retry: Some(Retry { times: Constant(3), pause: Some(Constant(1000000000)) }), verify: Some(Verify { call: Call { task: task1, args: [Some(Argument { function: fn8, text: "n + 1" })] }, lasting: Some(Constant(1000000000)) }), at_controller: true, with_approval: true }], success: Edge { to: state0, after: Some(Constant(1000000000)) }, failure: Edge { to: state2, after: None } }
+  state2 GivenUp Final { steps: [] }
 signature ed25519
 type0 void
 type1 int
@@ -179,3 +187,19 @@ fn7 probe(int, double, boolean, String, String?, List<int>, List<String>, Circle
   scalars s0 int, s1 double, s2 boolean, s3 int
   refs r0 String, r1 String?, r2 List<int>, r3 List<String>, r4 Circle, r5 Counter, r6 (int) -> int, r7 Shape, r8 int?, r9 Counter?, r10 Shape?, r11 Bytes, r12 fn1 as (int) -> int, r13 List<int>?, r14 Map<String, String>, r15 Subprocess, r16 ((int) -> int)?, r17 String
      0  return
+
+fn8 int of a scenario(int, String) -> (int)
+  scalars s0 int
+  refs r0 String
+     0  return s0
+
+fn9 text of a scenario(int, String) -> (String)
+  scalars s0 int
+  refs r0 String
+     0  return r0
+
+fn10 double of a scenario(int, String) -> (double)
+  scalars s0 int, s1 double
+  refs r0 String
+     0  i2d s0 -> s1
+     1  return s1

@@ -17,8 +17,8 @@ use dscript_grammar::span::{NodeId, Span};
 
 /// The only place besides the node where a step may run.
 const CONTROLLER: &str = "controller";
-/// Constants may name each other so deep; a circle of them ends here.
-const CONSTANTS_DEPTH_MAX: u32 = 32;
+/// Constants that are looked into for one setting; where they name each other in a circle, it ends here.
+const CONSTANTS_MAX: u32 = 64;
 /// States of a way round that are shown.
 const ROUND_SHOWN_MAX: usize = 8;
 
@@ -69,9 +69,9 @@ impl<'a> Checker<'a, '_> {
         self.judge_captures();
     }
 
-    /// Whether the text of the scenario has a part that could not be read.
-    fn is_damaged(&self, def: &ScenarioDef<'a>) -> bool {
-        let (file, span) = (self.file(), def.item.span);
+    /// Whether a part of the text there could not be read.
+    fn is_damaged(&self, span: Span) -> bool {
+        let file = self.file();
         self.diagnostics.iter().any(|d| {
             let syntax = d.code.name().starts_with("E00");
             syntax && d.file == file && span.start <= d.span.start && d.span.end <= span.end
@@ -108,7 +108,7 @@ impl<'a> Checker<'a, '_> {
     fn initial(&mut self, def: &ScenarioDef<'a>) {
         let mut initial = def.tree.states.iter().filter(|s| s.initial);
         let Some(first) = initial.next() else {
-            if self.is_damaged(def) {
+            if self.is_damaged(def.item.span) {
                 return;
             }
             let message = format!("the scenario `{}` has no initial state", def.name);
@@ -131,7 +131,7 @@ impl<'a> Checker<'a, '_> {
     /// Checks each state by itself; gives the ways out of each, `None` where one leads nowhere known.
     fn states(&mut self, def: &'_ ScenarioDef<'a>) -> Option<Vec<Vec<Way>>> {
         let tree = def.tree;
-        let mut known = !self.is_damaged(def);
+        let mut known = !self.is_damaged(def.item.span);
         for (index, state) in tree.states.iter().enumerate() {
             if let Some(first) = tree.states[..index].iter().find(|s| s.name.name == state.name.name) {
                 let message = format!("the state `{}` is declared twice", self.text(state.name.name));
@@ -161,8 +161,7 @@ impl<'a> Checker<'a, '_> {
             if seen.monitor.is_some() {
                 ways.iter_mut().for_each(|way| way.pauses = true);
             }
-            known &= !seen.broken;
-            self.state(state, &seen);
+            known &= !seen.broken & self.state(state, &seen);
             all.push(ways);
         }
         known.then_some(all)
@@ -171,7 +170,7 @@ impl<'a> Checker<'a, '_> {
     fn state_named(&mut self, def: &ScenarioDef<'a>, go: Ident) -> Option<usize> {
         let states = &def.tree.states;
         let found = states.iter().position(|s| s.name.name == go.name);
-        if found.is_none() && !self.is_damaged(def) {
+        if found.is_none() && !self.is_damaged(def.item.span) {
             let text = self.text(go.name);
             let message = format!("the scenario `{}` has no state `{text}`", def.name);
             let mut report = self.diagnostic(codes::UNKNOWN_STATE, go.span, message);
@@ -183,8 +182,8 @@ impl<'a> Checker<'a, '_> {
         found
     }
 
-    /// A state as a whole.
-    fn state(&mut self, state: &'a ast::State, seen: &Seen) {
+    /// A state as a whole; false where it has no answer that it needs.
+    fn state(&mut self, state: &'a ast::State, seen: &Seen) -> bool {
         let name = self.text(state.name.name);
         if let (Some(monitor), Some(other)) = (seen.monitor, seen.other) {
             let (first, second) =
@@ -219,7 +218,7 @@ impl<'a> Checker<'a, '_> {
                     .label(state.name.span, "declared `final` here");
                 self.diagnostics.push(report);
             }
-            return;
+            return true;
         }
         if let Some(span) = seen.success.filter(|_| seen.monitor.is_some() && seen.other.is_none()) {
             let report = self
@@ -233,11 +232,11 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
         }
         if seen.broken {
-            return;
+            return true;
         }
         let success = seen.success.is_none() && seen.monitor.is_none();
         let missing = match (success, seen.failure.is_none()) {
-            (false, false) => return,
+            (false, false) => return true,
             (true, false) => "success",
             (false, true) => "failure",
             (true, true) => "success and failure",
@@ -252,6 +251,7 @@ impl<'a> Checker<'a, '_> {
         };
         let report = self.diagnostic(codes::OUTCOME, state.name.span, message).help(help);
         self.diagnostics.push(report);
+        false
     }
 
     fn clause(&mut self, state: &'a ast::State, clause: &'a ast::Clause, seen: &mut Seen) {
@@ -482,6 +482,8 @@ impl<'a> Checker<'a, '_> {
             return None;
         }
         match plain(self.defs, &self.facts, self.cx.module, expr) {
+            // In the place of a number that could not be read stands 0.
+            Some(Plain::Number(value)) if value < 1 && self.is_damaged(expr.span) => None,
             Some(Plain::Number(value)) if value < 1 => {
                 self.error(codes::SETTING, expr.span, "this must be more than zero");
                 None
@@ -725,7 +727,7 @@ pub(crate) fn plain(defs: &Defs<'_>, facts: &[Facts], module: ModuleId, expr: &E
     if let Some(node) = param(facts, module, expr) {
         return Some(Plain::Param(node));
     }
-    match number(defs, facts, module, expr, 0)? {
+    match number(defs, facts, module, expr, &mut 0)? {
         Some(value) => Some(Plain::Number(value)),
         None => Some(Plain::TooLarge),
     }
@@ -737,18 +739,21 @@ fn number(
     facts: &[Facts],
     module: ModuleId,
     expr: &Expr,
-    depth: u32,
+    constants: &mut u32,
 ) -> Option<Option<i64>> {
-    let go = |expr: &Expr| number(defs, facts, module, expr, depth);
     let expr = strip(expr);
     match &expr.kind {
         ExprKind::Int(value) | ExprKind::Duration(value) => Some(i64::try_from(*value).ok()),
-        ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => Some(go(operand)?.and_then(i64::checked_neg)),
-        ExprKind::Unary { op: ast::UnaryOp::Plus, operand } => go(operand),
+        ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => {
+            Some(number(defs, facts, module, operand, constants)?.and_then(i64::checked_neg))
+        }
+        ExprKind::Unary { op: ast::UnaryOp::Plus, operand } => {
+            number(defs, facts, module, operand, constants)
+        }
         ExprKind::Chain { first, rest } => {
-            let mut value = go(first)?;
+            let mut value = number(defs, facts, module, first, constants)?;
             for link in rest {
-                let other = go(&link.operand)?;
+                let other = number(defs, facts, module, &link.operand, constants)?;
                 let apply = match link.op {
                     BinaryOp::Add => i64::checked_add,
                     BinaryOp::Sub => i64::checked_sub,
@@ -762,9 +767,10 @@ fn number(
             Some(value)
         }
         ExprKind::Name(_) | ExprKind::Field { .. } => match facts[module.index()].res(expr.id) {
-            Res::Const(id) if depth < CONSTANTS_DEPTH_MAX => {
+            Res::Const(id) if *constants < CONSTANTS_MAX => {
+                *constants += 1;
                 let def = &defs.consts[id.index()];
-                number(defs, facts, def.module, def.init?, depth + 1)
+                number(defs, facts, def.module, def.init?, constants)
             }
             _ => None,
         },
@@ -780,7 +786,7 @@ pub(crate) fn plain_text<'d>(
     expr: &'d Expr,
 ) -> Option<&'d str> {
     let (mut module, mut expr) = (module, expr);
-    for _ in 0..CONSTANTS_DEPTH_MAX {
+    for _ in 0..CONSTANTS_MAX {
         expr = strip(expr);
         match &expr.kind {
             ExprKind::Str(parts) => {

@@ -4,6 +4,7 @@
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::*;
 use dscript_bytecode::instr::Instr;
+use dscript_bytecode::scenario::*;
 use dscript_bytecode::trap::TrapKind;
 
 pub const VOID: TypeId = TypeId(0);
@@ -42,6 +43,14 @@ pub const DEFAULT: FunctionId = FunctionId(5);
 pub const UNDO: FunctionId = FunctionId(6);
 /// Takes one register of many types and does nothing; tests put code into it.
 pub const PROBE: usize = 7;
+
+/// Of the scenario's parameter and the node's name.
+pub const INT_VALUE: FunctionId = FunctionId(8);
+pub const TEXT_VALUE: FunctionId = FunctionId(9);
+pub const DOUBLE_VALUE: FunctionId = FunctionId(10);
+/// The tasks.
+pub const SAMPLE: TaskId = TaskId(0);
+pub const WATCH: TaskId = TaskId(1);
 
 pub fn object(ty: TypeId) -> RefType {
     RefType { ty, nullable: false }
@@ -329,6 +338,69 @@ pub fn probe_registers() -> (Vec<RegType>, Vec<RegType>) {
     (params, vec![I, RegType::Ref(object(STRING))])
 }
 
+/// A scenario of every form: it watches, works with everything a step may have, and ends.
+pub fn scenario() -> Scenario {
+    let argument = |function, text: &str| Argument { function, text: text.into() };
+    let int = || Some(argument(INT_VALUE, "n + 1"));
+    let (second, count) = (Setting::Constant(1_000_000_000), Setting::Param(ParamId(0)));
+    let edge = |to, after| Edge { to: StateId(to), after };
+    let state = |name: &str, work| State { name: name.into(), work };
+    Scenario {
+        name: "Care".into(),
+        params: vec![TaskParam { name: "n".into(), ty: INT, default: Some(DEFAULT) }],
+        selector: Some(Selector::Text("role=cache,zone=eu-*".into())),
+        guard: vec![
+            GuardRule { most: Amount::Count(count), per: None },
+            GuardRule { most: Amount::Percent(Setting::Constant(10)), per: Some(second) },
+        ],
+        states: vec![
+            state(
+                "Healthy",
+                Work::Watch {
+                    monitors: vec![Monitor {
+                        call: Call { task: WATCH, args: vec![int()] },
+                        every: second,
+                        failing: count,
+                        within: second,
+                    }],
+                    queries: vec![Query {
+                        key: argument(TEXT_VALUE, "node"),
+                        aggregate: Aggregate::Percentile(999),
+                        field: Some("wa".into()),
+                        over: second,
+                        comparison: Comparison::Greater,
+                        value: argument(DOUBLE_VALUE, "n"),
+                        to: StateId(1),
+                    }],
+                    failure: edge(1, None),
+                },
+            ),
+            state(
+                "Repair",
+                Work::Run {
+                    steps: vec![Step {
+                        call: Call { task: SAMPLE, args: vec![None] },
+                        within: second,
+                        retry: Some(Retry { times: Setting::Constant(3), pause: Some(second) }),
+                        verify: Some(Verify {
+                            call: Call { task: WATCH, args: vec![int()] },
+                            lasting: Some(second),
+                        }),
+                        at_controller: true,
+                        with_approval: true,
+                    }],
+                    success: edge(0, Some(second)),
+                    failure: edge(2, None),
+                },
+            ),
+            state("GivenUp", Work::Final { steps: vec![] }),
+        ],
+        initial: StateId(0),
+        dcase: Some("G2".into()),
+        doc: None,
+    }
+}
+
 pub fn sample() -> Image {
     let this = |ty| RegType::Ref(object(ty));
     let string = RegType::Ref(object(STRING));
@@ -370,26 +442,53 @@ pub fn sample() -> Image {
         ),
         function("undo", &[I], &[error], &[], vec![Instr::Trap { kind: TrapKind::Index, text: ConstId(0) }]),
         function("probe", &probe_params, &[], &probe_more, vec![Instr::Return { values: regs([]) }]),
+        function("int of a scenario", &[I, string], &[I], &[], vec![Instr::Return { values: regs([s(0)]) }]),
+        function(
+            "text of a scenario",
+            &[I, string],
+            &[string],
+            &[],
+            vec![Instr::Return { values: regs([r(0)]) }],
+        ),
+        function(
+            "double of a scenario",
+            &[I, string],
+            &[D],
+            &[D],
+            vec![Instr::IntToDouble { a: S(0), dst: S(1) }, Instr::Return { values: regs([s(1)]) }],
+        ),
     ];
     let source = |path: &str| Source { path: path.into(), hash: [7; 32] };
     Image {
         manifest: Manifest {
             name: "sample".into(),
-            tasks: vec![Task {
-                name: "sample".into(),
-                script: false,
-                role: Some(Role::Recover),
-                params: vec![TaskParam { name: "n".into(), ty: INT, default: Some(DEFAULT) }],
-                function: FunctionId(0),
-                undo: Some(UNDO),
-                dcase: Some("G1".into()),
-                doc: Some("Does everything.\nTwice.".into()),
-            }],
+            tasks: vec![
+                Task {
+                    name: "sample".into(),
+                    script: false,
+                    role: Some(Role::Recover),
+                    params: vec![TaskParam { name: "n".into(), ty: INT, default: Some(DEFAULT) }],
+                    function: FunctionId(0),
+                    undo: Some(UNDO),
+                    dcase: Some("G1".into()),
+                    doc: Some("Does everything.\nTwice.".into()),
+                },
+                Task {
+                    name: "watch".into(),
+                    script: false,
+                    role: Some(Role::Monitor),
+                    params: vec![TaskParam { name: "n".into(), ty: INT, default: None }],
+                    function: FunctionId(0),
+                    undo: None,
+                    dcase: None,
+                    doc: None,
+                },
+            ],
             capabilities: vec!["exec:systemctl".into(), "logpool:write:*".into()],
             lowlevel: vec!["System.startDVMStat".into()],
             sources: vec![source("sample.ds"), source("std/system.ds")],
             error_type: Some(ERROR),
-            scenarios: vec![],
+            scenarios: vec![scenario()],
         },
         types: types(),
         constants: vec![Constant::String("hello \"you\"".into()), Constant::Bytes(vec![0, 255])],

@@ -1,0 +1,126 @@
+//! The manual in docs/: every block of D-Script in it is compiled, those with an output are run.
+
+use dscript_tests::{ending, good, json_lines, root, run, text};
+use std::fs;
+use std::path::Path;
+
+struct Block {
+    place: String,
+    /// What stands after the opening quotes: `d-script`, `d-script,error`, `d-script,run`, or another language.
+    kind: String,
+    text: String,
+}
+
+fn blocks(file: &Path) -> Vec<Block> {
+    let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
+    let source = fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let mut all: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (number, line) in source.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(kind) if !inside => {
+                inside = true;
+                let place = format!("{name}:{}", number + 1);
+                all.push(Block { place, kind: kind.to_owned(), text: String::new() });
+            }
+            Some(_) => inside = false,
+            None if inside => {
+                let block = all.last_mut().expect("a block was opened");
+                block.text += line;
+                block.text.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(!inside, "{name}: the last block is closed");
+    all
+}
+
+/// Writes a block: the last of its files, each after a line `// file: NAME`, or the whole; gives its name.
+fn write(folder: &Path, block: &str) -> String {
+    let mut name = "main.ds".to_owned();
+    let mut lines = Vec::new();
+    let end = |name: &str, lines: &mut Vec<&str>| {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().expect("a file stands in a folder")).expect("folders can be made");
+        fs::write(file, lines.join("\n") + "\n").expect("a file can be written");
+        lines.clear();
+    };
+    for line in block.lines() {
+        if let Some(next) = line.strip_prefix("// file: ") {
+            if !lines.is_empty() {
+                end(&name, &mut lines);
+            }
+            name = next.to_owned();
+        } else {
+            lines.push(line);
+        }
+    }
+    end(&name, &mut lines);
+    name
+}
+
+/// What is wrong with a block, if anything.
+fn mistake(block: &Block, output: Option<&str>) -> Option<String> {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let folder = scratch.path();
+    let file = write(folder, &block.text);
+    let checked = run("dsc", folder, &["check", file.as_str(), "--message-format", "json"]);
+    let said = json_lines(&checked.stdout);
+    let (code, problems) = (checked.status.code(), text(&checked.stdout));
+    match block.kind.as_str() {
+        "d-script,error" => (code != Some(1) || said.len() != 1)
+            .then(|| format!("one error is expected, this was said:\n{problems}")),
+        "d-script" => (code != Some(0) || !said.is_empty()).then(|| format!("it does not compile:\n{problems}")),
+        "d-script,run" => {
+            let Some(output) = output else { return Some("a block ```text with its output follows".into()) };
+            let compiled = run("dsc", folder, &["compile", file.as_str(), "-o", "it.dsb"]);
+            if !compiled.status.success() {
+                return Some(format!("it does not compile:\n{}", text(&compiled.stderr)));
+            }
+            let ran = run("dsvm", folder, &["exec", "it.dsb"]);
+            let (code, said) = ending(&ran);
+            let printed = text(&ran.stdout);
+            (code != Some(0) || printed != output)
+                .then(|| format!("it prints\n{printed}{said}with status {code:?}, and not\n{output}"))
+        }
+        other => Some(format!("there is no kind of block `{other}`")),
+    }
+}
+
+#[test]
+fn every_block_is_true() {
+    let summary = fs::read_to_string(root().join("docs/src/SUMMARY.md")).expect("the manual has a summary");
+    let mut count = 0;
+    let mut failures = Vec::new();
+    for entry in fs::read_dir(root().join("docs/src")).expect("the manual is there") {
+        let file = entry.expect("an entry").path();
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        if name != "SUMMARY.md" {
+            assert!(summary.contains(&format!("({name})")), "{name} is not in the summary");
+        }
+        let blocks = blocks(&file);
+        for (index, block) in blocks.iter().enumerate() {
+            if !block.kind.starts_with("d-script") {
+                continue;
+            }
+            count += 1;
+            let next = blocks.get(index + 1).filter(|next| next.kind == "text");
+            if let Some(what) = mistake(block, next.map(|next| next.text.as_str())) {
+                failures.push(format!("{}: {what}", block.place));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(count > 30, "the manual has examples");
+}
+
+#[test]
+fn every_code_stands_in_the_manual() {
+    let manual = fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the page is there");
+    let rows: Vec<&str> = manual.lines().filter(|l| l.starts_with("| E0") || l.starts_with("| W0")).collect();
+    let listed = good("dsc", &root(), &["explain"]);
+    let wanted: Vec<String> =
+        listed.lines().map(|l| format!("| {} |", l.replacen("  ", " | ", 1))).collect();
+    assert_eq!(rows, wanted, "docs/src/diagnostics.md lists the codes with their titles");
+}
