@@ -67,7 +67,10 @@ fn examples_have_their_mistake_and_no_other() {
 fn a_code_is_explained_in_plain_text() {
     let shown = good("dsc", &root(), &["explain", "e0103"]);
     assert!(shown.starts_with("E0103: no such member\n\n"), "{shown}");
-    assert!(shown.contains("\nWrong:\n\n    print(\"abc\".lenght());\n\nRight:\n\n    print(\"abc\".length());\n"));
+    assert!(
+        shown
+            .contains("\nWrong:\n\n    print(\"abc\".lenght());\n\nRight:\n\n    print(\"abc\".length());\n")
+    );
     assert!(!shown.contains("```"), "{shown}");
     let (code, said) = ending(&run("dsc", &root(), &["explain", "E0200"]));
     let expected = "dsc: there is no code `E0200`; did you mean E0201 (value of another type)?\n";

@@ -71,7 +71,9 @@ fn mistake(block: &Block, output: Option<&str>) -> Option<String> {
     match block.kind.as_str() {
         "d-script,error" => (code != Some(1) || said.len() != 1)
             .then(|| format!("one error is expected, this was said:\n{problems}")),
-        "d-script" => (code != Some(0) || !said.is_empty()).then(|| format!("it does not compile:\n{problems}")),
+        "d-script" => {
+            (code != Some(0) || !said.is_empty()).then(|| format!("it does not compile:\n{problems}"))
+        }
         "d-script,run" => {
             let Some(output) = output else { return Some("a block ```text with its output follows".into()) };
             let compiled = run("dsc", folder, &["compile", file.as_str(), "-o", "it.dsb"]);
@@ -120,7 +122,6 @@ fn every_code_stands_in_the_manual() {
     let manual = fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the page is there");
     let rows: Vec<&str> = manual.lines().filter(|l| l.starts_with("| E0") || l.starts_with("| W0")).collect();
     let listed = good("dsc", &root(), &["explain"]);
-    let wanted: Vec<String> =
-        listed.lines().map(|l| format!("| {} |", l.replacen("  ", " | ", 1))).collect();
+    let wanted: Vec<String> = listed.lines().map(|l| format!("| {} |", l.replacen("  ", " | ", 1))).collect();
     assert_eq!(rows, wanted, "docs/src/diagnostics.md lists the codes with their titles");
 }

@@ -209,7 +209,11 @@ impl<'a> Collector<'a, '_> {
                 self.report(report);
             }
             Some(&def) => {
-                self.defs.modules[module.index()].imported.insert(name.name, def);
+                let known = self.defs.modules[module.index()].imported.insert(name.name, def);
+                if known.is_some_and(|known| known != def) {
+                    let message = format!("two imports bring the name `{text}`");
+                    self.report(Diagnostic::error(codes::AMBIGUOUS, file, name.span, message));
+                }
             }
             None => {
                 let candidates = origin.names.keys().map(|&s| self.interner.name(s));
@@ -281,6 +285,12 @@ impl<'a> Collector<'a, '_> {
             let path = &self.defs.modules[module.index()].path;
             let name = path.rsplit('.').next().unwrap_or(path).to_string();
             let first = &tree.script[0];
+            if let Some(other) = self.defs.tasks.iter().find(|t| t.module == module && t.name == name) {
+                let message = format!("a task is called `{name}`, as the script of this file is");
+                let report = Diagnostic::error(codes::DUPLICATE, self.file(module), other.span, message)
+                    .help("name the task or the file otherwise");
+                self.report(report);
+            }
             self.defs.tasks.push(TaskDef {
                 module,
                 name,
@@ -540,6 +550,7 @@ impl<'a> Collector<'a, '_> {
 
     fn members(&mut self, place: Place, type_params: &[TypeParamId], members: &'a [ast::Item]) {
         let Some(owner) = place.owner else { return };
+        let mut constructors = 0;
         for member in members {
             match &member.kind {
                 ItemKind::Function(f) => {
@@ -596,7 +607,10 @@ impl<'a> Collector<'a, '_> {
                     }
                     def.fields.push(field);
                 }
-                ItemKind::Constructor(_) | ItemKind::CompactConstructor(_) | ItemKind::Error => {}
+                ItemKind::Constructor(c) => {
+                    self.check_constructor(place, member, c.name.span, &mut constructors)
+                }
+                ItemKind::CompactConstructor(_) | ItemKind::Error => {}
                 _ => {
                     let file = self.file(place.module);
                     self.report(Diagnostic::error(
@@ -608,6 +622,21 @@ impl<'a> Collector<'a, '_> {
                 }
             }
         }
+    }
+
+    fn check_constructor(&mut self, place: Place, member: &ast::Item, span: Span, count: &mut u32) {
+        let Some(owner) = place.owner else { return };
+        *count += 1;
+        let message = match self.defs.types[owner.index()].kind {
+            TypeKind::Record => "a record has a compact constructor only, without a parameter list",
+            _ if *count > 1 => "a class has one constructor: its parameters may have defaults",
+            _ if member.modifiers.lowlevel.is_some() => {
+                "a constructor cannot reach outside: use a static function"
+            }
+            _ => return,
+        };
+        let file = self.file(place.module);
+        self.report(Diagnostic::error(codes::MODIFIER, file, span, message));
     }
 
     fn annotations(
@@ -627,7 +656,8 @@ impl<'a> Collector<'a, '_> {
                         "print" => Some(Intrinsic::Print),
                         "isError" => Some(Intrinsic::IsError),
                         "ignore" => Some(Intrinsic::Ignore),
-                        "max" | "min" | "abs" => Some(Intrinsic::IntOrDouble),
+                        "max" | "min" | "abs" | "clamp" => Some(Intrinsic::IntOrDouble),
+                        "format" => Some(Intrinsic::Format),
                         "Command" => Some(Intrinsic::NewCommand),
                         "run" => Some(Intrinsic::Run),
                         _ => None,
@@ -802,6 +832,7 @@ impl<'a> Collector<'a, '_> {
                 span: param.name.span,
                 ty,
                 default: param.default.as_ref(),
+                is_final: param.final_,
             });
         }
         all

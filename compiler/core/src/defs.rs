@@ -60,8 +60,10 @@ pub enum Intrinsic {
     Print,
     IsError,
     Ignore,
-    /// `Math.max`, `Math.min`, `Math.abs`: over int or over double, by the native `NAMEInt` or `NAMEDouble`.
+    /// `Math.max`, `Math.min`, `Math.abs`, `Math.clamp`: over int or over double, by the native `NAMEInt` or `NAMEDouble`.
     IntOrDouble,
+    /// `String.format`: a constant pattern, and arguments that fit it.
+    Format,
     /// `new Command(...)`: any number of arguments, turned to text, lists spread.
     NewCommand,
     /// `run(task(...))` in a test.
@@ -125,6 +127,7 @@ pub struct ParamSig<'a> {
     pub span: Span,
     pub ty: Ty,
     pub default: Option<&'a ast::Expr>,
+    pub is_final: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

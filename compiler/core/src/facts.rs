@@ -35,6 +35,8 @@ pub enum Target {
     Enum(EnumMember, TypeDefId),
     /// `r.with(x: 1)`: a copy of a record; the parameters are its components.
     With,
+    /// `x.toString()` where the type has none of its own: its text.
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

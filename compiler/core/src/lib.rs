@@ -4,6 +4,7 @@ mod check;
 mod collect;
 pub mod defs;
 pub mod facts;
+mod format;
 mod lower;
 pub mod modules;
 mod names;

@@ -112,6 +112,12 @@ impl Types {
     pub fn nullable(&mut self, ty: Ty) -> Ty {
         match self.kind(ty) {
             TyKind::Nullable(_) | TyKind::Null | TyKind::Poison => ty,
+            // Of a `T!` that may be missing: null or an error, `T?!`.
+            TyKind::Fallible(inner) => {
+                let inner = *inner;
+                let inner = self.nullable(inner);
+                self.fallible(inner)
+            }
             _ => self.intern(TyKind::Nullable(ty)),
         }
     }

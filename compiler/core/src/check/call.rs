@@ -6,6 +6,7 @@ use super::members::find_method;
 use super::stmt::strip;
 use crate::defs::{Body, Def, FnId, Intrinsic, ModuleId, Order, ParamSig, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember, Target};
+use crate::format::{self, Piece, Takes};
 use crate::names::{Found, lookup, suggest};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Arg, Expr, ExprKind};
@@ -249,6 +250,11 @@ impl<'a> Checker<'a, '_> {
         if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
             return self.call_with(expr, ty, args);
         }
+        if self.text(name.name) == "toString" && args.is_empty() && super::ops::has_text(self.types, ty) {
+            let fact = CallFact { target: Target::Text, type_args: Vec::new(), params: Vec::new() };
+            self.facts().calls.insert(expr.id, fact);
+            return self.string();
+        }
         if decl.kind == TypeKind::Enum {
             let member = match self.text(name.name) {
                 "ordinal" => Some((EnumMember::Ordinal, Ty::INT)),
@@ -483,7 +489,13 @@ impl<'a> Checker<'a, '_> {
                 owner_args = found.to_vec();
             }
         }
-        let Some(constructor) = decl.constructor else {
+        if Some(def) == self.defs.known.list && args.len() == 2 {
+            let filled = self.interner.get("filled").and_then(|name| decl.methods.get(&name).copied());
+            if let Some(filled) = filled {
+                return self.call_fn(expr, ty.span, Target::Fn(filled), filled, &owner_args, args, expected);
+            }
+        }
+        let Some(constructor) = decl.constructor.filter(|_| decl.kind != TypeKind::Enum) else {
             let report = match decl.kind {
                 TypeKind::Enum => {
                     self.diagnostic(codes::NOT_CALLABLE, ty.span, "an enum's values are its constants")
@@ -789,7 +801,7 @@ impl<'a> Checker<'a, '_> {
         let wanted = match intrinsic {
             Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),
             Intrinsic::IntOrDouble => Some(self.defs.fns[id.index()].params.len()),
-            Intrinsic::NewCommand => None,
+            Intrinsic::NewCommand | Intrinsic::Format => None,
         };
         if let Some(named) = args.iter().find_map(|a| a.name) {
             self.error(codes::ARGUMENTS, named.span, format!("the arguments of `{name}` have no names"));
@@ -814,6 +826,7 @@ impl<'a> Checker<'a, '_> {
             Intrinsic::Ignore => self.ignore(&args[0].value),
             Intrinsic::IntOrDouble => self.int_or_double(span, args),
             Intrinsic::NewCommand => self.new_command(expr, args),
+            Intrinsic::Format => self.format(expr, args),
             Intrinsic::Run => self.run_task(expr, &args[0].value),
         };
         for (index, arg) in args.iter().enumerate() {
@@ -826,7 +839,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn is_error(&mut self, arg: &'a Expr) -> Ty {
-        let ty = self.whole(arg, None);
+        let ty = self.whole_failure(arg);
         let good = self.types.fallible_inner(ty).is_some() || self.is_subprocess(ty);
         let error = self.error_type();
         if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
@@ -842,7 +855,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn ignore(&mut self, arg: &'a Expr) -> Ty {
-        let ty = self.whole(arg, None);
+        let ty = self.whole_failure(arg);
         let list_of_failures = self.is_known(ty, self.defs.known.list)
             && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
                 args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
@@ -876,6 +889,88 @@ impl<'a> Checker<'a, '_> {
         }
         let _ = span;
         result
+    }
+
+    /// `String.format(pattern, args...)`.
+    fn format(&mut self, expr: &'a Expr, args: &'a [Arg]) -> Ty {
+        let string = self.string();
+        let Some((pattern, values)) = args.split_first() else {
+            self.error(codes::ARGUMENTS, expr.span, "`format` needs a pattern");
+            return string;
+        };
+        let span = pattern.value.span;
+        let found = self.expr(&pattern.value, Some(string));
+        self.require(&pattern.value, found, string);
+        let mut types = Vec::new();
+        for arg in values {
+            let ty = self.expr(&arg.value, None);
+            types.push(self.types.resolve(ty));
+        }
+        if found != string {
+            return string;
+        }
+        let constant = match self.facts().res[pattern.value.id.0 as usize] {
+            crate::facts::Res::Const(id) => self.defs.consts[id.index()].init.and_then(format::constant),
+            _ => format::constant(&pattern.value),
+        };
+        let Some(constant) = constant else {
+            let report = self
+                .diagnostic(codes::ARGUMENTS, span, "the pattern of `format` must be a constant text")
+                .help("write it here, or make it a `static final`; `${}` builds texts from parts");
+            self.diagnostics.push(report);
+            return string;
+        };
+        let pieces = match format::parse(&constant) {
+            Ok(pieces) => pieces,
+            Err(what) => {
+                self.error(codes::ARGUMENTS, span, what);
+                return string;
+            }
+        };
+        let mut used = vec![false; values.len()];
+        for piece in &pieces {
+            let Piece::Value(spec) = piece else { continue };
+            let (Some(arg), Some(&ty)) = (values.get(spec.arg), types.get(spec.arg)) else {
+                let message = format!(
+                    "`{}` writes argument {} after the pattern, and there are {}",
+                    spec.written,
+                    spec.arg + 1,
+                    values.len()
+                );
+                self.error(codes::ARGUMENTS, span, message);
+                return string;
+            };
+            used[spec.arg] = true;
+            let (good, wanted) = match spec.takes {
+                Takes::Int => (ty == Ty::INT, "an int"),
+                Takes::Char => (ty == Ty::INT, "an int, the code point of a character"),
+                Takes::Number => (matches!(ty, Ty::INT | Ty::DOUBLE), "a number"),
+                Takes::Bool => (ty == Ty::BOOL, "a boolean"),
+                Takes::Text => {
+                    if !self.refuse_char(&arg.value) {
+                        self.require_text(arg.value.span, ty);
+                    }
+                    continue;
+                }
+            };
+            if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
+                let shown = self.show(ty);
+                let mut report = self.diagnostic(
+                    codes::MISMATCH,
+                    arg.value.span,
+                    format!("`{}` takes {wanted}, and this is a `{shown}`", spec.written),
+                );
+                if ty == Ty::DOUBLE && spec.takes == Takes::Int {
+                    report = report.help("`%.0f` writes a double without its fraction");
+                }
+                self.diagnostics.push(report);
+            }
+        }
+        if let Some(unused) = used.iter().position(|used| !used) {
+            let span = values[unused].value.span;
+            self.error(codes::ARGUMENTS, span, "the pattern has no place for this argument");
+        }
+        string
     }
 
     fn new_command(&mut self, expr: &'a Expr, args: &'a [Arg]) -> Ty {

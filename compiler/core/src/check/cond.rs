@@ -172,6 +172,20 @@ impl<'a> Checker<'a, '_> {
         (yes, no)
     }
 
+    /// The type of an operand whose error is asked for: a `T!` local counts as declared, also where it is narrowed.
+    pub(super) fn whole_failure(&mut self, expr: &'a Expr) -> Ty {
+        if let ExprKind::Name(name) = strip(expr).kind
+            && let Some(index) = self.local_index(name)
+        {
+            let declared = self.types.resolve(self.cx.locals[index].ty);
+            if self.types.fallible_inner(declared).is_none() {
+                let ty = self.expr(expr, None);
+                return self.types.resolve(ty);
+            }
+        }
+        self.whole(expr, None)
+    }
+
     /// What is compared with null: a `T?` variable may be, also where it is known not to be null.
     pub(super) fn null_operand(&mut self, expr: &'a Expr) -> Ty {
         let narrowed = self.expr(expr, None);

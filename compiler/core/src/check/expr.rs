@@ -295,6 +295,15 @@ impl<'a> Checker<'a, '_> {
         if inner == Ty::NULL {
             return other;
         }
+        // What cannot be null any more is known not to be, whatever may be stored.
+        if let Some(wanted) = expected
+            && self.types.nullable_inner(wanted).is_some()
+            && let Some(natural) = self.join(inner, other)
+            && self.types.nullable_inner(natural).is_none()
+            && natural != Ty::NULL
+        {
+            return natural;
+        }
         if other == Ty::NEVER {
             return inner;
         }

@@ -132,6 +132,13 @@ impl<'a> Checker<'a, '_> {
             let decl = &self.defs.types[index];
             self.cx.module = decl.module;
             self.overrides(id);
+            let own = self.self_type(id);
+            let above = all_supers(self.types, self.defs, own);
+            if above.iter().any(|&t| self.types.nominal_parts(t).is_some_and(|(def, _)| def == id)) {
+                let name = self.interner.name(decl.name);
+                self.error(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
+                continue;
+            }
             if decl.supers.is_empty() || decl.kind == TypeKind::Interface {
                 continue;
             }

@@ -297,7 +297,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             node: param.node,
             span: param.span,
             ty: param.ty,
-            is_final: false,
+            is_final: param.is_final,
             assigned: 1,
             read: true,
             depth: 0,

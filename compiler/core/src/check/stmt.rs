@@ -41,7 +41,14 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Local(local) => self.local(local),
             StmtKind::Expr(expr) => self.expr_stmt(expr),
             StmtKind::If { cond, then, else_ } => {
-                let (yes, no) = self.cond(cond);
+                let before = self.cx.flow.clone();
+                let (mut yes, mut no) = self.cond(cond);
+                // As in Java, a constant condition makes nothing unreachable: it switches code on and off.
+                match (yes.dead, no.dead) {
+                    (true, false) => yes = before,
+                    (false, true) => no = before,
+                    _ => {}
+                }
                 self.cx.flow = yes;
                 self.scoped(then);
                 let after_then = std::mem::replace(&mut self.cx.flow, no);
@@ -285,7 +292,9 @@ impl<'a> Checker<'a, '_> {
     fn expr_stmt(&mut self, expr: &'a ast::Expr) {
         let ty = self.expr(expr, None);
         let ty = self.types.resolve(ty);
-        if self.types.fallible_inner(ty).is_some() {
+        // What is stored is not dropped.
+        let stored = matches!(strip(expr).kind, ExprKind::Assign { .. });
+        if self.types.fallible_inner(ty).is_some() && !stored {
             let message = "a failure is overlooked: this result may be an error";
             let report = self
                 .diagnostic(codes::UNHANDLED, expr.span, message)
@@ -458,6 +467,13 @@ impl<'a> Checker<'a, '_> {
         self.cx.jumps.push(Jump { label, breaks: Flow::dead(), has_break: false, locals, is_switch: false });
     }
 
+    /// A loop whose condition is constantly false has a body that is never reached.
+    fn never_entered(&mut self, reached: bool, yes: &Flow, body: &Stmt) {
+        if reached && yes.dead {
+            self.error(codes::UNREACHABLE, body.span, "this statement is never reached");
+        }
+    }
+
     fn leave_loop(&mut self, after: Flow) {
         self.cx.flow = after;
         if let Some(jump) = self.cx.jumps.pop()
@@ -472,7 +488,9 @@ impl<'a> Checker<'a, '_> {
         assigned_in_stmt(body, &mut assigned);
         assigned_in_expr(cond, &mut assigned);
         self.enter_loop(label, &assigned);
+        let reached = !self.cx.flow.dead;
         let (yes, no) = self.cond(cond);
+        self.never_entered(reached, &yes, body);
         self.cx.flow = yes;
         self.scoped(body);
         self.leave_loop(no);
@@ -497,10 +515,12 @@ impl<'a> Checker<'a, '_> {
                 assigned_in_stmt(body, &mut assigned);
                 update.iter().for_each(|u| assigned_in_expr(u, &mut assigned));
                 self.enter_loop(label, &assigned);
+                let before = self.cx.flow.dead;
                 let (yes, no) = match cond {
                     Some(cond) => self.cond(cond),
                     None => (self.cx.flow.clone(), Flow::dead()),
                 };
+                self.never_entered(!before, &yes, body);
                 self.cx.flow = yes;
                 self.scoped(body);
                 let dead = self.cx.flow.dead;

@@ -4,6 +4,7 @@ use super::build::Regs;
 use super::{Lowerer, Val, literal_text};
 use crate::defs::{Body, FnId, Intrinsic, TypeDefId};
 use crate::facts::{ArgSource, CallFact, Res, Target};
+use crate::format::{self, Piece, Spec, Takes};
 use crate::types::{Ty, TyKind};
 use dscript_bytecode::capability::{self, Capability};
 use dscript_bytecode::ids::*;
@@ -37,6 +38,14 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             Target::Value => self.call_value(expr, callee, &fact, args, ty),
             Target::Enum(member, def) => self.call_enum(expr, member, def, callee, args, ty),
+            Target::Text => {
+                let Some(ExprKind::Field { receiver, .. }) = callee.map(|c| &c.kind) else {
+                    return self.absent(ty);
+                };
+                let value = self.expr(receiver);
+                self.at(expr.span);
+                self.text(value)
+            }
             Target::With => self.call_with(expr, callee, &fact, args, ty),
             Target::Intrinsic(intrinsic, id) => self.call_intrinsic(expr, intrinsic, id, args, ty),
         }
@@ -376,6 +385,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 }
             }
             Intrinsic::NewCommand => self.new_command(expr, id, args, ty),
+            Intrinsic::Format => self.format(expr, id, args, ty),
             Intrinsic::Run => self.run_task(expr, &args[0].value),
         }
     }
@@ -393,7 +403,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             && let Some(&regs) = self.cx.locals.get(&node)
         {
             let ty = self.subst(ty);
-            return Val { ty, regs };
+            if self.types.fallible_inner(ty).is_some() {
+                return Val { ty, regs };
+            }
         }
         self.expr(expr)
     }
@@ -421,6 +433,60 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let regs = self.take(ret);
         self.b.emit(Instr::CallNative { native, args: args.into(), results: regs.slice().into() });
         Val { ty: ret, regs }
+    }
+
+    /// A text of pieces, each made by a native.
+    fn format(&mut self, expr: &'a Expr, id: FnId, args: &'a [Arg], ty: Ty) -> Val {
+        let (Some(owner), Some((pattern, rest))) = (self.defs.fns[id.index()].owner, args.split_first())
+        else {
+            return self.absent(ty);
+        };
+        let pieces = self.constant_text(&pattern.value).and_then(|text| format::parse(&text).ok());
+        let mut values = Vec::new();
+        for (index, arg) in rest.iter().enumerate() {
+            let value = self.expr(&arg.value);
+            let later: Vec<&'a Expr> = rest[index + 1..].iter().map(|a| &a.value).collect();
+            values.push(self.guard(value, &later));
+        }
+        let mut parts = Vec::new();
+        for piece in pieces.into_iter().flatten() {
+            let text = match piece {
+                Piece::Text(text) => self.string_const(&text),
+                Piece::Value(spec) => {
+                    let Some(&value) = values.get(spec.arg) else { return self.absent(ty) };
+                    self.at(rest[spec.arg].value.span);
+                    self.format_piece(owner, &spec, value)
+                }
+            };
+            parts.push(text.regs.slice()[0]);
+        }
+        self.at(expr.span);
+        if parts.is_empty() { self.string_const("") } else { self.concat(parts) }
+    }
+
+    fn format_piece(&mut self, owner: TypeDefId, spec: &Spec, value: Val) -> Val {
+        let int = |lowerer: &mut Self, value: i64| {
+            let dst = lowerer.int_const(value);
+            Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(dst)]) }
+        };
+        let letter = self.string_const(&spec.letter_and_flags);
+        let width = int(self, spec.width as i64);
+        match spec.takes {
+            Takes::Int => self.static_of(owner, "formatInt", &[value, letter, width]),
+            Takes::Number => {
+                let value = self.convert(value, Ty::DOUBLE);
+                let decimals = int(self, spec.precision.unwrap_or(6) as i64);
+                self.static_of(owner, "formatDouble", &[value, letter, width, decimals])
+            }
+            Takes::Char | Takes::Bool | Takes::Text => {
+                let text = match spec.takes {
+                    Takes::Char => self.static_of(owner, "fromCodePoint", &[value]),
+                    _ => self.text(value),
+                };
+                let most = int(self, spec.precision.map_or(-1, |most| most as i64));
+                self.static_of(owner, "formatText", &[text, letter, width, most])
+            }
+        }
     }
 
     fn new_command(&mut self, expr: &'a Expr, id: FnId, args: &'a [Arg], ty: Ty) -> Val {

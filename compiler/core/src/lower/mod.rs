@@ -843,6 +843,8 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
         let regs = match ty {
             Ty::POISON | Ty::NEVER | Ty::VOID | Ty::NULL | Ty::RANGE => Vec::new(),
+            // The instance knows which type is meant.
+            _ if matches!(self.types.kind(ty), TyKind::Class(_)) => Vec::new(),
             _ => {
                 let id = self.type_id(ty);
                 let error = self.image.manifest.error_type;
