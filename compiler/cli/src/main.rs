@@ -4,9 +4,12 @@
 
 mod check;
 mod compile;
+mod explain;
 mod files;
+mod fmt;
 mod graph;
 mod inspect;
+mod new;
 mod report;
 mod scenario;
 mod test;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
     name = "dsc",
     version,
     about = "Compiles and checks D-Script programs",
-    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests"
+    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc fmt src/                  write them in the one style\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests\n  dsc explain E0301             what a code means\n  dsc new probe                 a folder to start from"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -30,8 +33,11 @@ struct Cli {
 enum Command {
     Compile(compile::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
     Inspect(inspect::Args),
     Test(test::Args),
+    Explain(explain::Args),
+    New(new::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,8 +46,11 @@ fn main() -> ExitCode {
     let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(move || match cli.command {
         Command::Compile(args) => compile::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::New(args) => new::run(&args),
     });
     let result = match worker {
         Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),

@@ -7,7 +7,17 @@ impl<'a> Printer<'a> {
     /// The separator and the comments before the next token.
     pub fn gap(&mut self) {
         self.comments_here(false);
+        let between = &self.text[self.end as usize..self.next_start() as usize];
+        if self.sep == Sep::Lines && has_blank_line(between) {
+            self.blank_line();
+        }
         self.push_sep();
+    }
+
+    fn blank_line(&mut self) {
+        if !self.fresh {
+            self.push(self.make.hard());
+        }
     }
 
     /// The comments before a closing bracket; they stand inside. What is to stand before the bracket is asked for
@@ -40,9 +50,8 @@ impl<'a> Printer<'a> {
             let own_line = before.contains('\n');
             let ends_line = comment.line || self.ends_line(&comment);
             if own_line {
-                let blank = before.matches('\n').count() > 1;
-                if blank && in_lines && self.sep != Sep::First && !self.fresh {
-                    self.push(self.make.hard());
+                if self.sep == Sep::Lines && has_blank_line(before) {
+                    self.blank_line();
                 }
                 self.sep = Sep::Hard;
             } else if ends_line {
@@ -56,7 +65,7 @@ impl<'a> Printer<'a> {
                 };
             }
             self.push_sep();
-            self.comment(&comment, own_line);
+            self.comment(&comment);
             self.comment_at += 1;
             self.end = comment.span.end;
             self.opened = false;
@@ -67,21 +76,15 @@ impl<'a> Printer<'a> {
                 "," | ";" | "." | ")" | "]" | "}" if !self.comment_next() => Sep::None,
                 _ => Sep::Space,
             };
+            if comment.doc && self.sep == Sep::Space && !closing && !self.comment_before(limit) {
+                // What it speaks of stands beside it or below.
+                self.sep = Sep::None;
+                let line = self.make.line(" ");
+                self.push(self.make.group(line));
+            }
         }
         if closing && self.sep == Sep::Lines {
             self.sep = Sep::Hard;
-        }
-        // An empty line between the last comment and the token.
-        if self.sep == Sep::Lines && !closing {
-            self.blank_line();
-        }
-    }
-
-    /// An empty line before the next token, if there is one in the text.
-    pub fn blank_line(&mut self) {
-        let between = &self.text[self.end as usize..self.next_start() as usize];
-        if between.matches('\n').count() > 1 && !self.fresh {
-            self.push(self.make.hard());
         }
     }
 
@@ -91,15 +94,15 @@ impl<'a> Printer<'a> {
         rest.trim_start_matches([' ', '\t', '\r', '\u{C}']).starts_with('\n')
     }
 
-    fn comment(&mut self, comment: &Comment, own_line: bool) {
+    fn comment(&mut self, comment: &Comment) {
         let text = self.slice(comment.span);
         if comment.line {
+            // No code is broken for the sake of a comment behind it.
             return self.push(self.make.free_text(text.trim_end()));
         }
         let mut lines = text.split('\n').map(str::trim_end);
         let first = lines.next().unwrap_or("");
-        // No code is broken for the sake of a comment beside it.
-        self.push(if own_line { self.make.text(first) } else { self.make.free_text(first) });
+        self.push(self.make.text(first));
         let starred = text.lines().skip(1).all(|line| line.trim_start().starts_with('*'));
         let mut rest = Vec::new();
         for line in lines {
@@ -115,4 +118,15 @@ impl<'a> Printer<'a> {
             self.push(if starred { rest } else { self.make.unindented(rest) });
         }
     }
+}
+
+/// An empty line, and nothing else, between two line ends.
+fn has_blank_line(between: &str) -> bool {
+    let mut lines = between.split('\n').skip(1).peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_some() && line.trim().is_empty() {
+            return true;
+        }
+    }
+    false
 }

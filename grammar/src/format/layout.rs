@@ -33,7 +33,9 @@ impl<'a> Make<'a> {
     }
 
     pub fn concat(self, docs: impl IntoIterator<Item = Doc<'a>>) -> Doc<'a> {
-        docs.into_iter().reduce(|left, right| self.node(Node::Append(left, right))).unwrap_or_else(|| self.nil())
+        docs.into_iter()
+            .reduce(|left, right| self.node(Node::Append(left, right)))
+            .unwrap_or_else(|| self.nil())
     }
 
     /// On one line if it fits, else broken at all its lines.

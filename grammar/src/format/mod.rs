@@ -95,10 +95,7 @@ fn essence(file: FileId, text: &str) -> (Vec<String>, Vec<String>) {
         }
     }
     let lines = |comment: &str| comment.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let comments = lexed
-        .comments
-        .iter()
-        .map(|c| lines(&text[c.span.start as usize..c.span.end as usize]))
-        .collect();
+    let comments =
+        lexed.comments.iter().map(|c| lines(&text[c.span.start as usize..c.span.end as usize])).collect();
     (tokens, comments)
 }

@@ -1,7 +1,7 @@
 //! Walks over the tokens. What is printed is always the next token of the text; between two tokens stand the
 //! separator that the layout asked for, and the comments found there.
 
-use super::layout::{Arena, Doc, Make, head_width};
+use super::layout::{Arena, Doc, Make, flat_width, head_width};
 use crate::comments::Comment;
 use crate::lexer::Lexed;
 use crate::span::Span;
@@ -106,18 +106,26 @@ impl<'a> Printer<'a> {
 
     /// Where the bracket that is the next token is closed.
     pub fn close_of_next(&self) -> u32 {
-        let mut depth = 0;
-        for &token in &self.tokens[self.at..] {
+        self.in_next().find(|&(depth, _)| depth == 0).map_or(self.text.len() as u32, |(_, token)| token.start)
+    }
+
+    /// A semicolon stands in the bracket that is the next token, and in no other.
+    pub fn semicolon_in_next(&self) -> bool {
+        self.in_next()
+            .take_while(|&(depth, _)| depth > 0)
+            .any(|(depth, token)| depth == 1 && self.slice(token) == ";")
+    }
+
+    /// Tokens from the next on, with how many brackets are open after each.
+    fn in_next(&self) -> impl Iterator<Item = (u32, Span)> {
+        self.tokens[self.at..].iter().scan(0u32, |depth, &token| {
             match self.slice(token) {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth -= 1,
+                "(" | "[" | "{" => *depth += 1,
+                ")" | "]" | "}" => *depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if depth <= 0 {
-                return token.start;
-            }
-        }
-        self.text.len() as u32
+            Some((*depth, token))
+        })
     }
 
     /// Comments that are not printed yet stand before `place`.
@@ -127,6 +135,12 @@ impl<'a> Printer<'a> {
 
     pub fn comment_next(&self) -> bool {
         self.comment_before(self.next_start())
+    }
+
+    /// A comment starts in this stretch of the text.
+    pub fn comment_in(&self, span: Span) -> bool {
+        let first = self.comments.partition_point(|c| c.span.start < span.start);
+        self.comments.get(first).is_some_and(|c| c.span.start < span.end)
     }
 
     /// No line ends in the text of `span`.
@@ -157,7 +171,8 @@ impl<'a> Printer<'a> {
         let start = self.next_start();
         let pending = &self.comments[self.comment_at..];
         let moves = pending.iter().take_while(|c| c.span.start < start).any(|c| {
-            c.line || self.text[self.end as usize..c.span.start as usize].contains('\n') || self.ends_line(c)
+            let before = Span::new(self.end, c.span.start);
+            c.line || self.ends_line(c) || !self.on_one_line(before) || !self.on_one_line(c.span)
         });
         if !moves {
             return self.any();
@@ -269,6 +284,12 @@ impl<'a> Printer<'a> {
         self.push(self.make.group(doc));
     }
 
+    /// A separator that was asked for before stands inside.
+    pub fn group_here(&mut self, inside: impl FnOnce(&mut Self)) {
+        let doc = self.capture(inside);
+        self.push(self.make.group(doc));
+    }
+
     pub fn nest(&mut self, inside: impl FnOnce(&mut Self)) {
         self.nest_by(INDENT, inside);
     }
@@ -280,6 +301,11 @@ impl<'a> Printer<'a> {
 
     /// What stands after `=` or `->`: on the same line if its beginning fits there.
     pub fn value(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.value_by(false, inside);
+    }
+
+    /// `whole`: on the same line only if all of it fits there.
+    pub fn value_by(&mut self, whole: bool, inside: impl FnOnce(&mut Self)) {
         if self.comment_next() {
             return self.nest(|p| {
                 p.space();
@@ -290,7 +316,8 @@ impl<'a> Printer<'a> {
         let make = self.make;
         let here = make.concat([make.text(" "), doc]);
         let below = make.nest(INDENT, make.concat([make.hard(), doc]));
-        self.push(make.if_room(1 + head_width(doc), here, below));
+        let width = if whole { flat_width(doc).unwrap_or(super::WIDTH) } else { head_width(doc) };
+        self.push(make.if_room(1 + width, here, below));
     }
 }
 
