@@ -25,6 +25,9 @@ files! {
     true "numbers.ds";
     true "text.ds";
     true "collections.ds";
+    true "json.ds";
+    true "regex.ds";
+    true "random.ds";
     true "command.ds";
     true "system.ds";
     true "logpool.ds";

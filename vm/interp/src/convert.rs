@@ -1,6 +1,6 @@
 //! Values between the heap and the outside: arguments of outside natives out, their results and errors in.
 //!
-//! Importing allocates without collecting: the room is reserved by weight first, and what little is beyond that
+//! Importing allocates without collecting: the room is reserved by weight first, and what is beyond that
 //! is caught up at the next allocation. So nothing that is half built needs a root.
 
 use crate::heap::Ref;
@@ -258,19 +258,17 @@ fn position_of(fields: &[(String, Value)]) -> Option<String> {
 
 // ---- in ----
 
-/// An upper estimate of the words a value takes.
+/// About the words a value takes as what it mostly is: a record as a struct, a scalar within its collection. It must
+/// not be far above, or what would fit the heap is refused.
 fn weight(value: &Value) -> usize {
-    5 + match value {
-        Value::String(text) => text.len() / 8,
-        Value::Bytes(bytes) => bytes.len() / 8,
-        Value::List(all) => 40 + 8 * all.len() + all.iter().map(weight).sum::<usize>(),
-        Value::Map(all) => {
-            40 + 16 * all.len() + all.iter().map(|(k, v)| weight(k) + weight(v)).sum::<usize>()
-        }
-        Value::Record(all) => {
-            40 + 16 * all.len() + all.iter().map(|(k, v)| k.len() / 8 + weight(v)).sum::<usize>()
-        }
+    match value {
+        Value::String(text) => 3 + text.len() / 8,
+        Value::Bytes(bytes) => 2 + bytes.len() / 8,
+        Value::List(all) => 8 + 2 * all.len() + all.iter().map(weight).sum::<usize>(),
+        Value::Map(all) => 16 + 6 * all.len() + all.iter().map(|(k, v)| weight(k) + weight(v)).sum::<usize>(),
+        Value::Record(all) => 4 + 2 * all.len() + all.iter().map(|(_, v)| weight(v)).sum::<usize>(),
         Value::Error(error) => 200 + error.message.len() / 8 + error.data.len() * 32,
+        Value::Handle(_) => 2,
         _ => 0,
     }
 }

@@ -14,22 +14,8 @@ pub fn double_text(value: f64) -> String {
     if value == 0.0 {
         return if value.is_sign_negative() { "-0.0".into() } else { "0.0".into() };
     }
-    let mut shortest = format!("{value:e}");
-    if !shortest.contains('.') {
-        // Java weighs one digit and two alike and takes the nearer: 4.9E-324, where one digit says 5.
-        let two = format!("{value:.1e}");
-        if two.parse() == Ok(value) {
-            shortest = two;
-        }
-    }
-    let (mantissa, exponent) = shortest.split_once('e').expect("`{:e}` writes an exponent");
-    let exponent: i32 = exponent.parse().expect("an exponent is an integer");
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
-    let digits = digits.trim_end_matches('0');
+    let (digits, exponent) = digits_of(value.abs());
+    let sign = if value < 0.0 { "-" } else { "" };
     let or_zero = |text: &str| if text.is_empty() { "0".to_owned() } else { text.to_owned() };
     match exponent {
         0..7 => {
@@ -46,6 +32,70 @@ pub fn double_text(value: f64) -> String {
     }
 }
 
+/// The shortest digits of a positive number that read back the same, and the exponent of the first.
+fn digits_of(value: f64) -> (String, i32) {
+    let mut shortest = format!("{value:e}");
+    if !shortest.contains('.') {
+        // Java weighs one digit and two alike and takes the nearer: 4.9E-324, where one digit says 5.
+        let two = format!("{value:.1e}");
+        if two.parse() == Ok(value) {
+            shortest = two;
+        }
+    }
+    let (mantissa, exponent) = shortest.split_once('e').expect("`{:e}` writes an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is an integer");
+    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
+    (digits.trim_end_matches('0').to_owned(), exponent)
+}
+
+/// With so many digits after the point, as Java's `%.2f`: the shortest digits, rounded half up.
+pub fn fixed_text(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return double_text(value);
+    }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let (digits, exponent) = if value == 0.0 { (String::new(), 0) } else { digits_of(value.abs()) };
+    let zeros = usize::try_from(-exponent).unwrap_or_default();
+    let all = format!("{}{digits}", "0".repeat(zeros));
+    let whole = usize::try_from(exponent).unwrap_or_default() + 1;
+    let rounded = rounded(&all, whole + decimals);
+    let (before, after) = rounded.split_at(rounded.len() - decimals);
+    let point = if decimals > 0 { "." } else { "" };
+    format!("{sign}{before}{point}{after}")
+}
+
+/// With one digit before the point and so many after it, as Java's `%.2e`.
+pub fn exponent_text(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return double_text(value);
+    }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let (digits, exponent) = if value == 0.0 { (String::new(), 0) } else { digits_of(value.abs()) };
+    let rounded = rounded(&digits, 1 + decimals);
+    // 9.99 became 10.0.
+    let exponent = exponent + i32::from(rounded.len() > 1 + decimals);
+    let (before, after) = rounded.split_at(1);
+    let point = if decimals > 0 { "." } else { "" };
+    let (minus, size) = (if exponent < 0 { '-' } else { '+' }, exponent.abs());
+    format!("{sign}{before}{point}{}e{minus}{size:02}", &after[..decimals])
+}
+
+/// The first `count` of these digits, filled with zeros, half rounded up; one more where a carry is left.
+fn rounded(digits: &str, count: usize) -> String {
+    let mut kept: Vec<u8> = digits.bytes().chain(std::iter::repeat(b'0')).take(count).collect();
+    if digits.as_bytes().get(count).is_some_and(|d| *d >= b'5') {
+        for digit in kept.iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return String::from_utf8(kept).expect("digits are ASCII");
+            }
+            *digit = b'0';
+        }
+        kept.insert(0, b'1');
+    }
+    String::from_utf8(kept).expect("digits are ASCII")
+}
+
 /// As Java's `Double.parseDouble`, with surrounding space, without its `f` and `d` suffixes and hexadecimals.
 pub fn parse_double(text: &str) -> Option<f64> {
     let text = text.trim();
@@ -53,10 +103,6 @@ pub fn parse_double(text: &str) -> Option<f64> {
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let is_name = matches!(unsigned, "NaN" | "Infinity");
     if is_number || is_name { text.parse().ok() } else { None }
-}
-
-pub fn parse_int(text: &str) -> Option<i64> {
-    text.trim().parse().ok()
 }
 
 const UNITS: [(u64, &str); 7] = [

@@ -90,6 +90,10 @@ impl OutsideCall<'_> {
         }
     }
 
+    pub(crate) fn vm(&self) -> &Vm {
+        self.waiting.vm_ref()
+    }
+
     /// The embedder's own state of this task, as given to `Task::new`.
     pub fn host<H: 'static>(&self) -> &H {
         self.waiting.vm_ref().data.downcast_ref().expect("the embedder's natives know the embedder's state")

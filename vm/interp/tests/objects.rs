@@ -276,8 +276,8 @@ fn strings_count_code_points() {
         ("length", "String", "int"),
         ("charAt", "String int", "int"),
         ("slice", "String int int", "String"),
-        ("indexOf", "String String", "int"),
-        ("split", "String String", "List<String>"),
+        ("indexOf", "String String int", "int"),
+        ("split", "String String int", "List<String>"),
         ("lines", "String", "List<String>"),
         ("trim", "String", "String"),
         ("reverse", "String", "String"),
@@ -288,18 +288,18 @@ fn strings_count_code_points() {
         asm.native(alias, &format!("String.{alias}"), "", params, results);
     }
     asm.native("join", "List.joinTexts", "", "List<String> String", "String");
-    asm.native("parse", "Int.parse", "", "String", "int?");
+    asm.native("parse", "Int.parse", "", "String int", "int?");
     let int = "text.s s1 :int r1\ncall.native $print [r1] []\n";
     let body = format!(
         "const \"aé😀z, ü\" r2\ncall.native $length [r2] [s1]\n{int}int #2 s1\ncall.native $charAt [r2 s1] [s1]\n{int}\
          int #1 s1\nint #3 s2\ncall.native $slice [r2 s1 s2] [r1]\ncall.native $print [r1] []\nconst \", \" r3\n\
-         call.native $indexOf [r2 r3] [s1]\n{int}call.native $split [r2 r3] [r4]\n{}call.native $join [r4 r3] [r1]\n\
+         int #0 s2\ncall.native $indexOf [r2 r3 s2] [s1]\n{int}call.native $split [r2 r3 s2] [r4]\n{}call.native $join [r4 r3] [r1]\n\
          call.native $print [r1] []\ncall.native $reverse [r2] [r1]\ncall.native $print [r1] []\n\
          const \"  x \" r1\ncall.native $trim [r1] [r1]\nint #3 s1\ncall.native $repeat [r1 s1] [r1]\n\
          call.native $print [r1] []\nconst \"a\\nb\\n\" r1\ncall.native $lines [r1] [r4]\n{}\
          const \"z\" r1\nconst \"--\" r5\ncall.native $replace [r2 r1 r5] [r1]\ncall.native $print [r1] []\n\
-         call.native $compareTo [r2 r1] [s1]\n{int}const \"-12\" r1\ncall.native $parse [r1] [s3 s1]\n{int}\
-         const \"12x\" r1\ncall.native $parse [r1] [s3 s1]\ntext.s s3 :boolean r1\ncall.native $print [r1] []\n\
+         call.native $compareTo [r2 r1] [s1]\n{int}const \"-12\" r1\nint #10 s2\ncall.native $parse [r1 s2] [s3 s1]\n{int}\
+         const \"12x\" r1\ncall.native $parse [r1 s2] [s3 s1]\ntext.s s3 :boolean r1\ncall.native $print [r1] []\n\
          int #7 s1\ncall.native $charAt [r2 s1] [s1]",
         show("r4", "List<String>"),
         show("r4", "List<String>")
@@ -308,7 +308,7 @@ fn strings_count_code_points() {
     check(
         asm,
         "7\n128512\né😀\n4\n[aé😀z, ü]\naé😀z, ü\nü ,z😀éa\nxxx\n[a, b]\naé😀--, ü\n1\n-12\nfalse\n\
-         trap index: index 7, size 7\nat main (test.ds:51:1)",
+         trap index: index 7, size 7\nat main (test.ds:53:1)",
     );
 }
 

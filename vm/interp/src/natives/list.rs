@@ -12,7 +12,6 @@ use dscript_bytecode::trap::TrapKind;
 
 natives! {
     "List.size" "<T>(List<T>) -> int" |call| call.give_int(call.vm.heap.list_size(call.object(0)) as i64);
-    "List.isEmpty" "<T>(List<T>) -> boolean" |call| call.give_bool(call.vm.heap.list_size(call.object(0)) == 0);
     "List.add" "<T>(List<T>, T) -> void" |call| {
         let (_, element) = call.type_arg(0);
         let (list, value) = (call.object(0), call.bits(1));

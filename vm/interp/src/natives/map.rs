@@ -30,7 +30,6 @@ natives! {
     };
     "Map.containsKey" "<K, V>(Map<K, V>, K) -> boolean" contains;
     "Map.size" "<K, V>(Map<K, V>) -> int" size;
-    "Map.isEmpty" "<K, V>(Map<K, V>) -> boolean" |call| call.give_bool(call.vm.map_size(call.object(0)) == 0);
     "Map.clear" "<K, V>(Map<K, V>) -> void" clear;
     "Map.keys" "<K, V>(Map<K, V>) -> List<K>" keys;
     "Map.values" "<K, V>(Map<K, V>) -> List<V>" |call| {
@@ -61,7 +60,6 @@ natives! {
         call.give_bool(entry.is_some())
     };
     "Set.size" "<T>(Set<T>) -> int" size;
-    "Set.isEmpty" "<T>(Set<T>) -> boolean" |call| call.give_bool(call.vm.map_size(call.object(0)) == 0);
     "Set.clear" "<T>(Set<T>) -> void" clear;
     "Set.values" "<T>(Set<T>) -> List<T>" keys;
     "Set.nextIndex" "<T>(Set<T>, int) -> int" next_index;

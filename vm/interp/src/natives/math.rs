@@ -1,13 +1,18 @@
-//! Math and Int.
+//! Math, Int, Double and Character.
 
-use super::natives;
+use super::{Done, natives};
+use crate::format;
 use crate::native::{PureCall, Trapped};
 use crate::ops::double_to_int;
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
 
+/// Digits after the point of a text; more than any double has.
+const DECIMALS_MAX: i64 = 1_100;
+
 natives! {
     "Math.sqrt" "(double) -> double" |call| call.give_double(call.double(0).sqrt());
+    "Math.cbrt" "(double) -> double" |call| call.give_double(call.double(0).cbrt());
     "Math.pow" "(double, double) -> double" |call| call.give_double(pow(call.double(0), call.double(1)));
     "Math.exp" "(double) -> double" |call| call.give_double(call.double(0).exp());
     "Math.log" "(double) -> double" |call| call.give_double(call.double(0).ln());
@@ -15,11 +20,21 @@ natives! {
     "Math.sin" "(double) -> double" |call| call.give_double(call.double(0).sin());
     "Math.cos" "(double) -> double" |call| call.give_double(call.double(0).cos());
     "Math.tan" "(double) -> double" |call| call.give_double(call.double(0).tan());
+    "Math.asin" "(double) -> double" |call| call.give_double(call.double(0).asin());
+    "Math.acos" "(double) -> double" |call| call.give_double(call.double(0).acos());
+    "Math.atan" "(double) -> double" |call| call.give_double(call.double(0).atan());
     "Math.atan2" "(double, double) -> double" |call| {
         call.give_double(call.double(0).atan2(call.double(1)))
     };
+    "Math.sinh" "(double) -> double" |call| call.give_double(call.double(0).sinh());
+    "Math.cosh" "(double) -> double" |call| call.give_double(call.double(0).cosh());
+    "Math.tanh" "(double) -> double" |call| call.give_double(call.double(0).tanh());
+    "Math.hypot" "(double, double) -> double" |call| {
+        call.give_double(call.double(0).hypot(call.double(1)))
+    };
     "Math.floor" "(double) -> double" |call| call.give_double(call.double(0).floor());
     "Math.ceil" "(double) -> double" |call| call.give_double(call.double(0).ceil());
+    "Math.rint" "(double) -> double" |call| call.give_double(call.double(0).round_ties_even());
     "Math.round" "(double) -> int" |call| {
         let value = double_to_int(round(call.double(0)))?;
         call.give_int(value)
@@ -41,9 +56,78 @@ natives! {
         let inexact = a.wrapping_rem(b) != 0 && (a < 0) != (b < 0);
         call.give_int(if inexact { quotient - 1 } else { quotient })
     };
+    "Math.ceilDiv" "(int, int) -> int" |call| {
+        let (a, b) = operands(call)?;
+        let quotient = a.checked_div(b).ok_or_else(|| overflow(format!("{a} / {b}")))?;
+        let inexact = a.wrapping_rem(b) != 0 && (a < 0) == (b < 0);
+        call.give_int(if inexact { quotient + 1 } else { quotient })
+    };
+    "Int.parse" "(String, int) -> int?" |call| {
+        let radix = radix(call.int(1))?;
+        let value = i64::from_str_radix(call.text(0).trim(), radix).ok();
+        call.give_optional(value.map(|v| v as u64))
+    };
+    "Int.toText" "(int, int) -> String" |call| {
+        let (value, radix) = (call.int(0), radix(call.int(1))?);
+        let mut digits = String::new();
+        let mut rest = value.unsigned_abs();
+        loop {
+            let digit = (rest % u64::from(radix)) as u32;
+            digits.insert(0, char::from_digit(digit, radix).expect("a remainder is a digit"));
+            rest /= u64::from(radix);
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            digits.insert(0, '-');
+        }
+        call.give_text(&digits)
+    };
+    "Int.toHex" "(int) -> String" |call| call.give_text(&format!("{:x}", call.int(0)));
+    "Int.toOctal" "(int) -> String" |call| call.give_text(&format!("{:o}", call.int(0)));
+    "Int.toBinary" "(int) -> String" |call| call.give_text(&format!("{:b}", call.int(0)));
     "Int.wrappingAdd" "(int, int) -> int" |call| call.give_int(call.int(0).wrapping_add(call.int(1)));
     "Int.wrappingSub" "(int, int) -> int" |call| call.give_int(call.int(0).wrapping_sub(call.int(1)));
     "Int.wrappingMul" "(int, int) -> int" |call| call.give_int(call.int(0).wrapping_mul(call.int(1)));
+    "Int.bitCount" "(int) -> int" |call| call.give_int(call.int(0).count_ones().into());
+    "Int.leadingZeros" "(int) -> int" |call| call.give_int(call.int(0).leading_zeros().into());
+    "Int.trailingZeros" "(int) -> int" |call| call.give_int(call.int(0).trailing_zeros().into());
+    "Int.rotateLeft" "(int, int) -> int" |call| {
+        call.give_int(call.int(0).rotate_left(call.int(1).rem_euclid(64) as u32))
+    };
+    "Int.rotateRight" "(int, int) -> int" |call| {
+        call.give_int(call.int(0).rotate_right(call.int(1).rem_euclid(64) as u32))
+    };
+    "Double.parse" "(String) -> double?" |call| {
+        let value = format::parse_double(&call.text(0));
+        call.give_optional(value.map(f64::to_bits))
+    };
+    "Double.toText" "(double, int) -> String" |call| {
+        let decimals = call.int(1);
+        if !(0..=DECIMALS_MAX).contains(&decimals) {
+            let text = format!("the number of decimals is {decimals}, not 0 to {DECIMALS_MAX}");
+            return Err(trapped(TrapKind::Argument, text));
+        }
+        call.give_text(&format::fixed_text(call.double(0), decimals as usize))
+    };
+    "Double.toBits" "(double) -> int" |call| {
+        let value = call.double(0);
+        call.give_int(if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() as i64 })
+    };
+    "Double.fromBits" "(int) -> double" |call| call.give_double(f64::from_bits(call.int(0) as u64));
+    "Character.isLetter" "(int) -> boolean" |call| test(call, char::is_alphabetic);
+    "Character.isWhitespace" "(int) -> boolean" |call| test(call, char::is_whitespace);
+    "Character.isUpper" "(int) -> boolean" |call| test(call, char::is_uppercase);
+    "Character.isLower" "(int) -> boolean" |call| test(call, char::is_lowercase);
+    "Character.toUpper" "(int) -> int" |call| {
+        let code = call.int(0);
+        call.give_int(single(code, |c| c.to_uppercase().collect()))
+    };
+    "Character.toLower" "(int) -> int" |call| {
+        let code = call.int(0);
+        call.give_int(single(code, |c| c.to_lowercase().collect()))
+    };
 }
 
 fn overflow(what: String) -> Trapped {
@@ -54,6 +138,13 @@ fn operands(call: &PureCall<'_>) -> Result<(i64, i64), Trapped> {
     match (call.int(0), call.int(1)) {
         (a, 0) => Err(trapped(TrapKind::DivisionByZero, format!("{a} / 0"))),
         pair => Ok(pair),
+    }
+}
+
+fn radix(value: i64) -> Result<u32, Trapped> {
+    match value {
+        2..=36 => Ok(value as u32),
+        _ => Err(trapped(TrapKind::Argument, format!("the radix is {value}, not 2 to 36"))),
     }
 }
 
@@ -69,4 +160,22 @@ fn pow(base: f64, exponent: f64) -> f64 {
 fn round(value: f64) -> f64 {
     let floor = value.floor();
     if value - floor >= 0.5 { floor + 1.0 } else { floor }
+}
+
+fn char_of(code: i64) -> Option<char> {
+    u32::try_from(code).ok().and_then(char::from_u32)
+}
+
+/// False for what is no code point.
+fn test(call: &mut PureCall<'_>, test: fn(char) -> bool) -> Done {
+    let found = char_of(call.int(0)).is_some_and(test);
+    call.give_bool(found)
+}
+
+/// The one code point it turns into; where there are several, as for `ß`, it stays.
+fn single(code: i64, turn: fn(char) -> Vec<char>) -> i64 {
+    match char_of(code).map(turn).as_deref() {
+        Some([one]) => i64::from(u32::from(*one)),
+        _ => code,
+    }
 }

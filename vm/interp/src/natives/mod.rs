@@ -1,9 +1,12 @@
 //! Bodies of the pure natives, a file for each type that `std` declares, and what they all use of a call.
 
 mod bytes;
+mod json;
 mod list;
 mod map;
 mod math;
+mod pattern;
+mod regex;
 mod string;
 mod task;
 mod time;
@@ -18,7 +21,20 @@ use dscript_bytecode::ids::{Reg, TypeId};
 use dscript_bytecode::trap::TrapKind;
 
 pub(crate) fn add_all(registry: &mut Registry) {
-    for defs in [string::DEFS, bytes::DEFS, list::DEFS, map::DEFS, math::DEFS, time::DEFS, task::DEFS] {
+    let all = [
+        string::DEFS,
+        bytes::DEFS,
+        bytes::OWNED,
+        list::DEFS,
+        map::DEFS,
+        math::DEFS,
+        time::DEFS,
+        json::DEFS,
+        regex::DEFS,
+        regex::OWNED,
+        task::DEFS,
+    ];
+    for defs in all {
         registry.add(defs);
     }
 }
@@ -131,6 +147,20 @@ impl PureCall<'_> {
             return Ok((a as usize, b as usize));
         }
         Err(trapped(TrapKind::Index, format!("range {a}..{b}, size {size}")))
+    }
+
+    fn give_ints(&mut self, ints: impl Iterator<Item = u64> + Clone) -> Done {
+        let ty = self.result_type();
+        let count = ints.clone().count();
+        self.vm.check_size(count.saturating_mul(8))?;
+        self.vm.reserve(list_words(Element::Scalar, count))?;
+        let list = self.vm.new_list(ty, count);
+        let array = self.vm.heap.list_array(list);
+        for (index, value) in ints.enumerate() {
+            self.vm.array_set(Element::Scalar, array, index, value);
+        }
+        self.vm.heap.list_resized(list, count);
+        self.give_object(list)
     }
 
     fn give_texts<'t>(&mut self, texts: impl Iterator<Item = &'t str> + Clone) -> Done {

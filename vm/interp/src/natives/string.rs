@@ -1,9 +1,9 @@
-//! String, and the texts of numbers read back.
+//! String.
 
-use super::{Done, count, natives};
-use crate::format;
+use super::{Done, count, natives, pattern};
 use crate::heap::{Heap, Ref, STRING, code_points, string_words};
 use crate::native::{PureCall, Trapped};
+use crate::program::Element;
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
 
@@ -15,7 +15,7 @@ natives! {
     "String.slice" "(String, int, int) -> String" substring;
     "String.trim" "(String) -> String" trim;
     "String.lines" "(String) -> List<String>" lines;
-    "String.split" "(String, String) -> List<String>" split;
+    "String.split" "(String, String, int) -> List<String>" split;
     "String.contains" "(String, String) -> boolean" |call| {
         let (text, part) = (call.text(0), call.text(1));
         call.give_bool(text.contains(&part))
@@ -28,7 +28,7 @@ natives! {
         let (text, part) = (call.text(0), call.text(1));
         call.give_bool(text.ends_with(&part))
     };
-    "String.indexOf" "(String, String) -> int" |call| find(call, |text, part| text.find(part));
+    "String.indexOf" "(String, String, int) -> int" index_of;
     "String.lastIndexOf" "(String, String) -> int" |call| find(call, |text, part| text.rfind(part));
     "String.replace" "(String, String, String) -> String" replace;
     "String.toLower" "(String) -> String" |call| {
@@ -54,14 +54,46 @@ natives! {
         call.give_object(object)
     };
     "String.fromCodePoint" "(int) -> String" from_code_point;
-    "Int.parse" "(String) -> int?" |call| {
-        let value = format::parse_int(&call.text(0));
-        call.give_optional(value.map(|v| v as u64))
+    "String.fromCodePoints" "(List<int>) -> String" from_code_points;
+    "String.chars" "(String) -> List<int>" |call| {
+        let text = call.text(0);
+        call.give_ints(text.chars().map(|c| u64::from(u32::from(c))))
     };
-    "Double.parse" "(String) -> double?" |call| {
-        let value = format::parse_double(&call.text(0));
-        call.give_optional(value.map(f64::to_bits))
+    "String.isBlank" "(String) -> boolean" |call| {
+        let text = call.text(0);
+        call.give_bool(text.chars().all(char::is_whitespace))
     };
+    "String.words" "(String) -> List<String>" |call| {
+        let text = call.text(0);
+        call.give_texts(text.split_whitespace())
+    };
+    "String.count" "(String, String) -> int" |call| {
+        let (text, part) = (call.text(0), call.text(1));
+        let count = if part.is_empty() { text.chars().count() + 1 } else { text.matches(&*part).count() };
+        call.give_int(count as i64)
+    };
+    "String.equalsIgnoreCase" "(String, String) -> boolean" |call| {
+        let (text, other) = (call.text(0), call.text(1));
+        call.give_bool(text == other || fold(&text).eq(fold(&other)))
+    };
+    "String.formatInt" "(int, String, int) -> String" |call| {
+        let (value, spec, width) = (call.int(0), call.text(1), call.int(2));
+        call.give_text(&pattern::int(value, &spec, width as usize))
+    };
+    "String.formatDouble" "(double, String, int, int) -> String" |call| {
+        let (value, spec) = (call.double(0), call.text(1));
+        call.give_text(&pattern::double(value, &spec, call.int(2) as usize, call.int(3) as usize))
+    };
+    "String.formatText" "(String, String, int, int) -> String" |call| {
+        let (text, spec) = (call.text(0), call.text(1));
+        let text = pattern::text(&text, &spec, call.int(2) as usize, call.int(3));
+        call.give_text(&text)
+    };
+}
+
+/// As Java folds: by the upper case of each code point, and the lower case of that.
+fn fold(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 fn print(call: &mut PureCall<'_>) -> Done {
@@ -145,12 +177,27 @@ fn split(call: &mut PureCall<'_>) -> Done {
     if separator.is_empty() {
         return Err(trapped(TrapKind::Argument, "split by an empty text"));
     }
-    call.give_texts(text.split(&*separator))
+    match usize::try_from(call.int(2)) {
+        Ok(limit) if limit > 0 => call.give_texts(text.splitn(limit, &*separator)),
+        _ => call.give_texts(text.split(&*separator)),
+    }
 }
 
 fn find(call: &mut PureCall<'_>, search: fn(&str, &str) -> Option<usize>) -> Done {
     let (text, part) = (call.text(0), call.text(1));
     let at = search(&text, &part).map(|at| i64::from(code_points(&text.as_bytes()[..at])));
+    call.give_int(at.unwrap_or(-1))
+}
+
+/// From a position on, which may lie outside, as in Java.
+fn index_of(call: &mut PureCall<'_>) -> Done {
+    let string = call.object(0);
+    let points = call.vm.heap.code_points(string);
+    let from = call.int(2).clamp(0, points as i64) as usize;
+    let start = offset(&call.vm.heap, string, from);
+    let (text, part) = (call.text(0), call.text(1));
+    let at = text[start..].find(&part);
+    let at = at.map(|at| from as i64 + i64::from(code_points(&text.as_bytes()[start..start + at])));
     call.give_int(at.unwrap_or(-1))
 }
 
@@ -181,9 +228,21 @@ fn repeat(call: &mut PureCall<'_>) -> Done {
 }
 
 fn from_code_point(call: &mut PureCall<'_>) -> Done {
-    let code = call.int(0);
-    let c = u32::try_from(code).ok().and_then(char::from_u32);
-    let c =
-        c.ok_or_else(|| -> Trapped { trapped(TrapKind::Argument, format!("{code} is no code point")) })?;
+    let c = code_point(call.int(0))?;
     call.give_text(c.encode_utf8(&mut [0; 4]))
+}
+
+fn from_code_points(call: &mut PureCall<'_>) -> Done {
+    let list = call.object(0);
+    let size = call.vm.heap.list_size(list);
+    call.vm.check_size(size)?;
+    call.spend(size / 4);
+    let codes = (0..size).map(|index| call.vm.list_get(Element::Scalar, list, index) as i64);
+    let text = codes.map(code_point).collect::<Result<String, Trapped>>()?;
+    call.give_text(&text)
+}
+
+fn code_point(code: i64) -> Result<char, Trapped> {
+    let c = u32::try_from(code).ok().and_then(char::from_u32);
+    c.ok_or_else(|| trapped(TrapKind::Argument, format!("{code} is no code point")))
 }
