@@ -103,7 +103,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Annotations, each on a line of its own, and modifiers.
+    /// Annotations, each on a line of its own (one without arguments may stay beside what it is said of), and
+    /// modifiers.
     fn head(&mut self, item: &Item) {
         let m = &item.modifiers;
         let modifiers = [m.private, m.static_, m.final_, m.lowlevel, m.native, m.sealed, m.default];
@@ -113,6 +114,7 @@ impl Printer<'_> {
         words.sort_by_key(|(span, _)| span.start);
         let mut after_modifier = false;
         for (span, annotation) in words {
+            let mut beside = after_modifier;
             match annotation {
                 Some(annotation) => {
                     self.gap();
@@ -120,14 +122,17 @@ impl Printer<'_> {
                     self.any();
                     if self.next_start() < span.end {
                         self.args(&annotation.args);
+                    } else {
+                        beside |= self.on_one_line(Span::new(span.end, self.next_start()));
                     }
                 }
                 None => {
                     self.any();
                     after_modifier = true;
+                    beside = true;
                 }
             }
-            self.sep = if after_modifier { Sep::Space } else { Sep::Hard };
+            self.sep = if beside { Sep::Space } else { Sep::Hard };
         }
     }
 
