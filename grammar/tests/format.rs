@@ -358,3 +358,41 @@ fn look_at_it() {
         fs::write(out.join(path.file_name().expect("a name")), formatted(&text)).expect("it can be written");
     }
 }
+
+/// Long flat input and deep nesting take neither much time nor much stack.
+#[test]
+fn long_and_deep_files() {
+    let n = 10_000;
+    let flat = [
+        format!("x = 1{};", " + 1".repeat(n)),
+        format!("x = [{}];", "1, ".repeat(n)),
+        format!("x = [{}];", "a, ".repeat(n)),
+        format!("f({});", "a ? b : c, ".repeat(n)),
+        "x = -1; if (a) { } else { }\n".repeat(n),
+        format!("switch (x) {{ {} }}", "case 1 -> a(); ".repeat(n)),
+    ];
+    for text in flat {
+        check(&text).expect("it is formatted");
+    }
+    let n = 250;
+    let deep = [
+        format!("x = {}1{};", "(".repeat(n), ")".repeat(n)),
+        format!("x = {}1{};", "f(".repeat(n), ")".repeat(n)),
+        format!("x = {}1{};", "f(a, x -> ".repeat(n), ")".repeat(n)),
+        format!("x = {}1{};", "[".repeat(n), "]".repeat(n)),
+        format!("{}{}", "f(x -> { ".repeat(n / 2), " });".repeat(n / 2)),
+        format!("{}{}", "if (a) { ".repeat(n), "}".repeat(n)),
+        format!("{}b();", "if (a) b(); else ".repeat(n)),
+        format!("x = a{};", ".b()".repeat(n)),
+    ];
+    std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(move || {
+            for text in deep {
+                formatted(&text);
+            }
+        })
+        .expect("a thread")
+        .join()
+        .expect("no overflow");
+}
