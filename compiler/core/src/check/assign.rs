@@ -40,10 +40,7 @@ impl<'a> Checker<'a, '_> {
         if ty == Ty::POISON {
             return ty;
         }
-        if let (ExprKind::Index { receiver, index }, Some(_)) =
-            (&strip(target).kind, self.types.nullable_inner(ty))
-        {
-            let _ = (receiver, index);
+        if let (ExprKind::Index { .. }, Some(_)) = (&strip(target).kind, self.types.nullable_inner(ty)) {
             let report = self
                 .diagnostic(codes::NULLABLE, span, "the key may not be there: its value may be null")
                 .help("write `m[k] = (m[k] ?? 0) + 1`, or `m.update(k, 0, v -> v + 1)`");

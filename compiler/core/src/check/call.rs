@@ -557,7 +557,7 @@ impl<'a> Checker<'a, '_> {
         }
         self.test_only(span, id);
         if let Some(intrinsic) = def.intrinsic {
-            return self.call_intrinsic(expr, span, intrinsic, id, args);
+            return self.call_intrinsic(expr, intrinsic, id, args);
         }
         let mut type_args = owner_args.to_vec();
         while type_args.len() < def.type_params.len() {
@@ -789,14 +789,7 @@ impl<'a> Checker<'a, '_> {
 
     // ---- built-in calls that a signature cannot describe ----
 
-    fn call_intrinsic(
-        &mut self,
-        expr: &'a Expr,
-        span: Span,
-        intrinsic: Intrinsic,
-        id: FnId,
-        args: &'a [Arg],
-    ) -> Ty {
+    fn call_intrinsic(&mut self, expr: &'a Expr, intrinsic: Intrinsic, id: FnId, args: &'a [Arg]) -> Ty {
         let name = self.text(self.defs.fns[id.index()].name);
         let wanted = match intrinsic {
             Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),
@@ -824,7 +817,7 @@ impl<'a> Checker<'a, '_> {
             }
             Intrinsic::IsError => self.is_error(&args[0].value),
             Intrinsic::Ignore => self.ignore(&args[0].value),
-            Intrinsic::IntOrDouble => self.int_or_double(span, args),
+            Intrinsic::IntOrDouble => self.int_or_double(args),
             Intrinsic::NewCommand => self.new_command(expr, args),
             Intrinsic::Format => self.format(expr, args),
             Intrinsic::Run => self.run_task(expr, &args[0].value),
@@ -872,7 +865,7 @@ impl<'a> Checker<'a, '_> {
         Ty::VOID
     }
 
-    fn int_or_double(&mut self, span: Span, args: &'a [Arg]) -> Ty {
+    fn int_or_double(&mut self, args: &'a [Arg]) -> Ty {
         let mut result = Ty::INT;
         for arg in args {
             let ty = self.expr(&arg.value, None);
@@ -887,7 +880,6 @@ impl<'a> Checker<'a, '_> {
                 }
             }
         }
-        let _ = span;
         result
     }
 

@@ -67,7 +67,7 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn expr_kind(&mut self, expr: &'a Expr, expected: Option<Ty>) -> Ty {
         let span = expr.span;
         match &expr.kind {
-            ExprKind::Int(value) => self.int(*value, span, false, expected),
+            ExprKind::Int(value) => self.int(*value, span, false),
             ExprKind::Double(_) => Ty::DOUBLE,
             ExprKind::Bool(_) => Ty::BOOL,
             ExprKind::Null => Ty::NULL,
@@ -134,7 +134,7 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn unary(&mut self, span: Span, op: UnaryOp, operand: &'a Expr) -> Ty {
         if op == UnaryOp::Neg {
             let literal = match strip(operand).kind {
-                ExprKind::Int(value) => Some(self.int(value, operand.span, true, None)),
+                ExprKind::Int(value) => Some(self.int(value, operand.span, true)),
                 ExprKind::Duration(value) => Some(self.duration(value, operand.span, true)),
                 _ => None,
             };

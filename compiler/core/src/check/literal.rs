@@ -9,7 +9,7 @@ use dscript_grammar::span::Span;
 use rustc_hash::FxHashMap;
 
 impl<'a> Checker<'a, '_> {
-    pub(super) fn int(&mut self, value: u64, span: Span, negated: bool, expected: Option<Ty>) -> Ty {
+    pub(super) fn int(&mut self, value: u64, span: Span, negated: bool) -> Ty {
         let limit = i64::MAX as u64 + u64::from(negated);
         if value > limit {
             return self.error(
@@ -18,7 +18,6 @@ impl<'a> Checker<'a, '_> {
                 "the number does not fit an int: its limits are -9223372036854775808 and 9223372036854775807",
             );
         }
-        let _ = expected;
         Ty::INT
     }
 

@@ -143,11 +143,11 @@ pub struct Lowerer<'a, 'c> {
     stage: Option<test::Stage>,
     // ---- the function being built ----
     b: Builder,
-    cx: Cx<'a>,
+    cx: Cx,
 }
 
 /// The body being lowered.
-struct Cx<'a> {
+struct Cx {
     module: ModuleId,
     type_params: Vec<TypeParamId>,
     type_args: Vec<Ty>,
@@ -170,10 +170,9 @@ struct Cx<'a> {
     regions: u32,
     /// Whether a `@Needs` around this code speaks for it.
     covered: bool,
-    _tree: std::marker::PhantomData<&'a ()>,
 }
 
-impl Default for Cx<'_> {
+impl Default for Cx {
     fn default() -> Self {
         Self {
             module: ModuleId(0),
@@ -192,7 +191,6 @@ impl Default for Cx<'_> {
             yields: Vec::new(),
             regions: 0,
             covered: false,
-            _tree: std::marker::PhantomData,
         }
     }
 }

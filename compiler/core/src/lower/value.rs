@@ -120,9 +120,8 @@ impl Lowerer<'_, '_> {
             (TyKind::Nullable(a), TyKind::Nullable(b)) if self.changes_form(a, b) => {
                 self.convert_present(value, a, to)
             }
-            (TyKind::Nullable(a), TyKind::Nullable(b)) => {
+            (TyKind::Nullable(_), TyKind::Nullable(_)) => {
                 let regs = self.convert_held(value, to);
-                let _ = (a, b);
                 Val { ty: to, regs }
             }
             (_, TyKind::Nullable(b)) => {
