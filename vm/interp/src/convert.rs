@@ -130,12 +130,12 @@ impl Vm {
             Type::String => {
                 *bytes += self.heap.len(object);
                 self.check_size(*bytes)?;
-                Value::String(self.heap.text(object))
+                Value::String(self.heap.text(object).to_owned())
             }
             Type::Bytes => {
                 *bytes += self.heap.len(object);
                 self.check_size(*bytes)?;
-                Value::Bytes(self.heap.copy_bytes(object))
+                Value::Bytes(self.heap.text_bytes(object).to_vec())
             }
             Type::List(element) => {
                 let kind = self.program.info(*element).element;
@@ -280,11 +280,9 @@ impl Vm {
         make: impl FnOnce(&mut Self) -> T,
     ) -> Result<T, Trapped> {
         self.reserve(words)?;
-        let budget = self.heap.suspend_budget();
-        let stress = std::mem::replace(&mut self.stress, false);
+        self.heap.suspend_collection();
         let made = make(self);
-        self.stress = stress;
-        self.heap.restore_budget(budget);
+        self.heap.resume_collection();
         Ok(made)
     }
 
@@ -358,7 +356,7 @@ impl Vm {
         let cell = self.import_type(ty, value, depth)?;
         Ok(match self.program.info(ty).element {
             Element::None => 0,
-            Element::Scalar => cell.s[0],
+            Element::Scalar | Element::Bool => cell.s[0],
             Element::Ref => cell.r[0].into(),
             Element::Boxed => self.boxed(ty, cell).into(),
         })

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::fiber::{Exit, Running};
-use crate::heap::{Heap, Ref, STRING};
+use crate::heap::{Heap, Ref};
 use crate::native::Body;
 use crate::ops::double_to_int;
 use crate::program::Program;
@@ -45,8 +45,7 @@ impl Running<'_> {
     fn dispatch(&mut self, program: &Program) -> Result<(), Exit> {
         let functions = &program.image().functions[..];
         'frame: loop {
-            let Vm { heap, stack, fuel, stress, constants, .. } = self.vm();
-            let stress = *stress;
+            let Vm { heap, stack, fuel, constants, .. } = self.vm();
             let Stack { scalars, refs, frames, scalars_top, refs_top, .. } = stack;
             let frame = frames.last_mut().expect("a running fiber has a frame");
             let code = &functions[frame.function.index()].code[..];
@@ -232,7 +231,7 @@ impl Running<'_> {
                             set_int!(dst, 1);
                         } else if x == 0 || y == 0 {
                             set_int!(dst, 0);
-                        } else if heap.tag(x) == STRING {
+                        } else if heap.is_string(x) {
                             set_int!(dst, heap.same_text(x, y));
                         } else {
                             slow!(this => this.vm().equal_refs(*ty, *a, *b, *dst))
@@ -268,7 +267,7 @@ impl Running<'_> {
 
                     Instr::New { ty, slots, dst } => {
                         let words = program.shapes[ty.index()].words as usize;
-                        if !heap.has_room(words) || stress {
+                        if !heap.has_room(words) {
                             slow!(this => this.vm().new_object(*ty, slots, *dst))
                         }
                         let first = program.shapes[ty.index()].first as usize;
@@ -313,7 +312,7 @@ impl Running<'_> {
                     Instr::ListSize { list, dst } => set_int!(dst, heap.list_size(r[list.index()])),
                     Instr::ListGetScalar { list, index, dst } => {
                         let (array, index) = element_index!(list, index);
-                        s[dst.index()] = heap.word(array, 1 + index);
+                        s[dst.index()] = heap.scalar_at(array, index);
                     }
                     Instr::ListGetRef { list, index, dst } => {
                         let (array, index) = element_index!(list, index);
@@ -321,7 +320,7 @@ impl Running<'_> {
                     }
                     Instr::ListSetScalar { list, index, src } => {
                         let (array, index) = element_index!(list, index);
-                        heap.set_word(array, 1 + index, s[src.index()]);
+                        heap.set_scalar_at(array, index, s[src.index()]);
                     }
                     Instr::ListSetRef { list, index, src } => {
                         let (array, index) = element_index!(list, index);
@@ -330,15 +329,13 @@ impl Running<'_> {
                     Instr::ListAddScalar { list, src } => {
                         let (list, value) = (r[list.index()], s[src.index()]);
                         if !heap.list_add_scalar(list, value) {
-                            slow!(this => this.vm().list_add(crate::program::Element::Scalar, list, value))
+                            slow!(this => this.vm().list_add_of(list, value))
                         }
                     }
                     Instr::ListAddRef { list, src } => {
                         let (list, value) = (r[list.index()], r[src.index()]);
                         if !heap.list_add_ref(list, value) {
-                            slow!(this => {
-                                this.vm().list_add(crate::program::Element::Ref, list, value.into())
-                            })
+                            slow!(this => this.vm().list_add_of(list, value.into()))
                         }
                     }
                     Instr::Version { collection, dst } => {
@@ -355,7 +352,7 @@ impl Running<'_> {
                     }
                     Instr::TextRef { src, ty, dst } => {
                         let object = r[src.index()];
-                        if heap.tag(object) == STRING {
+                        if heap.is_string(object) {
                             r[dst.index()] = object;
                         } else if let Some(function) = program.to_string(heap.tag(object)) {
                             let args = [Reg::R(*src)];
@@ -405,7 +402,7 @@ impl Running<'_> {
                     }
                     Instr::TrapText { kind, text } => {
                         frame.pc = pc as u32;
-                        return Err(trapped(*kind, heap.text(r[text.index()])).into());
+                        return Err(trapped(*kind, heap.text(r[text.index()]).to_owned()).into());
                     }
                     Instr::LimitEnter { limit, to } => {
                         let (limit, to) = (int!(limit), *to);

@@ -1,7 +1,5 @@
 //! The engine: heap, frames, fibers, dispatch, pure natives. Knows no clock, file or socket.
 
-#![forbid(unsafe_code)]
-
 mod convert;
 mod equal;
 mod fiber;

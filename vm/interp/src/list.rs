@@ -1,6 +1,6 @@
 //! Lists: size and version in one word, and a backing array of scalars or references with room to grow.
 
-use crate::heap::{Heap, REFS, Ref, SCALARS, high, low, pair, refs_words};
+use crate::heap::{BOOLS, Heap, REFS, Ref, SCALARS, bytes_words, high, low, pair, refs_words};
 use crate::native::Trapped;
 use crate::program::Element;
 use crate::vm::{Vm, trapped};
@@ -14,7 +14,11 @@ pub(crate) fn array_words(element: Element, count: usize) -> usize {
     if count == 0 {
         return 0;
     }
-    if element.is_scalar() { 1 + count } else { refs_words(count) }
+    match element {
+        Element::Bool => bytes_words(count),
+        Element::Scalar | Element::None => 1 + count,
+        Element::Ref | Element::Boxed => refs_words(count),
+    }
 }
 
 pub(crate) fn list_words(element: Element, count: usize) -> usize {
@@ -36,6 +40,19 @@ impl Heap {
         self.set_word(list, 1, pair(size as u32, version));
     }
 
+    /// An element of a backing array of words or bytes.
+    pub(crate) fn scalar_at(&self, array: Ref, index: usize) -> u64 {
+        if self.tag(array) == BOOLS { self.bool_at(array, index).into() } else { self.word(array, 1 + index) }
+    }
+
+    pub(crate) fn set_scalar_at(&mut self, array: Ref, index: usize, value: u64) {
+        if self.tag(array) == BOOLS {
+            self.bools_mut(array)[index] = value as u8;
+        } else {
+            self.set_word(array, 1 + index, value);
+        }
+    }
+
     pub(crate) fn list_array(&self, list: Ref) -> Ref {
         self.ref_at(list, 2, 0)
     }
@@ -51,11 +68,15 @@ impl Vm {
 
     /// Room was reserved.
     pub(crate) fn new_array(&mut self, element: Element, count: usize) -> Ref {
-        match (count, element.is_scalar()) {
-            (0, _) => 0,
-            (_, true) => self.heap.allocate(SCALARS, count as u32, 1 + count),
-            (_, false) => self.heap.allocate(REFS, count as u32, refs_words(count)),
+        if count == 0 {
+            return 0;
         }
+        let tag = match element {
+            Element::Bool => BOOLS,
+            Element::Scalar | Element::None => SCALARS,
+            Element::Ref | Element::Boxed => REFS,
+        };
+        self.heap.allocate(tag, count as u32, array_words(element, count))
     }
 
     /// An empty list; room was reserved.
@@ -85,10 +106,10 @@ impl Vm {
     }
 
     pub(crate) fn array_set(&mut self, element: Element, array: Ref, index: usize, value: u64) {
-        if element.is_scalar() {
-            self.heap.set_word(array, 1 + index, value);
-        } else {
-            self.heap.set_ref_at(array, 1, index, low(value));
+        match element {
+            Element::Bool => self.heap.bools_mut(array)[index] = value as u8,
+            Element::Scalar | Element::None => self.heap.set_word(array, 1 + index, value),
+            Element::Ref | Element::Boxed => self.heap.set_ref_at(array, 1, index, low(value)),
         }
     }
 
@@ -104,10 +125,10 @@ impl Vm {
         if n == 0 {
             return;
         }
-        if element.is_scalar() {
-            self.heap.copy_scalars(from, at, to, to_at, n);
-        } else {
-            self.heap.copy_refs(from, at, to, to_at, n);
+        match element {
+            Element::Bool => self.heap.copy_bools(from, at, to, to_at, n),
+            Element::Scalar | Element::None => self.heap.copy_scalars(from, at, to, to_at, n),
+            Element::Ref | Element::Boxed => self.heap.copy_refs(from, at, to, to_at, n),
         }
     }
 
@@ -140,6 +161,12 @@ impl Vm {
         self.array_copy(element, old, 0, new, 0, size);
         self.heap.set_ref_at(list, 2, 0, new);
         Ok((list, kept))
+    }
+
+    /// Appends to a list of whatever type.
+    pub(crate) fn list_add_of(&mut self, list: Ref, value: u64) -> Result<(), Trapped> {
+        let (_, element) = self.list_element(TypeId(self.heap.tag(list)));
+        self.list_add(element, list, value)
     }
 
     /// Appends a scalar's bits or a reference.

@@ -1,13 +1,13 @@
 //! Maps and sets: entries in insertion order, found through an index.
 //!
-//! Four arrays hang off a map: the index (twice as many places as entries, each the number of an entry plus
-//! one, probed linearly), the entries' hashes (0 marks a removed entry), their keys, and a map's values.
-//! A removed entry keeps its places until the arrays are made anew.
+//! Four arrays hang off a map: the index (twice as many words as entries, probed linearly: the key's hash above,
+//! the number of its entry plus one below, or 0), the entries' hashes in half words (0 marks a removed entry),
+//! their keys, and a map's values. A removed entry keeps its places until the arrays are made anew.
 
-use crate::heap::{Ref, SCALARS, high, low, pair};
+use crate::heap::{Ref, SCALARS, fold, high, low, mix, pair};
 use crate::list::array_words;
 use crate::native::Trapped;
-use crate::program::Element;
+use crate::program::{Element, Info};
 use crate::vm::{Cell, Vm};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;
@@ -27,15 +27,43 @@ pub(crate) struct MapType {
     pub ty: TypeId,
     pub key: TypeId,
     pub value: Option<TypeId>,
+    keys: KeyKind,
     key_element: Element,
     /// `None` in a set.
     value_element: Element,
 }
 
+/// How keys are hashed and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyKind {
+    /// By their bits.
+    Bits,
+    /// By their bytes.
+    Text,
+    /// By their content, part by part.
+    Parts,
+}
+
+impl MapType {
+    pub fn new(types: &[Type], infos: &[Info], ty: TypeId) -> Option<Self> {
+        let (key, value) = match types[ty.index()] {
+            Type::Map(key, value) => (key, Some(value)),
+            Type::Set(key) => (key, None),
+            _ => return None,
+        };
+        let keys = match types[key.index()] {
+            Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => KeyKind::Bits,
+            Type::String => KeyKind::Text,
+            _ => KeyKind::Parts,
+        };
+        let value_element = value.map_or(Element::None, |v| infos[v.index()].element);
+        Some(MapType { ty, key, value, keys, key_element: infos[key.index()].element, value_element })
+    }
+}
+
 fn entry_words(map: &MapType, capacity: usize) -> usize {
-    // index: 2 * capacity halves; hashes: capacity halves
     let values = if map.value.is_some() { array_words(map.value_element, capacity) } else { 0 };
-    (1 + capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
+    (1 + 2 * capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
 }
 
 pub(crate) fn map_words(map: &MapType, entries: usize) -> usize {
@@ -48,13 +76,7 @@ fn capacity_for(entries: usize) -> usize {
 
 impl Vm {
     pub(crate) fn map_type(&self, ty: TypeId) -> MapType {
-        let (key, value) = match *self.program.ty(ty) {
-            Type::Map(key, value) => (key, Some(value)),
-            Type::Set(key) => (key, None),
-            ref other => panic!("{other:?} is not a map type"),
-        };
-        let value_element = value.map_or(Element::None, |v| self.program.info(v).element);
-        MapType { ty, key, value, key_element: self.program.info(key).element, value_element }
+        self.program.maps[ty.index()].expect("a type of maps or sets")
     }
 
     pub(crate) fn map_type_of(&self, map: Ref) -> MapType {
@@ -71,7 +93,7 @@ impl Vm {
     }
 
     fn make_arrays(&mut self, map: &MapType, object: Ref, capacity: usize) {
-        let index = self.heap.allocate(SCALARS, capacity as u32, 1 + capacity);
+        let index = self.heap.allocate(SCALARS, 2 * capacity as u32, 1 + 2 * capacity);
         let hashes = self.heap.allocate(SCALARS, (capacity / 2) as u32, 1 + capacity / 2);
         let keys = self.new_array(map.key_element, capacity);
         let values = if map.value.is_some() { self.new_array(map.value_element, capacity) } else { 0 };
@@ -99,7 +121,7 @@ impl Vm {
     fn map_capacity(&self, map: Ref) -> usize {
         match self.array(map, INDEX) {
             0 => 0,
-            index => self.heap.len(index),
+            index => self.heap.len(index) / 2,
         }
     }
 
@@ -110,8 +132,14 @@ impl Vm {
     }
 
     fn key_hash(&mut self, map: &MapType, key: u64) -> Result<u32, Trapped> {
-        let cell = self.unboxed(map.key, key);
-        self.hash(map.key, cell)
+        match map.keys {
+            KeyKind::Bits => Ok(fold(mix(key))),
+            KeyKind::Text => Ok(self.heap.text_hash(low(key))),
+            KeyKind::Parts => {
+                let cell = self.unboxed(map.key, key);
+                self.hash(map.key, cell)
+            }
+        }
     }
 
     /// The entry of a key, a scalar's bits or a reference.
@@ -130,24 +158,32 @@ impl Vm {
         key: u64,
         hash: u32,
     ) -> Result<Option<usize>, Trapped> {
-        let capacity = self.map_capacity(map);
-        if capacity == 0 {
+        let index = self.array(map, INDEX);
+        if index == 0 {
             return Ok(None);
         }
-        let (index, hashes, keys) = (self.array(map, INDEX), self.array(map, HASHES), self.array(map, KEYS));
-        let mask = 2 * capacity - 1;
+        let keys = self.array(map, KEYS);
+        let mask = self.heap.len(index) - 1;
         let mut place = hash as usize & mask;
         loop {
-            let entry = match self.half(index, place) {
-                0 => return Ok(None),
-                entry => entry as usize - 1,
-            };
-            if self.half(hashes, entry) == hash {
+            let found = self.heap.word(index, 1 + place);
+            if found == 0 {
+                return Ok(None);
+            }
+            if high(found) == hash {
+                let entry = low(found) as usize - 1;
                 let other = self.array_get(kind.key_element, keys, entry);
-                if other == key
-                    || !kind.key_element.is_scalar()
-                        && self.equal(kind.key, Cell::reference(low(key)), Cell::reference(low(other)))?
-                {
+                let same = other == key
+                    || match kind.keys {
+                        KeyKind::Bits => false,
+                        // A removed entry has no key.
+                        _ if other == 0 => false,
+                        KeyKind::Text => self.heap.same_text(low(key), low(other)),
+                        KeyKind::Parts => {
+                            self.equal(kind.key, Cell::reference(low(key)), Cell::reference(low(other)))?
+                        }
+                    };
+                if same && self.half(self.array(map, HASHES), entry) != 0 {
                     return Ok(Some(entry));
                 }
             }
@@ -196,7 +232,7 @@ impl Vm {
         let entry = self.map_used(map);
         let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
         self.array_set(kind.key_element, keys, entry, key);
-        self.heap.set_ref_at(hashes, 1, entry, hash);
+        self.heap.set_half_at(hashes, entry, hash);
         self.map_set_value(kind, map, entry, value);
         self.enter(map, entry, hash);
         self.map_resized(map, self.map_size(map) + 1, entry + 1);
@@ -204,12 +240,12 @@ impl Vm {
 
     fn enter(&mut self, map: Ref, entry: usize, hash: u32) {
         let index = self.array(map, INDEX);
-        let mask = 2 * self.map_capacity(map) - 1;
+        let mask = self.heap.len(index) - 1;
         let mut place = hash as usize & mask;
-        while self.half(index, place) != 0 {
+        while self.heap.word(index, 1 + place) != 0 {
             place = (place + 1) & mask;
         }
-        self.heap.set_ref_at(index, 1, place, entry as u32 + 1);
+        self.heap.set_word(index, 1 + place, pair(entry as u32 + 1, hash));
     }
 
     /// New arrays without the removed entries; room was reserved.
@@ -224,7 +260,7 @@ impl Vm {
             if hash == 0 {
                 continue;
             }
-            self.heap.set_ref_at(new[0], 1, next, hash);
+            self.heap.set_half_at(new[0], next, hash);
             self.array_copy(kind.key_element, old[1], entry, new[1], next, 1);
             if kind.value.is_some() {
                 self.array_copy(kind.value_element, old[2], entry, new[2], next, 1);
@@ -244,7 +280,7 @@ impl Vm {
 
     pub(crate) fn map_remove(&mut self, kind: &MapType, map: Ref, entry: usize) {
         let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
-        self.heap.set_ref_at(hashes, 1, entry, 0);
+        self.heap.set_half_at(hashes, entry, 0);
         self.array_set(kind.key_element, keys, entry, 0);
         self.map_set_value(kind, map, entry, 0);
         match self.map_size(map) - 1 {

@@ -2,7 +2,7 @@
 
 use crate::fiber::{Exit, Running};
 use crate::format;
-use crate::heap::{STRING, string_words};
+use crate::heap::{SLICE_WORDS, string_words};
 use crate::interp::make_object;
 use crate::link::Linked;
 use crate::native::{Failure, OutsideCall, PureBody, PureCall, Trapped};
@@ -13,6 +13,9 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Constant, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
+
+/// Bytes from which on a text that is added to gets room to grow.
+const GROWING_LEAST: usize = 256;
 
 /// `(int) d`: truncated, where that fits.
 pub(crate) fn double_to_int(value: f64) -> Result<i64, Trapped> {
@@ -403,16 +406,52 @@ impl Vm {
             points += self.heap.code_points(part);
         }
         self.check_size(bytes)?;
+        let Some(first) = registers().next() else { return Ok(()) };
+        let start = self.heap.len(self.get_r(first));
+        // A long text that something short is added to may well grow on.
+        if start >= GROWING_LEAST && bytes - start <= start {
+            return self.concat_growing(registers(), first, bytes, points, dst);
+        }
         self.reserve(string_words(bytes))?;
-        let text = self.heap.allocate(STRING, bytes as u32, string_words(bytes));
-        self.heap.set_word(text, 1, points as u64);
+        let text = self.heap.new_text(bytes, points);
         let mut at = 0;
         for part in registers() {
             let part = self.get_r(part);
             let count = self.heap.len(part);
-            self.heap.append_bytes(part, 0, count, text, at);
+            self.heap.copy_text(part, 0, count, text, at);
             at += count;
         }
+        self.set_r(dst, text);
+        Ok(())
+    }
+
+    /// Joins texts in a buffer with room to grow: that of the first one, where nothing has been added to it yet.
+    fn concat_growing(
+        &mut self,
+        parts: impl Iterator<Item = R>,
+        first: R,
+        bytes: usize,
+        points: usize,
+        dst: R,
+    ) -> Result<(), Trapped> {
+        let start = self.heap.len(self.get_r(first));
+        let grows = self.heap.growing(self.get_r(first), bytes - start).is_some();
+        let capacity = (2 * bytes).min(u32::MAX as usize);
+        self.reserve(SLICE_WORDS + if grows { 0 } else { string_words(capacity) })?;
+        let string = self.get_r(first);
+        let (buffer, at) = match self.heap.growing(string, bytes - start) {
+            Some(buffer) => (buffer, self.heap.word(buffer, 1) as usize - start),
+            None => {
+                let buffer = self.heap.new_buffer(capacity);
+                self.heap.append(buffer, string);
+                (buffer, 0)
+            }
+        };
+        for part in parts.skip(1) {
+            let part = self.get_r(part);
+            self.heap.append(buffer, part);
+        }
+        let text = self.heap.new_slice(buffer, at, bytes, points);
         self.set_r(dst, text);
         Ok(())
     }
@@ -445,7 +484,7 @@ impl crate::heap::Heap {
         let (array, size) = (self.list_array(list), self.list_size(list));
         let fits = array != 0 && size < self.len(array);
         if fits {
-            self.set_word(array, 1 + size, value);
+            self.set_scalar_at(array, size, value);
             self.list_resized(list, size + 1);
         }
         fits

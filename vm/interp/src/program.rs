@@ -5,16 +5,18 @@ use std::sync::{Arc, OnceLock};
 
 use crate::heap::Shape;
 use crate::link::{self, Linked};
+use crate::map::MapType;
 use crate::native::Registry;
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{self, Image, Manifest, RegType, Type};
+use dscript_bytecode::image::{self, Image, Manifest, RegType, ScalarKind, Type};
 
 pub struct Program {
     image: Image,
     hash: OnceLock<[u8; 32]>,
-    /// By type id, as the next two.
+    /// By type id, as the next three.
     pub(crate) shapes: Vec<Shape>,
     pub(crate) infos: Vec<Info>,
+    pub(crate) maps: Vec<Option<MapType>>,
     pub(crate) natives: Vec<Linked>,
 }
 
@@ -34,7 +36,10 @@ pub(crate) struct Info {
 pub(crate) enum Element {
     #[default]
     None,
+    /// A word.
     Scalar,
+    /// A byte.
+    Bool,
     Ref,
     /// An object of struct type `T?` or `T!`.
     Boxed,
@@ -42,7 +47,7 @@ pub(crate) enum Element {
 
 impl Element {
     pub fn is_scalar(self) -> bool {
-        self == Element::Scalar
+        matches!(self, Element::Scalar | Element::Bool)
     }
 }
 
@@ -93,12 +98,14 @@ impl Program {
     fn from_verified(image: Image, registry: &Registry) -> Result<Arc<Program>, LoadError> {
         let infos: Vec<Info> = (0..image.types.len()).map(|i| info(&image, TypeId(i as u32))).collect();
         let shapes = image.types.iter().zip(&infos).map(|(ty, info)| shape(ty, info)).collect();
+        let types = &image.types;
+        let maps = (0..types.len()).map(|i| MapType::new(types, &infos, TypeId(i as u32))).collect();
         let natives = image
             .natives
             .iter()
             .map(|native| link::link(&image, native, registry).map_err(LoadError))
             .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, natives }))
+        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, maps, natives }))
     }
 
     pub fn image(&self) -> &Image {
@@ -145,6 +152,7 @@ fn info(image: &Image, id: TypeId) -> Info {
     let (scalars, refs) = counts(&regs);
     let element = match image::element(types, error, id) {
         None => Element::None,
+        Some(RegType::Scalar(ScalarKind::Bool)) => Element::Bool,
         Some(RegType::Scalar(_)) => Element::Scalar,
         Some(RegType::Ref(r))
             if r.ty == id && matches!(types[id.index()], Type::Nullable(_) | Type::Fallible(_)) =>

@@ -4,7 +4,7 @@
 //! a collection runs in a dispatch loop of its own and may collect, so what is still to be written is rooted.
 
 use crate::fiber::{Exit, Running};
-use crate::heap::{BYTES, Ref, STRING};
+use crate::heap::{BYTES, Ref, SLICE, STRING};
 use crate::vm::{Cell, Peeled, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::Type;
@@ -51,7 +51,7 @@ impl Running<'_> {
         let base = vm.stack.frames.len() - 1;
         self.run(base)?;
         let vm = self.vm();
-        Ok(vm.heap.text(vm.returned.r[0]))
+        Ok(vm.heap.text(vm.returned.r[0]).to_owned())
     }
 }
 
@@ -140,13 +140,12 @@ impl Writer<'_, '_> {
         let mut ty = ty;
         if object != 0 {
             match vm.heap.tag(object) {
-                STRING => {
-                    let text = vm.heap.text(object);
-                    self.out.push_str(&text);
+                STRING | SLICE => {
+                    self.out.push_str(vm.heap.text(object));
                     return Ok(());
                 }
                 BYTES => {
-                    for byte in vm.heap.copy_bytes(object) {
+                    for byte in vm.heap.text_bytes(object) {
                         self.out.push_str(&format!("{byte:02x}"));
                     }
                     return Ok(());

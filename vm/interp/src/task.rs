@@ -77,7 +77,6 @@ impl Task {
                 parked: Vec::new(),
                 fiber: 0,
                 fuel: TURN,
-                stress: false,
                 constants: vec![0; image.constants.len()],
                 statics: vec![StaticSlot::default(); image.statics.len()],
                 returned: vm::Cell::default(),
@@ -147,7 +146,7 @@ impl Task {
     /// Collects at every allocation, to find references that a collection misses.
     pub fn stress_collector(&self) {
         if let Some(mut vm) = self.shared.take_vm() {
-            vm.stress = true;
+            vm.heap.set_stress();
             self.shared.put_vm(vm);
         }
     }

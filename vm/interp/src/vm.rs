@@ -7,7 +7,7 @@ use std::any::Any;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use crate::heap::{Heap, Ref, low};
+use crate::heap::{Collector, Heap, Ref, low};
 use crate::native::Trapped;
 use crate::program::{Element, FieldInfo, Object, Program};
 use crate::stack::Stack;
@@ -35,8 +35,6 @@ pub struct Vm {
     pub(crate) parked: Vec<Option<Box<Stack>>>,
     pub(crate) fiber: usize,
     pub(crate) fuel: i64,
-    /// Collects at every allocation.
-    pub(crate) stress: bool,
     pub(crate) constants: Vec<Ref>,
     pub(crate) statics: Vec<StaticSlot>,
     /// Results of the entry frame that returned last; to be read before anything allocates.
@@ -106,7 +104,7 @@ impl Vm {
     /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.
     pub(crate) fn reserve(&mut self, words: usize) -> Result<(), Trapped> {
         self.fuel -= (words / 16) as i64;
-        if self.heap.has_room(words) && !self.stress {
+        if self.heap.has_room(words) {
             return Ok(());
         }
         self.collect(words)
@@ -119,7 +117,7 @@ impl Vm {
         keep: [Ref; N],
     ) -> Result<[Ref; N], Trapped> {
         self.fuel -= (words / 16) as i64;
-        if self.heap.has_room(words) && !self.stress {
+        if self.heap.has_room(words) {
             return Ok(keep);
         }
         let at = self.stack.temps.len();
@@ -133,7 +131,59 @@ impl Vm {
 
     #[cold]
     fn collect(&mut self, words: usize) -> Result<(), Trapped> {
-        let mut collector = self.heap.begin();
+        if words as u64 > self.heap.limit_bytes() / 8 {
+            return Err(self.out_of_memory());
+        }
+        if self.heap.find_room(words) {
+            return Ok(());
+        }
+        // Under stress every other collection is a full one.
+        let odd = self.heap.stress && self.heap.collections % 2 == 1;
+        if self.heap.can_collect_young() && !odd && self.collect_young(words) {
+            return Ok(());
+        }
+        self.collect_all(words)
+    }
+
+    /// Moves the survivors of the nursery; false where there is still no room.
+    fn collect_young(&mut self, words: usize) -> bool {
+        let mut collector = self.heap.begin_young();
+        let program = Arc::clone(&self.program);
+        let shapes = &program.shapes[..];
+        self.heap.forward_remembered(&mut collector, shapes);
+        let before = collector.moved_words();
+        self.forward_roots(&mut collector);
+        collector.scan(shapes);
+        self.fuel -= ((collector.moved_words() - before) / 64) as i64;
+        let (dead, fits) = self.heap.finish_young(&collector, words);
+        for row in dead {
+            self.release(row as usize);
+        }
+        fits
+    }
+
+    fn collect_all(&mut self, words: usize) -> Result<(), Trapped> {
+        let mut collector = self.heap.begin_full(words);
+        let program = Arc::clone(&self.program);
+        self.forward_roots(&mut collector);
+        collector.scan(&program.shapes);
+        if !self.resources.is_empty() {
+            let mut reached = vec![false; self.resources.len()];
+            for row in &collector.handles {
+                reached[*row as usize] = true;
+            }
+            for (row, reached) in reached.into_iter().enumerate() {
+                if !reached {
+                    self.release(row);
+                }
+            }
+        }
+        let fits = self.heap.finish_full(&collector, words);
+        self.fuel -= (self.heap.used() / 64) as i64;
+        if fits { Ok(()) } else { Err(self.out_of_memory()) }
+    }
+
+    fn forward_roots(&mut self, collector: &mut Collector) {
         let program = Arc::clone(&self.program);
         let shapes = &program.shapes[..];
         for stack in self.parked.iter_mut().flatten().map(|s| &mut **s).chain([&mut self.stack]) {
@@ -146,21 +196,13 @@ impl Vm {
         for root in self.constants.iter_mut().chain(statics) {
             collector.forward(shapes, root);
         }
-        collector.scan(shapes);
-        if !self.resources.is_empty() {
-            let mut reached = vec![false; self.resources.len()];
-            for row in &collector.handles {
-                reached[*row as usize] = true;
-            }
-            for (resource, reached) in self.resources.iter_mut().zip(reached) {
-                if !reached && resource.as_ref().is_some_and(|r| r.is_idle()) {
-                    *resource = None;
-                }
-            }
+    }
+
+    /// Lets go of a resource that the program cannot reach, unless it is still at work.
+    fn release(&mut self, row: usize) {
+        if self.resources[row].as_ref().is_some_and(|r| r.is_idle()) {
+            self.resources[row] = None;
         }
-        let fits = self.heap.finish(collector, words);
-        self.fuel -= (self.heap.used() / 64) as i64;
-        if fits { Ok(()) } else { Err(self.out_of_memory()) }
     }
 
     pub(crate) fn out_of_memory(&self) -> Trapped {
@@ -204,9 +246,7 @@ impl Vm {
                 self.resources.len() - 1
             }
         };
-        let object = self.heap.allocate(ty.0, 0, 2);
-        self.heap.set_word(object, 1, row as u64);
-        object
+        self.heap.new_handle(ty.0, row)
     }
 
     pub(crate) fn handle(&self, object: Ref) -> Handle {
@@ -246,7 +286,7 @@ impl Vm {
     /// The value of type `ty` that a collection holds as `element`, a scalar's bits or a reference.
     pub(crate) fn unboxed(&self, ty: TypeId, element: u64) -> Cell {
         match self.program.info(ty).element {
-            Element::None | Element::Scalar => Cell::scalar(element),
+            Element::None | Element::Scalar | Element::Bool => Cell::scalar(element),
             Element::Ref => Cell::reference(low(element)),
             Element::Boxed => {
                 let object = self.program.object(ty);
@@ -257,10 +297,10 @@ impl Vm {
 
     /// An element of a backing array.
     pub(crate) fn array_get(&self, element: Element, array: Ref, index: usize) -> u64 {
-        if element.is_scalar() {
-            self.heap.word(array, 1 + index)
-        } else {
-            u64::from(self.heap.ref_at(array, 1, index))
+        match element {
+            Element::Bool => self.heap.bool_at(array, index).into(),
+            Element::Scalar | Element::None => self.heap.word(array, 1 + index),
+            Element::Ref | Element::Boxed => u64::from(self.heap.ref_at(array, 1, index)),
         }
     }
 

@@ -21,7 +21,7 @@ natives! {
         call.vm.reserve(bytes_words(count))?;
         let bytes = call.object(0);
         let object = call.vm.heap.allocate(BYTES, count as u32, bytes_words(count));
-        call.vm.heap.append_bytes(bytes, from, count, object, 0);
+        call.vm.heap.copy_text(bytes, from, count, object, 0);
         call.give_object(object)
     };
     "Bytes.concat" "(Bytes, Bytes) -> Bytes" |call| {
@@ -30,8 +30,8 @@ natives! {
         call.vm.reserve(bytes_words(first + second))?;
         let (a, b) = (call.object(0), call.object(1));
         let object = call.vm.heap.allocate(BYTES, (first + second) as u32, bytes_words(first + second));
-        call.vm.heap.append_bytes(a, 0, first, object, 0);
-        call.vm.heap.append_bytes(b, 0, second, object, first);
+        call.vm.heap.copy_text(a, 0, first, object, 0);
+        call.vm.heap.copy_text(b, 0, second, object, first);
         call.give_object(object)
     };
     "Bytes.indexOf" "(Bytes, Bytes, int) -> int" |call| {
@@ -70,7 +70,7 @@ pub(super) const OWNED: &[NativeDef] = &[
 fn bytes(call: &mut PureCall<'_>, arg: usize) -> Vec<u8> {
     let object = call.object(arg);
     call.spend(call.vm.heap.len(object) / 16);
-    call.vm.heap.copy_bytes(object)
+    call.vm.heap.text_bytes(object).to_vec()
 }
 
 fn index_of(all: &[u8], part: &[u8], from: i64) -> Option<usize> {

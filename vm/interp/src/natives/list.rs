@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use super::{Done, cells, count, natives};
-use crate::heap::{Ref, STRING, low, string_words};
+use crate::heap::{Ref, low, string_words};
 use crate::list::list_words;
 use crate::native::{PureCall, Trapped};
+use crate::program::Element;
 use crate::vm::trapped;
 use dscript_bytecode::image::Type;
 use dscript_bytecode::trap::TrapKind;
@@ -156,14 +157,15 @@ fn slice(call: &mut PureCall<'_>) -> Done {
 fn filled(call: &mut PureCall<'_>) -> Done {
     let (_, element) = call.type_arg(0);
     let (ty, count) = (call.result_type(), count(call.int(0), "the size of a list")?);
-    call.vm.check_size(count.saturating_mul(if element.is_scalar() { 8 } else { 4 }))?;
+    call.vm.check_size(list_words(element, count).saturating_mul(8))?;
     call.vm.reserve(list_words(element, count))?;
     let list = call.vm.new_list(ty, count);
     let (array, value) = (call.vm.heap.list_array(list), call.bits(1));
-    if element.is_scalar() && count > 0 {
-        call.vm.heap.scalars_mut(array).fill(value);
-    } else {
-        (0..count).for_each(|i| call.vm.array_set(element, array, i, value));
+    match element {
+        _ if count == 0 => {}
+        Element::Scalar => call.vm.heap.scalars_mut(array).fill(value),
+        Element::Bool => call.vm.heap.bools_mut(array).fill(value as u8),
+        _ => (0..count).for_each(|i| call.vm.array_set(element, array, i, value)),
     }
     call.vm.heap.list_resized(list, count);
     call.give_object(list)
@@ -276,6 +278,7 @@ fn join(call: &mut PureCall<'_>) -> Done {
         let array = call.vm.heap.list_array(call.object(0));
         (0..size).map(|i| call.vm.heap.ref_at(array, 1, i)).collect()
     };
+    call.spend(size / 4);
     let (mut bytes, mut points) = (0usize, 0usize);
     let separator = call.object(1);
     let heap = &call.vm.heap;
@@ -289,14 +292,13 @@ fn join(call: &mut PureCall<'_>) -> Done {
     call.vm.reserve(string_words(bytes))?;
     let (parts, separator) = (parts(call), call.object(1));
     let heap = &mut call.vm.heap;
-    let text = heap.allocate(STRING, bytes as u32, string_words(bytes));
-    heap.set_word(text, 1, points as u64);
+    let text = heap.new_text(bytes, points);
     let mut at = 0;
     for (index, part) in parts.into_iter().enumerate() {
         let both = [separator, part];
         for part in &both[usize::from(index == 0)..] {
             let count = heap.len(*part);
-            heap.append_bytes(*part, 0, count, text, at);
+            heap.copy_text(*part, 0, count, text, at);
             at += count;
         }
     }

@@ -11,7 +11,7 @@ mod string;
 mod task;
 mod time;
 
-use crate::heap::{Ref, string_words};
+use crate::heap::Ref;
 use crate::link::Ty;
 use crate::list::list_words;
 use crate::native::{PureCall, Registry, Trapped};
@@ -73,10 +73,16 @@ impl PureCall<'_> {
         self.bits(arg) as Ref
     }
 
+    /// A String as it lies in the heap.
+    fn str(&self, arg: usize) -> &str {
+        self.vm.heap.text(self.object(arg))
+    }
+
+    /// A copy of a String.
     fn text(&mut self, arg: usize) -> String {
         let object = self.object(arg);
         self.spend(self.vm.heap.len(object) / 16);
-        self.vm.heap.text(object)
+        self.vm.heap.text(object).to_owned()
     }
 
     /// Counts work towards the turn.
@@ -164,17 +170,47 @@ impl PureCall<'_> {
     }
 
     fn give_texts<'t>(&mut self, texts: impl Iterator<Item = &'t str> + Clone) -> Done {
-        let ty = self.result_type();
-        let count = texts.clone().count();
-        let words = texts.clone().map(|t| string_words(t.len())).sum::<usize>();
-        let words = words + list_words(Element::Ref, count);
-        self.vm.check_size(8 * words)?;
+        let (count, bytes) = texts.clone().fold((0, 0), |(n, bytes), t| (n + 1, bytes + t.len()));
+        let list = self.list_of_texts(count, bytes)?;
+        self.fill_texts(list, texts)
+    }
+
+    /// The pieces of the first argument; `cut` is asked twice, as the heap may move in between.
+    fn give_pieces<'t, I: Iterator<Item = &'t str>>(&mut self, cut: impl Fn(&Self, &'t str) -> I) -> Done {
+        // SAFETY: nothing allocates while the first pass runs.
+        let text = unsafe { self.detached_str(0) };
+        self.spend(text.len() / 8);
+        let (count, bytes) = cut(self, text).fold((0, 0), |(n, bytes), t| (n + 1, bytes + t.len()));
+        let list = self.list_of_texts(count, bytes)?;
+        // SAFETY: the pieces fit the room that was reserved, so nothing moves while the second pass runs.
+        let pieces = cut(self, unsafe { self.detached_str(0) });
+        self.fill_texts(list, pieces)
+    }
+
+    /// # Safety
+    /// As `Heap::detached`.
+    unsafe fn detached_str<'t>(&self, arg: usize) -> &'t str {
+        // SAFETY: the caller sees to it, and Strings are UTF-8.
+        unsafe { std::str::from_utf8_unchecked(self.vm.heap.detached(self.object(arg))) }
+    }
+
+    /// An empty list with room for so many texts of so many bytes in all.
+    fn list_of_texts(&mut self, count: usize, bytes: usize) -> Result<Ref, Trapped> {
+        let words = count.saturating_mul(3).saturating_add(bytes / 8);
+        let words = words.saturating_add(list_words(Element::Ref, count));
+        self.vm.check_size(words.saturating_mul(8))?;
         self.vm.reserve(words)?;
-        let list = self.vm.new_list(ty, count);
+        let ty = self.result_type();
+        Ok(self.vm.new_list(ty, count))
+    }
+
+    fn fill_texts<'t>(&mut self, list: Ref, texts: impl Iterator<Item = &'t str>) -> Done {
         let array = self.vm.heap.list_array(list);
-        for (index, text) in texts.enumerate() {
+        let mut count = 0;
+        for text in texts {
             let text = self.vm.heap.string(text);
-            self.vm.heap.set_ref_at(array, 1, index, text);
+            self.vm.heap.set_ref_at(array, 1, count, text);
+            count += 1;
         }
         self.vm.heap.list_resized(list, count);
         self.give_object(list)

@@ -1,11 +1,12 @@
 //! String.
 
 use super::{Done, count, natives, pattern};
-use crate::heap::{Heap, Ref, STRING, code_points, string_words};
+use crate::heap::{Heap, Ref, code_points, string_words};
 use crate::native::{PureCall, Trapped};
 use crate::program::Element;
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
+use memchr::memmem;
 
 natives! {
     "print" "(String) -> void" print;
@@ -17,16 +18,15 @@ natives! {
     "String.lines" "(String) -> List<String>" lines;
     "String.split" "(String, String, int) -> List<String>" split;
     "String.contains" "(String, String) -> boolean" |call| {
-        let (text, part) = (call.text(0), call.text(1));
-        call.give_bool(text.contains(&part))
+        call.spend(call.str(0).len() / 16);
+        let found = memmem::find(call.str(0).as_bytes(), call.str(1).as_bytes()).is_some();
+        call.give_bool(found)
     };
     "String.startsWith" "(String, String) -> boolean" |call| {
-        let (text, part) = (call.text(0), call.text(1));
-        call.give_bool(text.starts_with(&part))
+        call.give_bool(call.str(0).starts_with(call.str(1)))
     };
     "String.endsWith" "(String, String) -> boolean" |call| {
-        let (text, part) = (call.text(0), call.text(1));
-        call.give_bool(text.ends_with(&part))
+        call.give_bool(call.str(0).ends_with(call.str(1)))
     };
     "String.indexOf" "(String, String, int) -> int" index_of;
     "String.lastIndexOf" "(String, String) -> int" |call| find(call, |text, part| text.rfind(part));
@@ -49,7 +49,7 @@ natives! {
         call.give_text(&text)
     };
     "String.toBytes" "(String) -> Bytes" |call| {
-        let bytes = call.vm.heap.copy_bytes(call.object(0));
+        let bytes = call.vm.heap.text_bytes(call.object(0)).to_vec();
         let object = call.vm.new_bytes(&bytes)?;
         call.give_object(object)
     };
@@ -60,12 +60,10 @@ natives! {
         call.give_ints(text.chars().map(|c| u64::from(u32::from(c))))
     };
     "String.isBlank" "(String) -> boolean" |call| {
-        let text = call.text(0);
-        call.give_bool(text.chars().all(char::is_whitespace))
+        call.give_bool(call.str(0).chars().all(char::is_whitespace))
     };
     "String.words" "(String) -> List<String>" |call| {
-        let text = call.text(0);
-        call.give_texts(text.split_whitespace())
+        call.give_pieces(|_, text| text.split_whitespace())
     };
     "String.count" "(String, String) -> int" |call| {
         let (text, part) = (call.text(0), call.text(1));
@@ -97,10 +95,9 @@ fn fold(text: &str) -> impl Iterator<Item = char> {
 }
 
 fn print(call: &mut PureCall<'_>) -> Done {
-    let text = call.text(0);
     // A line costs the world more than a step of the program.
-    call.spend(16);
-    call.vm.host.print(&text);
+    call.spend(16 + call.str(0).len() / 16);
+    call.vm.host.print(call.str(0));
     Ok(())
 }
 
@@ -109,27 +106,22 @@ fn offset(heap: &Heap, string: Ref, index: usize) -> usize {
     if heap.is_ascii(string) {
         return index;
     }
-    let starts = (0..heap.len(string)).filter(|i| (heap.byte(string, *i) as i8) >= -0x40);
-    starts.take(index + 1).nth(index).unwrap_or(heap.len(string))
+    let bytes = heap.text_bytes(string);
+    let starts = (0..bytes.len()).filter(|i| (bytes[*i] as i8) >= -0x40);
+    starts.take(index + 1).nth(index).unwrap_or(bytes.len())
 }
 
 fn char_at(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let heap = &call.vm.heap;
     let index = call.vm.index(call.int(1), heap.code_points(string))?;
-    let at = offset(heap, string, index);
-    let first = heap.byte(string, at);
-    let (length, mut code) = match first {
-        0..0x80 => (1, u32::from(first)),
-        0x80..0xe0 => (2, u32::from(first & 0x1f)),
-        0xe0..0xf0 => (3, u32::from(first & 0x0f)),
-        _ => (4, u32::from(first & 0x07)),
-    };
-    for i in 1..length {
-        code = code << 6 | u32::from(heap.byte(string, at + i) & 0x3f);
+    if heap.is_ascii(string) {
+        let code = heap.byte(string, index);
+        return call.give_int(code.into());
     }
-    let is_ascii = heap.is_ascii(string);
-    call.spend(if is_ascii { 0 } else { index / 8 });
+    let at = offset(heap, string, index);
+    let code = heap.text(string)[at..].chars().next().map_or(0, u32::from);
+    call.spend(index / 8);
     call.give_int(code.into())
 }
 
@@ -143,49 +135,75 @@ fn substring(call: &mut PureCall<'_>) -> Done {
 /// The bytes of the first argument from `start` to `end`, which are so many code points.
 fn part(call: &mut PureCall<'_>, start: usize, end: usize, points: usize) -> Done {
     let bytes = end - start;
+    if bytes == call.vm.heap.len(call.object(0)) {
+        return call.give_object(call.object(0));
+    }
     call.vm.reserve(string_words(bytes))?;
     let string = call.object(0);
     let heap = &mut call.vm.heap;
-    let object = heap.allocate(STRING, bytes as u32, string_words(bytes));
-    heap.set_word(object, 1, points as u64);
-    heap.append_bytes(string, start, bytes, object, 0);
+    let object = heap.new_text(bytes, points);
+    heap.copy_text(string, start, bytes, object, 0);
     call.give_object(object)
 }
 
 fn trim(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
-    let heap = &call.vm.heap;
-    let len = heap.len(string);
-    let is_space = |i: &usize| heap.byte(string, *i) <= b' ';
-    let start = (0..len).take_while(is_space).count();
-    let end = len - (start..len).rev().take_while(is_space).count();
-    let points = heap.code_points(string) - start - (len - end);
+    let bytes = call.vm.heap.text_bytes(string);
+    let is_space = |b: &&u8| **b <= b' ';
+    let start = bytes.iter().take_while(is_space).count();
+    let end = bytes.len() - bytes[start..].iter().rev().take_while(is_space).count();
+    let points = call.vm.heap.code_points(string) - start - (bytes.len() - end);
     part(call, start, end, points)
 }
 
 fn lines(call: &mut PureCall<'_>) -> Done {
-    let text = call.text(0);
-    if text.contains('\r') {
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    if memchr::memchr(b'\r', call.str(0).as_bytes()).is_some() {
+        let text = call.text(0).replace("\r\n", "\n").replace('\r', "\n");
         return call.give_texts(text.lines());
     }
-    call.give_texts(text.lines())
+    call.give_pieces(|_, text| {
+        // The end of the last line is no line of its own.
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        let ends =
+            memchr::memchr_iter(b'\n', body.as_bytes()).chain((!text.is_empty()).then_some(body.len()));
+        cuts(body, ends, 1)
+    })
 }
 
 fn split(call: &mut PureCall<'_>) -> Done {
-    let (text, separator) = (call.text(0), call.text(1));
+    let separator = call.str(1);
     if separator.is_empty() {
         return Err(trapped(TrapKind::Argument, "split by an empty text"));
     }
-    match usize::try_from(call.int(2)) {
-        Ok(limit) if limit > 0 => call.give_texts(text.splitn(limit, &*separator)),
-        _ => call.give_texts(text.split(&*separator)),
+    let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    if let [byte] = *separator.as_bytes() {
+        return call.give_pieces(|_, text| {
+            let ends = memchr::memchr_iter(byte, text.as_bytes());
+            cuts(text, ends.take(limit - 1).chain([text.len()]), 1)
+        });
     }
+    let finder = memmem::Finder::new(separator.as_bytes()).into_owned();
+    let size = separator.len();
+    call.give_pieces(|_, text| {
+        let ends: Vec<usize> = finder.find_iter(text.as_bytes()).take(limit - 1).collect();
+        cuts(text, ends.into_iter().chain([text.len()]), size)
+    })
+}
+
+/// The pieces of a text up to each of `ends`, with separators of `size` bytes between them.
+fn cuts<'t>(text: &'t str, ends: impl Iterator<Item = usize>, size: usize) -> impl Iterator<Item = &'t str> {
+    let mut start = 0;
+    ends.map(move |end| {
+        let piece = &text[start..end];
+        start = end + size;
+        piece
+    })
 }
 
 fn find(call: &mut PureCall<'_>, search: fn(&str, &str) -> Option<usize>) -> Done {
-    let (text, part) = (call.text(0), call.text(1));
-    let at = search(&text, &part).map(|at| i64::from(code_points(&text.as_bytes()[..at])));
+    call.spend(call.str(0).len() / 16);
+    let (text, part) = (call.str(0), call.str(1));
+    let at = search(text, part).map(|at| i64::from(code_points(&text.as_bytes()[..at])));
     call.give_int(at.unwrap_or(-1))
 }
 
@@ -195,9 +213,10 @@ fn index_of(call: &mut PureCall<'_>) -> Done {
     let points = call.vm.heap.code_points(string);
     let from = call.int(2).clamp(0, points as i64) as usize;
     let start = offset(&call.vm.heap, string, from);
-    let (text, part) = (call.text(0), call.text(1));
-    let at = text[start..].find(&part);
+    let (text, part) = (call.str(0), call.str(1));
+    let at = memmem::find(&text.as_bytes()[start..], part.as_bytes());
     let at = at.map(|at| from as i64 + i64::from(code_points(&text.as_bytes()[start..start + at])));
+    call.spend(text.len() / 16);
     call.give_int(at.unwrap_or(-1))
 }
 
@@ -219,10 +238,9 @@ fn repeat(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let heap = &mut call.vm.heap;
     let (len, points) = (heap.len(string), heap.code_points(string));
-    let object = heap.allocate(STRING, bytes as u32, string_words(bytes));
-    heap.set_word(object, 1, (points * times) as u64);
+    let object = heap.new_text(bytes, points * times);
     for i in 0..times {
-        heap.append_bytes(string, 0, len, object, i * len);
+        heap.copy_text(string, 0, len, object, i * len);
     }
     call.give_object(object)
 }

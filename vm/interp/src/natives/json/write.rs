@@ -68,11 +68,11 @@ impl Writer<'_> {
                 self.quoted(&text);
             }
             Type::String => {
-                let text = self.vm.heap.text(object);
+                let text = self.vm.heap.text(object).to_owned();
                 self.quoted(&text);
             }
             Type::Bytes => {
-                let text = to_base64(&self.vm.heap.copy_bytes(object));
+                let text = to_base64(self.vm.heap.text_bytes(object));
                 self.quoted(&text);
             }
             Type::List(element) => {
@@ -131,8 +131,8 @@ impl Writer<'_> {
             match kind.value {
                 Some(ty) => {
                     let name = match self.vm.program.ty(kind.key) {
-                        Type::String => self.vm.heap.text(key.r[0]),
-                        Type::Bytes => to_base64(&self.vm.heap.copy_bytes(key.r[0])),
+                        Type::String => self.vm.heap.text(key.r[0]).to_owned(),
+                        Type::Bytes => to_base64(self.vm.heap.text_bytes(key.r[0])),
                         Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => {
                             self.vm.scalar_text(kind.key, key.s[0])
                         }
