@@ -307,7 +307,9 @@ fn the_exit_status_says_how_it_ended() {
     let folder = scratch.path();
     check(&exec(folder, "good", "print(1);", &[]), 0, "1\n", &[]);
     check(&exec(folder, "yes", "return true;", &[]), 0, "", &[]);
-    check(&exec(folder, "no", "print(1);\nreturn false;", &[]), 1, "1\n", &[]);
+    let no = exec(folder, "no", "print(1);\nreturn false;", &[]);
+    check(&no, 1, "1\n", &["false: task `no` answered false"]);
+    assert!(text(&no.stderr).starts_with("false:"), "the reason begins with its kind");
     let failed = exec(folder, "failed", "print(1);\nfail \"no disk\";", &[]);
     check(&failed, 1, "1\n", &["fail: no disk"]);
     assert!(text(&failed.stderr).starts_with("fail:"), "the reason begins with its kind");
@@ -337,7 +339,7 @@ fn which_task_runs() {
     let two = "task A() { print(\"a\"); }\ntask B() { print(\"b\"); return false; }\n";
     check(&exec(folder, "two", two, &[]), 2, "", &["--task", "A, B"]);
     check(&exec(folder, "two", two, &["--task", "A"]), 0, "a\n", &[]);
-    check(&exec(folder, "two", two, &["--task", "B"]), 1, "b\n", &[]);
+    check(&exec(folder, "two", two, &["--task", "B"]), 1, "b\n", &["false: task `B`"]);
     check(&exec(folder, "two", two, &["--task", "C"]), 2, "", &["`C`", "A, B"]);
     check(&exec(folder, "one", "task A() { print(\"a\"); }\n", &[]), 0, "a\n", &[]);
     let script = "task A() { print(\"a\"); }\nprint(\"script\");\n";
@@ -473,7 +475,12 @@ fn limits_hold() {
     let lives =
         "Subprocess p = new Command(\"sleep\", \"1000\").start();\nprint(isError(p));\nreturn ANSWER;";
     check(&exec(folder, "on", &lives.replace("ANSWER", "true"), &["--for", "1s"]), 0, "false\n", &[]);
-    check(&exec(folder, "off", &lives.replace("ANSWER", "false"), &["--for", "1s"]), 1, "false\n", &[]);
+    check(
+        &exec(folder, "off", &lives.replace("ANSWER", "false"), &["--for", "1s"]),
+        1,
+        "false\n",
+        &["false:"],
+    );
 }
 
 #[test]

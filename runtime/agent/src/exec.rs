@@ -89,7 +89,7 @@ pub fn exec(args: ExecArgs) -> i32 {
 
 struct Ready {
     program: Arc<Program>,
-    task: Option<String>,
+    task: String,
     params: Vec<(String, String)>,
     policy: Policy,
     limits: Limits,
@@ -117,7 +117,7 @@ fn prepare(args: ExecArgs) -> Result<Ready, String> {
     let author = Author { node: node.clone(), task: task.clone(), run };
     Ok(Ready {
         program,
-        task: Some(task),
+        task,
         params: args.set,
         policy: Policy { allow: args.allow, deny: args.deny, refuse_early: false },
         limits: Limits { memory_bytes: args.memory, frames: FRAMES_MAX, time: None },
@@ -256,8 +256,9 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
             }
         })
     };
+    let task = ready.task.clone();
     let options = RunOptions {
-        task: ready.task,
+        task: Some(ready.task),
         params: ready.params,
         policy: ready.policy,
         limits: ready.limits,
@@ -273,7 +274,7 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
                 RunEvent::Result(result) => {
                     // Stopped because nobody reads the output: that is said, or known, already.
                     let cut_off = output.with(|output| output.failed.is_some());
-                    if let Some(why) = reason(&result).filter(|_| !cut_off) {
+                    if let Some(why) = reason(&result, &task).filter(|_| !cut_off) {
                         eprintln!("{why}");
                     }
                     *outcome.borrow_mut() = Some(result);
@@ -319,9 +320,10 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
 }
 
 /// What goes to standard error: it begins with its kind.
-fn reason(outcome: &Outcome) -> Option<String> {
+fn reason(outcome: &Outcome, task: &str) -> Option<String> {
     let kind = match outcome.ending {
-        Ending::Returned => return outcome.reason.clone(),
+        Ending::Returned if outcome.value => return None,
+        Ending::Returned => return Some(format!("false: task `{task}` answered false")),
         Ending::Failed => "fail",
         Ending::Trapped => "trap",
         Ending::TimedOut => "timeout",

@@ -12,7 +12,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dscript_bytecode::image::{Manifest, Task as TaskRow};
+use dscript_bytecode::image::{Manifest, Task as TaskRow, TaskParam};
 use dscript_interp::value::Value;
 use dscript_interp::{FiberEnd, Host, Program, Task, TaskOptions};
 use tokio::sync::{Notify, mpsc};
@@ -114,32 +114,42 @@ fn choose(manifest: &Manifest, asked: Option<&str>) -> Result<usize, String> {
     }
 }
 
-/// Parameters in the order of the task; `None` takes its default.
+/// Parameters in the order of the task; `None` takes its default. What is wrong, and what the task takes.
 fn fit(task: &Task, row: &TaskRow, given: &[(String, String)]) -> Result<Vec<Option<Value>>, String> {
-    let names = || match &row.params[..] {
-        [] => "it has none".to_owned(),
-        all => format!("it has: {}", all.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")),
-    };
+    fit_each(task, row, given).map_err(|why| format!("{why}; {}", takes(task, row)))
+}
+
+fn fit_each(task: &Task, row: &TaskRow, given: &[(String, String)]) -> Result<Vec<Option<Value>>, String> {
     let mut seen = HashSet::new();
     for (name, _) in given {
         if !row.params.iter().any(|param| param.name == *name) {
-            return Err(format!("task `{}` has no parameter `{name}`; {}", row.name, names()));
+            return Err(format!("task `{}` has no parameter `{name}`", row.name));
         }
         if !seen.insert(name) {
             return Err(format!("parameter `{name}` is given twice"));
         }
     }
-    let value =
-        |param: &dscript_bytecode::image::TaskParam| match given.iter().find(|(name, _)| *name == param.name)
-        {
-            Some((name, text)) => {
-                let value = task.parse_param(param.ty, text);
-                value.map(Some).map_err(|why| format!("parameter `{name}`, `{text}`: {why}"))
-            }
-            None if param.default.is_some() => Ok(None),
-            None => Err(format!("task `{}` needs a value for parameter `{}`", row.name, param.name)),
-        };
+    let value = |param: &TaskParam| match given.iter().find(|(name, _)| *name == param.name) {
+        Some((name, text)) => {
+            let value = task.parse_param(param.ty, text);
+            value.map(Some).map_err(|why| format!("parameter `{name}`, `{text}`: {why}"))
+        }
+        None if param.default.is_some() => Ok(None),
+        None => Err(format!("task `{}` needs a value for parameter `{}`", row.name, param.name)),
+    };
     row.params.iter().map(value).collect()
+}
+
+/// The parameters of a task, as its declaration lists them.
+fn takes(task: &Task, row: &TaskRow) -> String {
+    let param = |param: &TaskParam| {
+        let default = if param.default.is_some() { " = ..." } else { "" };
+        format!("{} {}{default}", task.type_name(param.ty), param.name)
+    };
+    match &row.params[..] {
+        [] => "it has no parameters".into(),
+        all => format!("it takes: {}", all.iter().map(param).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// A task with its fibers and what it started.

@@ -189,7 +189,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// As in a program: `_` between digits, sizes such as `256MiB`.
+/// As in a program: `_` between digits, `0xFF`, `0b101`, sizes such as `256MiB`.
 fn integer(text: &str) -> Option<i64> {
     const SIZES: [(&str, i64); 8] = [
         ("KiB", 1 << 10),
@@ -201,10 +201,16 @@ fn integer(text: &str) -> Option<i64> {
         ("GB", 1_000_000_000),
         ("TB", 1_000_000_000_000),
     ];
-    let (digits, size) =
-        SIZES.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size))).unwrap_or((text, 1));
-    if digits.starts_with('_') || digits.ends_with('_') {
+    const RADIXES: [(&str, u32); 4] = [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2)];
+    let (sign, number) = match text.strip_prefix('-') {
+        Some(number) => ("-", number),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let other = RADIXES.iter().find_map(|(prefix, radix)| Some((number.strip_prefix(prefix)?, *radix, 1)));
+    let sized = || SIZES.iter().find_map(|(unit, size)| Some((number.strip_suffix(unit)?, 10, *size)));
+    let (digits, radix, size) = other.or_else(sized).unwrap_or((number, 10, 1));
+    if digits.starts_with(['_', '-', '+']) || digits.ends_with('_') {
         return None;
     }
-    digits.replace('_', "").parse::<i64>().ok()?.checked_mul(size)
+    i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), radix).ok()?.checked_mul(size)
 }

@@ -143,6 +143,11 @@ impl Task {
         crate::param::parse(&self.shared.program, ty, text)
     }
 
+    /// A type as the program writes it.
+    pub fn type_name(&self, ty: TypeId) -> String {
+        self.shared.program.type_name(ty)
+    }
+
     /// Collects at every allocation, to find references that a collection misses.
     pub fn stress_collector(&self) {
         if let Some(mut vm) = self.shared.take_vm() {

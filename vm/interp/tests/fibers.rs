@@ -304,6 +304,11 @@ fn parameters_are_read_from_text() {
     let read = |id: usize, text: &str| format!("{:?}", machine.task.parse_param(ids[id], text));
     assert_eq!(read(0, " 256MiB"), "Ok(Int(268435456))");
     assert_eq!(read(0, "1_000"), "Ok(Int(1000))");
+    assert_eq!(read(0, "-0xFF"), "Ok(Int(-255))");
+    assert_eq!(read(0, "0b1_01"), "Ok(Int(5))");
+    for bad in ["0x", "0x_1", "--1", "+-1", "1__", "0b2", "KiB"] {
+        assert_eq!(read(0, bad), format!("Err(\"`{bad}` is not an int\")"));
+    }
     assert_eq!(read(0, "x"), "Err(\"`x` is not an int\")");
     assert_eq!(read(1, "0.5"), "Ok(Double(0.5))");
     assert_eq!(read(2, "true"), "Ok(Bool(true))");

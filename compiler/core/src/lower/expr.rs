@@ -9,7 +9,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, StrPart, UnaryOp};
-use dscript_grammar::span::NodeId;
+use dscript_grammar::span::{NodeId, Span};
 
 impl<'a> Lowerer<'a, '_> {
     /// The type the checker found for a node, in this instance.
@@ -86,7 +86,7 @@ impl<'a> Lowerer<'a, '_> {
             ExprKind::Cast { operand, .. } => self.cast(expr, operand),
             ExprKind::Try(operand) => self.try_expr(expr, operand),
             ExprKind::Fail(value) => {
-                self.fail(value);
+                self.fail(expr.span, value);
                 Val { ty: Ty::NEVER, regs: Regs::none() }
             }
             ExprKind::List(items) => self.list(expr, items),
@@ -430,8 +430,8 @@ impl<'a> Lowerer<'a, '_> {
         self.b.jump(mark);
     }
 
-    pub(super) fn fail(&mut self, value: &'a Expr) {
-        let span = value.span;
+    /// `fail value`, which stands at `span`.
+    pub(super) fn fail(&mut self, span: Span, value: &'a Expr) {
         let value = self.expr(value);
         self.at(span);
         let error_ty = self.error_ty();

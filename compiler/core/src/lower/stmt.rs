@@ -117,7 +117,7 @@ impl<'a> Lowerer<'a, '_> {
                 }
                 self.b.place(good);
             }
-            StmtKind::Fail(value) => self.fail(value),
+            StmtKind::Fail(value) => self.fail(stmt.span, value),
             StmtKind::Switch(switch) => self.switch_stmt(switch),
             StmtKind::Yield(value) => self.yield_stmt(value),
             StmtKind::Every { period, body } => self.every(stmt.span, period, body),

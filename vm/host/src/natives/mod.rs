@@ -70,12 +70,17 @@ fn state(call: &OutsideCall<'_>) -> Rc<RunState> {
     call.host::<Outside>().state.clone()
 }
 
-/// The state of the run, when it may do this; from then on it has reached outside.
-fn reach(call: &OutsideCall<'_>, kind: &str, parts: &[&str]) -> Result<Rc<RunState>, ErrorValue> {
-    call.require(&Capability::exact(kind, parts).to_string())?;
+/// The state of the run, which has reached outside from now on: there is something to undo.
+fn reached(call: &OutsideCall<'_>) -> Rc<RunState> {
     let state = state(call);
     state.reached.set(true);
-    Ok(state)
+    state
+}
+
+/// As `reached`, when the run may do this.
+fn reach(call: &OutsideCall<'_>, kind: &str, parts: &[&str]) -> Result<Rc<RunState>, ErrorValue> {
+    call.require(&Capability::exact(kind, parts).to_string())?;
+    Ok(reached(call))
 }
 
 /// The object of a handle type, to be held while waiting.

@@ -88,21 +88,21 @@ fn env(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn sleep(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let (state, time) = (state(call), call.int(0));
+    let (state, time) = (reached(call), call.int(0));
     call.wait(async move { state.sleep(time).await })?;
     Ok(Value::Null)
 }
 
 fn monotonic(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(Value::Int(state(call).host.monotonic()))
+    Ok(Value::Int(reached(call).host.monotonic()))
 }
 
 fn sleep_until(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let (state, until) = (state(call), call.int(0));
+    let (state, until) = (reached(call), call.int(0));
     call.wait(async move { state.host.sleep_until(until).await })?;
     Ok(Value::Null)
 }
 
 fn now(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(Value::Time(state(call).host.now()))
+    Ok(Value::Time(reached(call).host.now()))
 }
