@@ -25,7 +25,7 @@ fn run_program(file: &Path, scratch: &Path) -> String {
     }
     let output = run("dsvm", scratch, &[OsStr::new("exec"), image.as_os_str()]);
     let mut all = text(&output.stdout);
-    let errors = text(&output.stderr);
+    let errors = without_library_lines(&text(&output.stderr));
     if !errors.is_empty() {
         all.push_str("--- stderr\n");
         all.push_str(&errors);
@@ -36,6 +36,15 @@ fn run_program(file: &Path, scratch: &Path) -> String {
         None => all.push_str(&format!("--- {}\n", output.status)),
     }
     all
+}
+
+/// Calls within the library without their lines, which move with its text.
+fn without_library_lines(report: &str) -> String {
+    let line = |line: &str| match line.find("(std/").and_then(|at| Some(at + line[at..].find(".ds:")?)) {
+        Some(end) => format!("{}.ds)\n", &line[..end]),
+        None => format!("{line}\n"),
+    };
+    report.lines().map(line).collect()
 }
 
 fn run_corpus(folder: &str) {
