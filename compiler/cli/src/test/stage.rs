@@ -319,7 +319,9 @@ struct OnStage(Rc<Stage>);
 #[derive(Debug)]
 struct Extra {
     running: Cell<bool>,
-    error: Option<ErrorValue>,
+    error: RefCell<Option<ErrorValue>>,
+    /// What `wait` gives.
+    status: Cell<i64>,
     waiting: RefCell<Vec<Waker>>,
 }
 
@@ -339,8 +341,10 @@ impl Resource for Nothing {
     }
 }
 
-/// Of a process that was killed.
-const KILLED: i64 = 128 + 9;
+/// What `wait` gives for a process that could not be started.
+const NOT_STARTED: i64 = 126;
+/// The signals that end such a process, and their numbers.
+const ENDING: [(&str, i64); 3] = [("INT", 2), ("KILL", 9), ("TERM", 15)];
 
 const fn native(
     name: &'static str,
@@ -353,9 +357,9 @@ const fn native(
 static NATIVES: &[NativeDef] = &[
     native("System.sleep", "(Duration) -> void", sleep),
     native("System.now", "() -> Time", |call| {
-        Ok(Value::Time(BEGIN_NS.saturating_add(stage(call).clock.get())))
+        Ok(Value::Time(BEGIN_NS.saturating_add(reached(call).clock.get())))
     }),
-    native("Task.monotonic", "() -> int", |call| Ok(Value::Int(stage(call).clock.get()))),
+    native("Task.monotonic", "() -> int", |call| Ok(Value::Int(reached(call).clock.get()))),
     native("Task.sleepUntil", "(int) -> void", |call| wait_until(call, call.int(0))),
     native("Subprocess.running", "() -> Subprocess", |_| Ok(extra(None))),
     native("Subprocess.failed", "(String, String) -> Subprocess", failed_process),
@@ -364,25 +368,26 @@ static NATIVES: &[NativeDef] = &[
         Ok(Value::Bool(call.handle::<Extra>(0).running.get()))
     }),
     native("Subprocess.isError", "(Subprocess) -> boolean", |call| {
-        Ok(Value::Bool(call.handle::<Extra>(0).error.is_some()))
+        Ok(Value::Bool(call.handle::<Extra>(0).error.borrow().is_some()))
     }),
     native("Subprocess.error", "(Subprocess) -> Error?", |call| {
-        let error = call.handle::<Extra>(0).error.clone();
+        let error = call.handle::<Extra>(0).error.borrow().clone();
         Ok(error.map_or(Value::Null, |error| Value::Error(Box::new(error))))
     }),
     native("Subprocess.wait", "(Subprocess) -> int", |call| {
         let ended = ended(call, None);
         call.wait(ended)?;
-        Ok(Value::Int(KILLED))
+        Ok(Value::Int(call.handle::<Extra>(0).status.get()))
     }),
     native("Subprocess.waitFor", "(Subprocess, Duration) -> boolean", |call| {
         let until = stage(call).clock.get().saturating_add(call.int(1));
         let ended = ended(call, Some(until));
         Ok(Value::Bool(call.wait(ended)?))
     }),
-    native("Subprocess.kill", "(Subprocess) -> void", |call| Ok(end(call))),
+    native("Subprocess.kill", "(Subprocess) -> void", |call| Ok(end(call, "KILL"))),
     native("Subprocess.signal", "(Subprocess, String) -> void!", |call| {
-        Ok(if matches!(call.string(1), "KILL" | "TERM" | "INT") { end(call) } else { Value::Null })
+        let name = call.string(1);
+        Ok(end(call, name.strip_prefix("SIG").unwrap_or(name)))
     }),
     native("Subprocess.write", "(Subprocess, String) -> void!", |_| Ok(Value::Null)),
     native("Subprocess.closeInput", "(Subprocess) -> void", |_| Ok(Value::Null)),
@@ -395,7 +400,7 @@ static NATIVES: &[NativeDef] = &[
         Ok(Value::Null)
     }),
     native("TestRun.reach", "() -> void", |call| {
-        stage(call).reached.set(true);
+        reached(call);
         Ok(Value::Null)
     }),
     native("TestRun.reached", "() -> boolean", |call| Ok(Value::Bool(stage(call).reached.get()))),
@@ -420,8 +425,15 @@ fn stage(call: &OutsideCall<'_>) -> Rc<Stage> {
     call.host::<OnStage>().0.clone()
 }
 
+/// As `stage`; the task under `run` has reached outside.
+fn reached(call: &OutsideCall<'_>) -> Rc<Stage> {
+    let stage = stage(call);
+    stage.reached.set(true);
+    stage
+}
+
 fn wait_until(call: &mut OutsideCall<'_>, until: i64) -> Result<Value, Failure> {
-    let sleep = Sleep::new(&stage(call), until);
+    let sleep = Sleep::new(&reached(call), until);
     call.wait(sleep)?;
     Ok(Value::Null)
 }
@@ -433,17 +445,17 @@ fn sleep(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn extra(error: Option<ErrorValue>) -> Value {
     let running = Cell::new(error.is_none());
-    Value::Handle(Rc::new(Extra { running, error, waiting: RefCell::default() }))
+    let status = Cell::new(NOT_STARTED);
+    Value::Handle(Rc::new(Extra { running, error: error.into(), status, waiting: RefCell::default() }))
+}
+
+fn error(code: &str, message: &str) -> ErrorValue {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    ErrorValue { code, message, fault: Vec::new(), cause: None, data: Vec::new() }
 }
 
 fn failed_process(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(extra(Some(ErrorValue {
-        code: call.string(1).to_owned(),
-        message: call.string(0).to_owned(),
-        fault: Vec::new(),
-        cause: None,
-        data: Vec::new(),
-    })))
+    Ok(extra(Some(error(call.string(1), call.string(0)))))
 }
 
 fn held(call: &OutsideCall<'_>) -> Rc<Extra> {
@@ -452,10 +464,18 @@ fn held(call: &OutsideCall<'_>) -> Rc<Extra> {
     any.downcast().unwrap_or_else(|_| panic!("every Subprocess of a test was given by it"))
 }
 
-fn end(call: &OutsideCall<'_>) -> Value {
+/// Sends a signal; any that ends a process ends it at once.
+fn end(call: &OutsideCall<'_>, signal: &str) -> Value {
     let process = held(call);
-    process.running.set(false);
-    process.waiting.take().into_iter().for_each(Waker::wake);
+    let ending = ENDING.iter().find(|(name, _)| *name == signal);
+    if let Some((name, number)) = ending
+        && process.running.replace(false)
+    {
+        process.status.set(128 + number);
+        let killed = error(&format!("signal:{name}"), &format!("it was ended by SIG{name}"));
+        *process.error.borrow_mut() = Some(killed);
+        process.waiting.take().into_iter().for_each(Waker::wake);
+    }
     Value::Null
 }
 
