@@ -109,6 +109,10 @@ codes! {
     // 04xx: effects and capabilities
     EFFECT = "E0401" "reaching outside from a pure function";
     NEEDS = "E0402" "@Needs that cannot be read";
+    SCRIPT_FILE = "E0403" "script that cannot be read";
+    SCRIPT_PLACE = "E0404" "script outside its module's folder";
+    SCRIPT_INTERPRETER = "E0405" "script that does not say what runs it";
+    SCRIPT_NAME = "E0406" "script's name that is not constant";
 
     // 05xx: flow
     UNREACHABLE = "E0501" "statement is never reached";

@@ -1,7 +1,10 @@
 //! Finds source roots and modules on disk.
 
-use dscript_compiler::Sources;
+use dscript_bytecode::image::Script;
+use dscript_bytecode::limits::SCRIPT_BYTES_MAX;
+use dscript_compiler::{ScriptProblem, Sources};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Source files larger than this are not D-Script.
@@ -12,6 +15,8 @@ pub struct Root {
     folder: PathBuf,
     /// How the folder is shown in front of module paths.
     shown_folder: PathBuf,
+    /// The folder of the file, from the source root.
+    inside: PathBuf,
     /// `care.checks`
     pub module: String,
     pub shown: String,
@@ -38,7 +43,8 @@ pub fn open(path: &Path) -> Result<Root, String> {
     let inside = full.strip_prefix(&folder).map_err(|e| format!("{shown}: {e}"))?.with_extension("");
     let words: Vec<String> =
         inside.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
-    Ok(Root { folder, shown_folder, module: words.join("."), shown, bytes })
+    let inside = inside.parent().map(Path::to_path_buf).unwrap_or_default();
+    Ok(Root { folder, shown_folder, inside, module: words.join("."), shown, bytes })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -58,6 +64,40 @@ impl Sources for Root {
         let file = self.folder.join(path);
         let bytes = read(&file).ok()?;
         Some((self.shown_folder.join(path).display().to_string(), bytes))
+    }
+
+    fn script(&self, module: &str, name: &str) -> Result<Script, ScriptProblem> {
+        let inside = match module == self.module {
+            true => self.inside.clone(),
+            false => {
+                PathBuf::from(module.replace('.', "/")).parent().map(Path::to_path_buf).unwrap_or_default()
+            }
+        };
+        let path = inside.join(name);
+        let shown = self.shown_folder.join(&path).display().to_string();
+        let unreadable = |why: std::io::Error| ScriptProblem::Unreadable(format!("{shown}: {why}"));
+        let own = fs::canonicalize(self.folder.join(&inside)).map_err(unreadable)?;
+        let file = match fs::canonicalize(self.folder.join(&path)) {
+            Ok(file) => file,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ScriptProblem::Missing(shown));
+            }
+            Err(why) => return Err(unreadable(why)),
+        };
+        if !file.starts_with(&own) {
+            return Err(ScriptProblem::Outside);
+        }
+        if !fs::metadata(&file).map_err(unreadable)?.is_file() {
+            return Err(ScriptProblem::Unreadable(format!("{shown} is not a file")));
+        }
+        let mut bytes = Vec::new();
+        let open = fs::File::open(&file).map_err(unreadable)?;
+        open.take(SCRIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > SCRIPT_BYTES_MAX {
+            return Err(ScriptProblem::TooLarge);
+        }
+        let words: Vec<_> = path.components().map(|c| c.as_os_str().to_string_lossy()).collect();
+        Ok(Script { name: words.join("/"), bytes })
     }
 }
 

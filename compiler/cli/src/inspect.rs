@@ -87,9 +87,15 @@ fn to_json(image: &Image) -> serde_json::Value {
         manifest.sources.iter().map(|s| json!({"path": s.path, "blake3": hex(&s.hash)})).collect();
     let signers: Vec<_> =
         image.signatures.iter().map(|s| json!({"scheme": s.scheme, "key": hex(&s.key)})).collect();
+    let scripts: Vec<_> = image
+        .scripts
+        .iter()
+        .map(|s| json!({"name": s.name, "bytes": s.bytes.len(), "blake3": hex(&s.hash())}))
+        .collect();
     json!({
         "name": manifest.name, "hash": hash(image), "tasks": tasks, "scenarios": scenarios,
         "lowlevel": manifest.lowlevel, "capabilities": manifest.capabilities, "sources": sources,
+        "scripts": scripts,
         "signers": signers,
     })
 }
@@ -126,6 +132,16 @@ fn describe(image: &Image) -> String {
         "sources",
         manifest.sources.iter().map(|s| format!("{} {}", &hex(&s.hash)[..16], s.path)),
     );
+    if !image.scripts.is_empty() {
+        section(
+            &mut text,
+            "scripts",
+            image
+                .scripts
+                .iter()
+                .map(|s| format!("{} {} ({} bytes)", &hex(&s.hash())[..16], s.name, s.bytes.len())),
+        );
+    }
     section(&mut text, "signers", image.signatures.iter().map(|s| format!("{} {}", s.scheme, hex(&s.key))));
     text
 }

@@ -659,6 +659,7 @@ impl<'a> Collector<'a, '_> {
                         "max" | "min" | "abs" | "clamp" => Some(Intrinsic::IntOrDouble),
                         "format" => Some(Intrinsic::Format),
                         "Command" => Some(Intrinsic::NewCommand),
+                        "script" => Some(Intrinsic::Script),
                         "run" => Some(Intrinsic::Run),
                         _ => None,
                     }

@@ -66,6 +66,8 @@ pub enum Intrinsic {
     Format,
     /// `new Command(...)`: any number of arguments, turned to text, lists spread.
     NewCommand,
+    /// `Command.script(...)`: a constant name, and arguments as of a Command.
+    Script,
     /// `run(task(...))` in a test.
     Run,
 }

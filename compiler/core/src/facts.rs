@@ -77,9 +77,20 @@ pub enum Replaced {
     Fn(FnId),
     /// A Command by its program and arguments: run to its end, started, or both.
     Command {
+        made: Made,
         run: bool,
         start: bool,
     },
+}
+
+/// How a Command comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// `new Command(...)`
+    Program,
+    /// `Command.script(...)`
+    Script,
+    Either,
 }
 
 /// A task with its arguments: `run(task(...))` in a test, a step of a scenario.
@@ -119,6 +130,8 @@ pub struct Facts {
     pub runs: FxHashMap<NodeId, RunFact>,
     /// Of `verify T(...)` in steps of scenarios, by the clause.
     pub verified: FxHashMap<NodeId, RunFact>,
+    /// The script that an expression names: a row of the program's scripts.
+    pub scripts: FxHashMap<NodeId, usize>,
 }
 
 impl Facts {

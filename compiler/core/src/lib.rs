@@ -11,7 +11,7 @@ mod names;
 pub mod types;
 
 pub use lower::WRAPPER as GIVEN_WRAPPER;
-pub use modules::{NoSources, Sources};
+pub use modules::{NoSources, ScriptProblem, Sources};
 
 use dscript_grammar::SourceMap;
 use dscript_grammar::codes;
@@ -69,9 +69,9 @@ pub fn compile(
     };
     collector.collect(&program);
     let defs = collector.defs;
-    let mut checker = check::Checker::new(&defs, &mut types, &interner, &mut diagnostics);
+    let mut checker = check::Checker::new(&defs, &mut types, &interner, &mut diagnostics, sources);
     checker.run();
-    let facts = checker.facts;
+    let (facts, scripts) = (checker.facts, checker.scripts.into_rows());
     let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
     let has_tests = defs.tests.iter().any(|t| t.module == defs::ModuleId(0));
     let mut image = None;
@@ -85,8 +85,8 @@ pub fn compile(
         );
     } else if good && (goal == Goal::Image || goal == Goal::Test && has_tests) {
         let name = module_path.rsplit('.').next().unwrap_or(module_path);
-        image =
-            Some(lower::lower(&defs, &mut types, &interner, &facts, &map, &mut diagnostics, (name, goal)));
+        let found = lower::Found { facts: &facts, scripts: &scripts };
+        image = Some(lower::lower(&defs, &mut types, &interner, found, &map, &mut diagnostics, (name, goal)));
     }
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         image = None;

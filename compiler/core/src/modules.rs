@@ -2,6 +2,7 @@
 //!
 //! Reads through [`Sources`] only; a module that cannot be read is one diagnostic at its import.
 
+use dscript_bytecode::image::Script;
 use dscript_grammar::ast;
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
@@ -13,6 +14,22 @@ use rustc_hash::FxHashMap;
 pub trait Sources {
     /// The bytes of a module and the name to show for it; `None` when there is no such file.
     fn read(&self, path: &str) -> Option<(String, Vec<u8>)>;
+
+    /// A script that a module embeds; `name` is a path within the module's folder, without `..`.
+    fn script(&self, module: &str, name: &str) -> Result<Script, ScriptProblem>;
+}
+
+/// Why a file cannot be embedded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScriptProblem {
+    /// There is no file; how its place is shown.
+    Missing(String),
+    /// A link leads out of the module's folder.
+    Outside,
+    /// It has more than `SCRIPT_BYTES_MAX` bytes.
+    TooLarge,
+    /// It is there and cannot be read, and why.
+    Unreadable(String),
 }
 
 /// No modules but the one given.
@@ -21,6 +38,10 @@ pub struct NoSources;
 impl Sources for NoSources {
     fn read(&self, _path: &str) -> Option<(String, Vec<u8>)> {
         None
+    }
+
+    fn script(&self, _module: &str, name: &str) -> Result<Script, ScriptProblem> {
+        Err(ScriptProblem::Missing(name.to_owned()))
     }
 }
 

@@ -9,5 +9,6 @@ pub mod image;
 pub mod instr;
 pub mod limits;
 pub mod scenario;
+pub mod script;
 pub mod trap;
 pub mod verify;

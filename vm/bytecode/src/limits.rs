@@ -10,6 +10,8 @@ pub const NATIVES_BYTES_MAX: usize = 1 << 20;
 pub const STATICS_BYTES_MAX: usize = 1 << 20;
 pub const FUNCTIONS_BYTES_MAX: usize = 16 << 20;
 pub const SCRIPTS_BYTES_MAX: usize = 32 << 20;
+/// Of one of them.
+pub const SCRIPT_BYTES_MAX: usize = 4 << 20;
 pub const SIGNATURES_BYTES_MAX: usize = 1 << 20;
 
 /// Sections of a file, native code included.

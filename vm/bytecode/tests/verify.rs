@@ -243,6 +243,12 @@ fn tables() {
         let again = image.scripts[0].clone();
         image.scripts.push(again);
     });
+    refused("script `fix.sh`: its first line does not name what runs it", |image| {
+        image.scripts[0].bytes = b"echo\n".to_vec();
+    });
+    refused("script `fix.sh`: it has 4194305 bytes, 4194304 are allowed", |image| {
+        image.scripts[0].bytes.resize((4 << 20) + 1, b'#');
+    });
     refused("the image has 65537 types, 65536 are allowed", |image| image.types.resize(65537, Type::Int));
 }
 

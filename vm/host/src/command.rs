@@ -4,16 +4,19 @@
 //! bounds both. Past it the group gets TERM, after 2 seconds KILL.
 
 use std::cell::Cell;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use dscript_bytecode::image::Script;
+use dscript_bytecode::script::interpreter;
 use dscript_interp::value::ErrorValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 
 use crate::errors;
 use crate::pipes;
-use crate::spawner::{Child, Exit, Spawn};
+use crate::spawner::{Child, Exit, SCRIPT_PATH, Spawn, memory_file};
 use crate::state::RunState;
 
 /// Of standard output and standard error together; more is an error.
@@ -29,6 +32,29 @@ pub struct CommandLine {
     pub env: Vec<(String, String)>,
     pub clear_env: bool,
     pub dir: Option<String>,
+    /// What the program is to run, as `with_script` puts it among the arguments.
+    pub script: Option<Embedded>,
+}
+
+/// A script of the program's own, as a file in memory: no file system has it, and nothing is left of it.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    name: String,
+    interpreter: String,
+    argument: Option<String>,
+    file: Rc<OwnedFd>,
+}
+
+impl Embedded {
+    pub fn new(script: &Script) -> io::Result<Embedded> {
+        let runs = interpreter(&script.bytes).map_err(io::Error::other)?;
+        Ok(Embedded {
+            name: script.name.clone(),
+            interpreter: runs.program.to_owned(),
+            argument: runs.argument.map(str::to_owned),
+            file: Rc::new(memory_file(c"script", &script.bytes)?),
+        })
+    }
 }
 
 /// What a program answered.
@@ -40,15 +66,31 @@ pub struct Output {
 }
 
 impl CommandLine {
-    pub fn spawn(&self, streams: [Option<OwnedFd>; 3]) -> Spawn {
-        Spawn {
+    /// The line of a script: its interpreter, with the script before the arguments.
+    pub fn with_script(mut self, script: Embedded) -> CommandLine {
+        self.program.clone_from(&script.interpreter);
+        let before = script.argument.clone().into_iter().chain([SCRIPT_PATH.to_owned()]);
+        self.args.splice(0..0, before);
+        self.script = Some(script);
+        self
+    }
+
+    /// What reports call it.
+    pub fn name(&self) -> &str {
+        self.script.as_ref().map_or(&self.program, |script| &script.name)
+    }
+
+    pub fn spawn(&self, streams: [Option<OwnedFd>; 3]) -> io::Result<Spawn> {
+        let script = self.script.as_ref().map(|script| script.file.try_clone()).transpose()?;
+        Ok(Spawn {
             program: self.program.clone(),
             args: self.args.clone(),
             env: self.env.clone(),
             clear_env: self.clear_env,
             dir: self.dir.clone(),
             streams,
-        }
+            script,
+        })
     }
 }
 
@@ -71,7 +113,7 @@ pub async fn execute(
     timeout_ns: Option<i64>,
     allow: Vec<i64>,
 ) -> Result<Output, ErrorValue> {
-    let cannot = |e: std::io::Error| errors::io(&e, &format!("cannot start `{}`", line.program));
+    let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.name()));
     let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
     let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
     let (stdin, stdin_theirs) = match input {
@@ -82,9 +124,9 @@ pub async fn execute(
         None => (None, None),
     };
     let begin = run.host.monotonic();
-    let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]);
+    let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
     let child = run.children.spawn(spawn).await;
-    let child = child.map_err(|why| errors::not_started(&line.program, line.dir.as_deref(), why))?;
+    let child = child.map_err(|why| errors::not_started(&line, why))?;
     let mut guard = KillOnDrop(Some(child.clone()));
 
     let room = Cell::new(OUTPUT_BYTES_MAX);
@@ -120,7 +162,7 @@ pub async fn execute(
                         }
                     }
                     guard.0 = None;
-                    return Err(timed_out(&line.program, limit));
+                    return Err(timed_out(line.name(), limit));
                 }
             }
         }
@@ -130,14 +172,14 @@ pub async fn execute(
         child.wait().await;
         guard.0 = None;
         let mib = OUTPUT_BYTES_MAX >> 20;
-        return Err(errors::error("limit", format!("`{}` wrote more than {mib} MiB", line.program)));
+        return Err(errors::error("limit", format!("`{}` wrote more than {mib} MiB", line.name())));
     };
     guard.0 = None;
     match exit {
         Exit::Code(exit_code) if exit_code == 0 || allow.contains(&exit_code.into()) => {
             Ok(Output { exit_code, stdout, stderr })
         }
-        exit => Err(errors::ended(&line.program, exit, tail(&stderr))),
+        exit => Err(errors::ended(line.name(), exit, tail(&stderr))),
     }
 }
 

@@ -16,6 +16,7 @@
 use dscript_interp::value::{ErrorValue, Fault};
 use nix::errno::Errno;
 
+use crate::command::CommandLine;
 use crate::pool::PoolError;
 use crate::signals;
 use crate::spawner::{Exit, SpawnError, Stage};
@@ -57,8 +58,13 @@ pub fn pool(pool: &str, why: PoolError) -> ErrorValue {
 }
 
 /// Why a program was not started.
-pub fn not_started(program: &str, dir: Option<&str>, why: SpawnError) -> ErrorValue {
+pub fn not_started(line: &CommandLine, why: SpawnError) -> ErrorValue {
+    let program = line.name();
     let mut error = match (why.stage, why.errno) {
+        (Stage::Program, libc::ENOENT) if line.script.is_some() => error(
+            "ENOENT",
+            format!("`{}`, which is to run the script `{program}`, does not exist", line.program),
+        ),
         (Stage::Program, libc::ENOENT) if program.contains('/') || program.is_empty() => {
             error("ENOENT", format!("`{program}`, or the interpreter it names, does not exist"))
         }
@@ -67,7 +73,7 @@ pub fn not_started(program: &str, dir: Option<&str>, why: SpawnError) -> ErrorVa
             error("ENOEXEC", format!("`{program}` is neither a program nor a script that begins with `#!`"))
         }
         (Stage::Directory, errno) => {
-            os(errno, &format!("directory `{}` for `{program}`", dir.unwrap_or_default()))
+            os(errno, &format!("directory `{}` for `{program}`", line.dir.as_deref().unwrap_or_default()))
         }
         (Stage::Request, libc::EPIPE | libc::ECONNRESET) => {
             error("EPIPE", format!("cannot start `{program}`: the spawner ended"))
@@ -145,14 +151,23 @@ mod tests {
             assert!(!error.fault.is_empty());
         };
         let why = |errno, stage| SpawnError { errno, stage };
-        check(not_started("ls", None, why(libc::ENOENT, Stage::Program)), "ENOENT", "`ls` is not in PATH");
+        let line = |program: &str, dir: Option<&str>| CommandLine {
+            program: program.into(),
+            dir: dir.map(str::to_owned),
+            ..CommandLine::default()
+        };
         check(
-            not_started("./ls", None, why(libc::EACCES, Stage::Program)),
+            not_started(&line("ls", None), why(libc::ENOENT, Stage::Program)),
+            "ENOENT",
+            "`ls` is not in PATH",
+        );
+        check(
+            not_started(&line("./ls", None), why(libc::EACCES, Stage::Program)),
             "EACCES",
             "cannot start `./ls`: Permission denied",
         );
         check(
-            not_started("ls", Some("/x"), why(libc::ENOENT, Stage::Directory)),
+            not_started(&line("ls", Some("/x")), why(libc::ENOENT, Stage::Directory)),
             "ENOENT",
             "directory `/x` for `ls`: No such file or directory",
         );

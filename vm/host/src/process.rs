@@ -75,7 +75,7 @@ pub struct Start {
 impl Process {
     /// Starts a program; one that cannot be started is a handle in error. Dropping the future kills it.
     pub async fn start(run: Rc<RunState>, start: Start) -> Rc<Process> {
-        let name = start.line.program.clone();
+        let name = start.line.name().to_owned();
         match Self::try_start(&run, start).await {
             Ok(process) => process,
             Err(error) => run.in_error(&name, error),
@@ -100,16 +100,16 @@ impl Process {
     /// As `start`, with the error by itself.
     pub async fn try_start(run: &RunState, start: Start) -> Result<Rc<Process>, ErrorValue> {
         let Start { line, input, regions } = start;
-        let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.program));
+        let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.name()));
         let (stdin, stdin_theirs) = match &input {
             Some(bytes) if bytes.is_empty() => (None, None),
             _ => pipes::input().map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(cannot)?,
         };
         let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
         let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
-        let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]);
+        let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
         let child = run.children.spawn(spawn).await;
-        let child = child.map_err(|why| errors::not_started(&line.program, line.dir.as_deref(), why))?;
+        let child = child.map_err(|why| errors::not_started(&line, why))?;
         let stdin = match (stdin, input) {
             (Some(stdin), Some(bytes)) => {
                 tokio::task::spawn_local(feed(stdin, bytes));
@@ -120,7 +120,7 @@ impl Process {
         let tail = Rc::new(Tail { pipe: Some(stderr), bytes: RefCell::default() });
         tokio::task::spawn_local(Tail::read(tail.clone()));
         let process = Rc::new(Process {
-            name: line.program,
+            name: line.name().to_owned(),
             child: Some(child),
             failed: RefCell::new(None),
             stdin: RefCell::new(stdin),

@@ -12,7 +12,7 @@ use crate::value::{ErrorValue, Fault, Value};
 use crate::vm::Vm;
 use dscript_bytecode::capability::Capability;
 use dscript_bytecode::ids::{Reg, TypeId};
-use dscript_bytecode::image::Type;
+use dscript_bytecode::image::{Script, Type};
 use dscript_bytecode::trap::TrapKind;
 use rustc_hash::FxHashMap;
 
@@ -102,6 +102,11 @@ impl OutsideCall<'_> {
     /// The type arguments of this native instance.
     pub fn type_args(&self) -> &[TypeId] {
         &self.linked.type_args
+    }
+
+    /// The script of this name that the program embeds.
+    pub fn script(&self, name: &str) -> Option<&Script> {
+        self.waiting.vm_ref().program.image().scripts.iter().find(|script| script.name == name)
     }
 
     /// A field list of a record type: names with declared types, as D-Script writes them (`int`, `String?`).

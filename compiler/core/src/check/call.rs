@@ -794,7 +794,7 @@ impl<'a> Checker<'a, '_> {
         let wanted = match intrinsic {
             Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),
             Intrinsic::IntOrDouble => Some(self.defs.fns[id.index()].params.len()),
-            Intrinsic::NewCommand | Intrinsic::Format => None,
+            Intrinsic::NewCommand | Intrinsic::Script | Intrinsic::Format => None,
         };
         if let Some(named) = args.iter().find_map(|a| a.name) {
             self.error(codes::ARGUMENTS, named.span, format!("the arguments of `{name}` have no names"));
@@ -818,7 +818,8 @@ impl<'a> Checker<'a, '_> {
             Intrinsic::IsError => self.is_error(&args[0].value),
             Intrinsic::Ignore => self.ignore(&args[0].value),
             Intrinsic::IntOrDouble => self.int_or_double(args),
-            Intrinsic::NewCommand => self.new_command(expr, args),
+            Intrinsic::NewCommand => self.new_command(expr, args, false),
+            Intrinsic::Script => self.new_command(expr, args, true),
             Intrinsic::Format => self.format(expr, args),
             Intrinsic::Run => self.run_task(expr, &args[0].value),
         };
@@ -901,11 +902,7 @@ impl<'a> Checker<'a, '_> {
         if found != string {
             return string;
         }
-        let constant = match self.facts().res[pattern.value.id.0 as usize] {
-            crate::facts::Res::Const(id) => self.defs.consts[id.index()].init.and_then(format::constant),
-            _ => format::constant(&pattern.value),
-        };
-        let Some(constant) = constant else {
+        let Some(constant) = self.constant_text(&pattern.value) else {
             let report = self
                 .diagnostic(codes::ARGUMENTS, span, "the pattern of `format` must be a constant text")
                 .help("write it here, or make it a `static final`; `${}` builds texts from parts");
@@ -965,10 +962,20 @@ impl<'a> Checker<'a, '_> {
         string
     }
 
-    fn new_command(&mut self, expr: &'a Expr, args: &'a [Arg]) -> Ty {
+    /// What a text is that has been looked at: only literals and `static final` constants count as constant.
+    pub(super) fn constant_text(&mut self, expr: &Expr) -> Option<String> {
+        match self.facts().res(expr.id) {
+            crate::facts::Res::Const(id) => self.defs.consts[id.index()].init.and_then(format::constant),
+            _ => format::constant(expr),
+        }
+    }
+
+    /// `new Command(program, ...)`, or `Command.script(name, ...)`.
+    fn new_command(&mut self, expr: &'a Expr, args: &'a [Arg], is_script: bool) -> Ty {
         let Some(command) = self.defs.known.command else { return Ty::POISON };
         if args.is_empty() {
-            self.error(codes::ARGUMENTS, expr.span, "a Command needs the program's name");
+            let what = if is_script { "script's" } else { "program's" };
+            self.error(codes::ARGUMENTS, expr.span, format!("a Command needs the {what} name"));
         }
         for (index, arg) in args.iter().enumerate() {
             if self.refuse_char(&arg.value) {
@@ -979,6 +986,9 @@ impl<'a> Checker<'a, '_> {
             if index == 0 {
                 let string = self.string();
                 self.require(&arg.value, ty, string);
+                if is_script && ty == string {
+                    self.script(&arg.value);
+                }
             } else {
                 self.require_text(arg.value.span, ty);
             }

@@ -15,12 +15,14 @@ mod literal;
 mod members;
 mod ops;
 pub(crate) mod scenario;
+mod script;
 mod stmt;
 mod switch;
 mod test;
 
 use crate::defs::*;
 use crate::facts::Facts;
+use crate::modules::Sources;
 use crate::names::{self, Found};
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::ast;
@@ -40,6 +42,7 @@ pub struct Checker<'a, 'c> {
     pub interner: &'c Interner,
     pub diagnostics: &'c mut Vec<Diagnostic>,
     pub facts: Vec<Facts>,
+    pub scripts: script::Scripts<'c>,
     cx: Context,
 }
 
@@ -157,9 +160,11 @@ impl<'a, 'c> Checker<'a, 'c> {
         types: &'c mut Types,
         interner: &'c Interner,
         diagnostics: &'c mut Vec<Diagnostic>,
+        sources: &'c dyn Sources,
     ) -> Self {
         let facts = defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
-        Self { defs, types, interner, diagnostics, facts, cx: Context::default() }
+        let scripts = script::Scripts::new(sources);
+        Self { defs, types, interner, diagnostics, facts, scripts, cx: Context::default() }
     }
 
     /// Checks every body of every module.

@@ -6,8 +6,8 @@
 use super::ops::has_equality;
 use super::stmt::strip;
 use super::{Checker, Context, Ending};
-use crate::defs::{Body, Def, FnId, TestId, TypeDefId, TypeKind};
-use crate::facts::{ArgSource, Replaced, RunFact, StandInFact};
+use crate::defs::{Body, Def, FnId, Intrinsic, TestId, TypeDefId, TypeKind};
+use crate::facts::{ArgSource, Made, Replaced, RunFact, StandInFact};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{Arg, Expr, ExprKind, GivenAnswer, Stmt};
 use dscript_grammar::codes;
@@ -27,7 +27,7 @@ struct Named<'a> {
 #[derive(Clone, Copy)]
 enum What {
     Fn(FnId),
-    Command,
+    Command(Made),
 }
 
 impl<'a> Checker<'a, '_> {
@@ -57,7 +57,7 @@ impl<'a> Checker<'a, '_> {
         let places = self.patterns(&named, named.args);
         let replaced = match named.what {
             What::Fn(id) => self.answers(named.span, id, answer),
-            What::Command => self.command_answers(answer),
+            What::Command(made) => self.command_answers(made, answer),
         };
         if let (Some(places), Some(replaced)) = (places, replaced) {
             self.facts().stand_ins.insert(stmt.id, StandInFact { replaced, places });
@@ -87,7 +87,7 @@ impl<'a> Checker<'a, '_> {
         let places = self.patterns(&named, args);
         let replaced = match named.what {
             What::Fn(id) => Replaced::Fn(id),
-            What::Command => Replaced::Command { run: true, start: true },
+            What::Command(made) => Replaced::Command { made, run: true, start: true },
         };
         if let Some(places) = places {
             self.facts().stand_ins.insert(stmt.id, StandInFact { replaced, places });
@@ -122,7 +122,9 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Name(name) => match self.lookup(*name, callee.span)? {
                 Def::Fn(id) => (id, callee.span),
                 Def::Type(id) if self.defs.known.command == Some(id) => {
-                    return Some(Named { what: What::Command, args, span: callee.span });
+                    // A bare `Command` is any.
+                    let made = if args.is_some() { Made::Program } else { Made::Either };
+                    return Some(Named { what: What::Command(made), args, span: callee.span });
                 }
                 Def::Task(_) => {
                     let message = format!("`{}` is a task: it is not replaced but run", self.text(*name));
@@ -144,7 +146,11 @@ impl<'a> Checker<'a, '_> {
                     self.diagnostics.push(report);
                     return None;
                 };
-                (self.method(owner, *name)?, name.span)
+                let id = self.method(owner, *name)?;
+                if self.defs.fns[id.index()].intrinsic == Some(Intrinsic::Script) {
+                    return Some(Named { what: What::Command(Made::Script), args, span: name.span });
+                }
+                (id, name.span)
             }
             _ => {
                 self.error(codes::STAND_IN, callee.span, "a lowlevel function is named here");
@@ -204,7 +210,7 @@ impl<'a> Checker<'a, '_> {
         let Some(args) = args else { return Some(Vec::new()) };
         let defs = self.defs;
         match named.what {
-            What::Command => Some(self.command_patterns(named.span, args)),
+            What::Command(made) => Some(self.command_patterns(named.span, args, made == Made::Script)),
             What::Fn(id) => {
                 let def = &defs.fns[id.index()];
                 let places = self.match_args(named.span, named.span, id, args)?;
@@ -236,9 +242,10 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn command_patterns(&mut self, span: Span, args: &'a [Arg]) -> Vec<Option<usize>> {
+    fn command_patterns(&mut self, span: Span, args: &'a [Arg], is_script: bool) -> Vec<Option<usize>> {
         if args.is_empty() {
-            self.error(codes::ARGUMENTS, span, "a Command needs the program's name");
+            let what = if is_script { "script's" } else { "program's" };
+            self.error(codes::ARGUMENTS, span, format!("a Command needs the {what} name"));
         }
         let string = self.string();
         let mut wanted = Vec::new();
@@ -254,6 +261,9 @@ impl<'a> Checker<'a, '_> {
             let ty = self.types.resolve(ty);
             if place == 0 {
                 self.require(&arg.value, ty, string);
+                if is_script && ty == string {
+                    self.script(&arg.value);
+                }
             } else {
                 self.require_text(arg.value.span, ty);
             }
@@ -353,10 +363,10 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// What a Command is answered with says whether it is run to its end or started.
-    fn command_answers(&mut self, answer: &'a GivenAnswer) -> Option<Replaced> {
+    fn command_answers(&mut self, made: Made, answer: &'a GivenAnswer) -> Option<Replaced> {
         let GivenAnswer::Returns(values) = answer else {
             self.answers_alone(answer);
-            return Some(Replaced::Command { run: true, start: true });
+            return Some(Replaced::Command { made, run: true, start: true });
         };
         let string = self.string();
         let list = self.defs.known.list.map_or(Ty::POISON, |list| self.types.nominal(list, &[string]));
@@ -399,7 +409,7 @@ impl<'a> Checker<'a, '_> {
             found = Some(starts);
         }
         let starts = found.unwrap_or(false);
-        Some(Replaced::Command { run: !starts, start: starts })
+        Some(Replaced::Command { made, run: !starts, start: starts })
     }
 
     /// What `Command.run` gives: an Output.

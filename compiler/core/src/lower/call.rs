@@ -8,7 +8,7 @@ use crate::format::{self, Piece, Spec, Takes};
 use crate::types::{Ty, TyKind};
 use dscript_bytecode::capability::{self, Capability};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{RefType, RegType, ScalarKind};
+use dscript_bytecode::image::{RefType, RegType, ScalarKind, Script};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{Arg, Expr, ExprKind};
 use dscript_grammar::codes;
@@ -384,7 +384,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                     None => self.absent(ty),
                 }
             }
-            Intrinsic::NewCommand => self.new_command(expr, id, args, ty),
+            Intrinsic::NewCommand | Intrinsic::Script => self.new_command(expr, id, args, ty),
             Intrinsic::Format => self.format(expr, id, args, ty),
             Intrinsic::Run => self.run_task(expr, &args[0].value),
         }
@@ -495,7 +495,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let string = self.string_ty();
         let list_ty = self.types.nominal(list, &[string]);
         let later: Vec<&'a Expr> = args[1..].iter().map(|a| &a.value).collect();
-        let program = self.expr_as(&args[0].value, string);
+        let script = self.script(&args[0].value);
+        let program = match script {
+            Some(script) => self.string_const(&script.name),
+            None => self.expr_as(&args[0].value, string),
+        };
         let program = self.guard(program, &later);
         let type_id = self.type_id(list_ty);
         let all = self.take(list_ty);
@@ -514,9 +518,28 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.at(expr.span);
         let params = vec![(string, ArgSource::Given(0)), (list_ty, ArgSource::Default)];
         let fact = CallFact { target: Target::Fn(id), type_args: Vec::new(), params };
-        self.needs(id, &fact, args, expr.span);
+        match script {
+            Some(script) => self.embed(script),
+            None => self.needs(id, &fact, args, expr.span),
+        }
         let function = self.instance(id, Vec::new(), expr.span);
         self.emit_call(function, &[program, Val { ty: list_ty, regs: all }], ty)
+    }
+
+    /// The script that an expression names, where it is the name of one.
+    pub(super) fn script(&self, expr: &Expr) -> Option<&'c Script> {
+        let row = self.facts[self.cx.module.index()].scripts.get(&expr.id)?;
+        self.scripts.get(*row)
+    }
+
+    /// Puts a script into the image, and its capability.
+    fn embed(&mut self, script: &Script) {
+        if !self.image.scripts.iter().any(|known| known.name == script.name) {
+            self.image.scripts.push(script.clone());
+        }
+        if !self.cx.covered {
+            self.capabilities.insert(script.capability().to_string());
+        }
     }
 
     // ---- capabilities ----

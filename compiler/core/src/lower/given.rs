@@ -1,10 +1,10 @@
 //! `given` and `verify`: what they compare arguments with, what a `given` answers, and how calls are counted.
 
 use super::build::Regs;
-use super::test::Seen;
+use super::test::{COMMAND_NATIVES, Seen};
 use super::{Lowerer, Val};
 use crate::defs::FnId;
-use crate::facts::{Replaced, StandInFact};
+use crate::facts::{Made, Replaced, StandInFact};
 use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
@@ -22,10 +22,12 @@ impl<'a> Lowerer<'a, '_> {
     fn replaced(&self, replaced: Replaced) -> Vec<FnId> {
         match replaced {
             Replaced::Fn(id) => vec![id],
-            Replaced::Command { run, start } => {
-                let execute = self.command_native("execute").filter(|_| run);
-                let spawn = self.command_native("spawn").filter(|_| start);
-                execute.into_iter().chain(spawn).collect()
+            Replaced::Command { made, run, start } => {
+                let program = made != Made::Script;
+                let script = made != Made::Program;
+                let wanted = [run && program, start && program, run && script, start && script];
+                let natives = COMMAND_NATIVES.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+                natives.filter_map(|(name, _)| self.command_native(name)).collect()
             }
         }
     }
@@ -207,7 +209,10 @@ impl<'a> Lowerer<'a, '_> {
             let mark = self.b.mark_taken();
             let value = match place {
                 None => Val { ty: Ty::NULL, regs: Regs::none() },
-                Some(_) => self.expr(&arg.value),
+                Some(_) => match self.script(&arg.value) {
+                    Some(script) => self.string_const(&script.name),
+                    None => self.expr(&arg.value),
+                },
             };
             self.at(arg.value.span);
             if value.ty == texts {

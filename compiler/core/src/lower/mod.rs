@@ -113,6 +113,7 @@ pub struct Lowerer<'a, 'c> {
     types: &'c mut Types,
     interner: &'c Interner,
     facts: &'c [Facts],
+    scripts: &'c [image::Script],
     map: &'c SourceMap,
     diagnostics: &'c mut Vec<Diagnostic>,
     image: Image,
@@ -220,12 +221,18 @@ struct Yield {
     regions: u32,
 }
 
+/// What the checker found out.
+pub struct Found<'c> {
+    pub facts: &'c [Facts],
+    pub scripts: &'c [image::Script],
+}
+
 /// Lowers every task of the root module, or for [`Goal::Test`] every test.
 pub fn lower<'a>(
     defs: &Defs<'a>,
     types: &mut Types,
     interner: &Interner,
-    facts: &[Facts],
+    found: Found<'_>,
     map: &SourceMap,
     diagnostics: &mut Vec<Diagnostic>,
     (name, goal): (&str, Goal),
@@ -234,7 +241,8 @@ pub fn lower<'a>(
         defs,
         types,
         interner,
-        facts,
+        facts: found.facts,
+        scripts: found.scripts,
         map,
         diagnostics,
         image: Image::default(),

@@ -58,6 +58,9 @@ pub(super) enum TestJob {
     },
 }
 
+/// Behind a Command that is run or started, and behind one of a script.
+pub(super) const COMMAND_NATIVES: [&str; 4] = ["execute", "spawn", "executeScript", "spawnScript"];
+
 /// What of a function a test sees: its parameters without those of a type parameter, and its result.
 pub(super) struct Seen {
     pub params: Vec<Ty>,
@@ -248,7 +251,9 @@ impl<'a> Lowerer<'a, '_> {
     /// A call as a report shows it: `Service.restart("cache")`.
     fn call_text(&mut self, id: FnId, values: &[Val]) -> Val {
         if self.command_natives().contains(&id) {
-            return self.call_std("commandText", &values[..2]);
+            let script = COMMAND_NATIVES[2..].iter().any(|name| self.command_native(name) == Some(id));
+            let how = self.string_const(if script { "Command.script" } else { "Command" });
+            return self.call_std("commandText", &[how, values[0], values[1]]);
         }
         let string = self.string_ty();
         let mut parts = vec![self.string_const(&format!("{}(", self.qualified(id))).regs.slice()[0]];
@@ -273,7 +278,7 @@ impl<'a> Lowerer<'a, '_> {
 
     /// The natives behind `Command.run` and `Command.start`.
     fn command_natives(&self) -> Vec<FnId> {
-        ["execute", "spawn"].iter().filter_map(|name| self.command_native(name)).collect()
+        COMMAND_NATIVES.iter().filter_map(|name| self.command_native(name)).collect()
     }
 
     pub(super) fn command_native(&self, name: &str) -> Option<FnId> {

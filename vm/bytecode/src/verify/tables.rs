@@ -5,6 +5,8 @@ use crate::asm::{reg_name, type_name};
 use crate::capability::Capability;
 use crate::ids::*;
 use crate::image::*;
+use crate::limits::SCRIPT_BYTES_MAX;
+use crate::script::interpreter;
 use std::collections::HashSet;
 
 /// All tables; what they need of functions is compared with the declared parameters and results.
@@ -23,6 +25,12 @@ pub fn check(cx: &Context<'_>) -> Check {
         if !names.insert(&script.name) {
             return Err(format!("two scripts are called `{}`", script.name));
         }
+        let found = script.bytes.len();
+        if found > SCRIPT_BYTES_MAX {
+            let what = format!("it has {found} bytes, {SCRIPT_BYTES_MAX} are allowed");
+            return Err(format!("script `{}`: {what}", script.name));
+        }
+        interpreter(&script.bytes).map_err(|what| format!("script `{}`: {what}", script.name))?;
     }
     Ok(())
 }

@@ -79,7 +79,11 @@ fn reached(call: &OutsideCall<'_>) -> Rc<RunState> {
 
 /// As `reached`, when the run may do this.
 fn reach(call: &OutsideCall<'_>, kind: &str, parts: &[&str]) -> Result<Rc<RunState>, ErrorValue> {
-    call.require(&Capability::exact(kind, parts).to_string())?;
+    reach_for(call, &Capability::exact(kind, parts))
+}
+
+fn reach_for(call: &OutsideCall<'_>, capability: &Capability) -> Result<Rc<RunState>, ErrorValue> {
+    call.require(&capability.to_string())?;
     Ok(reached(call))
 }
 

@@ -59,8 +59,7 @@ impl Manager {
             program: program.into(),
             args: args.into_iter().map(str::to_owned).collect(),
             env: env.map(|(name, value)| (name.into(), value.into())).into(),
-            clear_env: false,
-            dir: None,
+            ..CommandLine::default()
         }
     }
 

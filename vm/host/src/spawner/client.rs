@@ -20,6 +20,9 @@ pub use super::wire::Stage;
 use super::wire::{self, Reply, SpawnHeader};
 use super::{MARK, sys, tree};
 
+/// Where a program finds the script it is started with.
+pub const SCRIPT_PATH: &str = "/proc/self/fd/3";
+
 /// A program to start.
 #[derive(Debug, Default)]
 pub struct Spawn {
@@ -32,6 +35,8 @@ pub struct Spawn {
     pub dir: Option<String>,
     /// Standard input, output and error; `None` is /dev/null.
     pub streams: [Option<OwnedFd>; 3],
+    /// A file that the program finds as `SCRIPT_PATH`.
+    pub script: Option<OwnedFd>,
 }
 
 /// Why a program was not started.
@@ -338,9 +343,13 @@ fn encode(spawn: Spawn, id: u32) -> Result<(Vec<u8>, Vec<OwnedFd>), i32> {
             fds.push(fd);
         }
     }
+    if let Some(script) = spawn.script {
+        header.flags |= wire::HAS_SCRIPT;
+        fds.push(script);
+    }
     if packet.len() - wire::HEADER > wire::INLINE_MAX {
         header.flags |= wire::IN_FILE;
-        let file = sys::memory_file(&packet[wire::HEADER..]);
+        let file = sys::memory_file(c"request", &packet[wire::HEADER..]);
         fds.push(file.map_err(|e| e.raw_os_error().unwrap_or(libc::EIO))?);
         packet.truncate(wire::HEADER);
     }

@@ -97,7 +97,14 @@ impl Keeper {
                 }
             }
         }
-        match self.launcher.launch(&header, strings, streams) {
+        let script = match header.flags & wire::HAS_SCRIPT {
+            0 => None,
+            _ => match passed.next() {
+                Some(fd) => Some(fd.as_raw_fd()),
+                None => return refused(libc::EPROTO),
+            },
+        };
+        match self.launcher.launch(&header, strings, streams, script) {
             Ok(pid) => {
                 self.living.insert(pid, id);
                 Reply::Started { id, pid }

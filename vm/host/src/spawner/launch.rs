@@ -26,6 +26,7 @@ struct Plan<'a> {
     envp: &'a [*const libc::c_char],
     dir: *const libc::c_char,
     streams: [RawFd; 3],
+    script: Option<RawFd>,
     keeper: libc::pid_t,
     errno: libc::c_int,
     stage: Stage,
@@ -52,6 +53,7 @@ impl Launcher {
         header: &SpawnHeader,
         strings: &[u8],
         streams: [Option<RawFd>; 3],
+        script: Option<RawFd>,
     ) -> Result<u32, (i32, Stage)> {
         let bad = (libc::EPROTO, Stage::Request);
         let mut strings = strings.split_inclusive(|b| *b == 0);
@@ -89,6 +91,7 @@ impl Launcher {
             dir,
             // Streams that are not attached stay what they are here: /dev/null.
             streams: [0, 1, 2].map(|n| streams[n].unwrap_or(n as RawFd)),
+            script,
             keeper: self.keeper,
             errno: 0,
             stage: Stage::Program,
@@ -150,8 +153,17 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
                 libc::dup2(*fd, n as RawFd);
             }
         }
+        let mut above = 3;
+        if let Some(fd) = plan.script {
+            // What the keeper has there is its own copy; one that is in its place already would close on exec.
+            match fd {
+                wire::SCRIPT_FD => drop(libc::fcntl(fd, libc::F_SETFD, 0)),
+                _ => drop(libc::dup2(fd, wire::SCRIPT_FD)),
+            }
+            above = wire::SCRIPT_FD as libc::c_uint + 1;
+        }
         // Everything of ours closes on exec anyway; kernels before 5.9 do not know this call.
-        libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, 0 as libc::c_uint);
+        libc::syscall(libc::SYS_close_range, above, libc::c_uint::MAX, 0 as libc::c_uint);
         if !plan.dir.is_null() && libc::chdir(plan.dir) != 0 {
             plan.stage = Stage::Directory;
             plan.errno = *libc::__errno_location();

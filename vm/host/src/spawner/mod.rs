@@ -26,7 +26,8 @@ mod sys;
 mod tree;
 mod wire;
 
-pub(crate) use client::{Child, Children, Exit, Spawn, SpawnError, Stage};
+pub(crate) use client::{Child, Children, Exit, SCRIPT_PATH, Spawn, SpawnError, Stage};
+pub(crate) use sys::memory_file;
 
 /// The first argument that makes an embedding program a guardian.
 const MARK: &str = "--dscript-spawner";

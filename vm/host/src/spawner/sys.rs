@@ -11,8 +11,8 @@ use nix::sys::socket::{
     socketpair,
 };
 
-/// Descriptors of one packet: three standard streams and a memory file.
-pub const FDS_MAX: usize = 4;
+/// Descriptors of one packet: three standard streams, a script and a memory file.
+pub const FDS_MAX: usize = 5;
 
 /// A connection: the owner's end, which never blocks, and the helper's, which does.
 pub fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -115,16 +115,16 @@ pub fn become_reaper(name: &CStr) {
     }
 }
 
-/// A memory file with `parts` in it.
-pub fn memory_file(parts: &[u8]) -> io::Result<OwnedFd> {
+/// A memory file with `bytes` in it; the name shows in /proc.
+pub fn memory_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     use std::io::Write;
     // SAFETY: the name is a C string; the descriptor is ours alone.
-    let fd = unsafe { libc::memfd_create(c"request".as_ptr(), libc::MFD_CLOEXEC) };
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: as above.
     let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(parts)?;
+    file.write_all(bytes)?;
     Ok(file.into())
 }

@@ -8,7 +8,7 @@
 //! ```text
 //! 0  u8   1
 //! 1  u8   flags: 1 do not inherit the environment, 2 a directory is given, 4 the strings are in a memory file,
-//!         attached last
+//!         attached last, 8 a script is attached after the streams, for descriptor 3
 //! 2  u8   standard streams that are attached (bit n for descriptor n); the others are /dev/null
 //! 3  u8   0
 //! 4  u32  id of the request
@@ -41,6 +41,10 @@ pub const REPLY: usize = 36;
 pub const CLEAR_ENV: u8 = 1;
 pub const HAS_DIR: u8 = 2;
 pub const IN_FILE: u8 = 4;
+pub const HAS_SCRIPT: u8 = 8;
+
+/// The descriptor under which a child has its script.
+pub const SCRIPT_FD: i32 = 3;
 
 const SPAWN: u8 = 1;
 const SIGNAL: u8 = 2;

@@ -1,0 +1,5 @@
+#!/usr/bin/env sh
+echo one
+echo two
+sleep "$1"
+echo three

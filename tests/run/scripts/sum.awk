@@ -1,0 +1,3 @@
+#!/usr/bin/awk -f
+{ sum += $1 }
+END { print "sum", sum }
