@@ -400,10 +400,21 @@ impl<'a> Collector<'a, '_> {
                 if item.modifiers.sealed.is_some() {
                     let mut permits = Vec::new();
                     for written in &i.permits {
-                        let ty = self.type_expr(module, &[], written);
-                        if let Some((def, _)) = self.types.nominal_parts(ty) {
-                            permits.push(def);
-                        }
+                        // As in Java, what is permitted is named without type arguments.
+                        let bare = match &written.kind {
+                            ast::TypeExprKind::Named { name, args } if args.is_empty() => {
+                                names::lookup(&self.defs, module, name.name)
+                            }
+                            _ => names::Found::Nothing,
+                        };
+                        let def = match bare {
+                            names::Found::One(Def::Type(def)) => Some(def),
+                            _ => {
+                                let ty = self.type_expr(module, &[], written);
+                                self.types.nominal_parts(ty).map(|(def, _)| def)
+                            }
+                        };
+                        permits.extend(def);
                     }
                     self.defs.types[id.index()].permits = Some(permits);
                 }

@@ -139,6 +139,28 @@ impl Types {
         self.intern(TyKind::Infer(id))
     }
 
+    /// What inference has found for a variable.
+    pub fn inferred(&self, var: u32) -> Option<Ty> {
+        self.inferred[var as usize]
+    }
+
+    /// Gives up on what is open in a resolved type: it becomes `Poison`. Whether there was any.
+    pub fn close(&mut self, ty: Ty) -> bool {
+        if !self.open[ty.0 as usize] {
+            return false;
+        }
+        if let TyKind::Infer(var) = self.kind(ty) {
+            let var = *var;
+            self.set_inferred(var, Ty::POISON);
+        } else {
+            self.map(ty, &mut |types, t| {
+                types.close(t);
+                t
+            });
+        }
+        true
+    }
+
     pub fn set_inferred(&mut self, var: u32, ty: Ty) {
         self.inferred[var as usize] = Some(ty);
     }

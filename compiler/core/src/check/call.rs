@@ -1,10 +1,10 @@
-//! Calls: what is called, which argument is which parameter, and the inference of type arguments.
+//! Calls: what is called, and which argument is which parameter.
 
 use super::Checker;
 use super::expr::count;
 use super::members::find_method;
 use super::stmt::strip;
-use crate::defs::{Body, Def, FnId, Intrinsic, ModuleId, Order, ParamSig, TypeDefId, TypeKind};
+use crate::defs::{Body, Def, FnId, Intrinsic, ModuleId, ParamSig, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember, Target};
 use crate::format::{self, Piece, Takes};
 use crate::names::{Found, lookup, suggest};
@@ -16,7 +16,7 @@ use dscript_grammar::span::{NodeId, Span, Symbol};
 /// Methods that count as a look at a Subprocess.
 const LOOKS: [&str; 4] = ["wait", "waitFor", "error", "isError"];
 
-impl<'a> Checker<'a, '_> {
+impl<'a, 'c> Checker<'a, 'c> {
     pub(super) fn call(
         &mut self,
         expr: &'a Expr,
@@ -59,7 +59,9 @@ impl<'a> Checker<'a, '_> {
                 let parent = self.types.nominal_parts(parent).map_or(owner, |(def, _)| def);
                 return self.call_own(expr, callee, parent, method, args, expected);
             }
-            if self.cx.this.is_some() && decl.fields.iter().any(|f| f.name == name) {
+            if self.cx.this.is_some() && decl.fields.iter().any(|f| f.name == name)
+                || decl.consts.contains_key(&name)
+            {
                 let ty = self.expr(callee, None);
                 return self.call_value(expr, callee.span, ty, args);
             }
@@ -108,7 +110,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Looks at the arguments of a call that cannot be made, for their own mistakes.
-    fn poison_args(&mut self, args: &'a [Arg]) -> Ty {
+    pub(super) fn poison_args(&mut self, args: &'a [Arg]) -> Ty {
         for arg in args {
             // Without an expectation a lambda's parameters cannot be known.
             if !matches!(strip(&arg.value).kind, ExprKind::Lambda(_)) {
@@ -170,7 +172,7 @@ impl<'a> Checker<'a, '_> {
         expected: Option<Ty>,
     ) -> Ty {
         if let Some(def) = self.type_receiver(receiver) {
-            return self.call_static(expr, def, name, args, expected);
+            return self.call_static(expr, callee, def, name, args, expected);
         }
         let pending = self.pending_receiver(receiver);
         let ty = self.receiver(receiver, name.name);
@@ -241,11 +243,12 @@ impl<'a> Checker<'a, '_> {
                 expected,
             );
         }
-        if let Some(field) = decl.fields.iter().find(|f| f.name == name.name)
-            && matches!(self.types.kind(field.ty), TyKind::Function(..))
-        {
-            let ty = self.expr(callee, None);
-            return self.call_value(expr, callee.span, ty, args);
+        if let Some(field) = decl.fields.iter().find(|f| f.name == name.name) {
+            let held = self.types.substitute(field.ty, &decl.type_params, &owner_args);
+            if matches!(self.types.kind(held), TyKind::Function(..)) {
+                let ty = self.expr(callee, None);
+                return self.call_value(expr, callee.span, ty, args);
+            }
         }
         if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
             return self.call_with(expr, ty, args);
@@ -296,6 +299,7 @@ impl<'a> Checker<'a, '_> {
     fn call_static(
         &mut self,
         expr: &'a Expr,
+        callee: &'a Expr,
         def: TypeDefId,
         name: ast::Ident,
         args: &'a [Arg],
@@ -311,6 +315,10 @@ impl<'a> Checker<'a, '_> {
                     self.error(codes::PRIVATE, name.span, message);
                 }
                 self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected)
+            }
+            None if decl.consts.contains_key(&name.name) => {
+                let ty = self.expr(callee, None);
+                self.call_value(expr, callee.span, ty, args)
             }
             Some(_) => {
                 let message = format!("`{}` needs an object: `{type_name}` is a type", self.text(name.name));
@@ -538,153 +546,6 @@ impl<'a> Checker<'a, '_> {
         self.diagnostics.push(report);
     }
 
-    /// A call of a declared function; `owner_args` are the type arguments of its owner, where known.
-    #[allow(clippy::too_many_arguments)]
-    fn call_fn(
-        &mut self,
-        expr: &'a Expr,
-        span: Span,
-        target: Target,
-        id: FnId,
-        owner_args: &[Ty],
-        args: &'a [Arg],
-        expected: Option<Ty>,
-    ) -> Ty {
-        let defs = self.defs;
-        let def = &defs.fns[id.index()];
-        if def.is_lowlevel {
-            self.effect(span, id);
-        }
-        self.test_only(span, id);
-        if let Some(intrinsic) = def.intrinsic {
-            return self.call_intrinsic(expr, intrinsic, id, args);
-        }
-        let mut type_args = owner_args.to_vec();
-        while type_args.len() < def.type_params.len() {
-            let fresh = self.types.fresh();
-            type_args.push(fresh);
-        }
-        let params: Vec<Ty> =
-            def.params.iter().map(|p| self.types.substitute(p.ty, &def.type_params, &type_args)).collect();
-        let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
-        let Some(places) = self.match_args(expr.span, span, id, args) else {
-            return self.poison_args(args);
-        };
-        if let Some(expected) = expected
-            && self.types.is_open(ret)
-        {
-            self.hint(ret, expected);
-        }
-        // Lambdas come last: their parameters' types are found from the others.
-        let is_lambda = |arg: &Arg| matches!(strip(&arg.value).kind, ExprKind::Lambda(_));
-        for lambdas in [false, true] {
-            for (arg, &place) in args.iter().zip(&places) {
-                if is_lambda(arg) != lambdas {
-                    continue;
-                }
-                let param = params[place];
-                let wanted = self.types.resolve(param);
-                let found = self.expr(&arg.value, Some(wanted));
-                self.require(&arg.value, found, param);
-                self.mark_moved(&arg.value);
-            }
-        }
-        let mut sources = Vec::new();
-        for (place, &param) in params.iter().enumerate() {
-            let given = places.iter().position(|&p| p == place);
-            let source = given.map_or(ArgSource::Default, |index| ArgSource::Given(index as u32));
-            sources.push((param, source));
-        }
-        let ret = self.types.resolve(ret);
-        if self.types.is_open(ret) || type_args.clone().into_iter().any(|t| self.types.is_open(t)) {
-            let name = self.text(def.name);
-            let report = self
-                .diagnostic(
-                    codes::CANNOT_INFER,
-                    span,
-                    format!("the type arguments of `{name}` cannot be seen here"),
-                )
-                .help("say the type of the variable it goes to, or after `new`");
-            self.diagnostics.push(report);
-            return Ty::POISON;
-        }
-        self.check_bounds(span, id, &type_args);
-        let fact = CallFact { target, type_args, params: sources };
-        self.facts().calls.insert(expr.id, fact);
-        ret
-    }
-
-    /// Type arguments must implement what their parameters ask for.
-    fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
-        let defs = self.defs;
-        let params = &defs.fns[id.index()].type_params;
-        if let Some((param, order)) = defs.fns[id.index()].ordered
-            && let Some(place) = params.iter().position(|&p| p == param)
-        {
-            let arg = self.types.resolve(type_args[place]);
-            let good = match self.types.kind(arg) {
-                TyKind::Int | TyKind::Double | TyKind::Duration | TyKind::Poison | TyKind::Param(_) => true,
-                TyKind::Bool | TyKind::Time => order == Order::Natural,
-                TyKind::Nominal(def, _) => {
-                    order == Order::Natural
-                        && (Some(*def) == defs.known.string || defs.types[def.index()].kind == TypeKind::Enum)
-                }
-                _ => false,
-            };
-            if !good {
-                let shown = self.show(arg);
-                let (what, help) = match order {
-                    Order::Natural => (
-                        "has no natural order",
-                        "sort by a key that has one, or give a comparison: `sortWith`",
-                    ),
-                    Order::Numeric => ("cannot be added up", "numbers and Durations can"),
-                };
-                let report = self.diagnostic(codes::BOUND, span, format!("a `{shown}` {what}")).help(help);
-                self.diagnostics.push(report);
-            }
-        }
-        for (&param, &arg) in params.iter().zip(type_args) {
-            for &bound in &defs.type_params[param.index()].bounds {
-                let wanted = self.types.substitute(bound, params, type_args);
-                let arg = self.types.resolve(arg);
-                if !self.fits(arg, wanted) {
-                    let (arg, wanted) = (self.show(arg), self.show(wanted));
-                    self.error(codes::BOUND, span, format!("a `{arg}` is no `{wanted}`"));
-                }
-            }
-        }
-    }
-
-    /// Lets an expected result fix type arguments, as far as it goes.
-    fn hint(&mut self, ret: Ty, expected: Ty) {
-        let (ret, expected) = (self.types.resolve(ret), self.types.resolve(expected));
-        if self.types.is_open(expected) {
-            return;
-        }
-        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
-            (TyKind::Nominal(a, xs), TyKind::Nominal(b, ys)) if a == b => {
-                for (&x, &y) in xs.iter().zip(ys.iter()) {
-                    self.hint_exact(x, y);
-                }
-            }
-            (TyKind::Nullable(a), TyKind::Nullable(b)) | (TyKind::Fallible(a), TyKind::Fallible(b)) => {
-                self.hint(a, b)
-            }
-            (_, TyKind::Nullable(b)) | (_, TyKind::Fallible(b)) => self.hint(ret, b),
-            (TyKind::Fallible(a), _) | (TyKind::Nullable(a), _) => self.hint(a, expected),
-            _ => {}
-        }
-    }
-
-    fn hint_exact(&mut self, ret: Ty, expected: Ty) {
-        let ret = self.types.resolve(ret);
-        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
-            (TyKind::Infer(var), _) => self.types.set_inferred(var, expected),
-            _ => self.hint(ret, expected),
-        }
-    }
-
     /// For each argument the parameter it is for; `None` after a report.
     pub(super) fn match_args(
         &mut self,
@@ -695,13 +556,19 @@ impl<'a> Checker<'a, '_> {
     ) -> Option<Vec<usize>> {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
-        let name = match (def.body, def.owner) {
+        let name = self.callee_name(id);
+        self.match_params(whole, span, name, &def.params, (def.module, def.span), args)
+    }
+
+    /// The name that a call of the function says.
+    pub(super) fn callee_name(&self, id: FnId) -> &'c str {
+        let def = &self.defs.fns[id.index()];
+        match (def.body, def.owner) {
             (Body::Constructor(_) | Body::Record(_), Some(owner)) => {
-                self.text(defs.types[owner.index()].name)
+                self.text(self.defs.types[owner.index()].name)
             }
             _ => self.text(def.name),
-        };
-        self.match_params(whole, span, name, &def.params, (def.module, def.span), args)
+        }
     }
 
     /// As `match_args`, of a function or task by its name, its parameters, and where it is declared.
@@ -789,7 +656,13 @@ impl<'a> Checker<'a, '_> {
 
     // ---- built-in calls that a signature cannot describe ----
 
-    fn call_intrinsic(&mut self, expr: &'a Expr, intrinsic: Intrinsic, id: FnId, args: &'a [Arg]) -> Ty {
+    pub(super) fn call_intrinsic(
+        &mut self,
+        expr: &'a Expr,
+        intrinsic: Intrinsic,
+        id: FnId,
+        args: &'a [Arg],
+    ) -> Ty {
         let name = self.text(self.defs.fns[id.index()].name);
         let wanted = match intrinsic {
             Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),

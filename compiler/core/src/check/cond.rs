@@ -7,7 +7,7 @@ use super::ops::binary_type;
 use super::stmt::strip;
 use crate::defs::Def;
 use crate::names::{Found, lookup};
-use crate::types::Ty;
+use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
@@ -143,11 +143,20 @@ impl<'a> Checker<'a, '_> {
         right: &'a Expr,
     ) -> (Flow, Flow) {
         let is_null = |e: &Expr| matches!(strip(e).kind, ExprKind::Null);
+        self.cx.exprs += 1;
         let a = if is_null(right) { self.null_operand(left) } else { self.expr(left, None) };
         let a = self.types.resolve(a);
-        let b = if is_null(left) { self.null_operand(right) } else { self.expr(right, None) };
-        let b = self.types.resolve(b);
-        if binary_type(self.types, self.defs, op, a, b).is_none() && a != Ty::NEVER && b != Ty::NEVER {
+        // `xs == []`: what the left is helps the right.
+        let b = if is_null(left) { self.null_operand(right) } else { self.expr(right, Some(a)) };
+        self.cx.exprs -= 1;
+        let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
+        if equality && (self.types.is_open(a) || self.types.is_open(b)) {
+            self.same(a, b);
+        }
+        let (a, b) = (self.types.resolve(a), self.types.resolve(b));
+        let good =
+            binary_type(self.types, self.defs, op, a, b).is_some() || equality && self.comparable_above(a, b);
+        if !good && a != Ty::NEVER && b != Ty::NEVER {
             self.bad_comparison(op, op_span, (left, a), (right, b));
         }
         let (mut yes, mut no) = (self.cx.flow.clone(), self.cx.flow.clone());
@@ -170,6 +179,16 @@ impl<'a> Checker<'a, '_> {
             }
         }
         (yes, no)
+    }
+
+    /// Whether one operand's type is an interface that the other's implements: they may be the same value.
+    fn comparable_above(&mut self, a: Ty, b: Ty) -> bool {
+        let a = self.types.nullable_inner(a).unwrap_or(a);
+        let b = self.types.nullable_inner(b).unwrap_or(b);
+        let nominal = |types: &crate::types::Types, ty: Ty| {
+            matches!(types.kind(ty), TyKind::Nominal(..) | TyKind::Param(_))
+        };
+        nominal(self.types, a) && nominal(self.types, b) && (self.fits(a, b) || self.fits(b, a))
     }
 
     /// The type of an operand whose error is asked for: a `T!` local counts as declared, also where it is narrowed.

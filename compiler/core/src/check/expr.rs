@@ -3,7 +3,7 @@
 use super::Checker;
 use super::ops::binary_type;
 use super::stmt::strip;
-use crate::types::Ty;
+use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
@@ -11,8 +11,19 @@ use dscript_grammar::span::Span;
 impl<'a> Checker<'a, '_> {
     /// The type of an expression; `expected` helps literals, lambdas and generic calls.
     pub(super) fn expr(&mut self, expr: &'a Expr, expected: Option<Ty>) -> Ty {
-        let ty = self.expr_kind(expr, expected);
+        let waiting = self.cx.waiting.len();
+        self.cx.exprs += 1;
+        let mut ty = self.expr_kind(expr, expected);
+        self.cx.exprs -= 1;
         self.facts().types[expr.id.0 as usize] = ty;
+        if expected.is_none() {
+            // Nothing else will tell.
+            ty = self.types.resolve(ty);
+            if self.cx.exprs == 0 || matches!(self.types.kind(ty), TyKind::Infer(_)) {
+                self.settle(waiting);
+                ty = self.types.resolve(ty);
+            }
+        }
         ty
     }
 
@@ -20,6 +31,9 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn expr_to(&mut self, expr: &'a Expr, wanted: Ty) -> Ty {
         let found = self.expr(expr, Some(wanted));
         self.require(expr, found, wanted);
+        if self.cx.exprs == 0 {
+            self.settle(0);
+        }
         self.types.resolve(found)
     }
 
@@ -267,7 +281,8 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn coalesce(&mut self, left: &'a Expr, right: &'a Expr, expected: Option<Ty>) -> Ty {
-        let ty = self.whole(left, None);
+        let wanted = expected.map(|ty| self.types.nullable(ty));
+        let ty = self.whole(left, wanted);
         let mut inner = ty;
         if let Some(t) = self.types.fallible_inner(inner) {
             inner = t;

@@ -83,18 +83,17 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn list(&mut self, span: Span, items: &'a [Expr], expected: Option<Ty>) -> Ty {
         let wanted = expected.and_then(|ty| self.expected_args(ty, self.defs.known.list)).map(|args| args[0]);
-        let wanted = wanted.filter(|&ty| !self.types.is_open(ty));
         let element = match wanted {
-            Some(element) => {
+            Some(element) if !self.types.is_open(element) => {
                 for item in items {
                     self.expr_to(item, element);
                 }
                 element
             }
-            None => {
+            _ => {
                 let mut element = Ty::NEVER;
                 for item in items {
-                    let ty = self.expr(item, None);
+                    let ty = self.expr(item, wanted);
                     let ty = self.types.resolve(ty);
                     element = match self.join(element, ty) {
                         Some(joined) => joined,
@@ -105,16 +104,14 @@ impl<'a> Checker<'a, '_> {
                         }
                     };
                 }
-                if matches!(element, Ty::NEVER | Ty::NULL) && expected == Some(Ty::POISON) {
-                    Ty::POISON
-                } else if matches!(element, Ty::NEVER | Ty::NULL) {
-                    if let Some(args) = expected.and_then(|ty| self.expected_args(ty, self.defs.known.list)) {
-                        args[0]
-                    } else {
-                        self.error(codes::CANNOT_INFER, span, "what this list is to hold cannot be seen here")
+                match element {
+                    Ty::NEVER | Ty::NULL if expected == Some(Ty::POISON) => Ty::POISON,
+                    Ty::NEVER | Ty::NULL => {
+                        let open = wanted.unwrap_or_else(|| self.types.fresh());
+                        self.await_list(span, open);
+                        if element == Ty::NULL { self.types.nullable(open) } else { open }
                     }
-                } else {
-                    element
+                    _ => element,
                 }
             }
         };
@@ -131,22 +128,25 @@ impl<'a> Checker<'a, '_> {
         expected: Option<Ty>,
     ) -> Ty {
         let wanted = expected.and_then(|ty| self.expected_args(ty, self.defs.known.map));
-        let known = wanted.as_ref().map(|args| (args[0], args[1]));
-        let known = known.filter(|&(k, v)| !self.types.is_open(k) && !self.types.is_open(v));
+        let wanted = wanted.map(|args| (args[0], args[1]));
         self.duplicate_keys(entries);
-        let (key, value) = match known {
-            Some((key, value)) => {
+        let (key, value) = match wanted {
+            Some((key, value)) if !self.types.is_open(key) && !self.types.is_open(value) => {
                 for (k, v) in entries {
                     self.expr_to(k, key);
                     self.expr_to(v, value);
                 }
                 (key, value)
             }
-            None => {
+            _ => {
                 let (mut key, mut value) = (Ty::NEVER, Ty::NEVER);
                 for (k, v) in entries {
-                    for (expr, joined, what) in [(k, &mut key, "keys are"), (v, &mut value, "values are")] {
-                        let ty = self.expr(expr, None);
+                    let parts = [
+                        (k, &mut key, wanted.map(|w| w.0), "keys are"),
+                        (v, &mut value, wanted.map(|w| w.1), "values are"),
+                    ];
+                    for (expr, joined, wanted, what) in parts {
+                        let ty = self.expr(expr, wanted);
                         let ty = self.types.resolve(ty);
                         *joined = match self.join(*joined, ty) {
                             Some(both) => both,
@@ -158,22 +158,21 @@ impl<'a> Checker<'a, '_> {
                         };
                     }
                 }
-                match (wanted, entries.is_empty()) {
-                    (Some(args), true) => (args[0], args[1]),
-                    (None, true) if expected == Some(Ty::POISON) => (Ty::POISON, Ty::POISON),
-                    (None, true) => {
-                        let ty = self.error(
-                            codes::CANNOT_INFER,
-                            span,
-                            "what this map is to hold cannot be seen here",
-                        );
-                        (ty, ty)
+                let open = |checker: &mut Self, found: Ty, wanted: Option<Ty>| match found {
+                    Ty::NEVER | Ty::NULL if expected == Some(Ty::POISON) => Ty::POISON,
+                    Ty::NEVER => wanted.unwrap_or_else(|| checker.types.fresh()),
+                    Ty::NULL => {
+                        let open = wanted.unwrap_or_else(|| checker.types.fresh());
+                        checker.types.nullable(open)
                     }
-                    _ => (key, value),
-                }
+                    _ => found,
+                };
+                key = open(self, key, wanted.map(|w| w.0));
+                value = open(self, value, wanted.map(|w| w.1));
+                (key, value)
             }
         };
-        self.require_key(span, key);
+        self.await_map(span, key, value);
         match self.defs.known.map {
             Some(map) => self.types.nominal(map, &[key, value]),
             None => Ty::POISON,

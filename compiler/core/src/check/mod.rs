@@ -10,6 +10,7 @@ mod call;
 mod cond;
 mod expr;
 mod flow;
+mod infer;
 mod lambda;
 mod literal;
 mod members;
@@ -30,7 +31,7 @@ use dscript_grammar::codes::{self, Code};
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
 use flow::Flow;
-pub(crate) use members::{all_supers, find_method};
+pub(crate) use members::{all_supers, as_super, find_method};
 pub use ops::{binary_type, has_text};
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
@@ -124,6 +125,10 @@ struct Context {
     yields: Vec<Vec<Ty>>,
     /// The type wanted of each switch expression around, innermost last.
     yield_wanted: Vec<Option<Ty>>,
+    /// What the expression around it has still to tell the type of.
+    waiting: Vec<infer::Waiting>,
+    /// How many expressions stand around the current one.
+    exprs: u32,
 }
 
 impl Default for Context {
@@ -150,6 +155,8 @@ impl Default for Context {
             retries: 0,
             yields: Vec::new(),
             yield_wanted: Vec::new(),
+            waiting: Vec::new(),
+            exprs: 0,
         }
     }
 }

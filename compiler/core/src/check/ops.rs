@@ -57,7 +57,7 @@ fn equality(types: &Types, defs: &Defs<'_>, left: Ty, right: Ty) -> bool {
 pub fn has_equality(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
     match types.kind(ty) {
         TyKind::Int | TyKind::Double | TyKind::Bool | TyKind::Duration | TyKind::Time => true,
-        TyKind::Poison | TyKind::Param(_) => true,
+        TyKind::Poison | TyKind::Param(_) | TyKind::Infer(_) => true,
         TyKind::Nullable(t) => has_equality(types, defs, *t),
         TyKind::Nominal(def, args) => {
             let collection = [defs.known.list, defs.known.set, defs.known.map].contains(&Some(*def));
@@ -102,7 +102,8 @@ pub fn has_text(types: &Types, ty: Ty) -> bool {
         | TyKind::Bool
         | TyKind::Duration
         | TyKind::Time
-        | TyKind::Param(_) => true,
+        | TyKind::Param(_)
+        | TyKind::Infer(_) => true,
         TyKind::Nominal(_, args) => {
             args.iter().all(|&t| has_text(types, types.nullable_inner(t).unwrap_or(t)))
         }

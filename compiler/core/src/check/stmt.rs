@@ -37,6 +37,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn stmt(&mut self, stmt: &'a Stmt) {
+        self.stmt_kind(stmt);
+        if self.cx.exprs == 0 {
+            self.settle(0);
+        }
+    }
+
+    fn stmt_kind(&mut self, stmt: &'a Stmt) {
         match &stmt.kind {
             StmtKind::Local(local) => self.local(local),
             StmtKind::Expr(expr) => self.expr_stmt(expr),

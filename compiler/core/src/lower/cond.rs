@@ -2,6 +2,7 @@
 
 use super::build::{Mark, Regs};
 use super::{Lowerer, Val};
+use crate::check::as_super;
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind, Type};
@@ -138,12 +139,13 @@ impl<'a> Lowerer<'a, '_> {
         }
         let inner_a = self.types.nullable_inner(a.ty).unwrap_or(a.ty);
         let inner_b = self.types.nullable_inner(b.ty).unwrap_or(b.ty);
-        let joined = if inner_a == inner_b { inner_a } else { Ty::DOUBLE };
+        let joined = self.compared_as(inner_a, inner_b);
         let either_null = inner_a != a.ty || inner_b != b.ty;
         if either_null && matches!(self.regs_of(joined)[..], [RegType::Scalar(_)]) {
             return self.nullable_equality(a, b, joined, when, mark);
         }
-        let (a, b) = if either_null { (a, b) } else { (self.convert(a, joined), self.convert(b, joined)) };
+        let wanted = if either_null { self.types.nullable(joined) } else { joined };
+        let (a, b) = (self.convert(a, wanted), self.convert(b, wanted));
         match (a.regs.slice()[0], b.regs.slice()[0]) {
             (Reg::S(x), Reg::S(y)) if joined == Ty::DOUBLE => {
                 let to = self.b.to(mark);
@@ -178,6 +180,19 @@ impl<'a> Lowerer<'a, '_> {
                 self.jump_on(dst, when, mark);
             }
             _ => {}
+        }
+    }
+
+    /// The type as which values of two types are compared: of two that differ, one is an interface of the other, or
+    /// they are numbers.
+    fn compared_as(&mut self, a: Ty, b: Ty) -> Ty {
+        if a == b {
+            return a;
+        }
+        match self.types.nominal_parts(b).map(|(def, _)| def) {
+            Some(wide) if as_super(self.types, self.defs, a, wide).is_some() => b,
+            Some(_) => a,
+            None => Ty::DOUBLE,
         }
     }
 
