@@ -55,6 +55,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             if let Some(this) = self.cx.this
                 && let Some((method, parent)) = find_method(self.types, self.defs, this, name)
+                && !(self.defs.fns[method.index()].is_abstract() && self.is_enum_member(decl.kind, method))
             {
                 let parent = self.types.nominal_parts(parent).map_or(owner, |(def, _)| def);
                 return self.call_own(expr, callee, parent, method, args, expected);
@@ -212,6 +213,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         let own = decl.methods.get(&name.name).map(|&method| (method, owner_args.clone()));
         let found = own.or_else(|| {
             let (method, owner) = find_method(self.types, self.defs, ty, name.name)?;
+            if self.defs.fns[method.index()].is_abstract() && self.is_enum_member(decl.kind, method) {
+                return None;
+            }
             Some((method, self.types.nominal_parts(owner).map(|(_, a)| a.to_vec()).unwrap_or_default()))
         });
         if let Some((method, owner_args)) = found {

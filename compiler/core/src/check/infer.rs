@@ -236,12 +236,13 @@ impl<'a> Checker<'a, '_> {
         if self.types.is_open(expected) || matches!(expected, Ty::POISON | Ty::VOID | Ty::NULL) {
             return;
         }
-        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
-            (TyKind::Infer(var), _) => {
-                if !wishes.iter().any(|w| w.0 == var) {
-                    wishes.push((var, expected));
-                }
+        if let TyKind::Infer(var) = *self.types.kind(ret) {
+            if !wishes.iter().any(|w| w.0 == var) {
+                wishes.push((var, expected));
             }
+            return;
+        }
+        match (self.types.kind(ret).clone(), self.types.kind(expected).clone()) {
             (TyKind::Nominal(..), TyKind::Nominal(b, ys)) => {
                 let seen = self.as_super(ret, b);
                 let xs = seen.and_then(|t| self.types.nominal_parts(t)).map(|(_, xs)| xs.to_vec());

@@ -44,8 +44,8 @@ pub fn all_supers(types: &mut Types, defs: &Defs<'_>, ty: Ty) -> Vec<Ty> {
     found
 }
 
-/// The method a type has under a name: its own, else that of an interface above it, one with a body first; with
-/// the type whose member it is.
+/// The method a type has under a name: its own, else the one it inherits, one with a body first; with the type whose
+/// member it is.
 pub fn find_method(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> Option<(FnId, Ty)> {
     if let TyKind::Param(param) = types.kind(ty) {
         let bounds = defs.type_params[param.index()].bounds.clone();
@@ -55,20 +55,27 @@ pub fn find_method(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> 
     if let Some(&id) = defs.types[def.index()].methods.get(&name) {
         return Some((id, ty));
     }
-    let mut inherited = None;
+    let all = inherited(types, defs, ty, name);
+    let with_body = all.iter().find(|(id, _)| !defs.fns[id.index()].is_abstract());
+    with_body.or(all.first()).copied()
+}
+
+/// The methods of a name that a type inherits: those of interfaces above it that no interface between declares anew.
+pub fn inherited(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> Vec<(FnId, Ty)> {
+    let mut found: Vec<(FnId, Ty)> = Vec::new();
     for parent in all_supers(types, defs, ty) {
         let Some((def, _)) = types.nominal_parts(parent) else { continue };
         let Some(&id) = defs.types[def.index()].methods.get(&name) else { continue };
         let sig = &defs.fns[id.index()];
-        if !sig.is_method || sig.is_private {
-            continue;
+        if sig.is_method && !sig.is_private {
+            found.push((id, parent));
         }
-        if !sig.is_abstract() {
-            return Some((id, parent));
-        }
-        inherited = inherited.or(Some((id, parent)));
     }
-    inherited
+    if found.len() > 1 {
+        let above: Vec<Ty> = found.iter().flat_map(|&(_, owner)| all_supers(types, defs, owner)).collect();
+        found.retain(|(_, owner)| !above.contains(owner));
+    }
+    found
 }
 
 impl<'a> Checker<'a, '_> {
@@ -139,14 +146,61 @@ impl<'a> Checker<'a, '_> {
                 self.error(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
                 continue;
             }
+            self.inherits_one(id, own);
             if decl.supers.is_empty() || decl.kind == TypeKind::Interface {
                 continue;
             }
-            let own = self.self_type(id);
             for parent in all_supers(self.types, self.defs, own) {
                 self.implementation(id, own, parent);
             }
         }
+    }
+
+    /// Of a method that comes from two interfaces with a body in either, nobody could say which is meant.
+    fn inherits_one(&mut self, id: TypeDefId, own: Ty) {
+        let defs = self.defs;
+        let decl = &defs.types[id.index()];
+        if decl.supers.len() < 2 {
+            return;
+        }
+        let mut names: Vec<Symbol> = Vec::new();
+        for parent in all_supers(self.types, defs, own) {
+            if let Some((def, _)) = self.types.nominal_parts(parent) {
+                names.extend(defs.types[def.index()].methods.keys());
+            }
+        }
+        names.retain(|name| !decl.methods.contains_key(name));
+        names.sort();
+        names.dedup();
+        for name in names {
+            let all = inherited(self.types, defs, own, name);
+            if let [(first, a), (second, b), ..] = all[..]
+                && all.iter().any(|(id, _)| !defs.fns[id.index()].is_abstract())
+            {
+                let (a, b) = (self.show(a), self.show(b));
+                let (own, name) = (self.text(decl.name), self.text(name));
+                let message = format!("`{own}` has a method `{name}` from `{a}` and one from `{b}`");
+                let mut report = self.diagnostic(codes::NOT_IMPLEMENTED, decl.span, message);
+                for id in [first, second] {
+                    let sig = &defs.fns[id.index()];
+                    let file = defs.modules[sig.module.index()].file;
+                    report = report.label_in(file, sig.span, "declared here");
+                }
+                self.diagnostics.push(report.help("declare the method here as well: that one counts"));
+            }
+        }
+    }
+
+    /// Whether a method of an interface is one that every enum has: `name()` and `ordinal()`.
+    pub(super) fn is_enum_member(&mut self, kind: TypeKind, method: FnId) -> bool {
+        let sig = &self.defs.fns[method.index()];
+        kind == TypeKind::Enum
+            && sig.params.is_empty()
+            && match self.text(sig.name) {
+                "name" => self.is_string(sig.ret),
+                "ordinal" => sig.ret == Ty::INT,
+                _ => false,
+            }
     }
 
     fn implementation(&mut self, id: TypeDefId, own: Ty, parent: Ty) {
@@ -170,7 +224,7 @@ impl<'a> Checker<'a, '_> {
             };
             let have = &defs.fns[found.index()];
             if have.is_abstract() {
-                if sig.is_abstract() {
+                if sig.is_abstract() && !self.is_enum_member(defs.types[id.index()].kind, method) {
                     missing.push(name);
                 }
                 continue;
@@ -205,7 +259,8 @@ impl<'a> Checker<'a, '_> {
                 }) && {
                     let a = self.types.substitute(sig.ret, &from, &to);
                     let b = self.types.substitute(have.ret, &owner_params, &owner_args);
-                    a == b || a == Ty::POISON || b == Ty::POISON
+                    // As in Java, what is returned may be more exact.
+                    a == b || a != Ty::DOUBLE && self.fits(b, a)
                 };
             let file = defs.modules[sig.module.index()].file;
             if !same {

@@ -125,6 +125,8 @@ struct Context {
     yields: Vec<Vec<Ty>>,
     /// The type wanted of each switch expression around, innermost last.
     yield_wanted: Vec<Option<Ty>>,
+    /// What is known behind an `assert` that never holds, where a statement follows it.
+    asserted: Option<Flow>,
     /// What the expression around it has still to tell the type of.
     waiting: Vec<infer::Waiting>,
     /// How many expressions stand around the current one.
@@ -155,6 +157,7 @@ impl Default for Context {
             retries: 0,
             yields: Vec::new(),
             yield_wanted: Vec::new(),
+            asserted: None,
             waiting: Vec::new(),
             exprs: 0,
         }

@@ -21,6 +21,9 @@ impl<'a> Checker<'a, '_> {
         let mut told = false;
         for stmt in stmts {
             let idle = matches!(stmt.kind, StmtKind::Empty | StmtKind::Error | StmtKind::Item(_));
+            if let Some(flow) = self.cx.asserted.take() {
+                self.cx.flow = flow;
+            }
             if self.cx.flow.dead && !told && !idle {
                 told = true;
                 self.error(codes::UNREACHABLE, stmt.span, "this statement is never reached");
@@ -83,10 +86,15 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Assert { cond, message } => {
                 let (yes, no) = self.cond(cond);
                 self.cx.flow = no;
+                let failed = self.cx.flow.clone();
                 if let Some(message) = message {
                     self.text_operand(message);
                 }
                 self.cx.flow = yes;
+                if self.cx.flow.dead && !failed.dead {
+                    // `assert false;` ends a path, and what stands behind it is not a mistake: Java reaches it.
+                    self.cx.asserted = Some(failed);
+                }
             }
             StmtKind::Fail(value) => {
                 self.fail(stmt.span, value);

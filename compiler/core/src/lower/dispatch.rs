@@ -5,7 +5,7 @@
 
 use super::build::Regs;
 use super::{Job, Lowerer, Val};
-use crate::check::{all_supers, find_method};
+use crate::check::{all_supers, as_super, find_method};
 use crate::defs::{FnId, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember};
 use crate::types::{Ty, TyKind};
@@ -66,6 +66,9 @@ impl<'a> Lowerer<'a, '_> {
         let Some((method, found)) = find_method(self.types, defs, receiver_ty, def.name) else {
             return self.absent(ty);
         };
+        if defs.fns[method.index()].is_abstract() {
+            return self.enum_member(method, receiver);
+        }
         let receiver = if found == receiver_ty { receiver } else { self.convert(receiver, found) };
         let mut args = self.types.nominal_parts(found).map(|(_, a)| a.to_vec()).unwrap_or_default();
         args.extend(extra);
@@ -73,7 +76,8 @@ impl<'a> Lowerer<'a, '_> {
         let ret = self.types.substitute(sig.ret, &sig.type_params, &args);
         values.insert(0, receiver);
         let function = self.instance(method, args, span);
-        self.emit_call(function, &values, ret)
+        let value = self.emit_call(function, &values, ret);
+        self.convert(value, ty)
     }
 
     fn call_through(
@@ -176,30 +180,50 @@ impl<'a> Lowerer<'a, '_> {
         &mut s.implements[at].methods
     }
 
-    fn table_function(&mut self, object: TypeId, this: Ty, _parent: Ty, entry: &Entry) -> FunctionId {
-        let name = self.defs.fns[entry.method.index()].name;
-        let Some((method, owner)) = find_method(self.types, self.defs, this, name) else {
+    fn table_function(&mut self, object: TypeId, this: Ty, parent: Ty, entry: &Entry) -> FunctionId {
+        let defs = self.defs;
+        let name = defs.fns[entry.method.index()].name;
+        let Some((method, owner)) = find_method(self.types, defs, this, name) else {
             unreachable!("the checker has shown that the method is there")
         };
+        let wanted = self.result_in(entry.method, parent, &entry.extra);
         let is_own = owner == this && self.kind_of(this) != Some(TypeKind::Enum);
-        if is_own {
+        if is_own && self.result_in(method, owner, &entry.extra) == wanted {
             let mut args = self.types.nominal_parts(this).map(|(_, a)| a.to_vec()).unwrap_or_default();
             args.extend(entry.extra.iter().copied());
-            return self.instance(method, args, self.defs.fns[method.index()].span);
+            return self.instance(method, args, defs.fns[method.index()].span);
         }
         let function = self.reserve();
         let extra = entry.extra.clone();
-        self.queue.push_back(Job::Adapter { this, object, method, owner, extra, function });
+        self.queue.push_back(Job::Adapter { this, object, method, owner, extra, wanted, function });
         function
+    }
+
+    /// A method of an interface that nobody wrote: one that every enum has.
+    fn enum_member(&mut self, method: FnId, value: Val) -> Val {
+        match self.interner.name(self.defs.fns[method.index()].name) {
+            "ordinal" => Val { ty: Ty::INT, regs: value.regs },
+            _ => self.text(value),
+        }
+    }
+
+    /// What a method gives in a type at or below the one that declares it, with its own type arguments.
+    fn result_in(&mut self, method: FnId, seen: Ty, extra: &[Ty]) -> Ty {
+        let sig = &self.defs.fns[method.index()];
+        let owner = sig.owner.and_then(|owner| as_super(self.types, self.defs, seen, owner));
+        let parts = owner.and_then(|ty| self.types.nominal_parts(ty));
+        let mut args = parts.map(|(_, a)| a.to_vec()).unwrap_or_default();
+        args.extend(extra.iter().copied());
+        let ret = self.types.substitute(sig.ret, &sig.type_params, &args);
+        self.types.resolve(ret)
     }
 
     pub(super) fn adapter(
         &mut self,
         this: Ty,
         object: TypeId,
-        method: FnId,
-        owner: Ty,
-        extra: Vec<Ty>,
+        (method, owner, extra): (FnId, Ty, Vec<Ty>),
+        wanted: Ty,
         function: FunctionId,
     ) {
         let defs = self.defs;
@@ -208,7 +232,7 @@ impl<'a> Lowerer<'a, '_> {
         args.extend(extra);
         let ret = self.types.substitute(sig.ret, &sig.type_params, &args);
         let name = self.qualified(method);
-        self.begin(sig.module, name, &[], ret);
+        self.begin(sig.module, name, &[], wanted);
         let own = self.b.param(RegType::Ref(RefType { ty: object, nullable: false }));
         let mut values = Vec::new();
         for param in &sig.params {
@@ -222,6 +246,11 @@ impl<'a> Lowerer<'a, '_> {
         } else {
             Val { ty: this, regs: Regs::new(&[own]) }
         };
+        if sig.is_abstract() {
+            let value = self.enum_member(method, own);
+            self.return_value(value);
+            return self.set_function(function, sig.span);
+        }
         let own = if owner == this { own } else { self.convert(own, owner) };
         values.insert(0, own);
         let target = self.instance(method, args, sig.span);

@@ -79,6 +79,8 @@ enum Job<'a> {
         method: FnId,
         owner: Ty,
         extra: Vec<Ty>,
+        /// What the interface's method gives; the method behind may give something more exact.
+        wanted: Ty,
         function: FunctionId,
     },
     /// The list of what an enum's constants hold.
@@ -393,8 +395,8 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             Job::Adapted { from, to, closure, function } => self.adapted_code(from, to, closure, function),
             Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
             Job::Test(job) => self.test_job(job),
-            Job::Adapter { this, object, method, owner, extra, function } => {
-                self.adapter(this, object, method, owner, extra, function);
+            Job::Adapter { this, object, method, owner, extra, wanted, function } => {
+                self.adapter(this, object, (method, owner, extra), wanted, function);
             }
             Job::EnumTable { def, function } => self.enum_table(def, function),
             Job::EnumText { def, object, function } => self.enum_text(def, object, function),
