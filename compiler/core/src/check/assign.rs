@@ -142,9 +142,10 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn local_target(&mut self, target: &Expr, index: usize, reads: bool) {
         let local = &mut self.cx.locals[index];
-        local.assigned += 1;
-        let (node, name, is_final, depth, declared, had) =
-            (local.node, local.name, local.is_final, local.depth, local.span, local.assigned > 1);
+        let had = self.cx.flow.may_be_assigned(local.node);
+        local.assigned = if had { local.assigned + 1 } else { local.assigned.max(1) };
+        let (node, name, is_final, depth, declared) =
+            (local.node, local.name, local.is_final, local.depth, local.span);
         let inner = strip(target).id;
         self.facts().res[inner.0 as usize] = Res::Local(node);
         let text = self.text(name);
@@ -157,7 +158,7 @@ impl<'a> Checker<'a, '_> {
                 )
                 .label(declared, "declared here");
             self.diagnostics.push(report);
-        } else if is_final && (had && !self.cx.flow.is_unassigned(node) || reads) {
+        } else if is_final && (had || reads) {
             let report = self
                 .diagnostic(codes::FINAL, target.span, format!("`{text}` is final and has a value already"))
                 .label(declared, "declared here");
@@ -217,7 +218,7 @@ impl<'a> Checker<'a, '_> {
         let owner = self.cx.owner.filter(|_| self.cx.in_constructor && !reads)?;
         let fields = &self.defs.types[owner.index()].fields;
         let index = fields.iter().position(|f| f.name == name)?;
-        if fields[index].is_final && !self.cx.flow.is_unassigned(field_node(index as u32)) {
+        if fields[index].is_final && self.cx.flow.may_be_assigned(field_node(index as u32)) {
             let message = format!("the field `{}` is final and has a value already", self.text(name));
             self.error(codes::FINAL, target.span, message);
         }

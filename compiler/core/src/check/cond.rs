@@ -95,12 +95,19 @@ impl<'a> Checker<'a, '_> {
                 Found::One(Def::Fn(id)) if self.defs.fns[id.index()].intrinsic.is_some())
     }
 
+    /// The local that a tested operand names, or assigns: `(line = next()) != null`.
+    pub(super) fn tested_local(&self, expr: &Expr) -> Option<usize> {
+        match &strip(expr).kind {
+            ExprKind::Name(name) => self.local_index(*name),
+            ExprKind::Assign { op: None, target, .. } => self.tested_local(target),
+            _ => None,
+        }
+    }
+
     /// `isError(x)`: an Error where it holds, the value where not.
     pub(super) fn test_flows(&mut self, arg: &Expr) -> (Flow, Flow) {
         let (mut yes, mut no) = (self.cx.flow.clone(), self.cx.flow.clone());
-        if let ExprKind::Name(name) = strip(arg).kind
-            && let Some(index) = self.local_index(name)
-        {
+        if let Some(index) = self.tested_local(arg) {
             let (node, ty) = (self.cx.locals[index].node, self.cx.locals[index].ty);
             let ty = self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(ty));
             if let Some(inner) = self.types.fallible_inner(ty) {
@@ -168,8 +175,7 @@ impl<'a> Checker<'a, '_> {
             None
         };
         if let Some(tested) = tested
-            && let ExprKind::Name(name) = strip(tested).kind
-            && let Some(index) = self.local_index(name)
+            && let Some(index) = self.tested_local(tested)
         {
             let (node, ty) = (self.cx.locals[index].node, self.cx.locals[index].ty);
             let ty = self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(ty));

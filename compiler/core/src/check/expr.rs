@@ -45,6 +45,7 @@ impl<'a> Checker<'a, '_> {
         let found = self.types.resolve(found);
         let wanted = self.types.resolve(wanted);
         let (shown, want) = (self.show(found), self.show(wanted));
+        self.close(&[found]);
         let span = expr.span;
         let at = Span::new(span.start, span.start);
         if let Some(inner) = self.types.fallible_inner(found)

@@ -10,6 +10,8 @@ pub struct Flow {
     narrowed: Vec<(NodeId, Ty)>,
     /// Locals that may have no value yet.
     unassigned: Vec<NodeId>,
+    /// Locals that may have a value already.
+    assigned: Vec<NodeId>,
     /// Locals that hold a started Subprocess nobody has looked at.
     pending: Vec<NodeId>,
 }
@@ -34,6 +36,14 @@ impl Flow {
 
     pub fn assign(&mut self, local: NodeId) {
         self.unassigned.retain(|&n| n != local);
+        if !self.assigned.contains(&local) {
+            self.assigned.push(local);
+        }
+    }
+
+    /// Whether an assignment to the local would not be its first on every way here.
+    pub fn may_be_assigned(&self, local: NodeId) -> bool {
+        self.assigned.contains(&local)
     }
 
     pub fn is_unassigned(&self, local: NodeId) -> bool {
@@ -77,6 +87,11 @@ impl Flow {
         for &local in &other.unassigned {
             if !self.unassigned.contains(&local) {
                 self.unassigned.push(local);
+            }
+        }
+        for &local in &other.assigned {
+            if !self.assigned.contains(&local) {
+                self.assigned.push(local);
             }
         }
         for &local in &other.pending {

@@ -334,7 +334,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Makes what is open in the types unknown for good; whether there was any.
-    fn close(&mut self, tys: &[Ty]) -> bool {
+    pub(super) fn close(&mut self, tys: &[Ty]) -> bool {
         let mut any = false;
         for &ty in tys {
             let ty = self.types.resolve(ty);

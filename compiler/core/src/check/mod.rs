@@ -55,7 +55,7 @@ struct Local {
     span: Span,
     ty: Ty,
     is_final: bool,
-    /// How many assignments there are, its initial value included.
+    /// How often it may be assigned, its initial value included.
     assigned: u32,
     /// Whether its value was ever read.
     read: bool,
@@ -81,6 +81,9 @@ struct Jump {
     label: Option<Symbol>,
     breaks: Flow,
     has_break: bool,
+    /// What is known where the loop begins, and where `continue` goes on.
+    head: Flow,
+    continues: Flow,
     /// How many locals there were before it.
     locals: usize,
     /// A `switch` statement: `break` leaves it, `continue` goes past it.
@@ -374,6 +377,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             match field.init {
                 Some(init) => {
                     self.expr_to(init, field.ty);
+                    self.cx.flow.assign(field_node(index as u32));
                 }
                 None => self.cx.flow.declare_unassigned(field_node(index as u32)),
             }
@@ -482,6 +486,9 @@ impl<'a, 'c> Checker<'a, 'c> {
             let report =
                 self.diagnostic(codes::DUPLICATE, local.span, text).label(first.span, "first declared here");
             self.diagnostics.push(report);
+        }
+        if local.assigned > 0 {
+            self.cx.flow.assign(node);
         }
         self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
         self.cx.locals.push(Local { depth: self.cx.lambdas.len() as u32, ..local });

@@ -122,7 +122,12 @@ impl Checker<'_, '_> {
         match (self.types.kind(from).clone(), self.types.kind(to).clone()) {
             (TyKind::Int, TyKind::Double) => true,
             (TyKind::Null, TyKind::Nullable(_)) => true,
-            (TyKind::Fallible(a), TyKind::Fallible(b)) => self.fits(a, b) && same_registers(self.types, a, b),
+            (TyKind::Fallible(a), TyKind::Fallible(b)) => {
+                self.fits(a, b) && {
+                    let (a, b) = (self.types.resolve(a), self.types.resolve(b));
+                    same_registers(self.types, a, b)
+                }
+            }
             (_, TyKind::Fallible(inner)) => from == known_error || self.fits(from, inner),
             (TyKind::Nullable(a), TyKind::Nullable(b)) => self.fits(a, b),
             (_, TyKind::Nullable(inner)) => self.fits(from, inner),

@@ -138,6 +138,7 @@ impl<'a> Checker<'a, '_> {
         body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
         self.enter_loop(None, &assigned);
         self.block(body);
+        self.end_round();
         self.leave_loop(Flow::dead());
     }
 
@@ -190,6 +191,9 @@ impl<'a> Checker<'a, '_> {
             let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
             if assigned.contains(&name) {
                 self.cx.flow.widen(node);
+                if !self.cx.flow.may_be_assigned(node) {
+                    self.cx.locals[index].assigned += 1;
+                }
             }
         }
         let failed = self.cx.flow.clone();
@@ -479,7 +483,39 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let locals = self.cx.locals.len();
-        self.cx.jumps.push(Jump { label, breaks: Flow::dead(), has_break: false, locals, is_switch: false });
+        self.cx.jumps.push(Jump {
+            label,
+            breaks: Flow::dead(),
+            has_break: false,
+            head: self.cx.flow.clone(),
+            continues: Flow::dead(),
+            locals,
+            is_switch: false,
+        });
+    }
+
+    /// The end of a loop's body, where `continue` goes on as well: what the body has assigned, it may assign again.
+    fn end_round(&mut self) {
+        let Some(jump) = self.cx.jumps.last_mut() else { return };
+        let continues = std::mem::replace(&mut jump.continues, Flow::dead());
+        self.cx.flow.join(&continues);
+        if self.cx.flow.dead {
+            return;
+        }
+        let (jump, locals) = (&self.cx.jumps[self.cx.jumps.len() - 1], &mut self.cx.locals);
+        let mut finals = Vec::new();
+        for local in locals.iter_mut().take(jump.locals) {
+            if self.cx.flow.may_be_assigned(local.node) && !jump.head.may_be_assigned(local.node) {
+                local.assigned += 1;
+                if local.is_final {
+                    finals.push((local.name, local.span));
+                }
+            }
+        }
+        for (name, span) in finals {
+            let message = format!("`{}` is final, and a loop assigns it in every round", self.text(name));
+            self.error(codes::FINAL, span, message);
+        }
     }
 
     /// A loop whose condition is constantly false has a body that is never reached.
@@ -508,6 +544,7 @@ impl<'a> Checker<'a, '_> {
         self.never_entered(reached, &yes, body);
         self.cx.flow = yes;
         self.scoped(body);
+        self.end_round();
         self.leave_loop(no);
     }
 
@@ -516,6 +553,7 @@ impl<'a> Checker<'a, '_> {
         assigned_in_stmt(body, &mut assigned);
         self.enter_loop(label, &assigned);
         self.scoped(body);
+        self.end_round();
         self.cx.flow.dead = false;
         let (_, no) = self.cond(cond);
         self.leave_loop(no);
@@ -538,6 +576,7 @@ impl<'a> Checker<'a, '_> {
                 self.never_entered(!before, &yes, body);
                 self.cx.flow = yes;
                 self.scoped(body);
+                self.end_round();
                 let dead = self.cx.flow.dead;
                 self.cx.flow.dead = false;
                 for expr in update {
@@ -576,6 +615,7 @@ impl<'a> Checker<'a, '_> {
                     is_pattern: false,
                 });
                 self.scoped(body);
+                self.end_round();
                 let mut after = before;
                 after.join(&self.cx.flow);
                 self.leave_loop(after);
@@ -605,6 +645,8 @@ impl<'a> Checker<'a, '_> {
                 if is_break {
                     jump.has_break = true;
                     jump.breaks.join(&flow);
+                } else {
+                    jump.continues.join(&flow);
                 }
             }
             None => {

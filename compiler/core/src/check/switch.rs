@@ -24,8 +24,8 @@ enum Shape {
     Null,
     /// A constant of a type with endlessly many.
     Const(Key),
-    /// One of finitely many: a boolean, or an enum's constant by its place.
-    Case(u32),
+    /// One of finitely many of a type: a boolean, or an enum's constant by its place.
+    Case(Ty, u32),
     /// An object of a type, with the shapes of a record's components.
     Object(Ty, Vec<Shape>),
 }
@@ -49,6 +49,8 @@ impl<'a> Checker<'a, '_> {
             label: None,
             breaks: Flow::dead(),
             has_break: false,
+            head: Flow::dead(),
+            continues: Flow::dead(),
             locals,
             is_switch: true,
         });
@@ -189,6 +191,7 @@ impl<'a> Checker<'a, '_> {
     fn subject(&mut self, switch: &'a ast::Switch) -> Ty {
         let ty = self.expr(&switch.subject, None);
         let ty = self.types.resolve(ty);
+        let ty = self.as_declared(&switch.subject, ty);
         if self.types.fallible_inner(ty).is_some() {
             self.require(&switch.subject, ty, Ty::BOOL);
             return Ty::POISON;
@@ -270,7 +273,7 @@ impl<'a> Checker<'a, '_> {
             if subject != Ty::POISON
                 && !self.useful(&before, std::slice::from_ref(&shape), &[subject], &mut work)
             {
-                let message = if rows.contains(&shape) && matches!(shape, Shape::Const(_) | Shape::Case(_)) {
+                let message = if rows.contains(&shape) && matches!(shape, Shape::Const(_) | Shape::Case(..)) {
                     "this case stands twice"
                 } else {
                     "this case is never reached: earlier ones cover it"
@@ -292,17 +295,20 @@ impl<'a> Checker<'a, '_> {
 
     fn constant_label(&mut self, value: &'a Expr, subject: Ty) -> Option<Shape> {
         let plain = self.types.nullable_inner(subject).unwrap_or(subject);
-        // A bare or qualified name may be an enum's constant, or a type whose objects are meant.
-        if let Some((def, _)) = self.types.nominal_parts(plain)
-            && self.defs.types[def.index()].kind == TypeKind::Enum
+        // A bare or qualified name may be an enum's constant; a qualified one also of an enum behind an interface.
+        let own = self.types.nominal_parts(plain).map(|(def, _)| def);
+        let own = own.filter(|def| self.defs.types[def.index()].kind == TypeKind::Enum);
+        let def = own.or_else(|| self.qualifying_enum(value, plain));
+        if let Some(def) = def
             && let Some((name, span)) = self.enum_label(value, def)
         {
+            let plain = self.types.nominal(def, &[]);
             let decl = &self.defs.types[def.index()];
             return match decl.constants.iter().position(|c| c.0 == name) {
                 Some(index) => {
                     self.facts().types[value.id.0 as usize] = plain;
                     self.facts().res[value.id.0 as usize] = Res::EnumConst(def, index as u32);
-                    Some(Shape::Case(index as u32))
+                    Some(Shape::Case(plain, index as u32))
                 }
                 None => {
                     let near = crate::names::suggest(
@@ -334,6 +340,17 @@ impl<'a> Checker<'a, '_> {
         shape
     }
 
+    /// The enum that a qualified label names, where its constants may be values of the subject's type.
+    fn qualifying_enum(&mut self, value: &Expr, subject: Ty) -> Option<TypeDefId> {
+        let ExprKind::Field { receiver, .. } = &value.kind else { return None };
+        let ExprKind::Name(name) = receiver.kind else { return None };
+        let found = crate::names::lookup(self.defs, self.cx.module, name);
+        let crate::names::Found::One(crate::defs::Def::Type(def)) = found else { return None };
+        let ty = self.types.nominal(def, &[]);
+        let is_enum = self.defs.types[def.index()].kind == TypeKind::Enum;
+        (is_enum && subject != Ty::POISON && self.fits(ty, subject)).then_some(def)
+    }
+
     fn enum_label(&self, value: &Expr, def: TypeDefId) -> Option<(dscript_grammar::span::Symbol, Span)> {
         match &value.kind {
             ExprKind::Name(name) => Some((*name, value.span)),
@@ -355,7 +372,7 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Int(n) | ExprKind::Duration(n) => Some(Shape::Const(number(*n as i64))),
             ExprKind::Char(code) => Some(Shape::Const(number(i64::from(*code)))),
             ExprKind::Double(d) => Some(Shape::Const(Key::Double(d.to_bits()))),
-            ExprKind::Bool(b) => Some(Shape::Case(u32::from(*b))),
+            ExprKind::Bool(b) => Some(Shape::Case(Ty::BOOL, u32::from(*b))),
             ExprKind::Str(parts) => match &parts[..] {
                 [] => Some(Shape::Const(Key::Text(String::new()))),
                 [StrPart::Text(text)] => Some(Shape::Const(Key::Text(text.to_string()))),
@@ -388,16 +405,44 @@ impl<'a> Checker<'a, '_> {
             self.require(operand, ty, Ty::BOOL);
             return (self.cx.flow.clone(), self.cx.flow.clone());
         }
+        let ty = self.as_declared(operand, ty);
         let plain = self.types.nullable_inner(ty).unwrap_or(ty);
         let before = self.cx.flow.clone();
         self.pattern(pattern, plain);
-        let yes = std::mem::replace(&mut self.cx.flow, before);
+        let mut yes = std::mem::replace(&mut self.cx.flow, before);
+        // What has matched is known to be one.
+        let matched = self.facts().patterns.get(&pattern.id).copied();
+        if let Some(index) = self.tested_local(operand)
+            && let Some(wanted) = matched
+            && wanted != Ty::POISON
+            && wanted != ty
+            && self.fits(wanted, plain)
+        {
+            yes.narrow(self.cx.locals[index].node, wanted);
+        }
         // Where it has not matched, its variables are out of scope.
         let mut no = self.cx.flow.clone();
         for node in bound(pattern) {
             no.declare_unassigned(node);
         }
         (yes, no)
+    }
+
+    /// A local that is an interface's value counts as such, also where an `instanceof` has told more.
+    fn as_declared(&mut self, expr: &'a Expr, ty: Ty) -> Ty {
+        let ExprKind::Name(name) = strip(expr).kind else { return ty };
+        let Some(index) = self.local_index(name) else { return ty };
+        let declared = self.types.resolve(self.cx.locals[index].ty);
+        let plain = self.types.nullable_inner(declared).unwrap_or(declared);
+        let is_interface = self
+            .types
+            .nominal_parts(plain)
+            .is_some_and(|(def, _)| self.defs.types[def.index()].kind == TypeKind::Interface);
+        if !is_interface || ty == declared || ty == plain {
+            return ty;
+        }
+        self.set_target_types(expr, plain);
+        plain
     }
 
     /// Checks a pattern against values of a type, declares its variables as matched, and gives its shape.
@@ -583,7 +628,8 @@ impl<'a> Checker<'a, '_> {
             return Some(all);
         }
         if ty == Ty::BOOL {
-            return Some(vec![(Shape::Case(0), "`false`".into()), (Shape::Case(1), "`true`".into())]);
+            let case = |i| Shape::Case(Ty::BOOL, i);
+            return Some(vec![(case(0), "`false`".into()), (case(1), "`true`".into())]);
         }
         let (def, _) = self.types.nominal_parts(ty)?;
         let decl = &self.defs.types[def.index()];
@@ -592,7 +638,7 @@ impl<'a> Checker<'a, '_> {
                 decl.constants
                     .iter()
                     .enumerate()
-                    .map(|(i, c)| (Shape::Case(i as u32), format!("`{}`", self.interner.name(c.0))))
+                    .map(|(i, c)| (Shape::Case(ty, i as u32), format!("`{}`", self.interner.name(c.0))))
                     .collect(),
             ),
             TypeKind::Record => {
@@ -664,12 +710,19 @@ impl<'a> Checker<'a, '_> {
                 // Endlessly many values: one that no row names.
                 None => self.rest_useful(rows, row, types, work),
             },
-            Shape::Null | Shape::Const(_) | Shape::Case(_) => {
-                let left: Vec<Vec<Shape>> = rows
-                    .iter()
-                    .filter(|r| r[0] == *first || r[0] == Shape::Any)
-                    .map(|r| r[1..].to_vec())
-                    .collect();
+            Shape::Null | Shape::Const(_) | Shape::Case(..) => {
+                let mut left: Vec<Vec<Shape>> = Vec::new();
+                for r in rows {
+                    let covers = match (&r[0], first) {
+                        (Shape::Any, _) => true,
+                        // A row for the enum, or for an interface above it.
+                        (Shape::Object(wide, _), Shape::Case(case, _)) => self.fits(*case, *wide),
+                        (shape, _) => shape == first,
+                    };
+                    if covers {
+                        left.push(r[1..].to_vec());
+                    }
+                }
                 self.useful(&left, &row[1..], &types[1..], work)
             }
             Shape::Object(object, parts) => self.object_useful(rows, row, types, *object, parts, work),

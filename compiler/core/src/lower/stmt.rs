@@ -198,6 +198,7 @@ impl<'a> Lowerer<'a, '_> {
     /// The condition stands at the end, so that a turn of the loop is one jump.
     fn while_loop(&mut self, label: Option<Symbol>, cond: &'a Expr, body: &'a Stmt) {
         let (head, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark());
+        self.declare_patterns(cond);
         self.b.begin_loop(test, head);
         self.in_loop(label, test, leave, body);
         self.b.jump(test);
@@ -220,6 +221,9 @@ impl<'a> Lowerer<'a, '_> {
         let scope = self.b.mark_taken();
         self.stmts(init);
         let (head, go_on, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark(), self.b.mark());
+        if let Some(cond) = cond {
+            self.declare_patterns(cond);
+        }
         self.b.begin_loop(test, head);
         self.in_loop(label, go_on, leave, body);
         self.b.jump(go_on);

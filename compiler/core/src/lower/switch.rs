@@ -2,13 +2,15 @@
 
 use super::build::{Mark, Regs};
 use super::{Lowerer, Val, Yield};
+use crate::check::each_child;
 use crate::defs::TypeKind;
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
-use dscript_grammar::ast::{self, ArmBody, Expr, Pattern, PatternKind, SwitchLabel};
+use dscript_grammar::ast::{self, ArmBody, Expr, ExprKind, Pattern, PatternKind, SwitchLabel};
+use dscript_grammar::span::NodeId;
 
 impl<'a> Lowerer<'a, '_> {
     pub(super) fn switch_stmt(&mut self, switch: &'a ast::Switch) {
@@ -132,12 +134,8 @@ impl<'a> Lowerer<'a, '_> {
         match &pattern.kind {
             PatternKind::Type { name, .. } => {
                 if name.is_some() {
-                    // The variable may be used far behind the statement it stands in.
-                    let kept: Vec<Reg> =
-                        self.regs_of(wanted).into_iter().map(|reg| self.b.keep(reg)).collect();
-                    let kept = Regs::new(&kept);
+                    let kept = self.pattern_variable(pattern.id, wanted);
                     self.copy(matched.regs, kept);
-                    self.cx.locals.insert(pattern.id, kept);
                 }
             }
             PatternKind::Record { parts, .. } => {
@@ -150,6 +148,42 @@ impl<'a> Lowerer<'a, '_> {
                     let held = Val { ty, regs };
                     self.test_pattern(part, held, fail);
                 }
+            }
+        }
+    }
+
+    /// The registers of a pattern's variable: it may be used far behind the statement it stands in.
+    fn pattern_variable(&mut self, pattern: NodeId, ty: Ty) -> Regs {
+        if let Some(&regs) = self.cx.locals.get(&pattern) {
+            return regs;
+        }
+        let kept: Vec<Reg> = self.regs_of(ty).into_iter().map(|reg| self.b.keep(reg)).collect();
+        let kept = Regs::new(&kept);
+        self.cx.locals.insert(pattern, kept);
+        kept
+    }
+
+    /// Gives the variables of a loop's condition their registers: its body is lowered first.
+    pub(super) fn declare_patterns(&mut self, cond: &'a Expr) {
+        let mut exprs = vec![cond];
+        let mut patterns: Vec<&Pattern> = Vec::new();
+        while let Some(expr) = exprs.pop() {
+            if let ExprKind::InstanceOf { pattern, .. } = &expr.kind {
+                patterns.push(pattern);
+            }
+            each_child(expr, &mut |child| exprs.push(child));
+        }
+        while let Some(pattern) = patterns.pop() {
+            match &pattern.kind {
+                PatternKind::Type { name: None, .. } => {}
+                PatternKind::Type { .. } => {
+                    let facts = &self.facts[self.cx.module.index()];
+                    if let Some(ty) = facts.patterns.get(&pattern.id).copied() {
+                        let ty = self.subst(ty);
+                        self.pattern_variable(pattern.id, ty);
+                    }
+                }
+                PatternKind::Record { parts, .. } => patterns.extend(parts),
             }
         }
     }
@@ -180,8 +214,16 @@ impl<'a> Lowerer<'a, '_> {
         self.b.emit(Instr::InstanceOf { src, ty, dst: is });
         let to = self.b.to(fail);
         self.b.emit(Instr::IfNot { a: is, to });
+        self.narrow_object(value, wanted)
+    }
+
+    /// An interface's value that is known to be one of `wanted`.
+    pub(super) fn narrow_object(&mut self, value: Val, wanted: Ty) -> Val {
+        let def = self.types.nominal_parts(wanted).map(|(def, _)| def);
+        let is_enum = def.is_some_and(|def| self.defs.types[def.index()].kind == TypeKind::Enum);
+        let ty = if is_enum { self.enum_box(wanted) } else { self.type_id(wanted) };
         let dst = self.reference(ty, false);
-        self.b.emit(Instr::Narrow { src, ty, dst });
+        self.b.emit(Instr::Narrow { src: value.regs.r(), ty, dst });
         if is_enum {
             return self.enum_of_box(Reg::R(dst), wanted);
         }

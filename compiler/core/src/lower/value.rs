@@ -162,7 +162,8 @@ impl Lowerer<'_, '_> {
         }
     }
 
-    /// A local as the flow has narrowed it: without null, without the error, or the error alone.
+    /// A local as the flow has narrowed it: without null, without the error, the error alone, or one of the types
+    /// behind its interface.
     pub(super) fn narrow(&mut self, value: Val, to: Ty) -> Val {
         let (from, to) = (self.types.resolve(value.ty), self.types.resolve(to));
         if from == to {
@@ -186,7 +187,10 @@ impl Lowerer<'_, '_> {
             };
             return self.narrow(Val { ty: inner, regs }, to);
         }
-        value
+        match (self.types.nominal_parts(from), self.types.nominal_parts(to)) {
+            (Some((a, _)), Some((b, _))) if a != b => self.narrow_object(value, to),
+            _ => value,
+        }
     }
 
     /// What a `T!` holds, as the registers of a `T`: references are known to be there unless `T` is nullable.
