@@ -238,6 +238,57 @@ impl Comparison {
     }
 }
 
+/// Where in a scenario one of its calls stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    pub state: StateId,
+    pub part: Part,
+}
+
+/// By its place among its kind in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Part {
+    Monitor(u32),
+    Step(u32),
+    /// The verification of that step.
+    Verify(u32),
+}
+
+impl Scenario {
+    /// Every call, in the order of the text.
+    pub fn calls(&self) -> Vec<(Place, &Call)> {
+        let mut all = Vec::new();
+        for (state, index) in self.states.iter().zip(0..) {
+            let mut add = |part, call| all.push((Place { state: StateId(index), part }, call));
+            match &state.work {
+                Work::Watch { monitors, .. } => {
+                    monitors.iter().zip(0..).for_each(|(monitor, i)| add(Part::Monitor(i), &monitor.call));
+                }
+                Work::Run { steps, .. } | Work::Final { steps } => {
+                    for (step, i) in steps.iter().zip(0..) {
+                        add(Part::Step(i), &step.call);
+                        if let Some(verify) = &step.verify {
+                            add(Part::Verify(i), &verify.call);
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Every standing query with its state, in the order of the text.
+    pub fn queries(&self) -> Vec<(StateId, &Query)> {
+        let mut all = Vec::new();
+        for (state, index) in self.states.iter().zip(0..) {
+            if let Work::Watch { queries, .. } = &state.work {
+                all.extend(queries.iter().map(|query| (StateId(index), query)));
+            }
+        }
+        all
+    }
+}
+
 impl Work {
     /// Every way out, queries first.
     pub fn edges(&self) -> Vec<Edge> {
