@@ -142,10 +142,9 @@ codes! {
     TEST_ONLY = "E0701" "what stands in a test only";
     STAND_IN = "E0702" "`given` or `verify` for what cannot be replaced";
     ANSWER = "E0703" "answer that the function cannot give";
-    RUN = "E0704" "`run` without the call of a task";
+    RUN = "E0704" "`run` of what is neither a task nor a scenario";
 
-    // 09xx: limits and what is to come
-    UNSUPPORTED = "E0901" "not supported yet";
+    // 09xx: limits. E0901 was given once, to what was not supported yet.
     TOO_LARGE = "E0902" "too large";
 
     // Warnings

@@ -462,7 +462,11 @@ impl Pass<'_> {
             Kw::Test => starts && matches!(self.next(1), Tok::Str(_) | Tok::StrStart),
             Kw::Verify if in_state => after_operand,
             Kw::Given | Kw::Verify => {
-                let called = self.words.soft(self.next(2)) == Some(Kw::Called);
+                // A bare name: three names in a row are nothing else.
+                let bare = matches!(
+                    (word, self.words.soft(self.next(2))),
+                    (Kw::Given, Some(Kw::Returns | Kw::Fails)) | (Kw::Verify, Some(Kw::Called))
+                );
                 // A function whose result has such a type has a body after its parameters.
                 let function = self.next(2) == Tok::LParen && {
                     let close = self.partners[self.at + 2] as usize;
@@ -471,7 +475,7 @@ impl Pass<'_> {
                 let yes = starts
                     && name_next
                     && !function
-                    && (matches!(self.next(2), Tok::LParen | Tok::Dot) || called);
+                    && (matches!(self.next(2), Tok::LParen | Tok::Dot) || bare);
                 if yes {
                     self.frame().step = Some(if word == Kw::Given { Step::Given } else { Step::Verify });
                 }

@@ -1,4 +1,4 @@
-//! The manual in docs/: every block of D-Script in it is compiled, those with an output are run.
+//! The manual in docs/: every block of D-Script in it is compiled, those with an output and tests are run.
 
 use dscript_tests::{ending, good, json_lines, root, run, text};
 use std::fs;
@@ -72,7 +72,16 @@ fn mistake(block: &Block, output: Option<&str>) -> Option<String> {
         "d-script,error" => (code != Some(1) || said.len() != 1)
             .then(|| format!("one error is expected, this was said:\n{problems}")),
         "d-script" => {
-            (code != Some(0) || !said.is_empty()).then(|| format!("it does not compile:\n{problems}"))
+            if code != Some(0) || !said.is_empty() {
+                return Some(format!("it does not compile:\n{problems}"));
+            }
+            if !block.text.lines().any(|line| line.starts_with("test \"")) {
+                return None;
+            }
+            let tested = run("dsc", folder, &["test", file.as_str()]);
+            let (report, warnings) = (text(&tested.stdout), text(&tested.stderr));
+            (!tested.status.success() || !warnings.is_empty())
+                .then(|| format!("its tests fail:\n{report}{warnings}"))
         }
         "d-script,run" => {
             let Some(output) = output else { return Some("a block ```text with its output follows".into()) };

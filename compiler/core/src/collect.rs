@@ -110,7 +110,7 @@ impl<'a> Collector<'a, '_> {
             Def::Type(id) => Some(self.defs.types[id.index()].span),
             Def::Const(id) => Some(self.defs.consts[id.index()].span),
             Def::Task(id) => Some(self.defs.tasks[id.index()].span),
-            Def::Other => None,
+            Def::Scenario(id) => Some(self.defs.scenarios[id.index()].span),
         }
     }
 
@@ -265,8 +265,8 @@ impl<'a> Collector<'a, '_> {
                     self.type_members(module, item);
                 }
                 ItemKind::Scenario(s) => {
-                    self.scenario(module, item, s, program);
-                    self.enter(module, s.name, Def::Other);
+                    let id = self.scenario(module, item, s, program);
+                    self.enter(module, s.name, Def::Scenario(id));
                 }
                 ItemKind::Test(t) => self.test(module, t),
                 ItemKind::Constructor(c) => {
@@ -907,14 +907,16 @@ impl<'a> Collector<'a, '_> {
         item: &'a ast::Item,
         tree: &'a ast::Scenario,
         program: &Program,
-    ) {
+    ) -> ScenarioId {
         let params = self.task_params(module, &tree.params, "scenario");
         let dcase = self.dcase(item);
         self.annotations(Place { module, owner: None }, item, tree.name);
         let doc = self.doc(module, item, program);
         let name = self.interner.name(tree.name.name).to_string();
         let span = tree.name.span;
+        let id = ScenarioId(self.defs.scenarios.len() as u32);
         self.defs.scenarios.push(ScenarioDef { module, name, span, params, item, tree, dcase, doc });
+        id
     }
 
     /// Parameters whose values operators give.

@@ -50,8 +50,7 @@ pub enum Def {
     Type(TypeDefId),
     Const(ConstId),
     Task(TaskId),
-    /// A scenario or a test: named, and nothing an expression may use.
-    Other,
+    Scenario(ScenarioId),
 }
 
 /// Built-in functions whose signature cannot say what they take.

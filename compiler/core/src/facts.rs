@@ -1,6 +1,6 @@
 //! What the checker found out about one module's tree: side tables keyed by node id, read by lowering.
 
-use crate::defs::{ConstId, FnId, Intrinsic, TaskId, TypeDefId};
+use crate::defs::{ConstId, FnId, Intrinsic, ScenarioId, TaskId, TypeDefId};
 use crate::types::Ty;
 use dscript_grammar::span::NodeId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -100,6 +100,13 @@ pub struct RunFact {
     pub params: Vec<(Ty, ArgSource)>,
 }
 
+/// A scenario with its arguments: `run(scenario NAME(...))` in a test.
+#[derive(Clone, Debug)]
+pub struct ScenarioFact {
+    pub scenario: ScenarioId,
+    pub params: Vec<(Ty, ArgSource)>,
+}
+
 #[derive(Clone, Debug)]
 pub struct LambdaFact {
     pub params: Vec<Ty>,
@@ -126,7 +133,9 @@ pub struct Facts {
     pub type_exprs: FxHashMap<NodeId, Ty>,
     /// Of `given` and `verify` statements.
     pub stand_ins: FxHashMap<NodeId, StandInFact>,
-    /// Of calls of `run`, and of the steps of scenarios by their clause.
+    /// Of calls of `run` with a scenario.
+    pub scenarios: FxHashMap<NodeId, ScenarioFact>,
+    /// Of calls of `run` with a task, and of the steps of scenarios by their clause.
     pub runs: FxHashMap<NodeId, RunFact>,
     /// Of `verify T(...)` in steps of scenarios, by the clause.
     pub verified: FxHashMap<NodeId, RunFact>,

@@ -10,7 +10,7 @@ pub mod modules;
 mod names;
 pub mod types;
 
-pub use lower::WRAPPER as GIVEN_WRAPPER;
+pub use lower::{TEST as TEST_PREFIX, WRAPPER as GIVEN_WRAPPER};
 pub use modules::{NoSources, ScriptProblem, Sources};
 
 use dscript_grammar::SourceMap;

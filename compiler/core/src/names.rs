@@ -52,7 +52,7 @@ pub fn is_private(defs: &Defs<'_>, def: Def) -> bool {
         Def::Fn(id) => defs.fns[id.index()].is_private,
         Def::Type(id) => defs.types[id.index()].is_private,
         Def::Const(id) => defs.consts[id.index()].is_private,
-        Def::Task(_) | Def::Other => false,
+        Def::Task(_) | Def::Scenario(_) => false,
     }
 }
 

@@ -1,6 +1,8 @@
 //! `dsc test`: runs the tests of source files and says how they went.
 
+mod natives;
 mod report;
+mod scenario;
 mod stage;
 
 use crate::files;

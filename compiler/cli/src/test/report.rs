@@ -1,5 +1,6 @@
 //! How tests went, for people, as JSON lines, and as JUnit XML.
 
+use super::scenario::Played;
 use super::stage::Run;
 use crate::report::print_line;
 use serde_json::json;
@@ -127,6 +128,9 @@ fn text(case: &Case, run: &Run, color: bool) -> String {
     for note in &run.notes {
         indented(&format!("the task {note}"));
     }
+    for scenario in &run.scenarios {
+        indented(&format!("the scenario {}", scenario.line()));
+    }
     if !run.printed.is_empty() {
         indented("printed:");
         for line in &run.printed {
@@ -144,11 +148,21 @@ fn one_line(name: &str) -> String {
 fn json_line(case: &Case, run: &Run) -> String {
     let unused: Vec<_> =
         run.unused.iter().map(|(place, text)| json!({"place": place, "given": text})).collect();
+    let path = |played: &Played| -> Vec<_> {
+        let seconds = |at: i64| at as f64 / 1e9;
+        played.path.iter().map(|(at, state)| json!({"state": state, "at": seconds(*at)})).collect()
+    };
+    let scenarios: Vec<_> = run
+        .scenarios
+        .iter()
+        .map(|played| json!({"name": played.name, "end": played.end, "path": path(played)}))
+        .collect();
     let mut line = json!({
         "name": case.name, "file": case.file, "line": case.line,
         "status": if run.failure.is_none() { "ok" } else { "failed" },
         "ms": u64::try_from(run.time.as_millis()).unwrap_or(u64::MAX),
         "printed": run.printed, "notes": run.notes, "unused": unused,
+        "scenarios": scenarios,
     });
     if let Some(why) = &run.failure {
         line["reason"] = json!(why.text);
@@ -199,6 +213,9 @@ fn junit_body(case: &Case) -> String {
         let mut details = why.whole();
         for note in &run.notes {
             let _ = write!(details, "\nthe task {note}");
+        }
+        for scenario in &run.scenarios {
+            let _ = write!(details, "\nthe scenario {}", scenario.line());
         }
         let _ =
             writeln!(body, "      <failure message=\"{}\">{}</failure>", escape(message), escape(&details));

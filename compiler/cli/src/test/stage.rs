@@ -1,39 +1,33 @@
 //! Where a test runs: one D-Task on virtual time, apart from the machine.
 //!
-//! The clock stands still while any fiber can go on and then goes to the next moment somebody waits for. The only
-//! natives besides the pure ones are time, a made-up Subprocess, and what std/testing.ds tells the runner. A fiber
-//! that traps is one that the test started (a task under `run`): the test goes on and learns that it failed.
+//! The clock stands still while any fiber can go on and then goes to the next moment somebody waits for. Fibers that
+//! a task under `run` started belong to that run: where one of them traps, or the run is stopped, all of them end, and
+//! the test goes on and learns that it failed.
 
+use super::natives::{OnStage, REGISTRY};
+use super::scenario::{Acting, Played};
 use dscript_bytecode::image::Image;
 use dscript_bytecode::trap::TrapKind;
-use dscript_compiler::GIVEN_WRAPPER;
-use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall, Registry, Trapped};
-use dscript_interp::value::{ErrorValue, Resource, Value};
+use dscript_compiler::{GIVEN_WRAPPER, TEST_PREFIX};
 use dscript_interp::{Fiber, FiberEnd, Host, LoadError, Program, Task, TaskOptions, TrapReport};
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Every test begins at 2000-01-01T00:00:00Z.
-const BEGIN_NS: i64 = 946_684_800_000_000_000;
+pub(super) const BEGIN_NS: i64 = 946_684_800_000_000_000;
 /// What a used-up turn of the engine counts as, so that a `within` also ends a loop that never waits.
 const TURN_NS: i64 = 1_000_000;
-const LAST: &str = "the last task of a program of tests tells which givens were not used";
 /// Printed lines that are kept of one test.
 const LINES_MAX: usize = 1_000;
-
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-    let mut registry = Registry::pure();
-    registry.add(NATIVES);
-    registry
-});
+/// Different failures of tasks that are kept of one test.
+const NOTES_MAX: usize = 20;
 
 /// How one test went.
 #[derive(Debug, Default)]
@@ -42,6 +36,8 @@ pub struct Run {
     pub failure: Option<Why>,
     /// What tasks under `run` failed of, in order.
     pub notes: Vec<String>,
+    /// Every `run(scenario ...)`, in order.
+    pub scenarios: Vec<Played>,
     /// Places and texts of every `given` that answered nothing.
     pub unused: Vec<(String, String)>,
     pub printed: Vec<String>,
@@ -68,16 +64,15 @@ impl Tests {
         let image = self.0.image();
         let row = |task: &dscript_bytecode::image::Task| {
             let line = image.functions[task.function.index()].lines.first().map_or(0, |l| l.line);
-            (task.name.clone(), line)
+            Some((task.name.strip_prefix(TEST_PREFIX)?.to_owned(), line))
         };
-        let (_, tests) = image.manifest.tasks.split_last().unwrap_or_else(|| unreachable!("{LAST}"));
-        tests.iter().map(row).collect()
+        image.manifest.tasks.iter().map_while(row).collect()
     }
 
     /// Runs the test at this place of the list, at most so long by the clock on the wall.
     pub fn run(&self, index: usize, limit: Duration) -> Run {
         let begin = Instant::now();
-        let stage = Rc::new(Stage::default());
+        let stage = Rc::new(Stage::new(self.0.clone()));
         let options = TaskOptions::new(Rc::new(Door(stage.clone())), Rc::new(OnStage(stage.clone())));
         let task = Task::new(self.0.clone(), options);
         let failure = match perform(&stage, &task, index, begin + limit) {
@@ -101,12 +96,14 @@ impl Tests {
                 Some(Why { text, stack: Vec::new() })
             }
         };
-        let last = self.list().len();
+        // The task after the tests tells which givens were not used.
+        let unused = self.list().len();
         // Its own failure would be that of the run's state, which is told already.
-        let _ = perform(&stage, &task, last, begin + limit);
+        let _ = perform(&stage, &task, unused, begin + limit);
         Run {
             failure,
-            notes: stage.notes.take(),
+            notes: stage.told(),
+            scenarios: stage.scenarios.borrow().iter().map(Acting::played).collect(),
             unused: stage.unused.take(),
             printed: stage.printed.take(),
             time: begin.elapsed(),
@@ -153,6 +150,8 @@ enum Stuck {
 
 struct Seat {
     fiber: Fiber,
+    /// The run it belongs to.
+    run: Option<usize>,
     ready: Arc<Ready>,
     waker: Waker,
 }
@@ -166,37 +165,30 @@ impl Wake for Ready {
 }
 
 impl Seat {
-    fn new(fiber: Fiber) -> Seat {
+    fn new(fiber: Fiber, run: Option<usize>) -> Seat {
         let ready = Arc::new(Ready(AtomicBool::new(true)));
         let waker = Waker::from(ready.clone());
-        Seat { fiber, ready, waker }
+        Seat { fiber, run, ready, waker }
     }
 }
 
 /// Polls a task of the manifest and the fibers it starts until it ends, or a call has nothing to stand in for it.
 fn perform(stage: &Stage, task: &Task, index: usize, until: Instant) -> Result<FiberEnd, Stuck> {
     // Ended fibers leave an empty seat: the first is the task's own.
-    let mut seats = vec![Some(Seat::new(task.start(index, Vec::new())))];
+    let mut seats = vec![Some(Seat::new(task.start(index, Vec::new()), None))];
     loop {
-        seats.extend(task.take_new_fibers().into_iter().map(|fiber| Some(Seat::new(fiber))));
         let mut idle = true;
-        for (place, slot) in seats.iter_mut().enumerate() {
-            let Some(seat) = slot else { continue };
-            if !seat.ready.0.swap(false, Ordering::Relaxed) {
-                continue;
+        let mut place = 0;
+        while place < seats.len() {
+            if let Some(seat) = &mut seats[place]
+                && seat.ready.0.swap(false, Ordering::Relaxed)
+            {
+                idle = false;
+                if let Some(end) = poll(stage, task, &mut seats, place) {
+                    return Ok(end);
+                }
             }
-            idle = false;
-            let mut cx = Context::from_waker(&seat.waker);
-            let Poll::Ready(end) = Pin::new(&mut seat.fiber).poll(&mut cx) else { continue };
-            *slot = None;
-            if place == 0 || stage.missing.get() {
-                return Ok(end);
-            }
-            if let FiberEnd::Trapped(report) = end {
-                stage.traps.set(stage.traps.get() + 1);
-                let name = stage.running.borrow();
-                stage.notes.borrow_mut().push(format!("{name}: {}", trapped(&report).whole()));
-            }
+            place += 1;
         }
         seats.truncate(seats.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         if Instant::now() >= until {
@@ -208,26 +200,147 @@ fn perform(stage: &Stage, task: &Task, index: usize, until: Instant) -> Result<F
     }
 }
 
+/// Lets one fiber go on and seats those it starts; gives the end of the whole where it comes.
+fn poll(stage: &Stage, task: &Task, seats: &mut Vec<Option<Seat>>, place: usize) -> Option<FiberEnd> {
+    let seat = seats[place].as_mut()?;
+    let run = seat.run;
+    stage.running.set(run);
+    let mut cx = Context::from_waker(&seat.waker);
+    let end = Pin::new(&mut seat.fiber).poll(&mut cx);
+    let started = task.take_new_fibers().into_iter().zip(stage.started.take());
+    seats.extend(started.map(|(fiber, run)| Some(Seat::new(fiber, run))));
+    if let Poll::Ready(end) = end {
+        seats[place] = None;
+        match (end, run) {
+            (end, _) if place == 0 || stage.missing.get() => return Some(end),
+            (FiberEnd::Trapped(report), Some(run)) => {
+                stage.note(run, &trapped(&report).whole());
+                stage.end_run(run);
+            }
+            // A trap of what the test itself started ends the test.
+            (end @ FiberEnd::Trapped(_), None) => return Some(end),
+            _ => {}
+        }
+    }
+    for over in stage.ended_runs.take() {
+        for slot in seats.iter_mut() {
+            if slot.as_ref().is_some_and(|seat| stage.is_within(seat.run, over)) {
+                // Dropping a fiber cancels what is left of it.
+                *slot = None;
+            }
+        }
+    }
+    None
+}
+
 // ---- the host ----
 
-#[derive(Default)]
-struct Stage {
+pub(super) struct Stage {
+    pub program: Arc<Program>,
     /// Virtual nanoseconds since the test began.
-    clock: Cell<i64>,
+    pub clock: Cell<i64>,
     /// By when and in which order they came.
     sleepers: RefCell<BTreeMap<(i64, u64), Waker>>,
     next_sleeper: Cell<u64>,
     printed: RefCell<Vec<String>>,
-    notes: RefCell<Vec<String>>,
-    unused: RefCell<Vec<(String, String)>>,
-    /// The task under `run`.
-    running: RefCell<String>,
-    reached: Cell<bool>,
-    missing: Cell<bool>,
-    traps: Cell<i64>,
+    /// Each with how many times it was told.
+    notes: RefCell<Vec<(String, usize)>>,
+    pub unused: RefCell<Vec<(String, String)>>,
+    pub runs: RefCell<Vec<RunState>>,
+    pub scenarios: RefCell<Vec<Acting>>,
+    /// The run of the fiber that goes on now.
+    running: Cell<Option<usize>>,
+    /// The run of the next fiber that is started.
+    pub spawn: Cell<Option<usize>>,
+    /// The runs of the fibers that were started and are not seated yet.
+    started: RefCell<Vec<Option<usize>>>,
+    /// Their fibers are to end.
+    ended_runs: RefCell<Vec<usize>>,
+    pub missing: Cell<bool>,
+}
+
+/// What a test runs: a task, its `undo`, a scenario with all that is run for it.
+pub(super) struct RunState {
+    name: String,
+    /// The one it is a part of.
+    parent: Option<usize>,
+    /// Whether it has called something outside.
+    pub reached: bool,
+    /// It trapped, or was stopped.
+    pub over: bool,
 }
 
 impl Stage {
+    fn new(program: Arc<Program>) -> Stage {
+        Stage {
+            program,
+            clock: Cell::new(0),
+            sleepers: RefCell::default(),
+            next_sleeper: Cell::new(0),
+            printed: RefCell::default(),
+            notes: RefCell::default(),
+            unused: RefCell::default(),
+            runs: RefCell::default(),
+            scenarios: RefCell::default(),
+            running: Cell::new(None),
+            spawn: Cell::new(None),
+            started: RefCell::default(),
+            ended_runs: RefCell::default(),
+            missing: Cell::new(false),
+        }
+    }
+
+    /// A new run, part of the one that goes on now.
+    pub fn begin_run(&self, name: &str) -> usize {
+        self.begin_run_in(name, self.running.get())
+    }
+
+    pub fn begin_run_in(&self, name: &str, parent: Option<usize>) -> usize {
+        let mut runs = self.runs.borrow_mut();
+        runs.push(RunState { name: name.to_owned(), parent, reached: false, over: false });
+        runs.len() - 1
+    }
+
+    /// The fibers of a run, and of all that is part of it, end as soon as nothing goes on.
+    pub fn end_run(&self, run: usize) {
+        self.runs.borrow_mut()[run].over = true;
+        self.ended_runs.borrow_mut().push(run);
+    }
+
+    fn is_within(&self, mut run: Option<usize>, outer: usize) -> bool {
+        let runs = self.runs.borrow();
+        while let Some(inner) = run {
+            if inner == outer {
+                return true;
+            }
+            run = runs[inner].parent;
+        }
+        false
+    }
+
+    /// The run that goes on now has called something outside.
+    pub fn reach(&self) {
+        if let Some(run) = self.running.get() {
+            self.runs.borrow_mut()[run].reached = true;
+        }
+    }
+
+    /// Keeps why a run failed.
+    pub fn note(&self, run: usize, why: &str) {
+        let text = format!("{}: {why}", self.runs.borrow()[run].name);
+        let mut notes = self.notes.borrow_mut();
+        if let Some((_, times)) = notes.iter_mut().find(|(known, _)| *known == text) {
+            *times += 1;
+        } else if notes.len() < NOTES_MAX {
+            notes.push((text, 1));
+        }
+    }
+
+    fn told(&self) -> Vec<String> {
+        let line = |(text, times)| if times == 1 { text } else { format!("{text}\n  {times} times") };
+        self.notes.take().into_iter().map(line).collect()
+    }
+
     /// Goes to the next moment that somebody waits for; false where nobody does.
     fn advance(&self) -> bool {
         let mut sleepers = self.sleepers.borrow_mut();
@@ -242,13 +355,13 @@ impl Stage {
     }
 }
 
-struct Sleep {
+pub(super) struct Sleep {
     stage: Rc<Stage>,
     key: (i64, u64),
 }
 
 impl Sleep {
-    fn new(stage: &Rc<Stage>, until: i64) -> Sleep {
+    pub fn new(stage: &Rc<Stage>, until: i64) -> Sleep {
         let id = stage.next_sleeper.get();
         stage.next_sleeper.set(id + 1);
         Sleep { stage: stage.clone(), key: (until, id) }
@@ -297,6 +410,11 @@ impl Host for Door {
         Box::pin(Sleep::new(&self.0, monotonic_ns))
     }
 
+    fn fiber_started(&self) {
+        let run = self.0.spawn.take().or(self.0.running.get());
+        self.0.started.borrow_mut().push(run);
+    }
+
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()>>> {
         self.0.clock.set(self.0.clock.get().saturating_add(TURN_NS));
         let mut first = true;
@@ -308,189 +426,4 @@ impl Host for Door {
             Poll::Ready(())
         }))
     }
-}
-
-// ---- natives ----
-
-/// What `OutsideCall::host` gives.
-struct OnStage(Rc<Stage>);
-
-/// A Subprocess that a test gives: runs until it is killed, or is in error from the start.
-#[derive(Debug)]
-struct Extra {
-    running: Cell<bool>,
-    error: RefCell<Option<ErrorValue>>,
-    /// What `wait` gives.
-    status: Cell<i64>,
-    waiting: RefCell<Vec<Waker>>,
-}
-
-impl Resource for Extra {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// The lines of such a Subprocess, of which there are none, and a LogPool that nothing is ever in.
-#[derive(Debug)]
-struct Nothing;
-
-impl Resource for Nothing {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// What `wait` gives for a process that could not be started.
-const NOT_STARTED: i64 = 126;
-/// The signals that end such a process, and their numbers.
-const ENDING: [(&str, i64); 3] = [("INT", 2), ("KILL", 9), ("TERM", 15)];
-
-const fn native(
-    name: &'static str,
-    signature: &'static str,
-    body: fn(&mut OutsideCall<'_>) -> Result<Value, Failure>,
-) -> NativeDef {
-    NativeDef { name, signature, body: Body::Outside(body) }
-}
-
-static NATIVES: &[NativeDef] = &[
-    native("System.sleep", "(Duration) -> void", sleep),
-    native("System.now", "() -> Time", |call| {
-        Ok(Value::Time(BEGIN_NS.saturating_add(reached(call).clock.get())))
-    }),
-    native("Task.monotonic", "() -> int", |call| Ok(Value::Int(reached(call).clock.get()))),
-    native("Task.sleepUntil", "(int) -> void", |call| wait_until(call, call.int(0))),
-    native("Subprocess.running", "() -> Subprocess", |_| Ok(extra(None))),
-    native("Subprocess.failed", "(String, String) -> Subprocess", failed_process),
-    native("Subprocess.pid", "(Subprocess) -> int", |_| Ok(Value::Int(1))),
-    native("Subprocess.isRunning", "(Subprocess) -> boolean", |call| {
-        Ok(Value::Bool(call.handle::<Extra>(0).running.get()))
-    }),
-    native("Subprocess.isError", "(Subprocess) -> boolean", |call| {
-        Ok(Value::Bool(call.handle::<Extra>(0).error.borrow().is_some()))
-    }),
-    native("Subprocess.error", "(Subprocess) -> Error?", |call| {
-        let error = call.handle::<Extra>(0).error.borrow().clone();
-        Ok(error.map_or(Value::Null, |error| Value::Error(Box::new(error))))
-    }),
-    native("Subprocess.wait", "(Subprocess) -> int", |call| {
-        let ended = ended(call, None);
-        call.wait(ended)?;
-        Ok(Value::Int(call.handle::<Extra>(0).status.get()))
-    }),
-    native("Subprocess.waitFor", "(Subprocess, Duration) -> boolean", |call| {
-        let until = stage(call).clock.get().saturating_add(call.int(1));
-        let ended = ended(call, Some(until));
-        Ok(Value::Bool(call.wait(ended)?))
-    }),
-    native("Subprocess.kill", "(Subprocess) -> void", |call| Ok(end(call, "KILL"))),
-    native("Subprocess.signal", "(Subprocess, String) -> void!", |call| {
-        let name = call.string(1);
-        Ok(end(call, name.strip_prefix("SIG").unwrap_or(name)))
-    }),
-    native("Subprocess.write", "(Subprocess, String) -> void!", |_| Ok(Value::Null)),
-    native("Subprocess.closeInput", "(Subprocess) -> void", |_| Ok(Value::Null)),
-    native("Subprocess.lines", "(Subprocess) -> Lines", |_| Ok(Value::Handle(Rc::new(Nothing)))),
-    native("Lines.next", "(Lines) -> String?", |_| Ok(Value::Null)),
-    native("LogPool.standIn", "() -> LogPool", |_| Ok(Value::Handle(Rc::new(Nothing)))),
-    native("TestRun.begin", "(String) -> void", |call| {
-        stage(call).reached.set(false);
-        *stage(call).running.borrow_mut() = call.string(0).to_owned();
-        Ok(Value::Null)
-    }),
-    native("TestRun.reach", "() -> void", |call| {
-        reached(call);
-        Ok(Value::Null)
-    }),
-    native("TestRun.reached", "() -> boolean", |call| Ok(Value::Bool(stage(call).reached.get()))),
-    native("TestRun.traps", "() -> int", |call| Ok(Value::Int(stage(call).traps.get()))),
-    native("TestRun.failed", "(String, String) -> void", |call| {
-        stage(call).notes.borrow_mut().push(format!("{}: {}", call.string(0), call.string(1)));
-        Ok(Value::Null)
-    }),
-    native("TestRun.unused", "(String, String) -> void", |call| {
-        let pair = (call.string(0).to_owned(), call.string(1).to_owned());
-        stage(call).unused.borrow_mut().push(pair);
-        Ok(Value::Null)
-    }),
-    native("TestRun.missing", "(String) -> void", |call| {
-        stage(call).missing.set(true);
-        let text = format!("`{}` was reached in a test without a `given`", call.string(0));
-        Err(Failure::Trap(Trapped { kind: TrapKind::Assert, text }))
-    }),
-];
-
-fn stage(call: &OutsideCall<'_>) -> Rc<Stage> {
-    call.host::<OnStage>().0.clone()
-}
-
-/// As `stage`; the task under `run` has reached outside.
-fn reached(call: &OutsideCall<'_>) -> Rc<Stage> {
-    let stage = stage(call);
-    stage.reached.set(true);
-    stage
-}
-
-fn wait_until(call: &mut OutsideCall<'_>, until: i64) -> Result<Value, Failure> {
-    let sleep = Sleep::new(&reached(call), until);
-    call.wait(sleep)?;
-    Ok(Value::Null)
-}
-
-fn sleep(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let until = stage(call).clock.get().saturating_add(call.int(0));
-    wait_until(call, until)
-}
-
-fn extra(error: Option<ErrorValue>) -> Value {
-    let running = Cell::new(error.is_none());
-    let status = Cell::new(NOT_STARTED);
-    Value::Handle(Rc::new(Extra { running, error: error.into(), status, waiting: RefCell::default() }))
-}
-
-fn error(code: &str, message: &str) -> ErrorValue {
-    let (code, message) = (code.to_owned(), message.to_owned());
-    ErrorValue { code, message, fault: Vec::new(), cause: None, data: Vec::new() }
-}
-
-fn failed_process(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(extra(Some(error(call.string(1), call.string(0)))))
-}
-
-fn held(call: &OutsideCall<'_>) -> Rc<Extra> {
-    let Value::Handle(handle) = &call.args[0] else { panic!("a Subprocess is a handle") };
-    let any: Rc<dyn Any> = handle.clone();
-    any.downcast().unwrap_or_else(|_| panic!("every Subprocess of a test was given by it"))
-}
-
-/// Sends a signal; any that ends a process ends it at once.
-fn end(call: &OutsideCall<'_>, signal: &str) -> Value {
-    let process = held(call);
-    let ending = ENDING.iter().find(|(name, _)| *name == signal);
-    if let Some((name, number)) = ending
-        && process.running.replace(false)
-    {
-        process.status.set(128 + number);
-        let killed = error(&format!("signal:{name}"), &format!("it was ended by SIG{name}"));
-        *process.error.borrow_mut() = Some(killed);
-        process.waiting.take().into_iter().for_each(Waker::wake);
-    }
-    Value::Null
-}
-
-/// Ready with true once the process has ended, with false once it is later than `until`.
-fn ended(call: &OutsideCall<'_>, until: Option<i64>) -> impl Future<Output = bool> + 'static {
-    let process = held(call);
-    let mut sleep = until.map(|until| Box::pin(Sleep::new(&stage(call), until)));
-    std::future::poll_fn(move |cx| {
-        if !process.running.get() {
-            return Poll::Ready(true);
-        }
-        process.waiting.borrow_mut().push(cx.waker().clone());
-        match &mut sleep {
-            Some(sleep) => sleep.as_mut().poll(cx).map(|()| false),
-            None => Poll::Pending,
-        }
-    })
 }

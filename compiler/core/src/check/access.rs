@@ -44,7 +44,9 @@ impl<'a> Checker<'a, '_> {
             Some(Def::Task(_)) => {
                 self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a task, not a value"))
             }
-            Some(Def::Other) => self.error(codes::NOT_A_VALUE, span, format!("`{text}` is not a value")),
+            Some(Def::Scenario(_)) => {
+                self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a scenario, not a value"))
+            }
         }
     }
 

@@ -102,8 +102,9 @@ impl<'a, 'c> Checker<'a, 'c> {
                 self.error(codes::NOT_CALLABLE, callee.span, message);
                 self.poison_args(args)
             }
-            Some(Def::Other) => {
-                self.error(codes::NOT_CALLABLE, callee.span, format!("`{text}` cannot be called"));
+            Some(Def::Scenario(_)) => {
+                let message = format!("`{text}` is a scenario: it cannot be called like a function");
+                self.error(codes::NOT_CALLABLE, callee.span, message);
                 self.poison_args(args)
             }
             None => self.poison_args(args),
@@ -669,9 +670,9 @@ impl<'a, 'c> Checker<'a, 'c> {
     ) -> Ty {
         let name = self.text(self.defs.fns[id.index()].name);
         let wanted = match intrinsic {
-            Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore | Intrinsic::Run => Some(1),
+            Intrinsic::Print | Intrinsic::IsError | Intrinsic::Ignore => Some(1),
             Intrinsic::IntOrDouble => Some(self.defs.fns[id.index()].params.len()),
-            Intrinsic::NewCommand | Intrinsic::Script | Intrinsic::Format => None,
+            Intrinsic::NewCommand | Intrinsic::Script | Intrinsic::Format | Intrinsic::Run => None,
         };
         if let Some(named) = args.iter().find_map(|a| a.name) {
             self.error(codes::ARGUMENTS, named.span, format!("the arguments of `{name}` have no names"));
@@ -698,7 +699,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             Intrinsic::NewCommand => self.new_command(expr, args, false),
             Intrinsic::Script => self.new_command(expr, args, true),
             Intrinsic::Format => self.format(expr, args),
-            Intrinsic::Run => self.run_task(expr, &args[0].value),
+            Intrinsic::Run => self.run_call(expr, args),
         };
         for (index, arg) in args.iter().enumerate() {
             let ty = self.facts().ty(arg.value.id);

@@ -138,7 +138,7 @@ impl<'a> Checker<'a, '_> {
                 self.error(codes::MISMATCH, span, "a range stands in a for-each only")
             }
             ExprKind::ScenarioRef { .. } => {
-                self.error(codes::UNSUPPORTED, span, "scenarios are not supported yet")
+                self.error(codes::RUN, span, "a scenario is no value: `run(scenario ...)` runs it in a test")
             }
             ExprKind::Error => Ty::POISON,
         }

@@ -15,6 +15,7 @@ mod lambda;
 mod literal;
 mod members;
 mod ops;
+mod run;
 pub(crate) mod scenario;
 mod script;
 mod stmt;

@@ -429,7 +429,7 @@ impl<'a> Checker<'a, '_> {
             Def::Fn(_) => "a function",
             Def::Type(_) => "a type",
             Def::Const(_) => "a constant",
-            Def::Other => "a scenario",
+            Def::Scenario(_) => "a scenario",
         };
         let message = format!("`{text}` is {what}; a step of a scenario runs a task");
         self.error(codes::ROLE, name.span, message);

@@ -1,4 +1,4 @@
-//! Tests: their bodies, what `given` and `verify` speak of, the answers of a `given`, and `run`.
+//! Tests: their bodies, what `given` and `verify` speak of, and the answers of a `given`.
 //!
 //! A `given` names a lowlevel function, or a Command, with arguments that must be equal or `_`. What it finds goes
 //! to [`StandInFact`] by the statement's node; arguments and answers are ordinary expressions.
@@ -7,15 +7,19 @@ use super::ops::has_equality;
 use super::stmt::strip;
 use super::{Checker, Context, Ending};
 use crate::defs::{Body, Def, FnId, Intrinsic, TestId, TypeDefId, TypeKind};
-use crate::facts::{ArgSource, Made, Replaced, RunFact, StandInFact};
+use crate::facts::{Made, Replaced, StandInFact};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{Arg, Expr, ExprKind, GivenAnswer, Stmt};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
-/// Natives that a run of tests has and no other.
-const FOR_TESTS: [(&str, &str); 3] =
-    [("Subprocess", "running"), ("Subprocess", "failed"), ("LogPool", "standIn")];
+/// Functions of std that a run of tests has and no other; without a name, all of that type.
+const FOR_TESTS: [(&str, Option<&str>); 4] = [
+    ("Subprocess", Some("running")),
+    ("Subprocess", Some("failed")),
+    ("LogPool", Some("standIn")),
+    ("Scenario", None),
+];
 
 /// A target with its arguments, where they are written.
 struct Named<'a> {
@@ -94,7 +98,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn in_test(&mut self, span: Span, what: &str) -> bool {
+    pub(super) fn in_test(&mut self, span: Span, what: &str) -> bool {
         if !self.cx.is_test {
             self.error(codes::TEST_ONLY, span, format!("{what} in a test only"));
         }
@@ -104,9 +108,10 @@ impl<'a> Checker<'a, '_> {
     /// What makes values for tests is for tests.
     pub(super) fn test_only(&mut self, span: Span, id: FnId) {
         let def = &self.defs.fns[id.index()];
-        let Some(owner) = def.owner.filter(|_| def.is_native) else { return };
+        let Some(owner) = def.owner.filter(|_| self.defs.modules[def.module.index()].is_std) else { return };
         let (owner, name) = (self.text(self.defs.types[owner.index()].name), self.text(def.name));
-        if FOR_TESTS.contains(&(owner, name)) && self.defs.modules[def.module.index()].is_std {
+        let here = self.defs.modules[self.cx.module.index()].is_std;
+        if !here && FOR_TESTS.iter().any(|&(ty, one)| ty == owner && one.is_none_or(|one| one == name)) {
             self.in_test(span, &format!("`{owner}.{name}` stands"));
         }
     }
@@ -446,55 +451,6 @@ impl<'a> Checker<'a, '_> {
             let takes = if text_only { "a String" } else { "a String or an Error" };
             self.error(codes::ANSWER, value.span, format!("`fails` takes {takes}, not `{shown}`"));
         }
-    }
-
-    // ---- run ----
-
-    /// `run(task(...))`
-    pub(super) fn run_task(&mut self, expr: &'a Expr, arg: &'a Expr) -> Ty {
-        if !self.in_test(expr.span, "`run` stands") {
-            return Ty::POISON;
-        }
-        let arg = strip(arg);
-        if matches!(arg.kind, ExprKind::ScenarioRef { .. }) {
-            self.error(codes::UNSUPPORTED, arg.span, "scenarios in a test are not supported yet");
-            return Ty::BOOL;
-        }
-        let called = match &arg.kind {
-            ExprKind::Call { callee, args } => match callee.kind {
-                ExprKind::Name(name) => match self.lookup(name, callee.span) {
-                    Some(Def::Task(task)) => Some((task, callee.span, args)),
-                    None => return Ty::BOOL,
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some((task, span, args)) = called else {
-            let report = self
-                .diagnostic(codes::RUN, arg.span, "`run` takes the call of a task")
-                .help("write `run(restart(\"cache\"))`");
-            self.diagnostics.push(report);
-            return Ty::BOOL;
-        };
-        let defs = self.defs;
-        let def = &defs.tasks[task.index()];
-        let Some(places) =
-            self.match_params(arg.span, span, &def.name, &def.params, (def.module, def.span), args)
-        else {
-            return Ty::BOOL;
-        };
-        for (arg, &place) in args.iter().zip(&places) {
-            self.expr_to(&arg.value, def.params[place].ty);
-        }
-        let source = |place: usize| match places.iter().position(|&p| p == place) {
-            Some(index) => ArgSource::Given(index as u32),
-            None => ArgSource::Default,
-        };
-        let params = def.params.iter().enumerate().map(|(place, p)| (p.ty, source(place))).collect();
-        self.facts().runs.insert(expr.id, RunFact { task, params });
-        Ty::BOOL
     }
 }
 

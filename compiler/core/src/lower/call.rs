@@ -386,7 +386,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             Intrinsic::NewCommand | Intrinsic::Script => self.new_command(expr, id, args, ty),
             Intrinsic::Format => self.format(expr, id, args, ty),
-            Intrinsic::Run => self.run_task(expr, &args[0].value),
+            Intrinsic::Run => self.run_call(expr, args),
         }
     }
 

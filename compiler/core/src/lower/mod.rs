@@ -13,13 +13,14 @@ mod expr;
 mod given;
 mod lambda;
 mod operate;
+mod run;
 mod scenario;
 mod stmt;
 mod switch;
 mod test;
 mod value;
 
-pub use test::WRAPPER;
+pub use test::{TEST, WRAPPER};
 
 use crate::Goal;
 use crate::check::show_type;
@@ -329,6 +330,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             self.return_value(void);
             self.add_function(def.span)
         });
+        self.task_manifest_row(def, function, undo);
+    }
+
+    fn task_manifest_row(&mut self, def: &'c TaskDef<'a>, function: FunctionId, undo: Option<FunctionId>) {
+        let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
         let mut task_params = Vec::new();
         for (index, param) in def.params.iter().enumerate() {
             let default = param.default.map(|value| {

@@ -50,7 +50,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
     }
 
-    fn scenario(
+    pub(super) fn scenario(
         &mut self,
         def: &'c ScenarioDef<'a>,
         tasks: &mut FxHashMap<TaskId, row::TaskId>,
@@ -262,7 +262,12 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let defs = self.defs;
         let def = &defs.tasks[id.index()];
         let row = row::TaskId(self.image.manifest.tasks.len() as u32);
-        self.task(def);
+        if self.stage.is_some() {
+            let (function, undo) = self.task_functions(id);
+            self.task_manifest_row(def, function, undo);
+        } else {
+            self.task(def);
+        }
         place.tasks.insert(id, row);
         let tasks = &mut self.image.manifest.tasks;
         if let Some((last, before)) = tasks.split_last_mut()

@@ -9,30 +9,37 @@ use super::build::Regs;
 use super::{Lowerer, Val};
 use crate::check::{has_text, mentions};
 use crate::defs::*;
-use crate::facts::{ArgSource, Replaced};
+use crate::facts::Replaced;
 use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{self, RefType, RegType, ScalarKind, Static, Type};
 use dscript_bytecode::instr::Instr;
+use dscript_bytecode::scenario as row;
 use dscript_bytecode::trap::TrapKind;
-use dscript_grammar::ast::{Expr, ExprKind};
 use dscript_grammar::span::{NodeId, Span};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Lowlevel natives that a test's run has: time, the task itself, and what is asked of a given Subprocess.
-const PROVIDED: [&str; 5] = ["System.sleep", "System.now", "Task.", "Subprocess.", "Lines."];
+const PROVIDED: [&str; 6] = ["System.sleep", "System.now", "Task.", "Subprocess.", "Lines.", "Scenario.path"];
 
 /// How the names of wrappers begin: reports leave them out.
 pub const WRAPPER: &str = "given ";
+
+/// How the names of a manifest's tasks begin that are tests. The next one tells which givens were not used; then
+/// come the tasks of scenarios that are run.
+pub const TEST: &str = "test ";
 
 /// What a program of tests has besides.
 #[derive(Default)]
 pub(super) struct Stage {
     /// Functions that some `given` or `verify` names.
-    named: FxHashSet<FnId>,
+    pub named: FxHashSet<FnId>,
     wrappers: FxHashMap<(FnId, Vec<Ty>), FunctionId>,
     stand_ins: FxHashMap<FnId, StaticId>,
-    tasks: FxHashMap<TaskId, (FunctionId, Option<FunctionId>)>,
+    pub tasks: FxHashMap<TaskId, (FunctionId, Option<FunctionId>)>,
+    /// Rows of the manifest, for scenarios that are run.
+    pub task_rows: FxHashMap<TaskId, row::TaskId>,
+    pub scenario_rows: FxHashMap<ScenarioId, usize>,
     /// The function itself is wanted, not its wrapper.
     itself: bool,
 }
@@ -79,7 +86,14 @@ impl<'a> Lowerer<'a, '_> {
             }
         }
         self.stage = Some(Stage { named, ..Stage::default() });
-        for test in defs.tests.iter().filter(|t| t.module == ModuleId(0)) {
+        let tests = defs.tests.iter().filter(|t| t.module == ModuleId(0));
+        let rows: Vec<(&TestDef<'a>, FunctionId)> = tests.map(|test| (test, self.reserve())).collect();
+        for (test, function) in &rows {
+            self.add_test(format!("{TEST}{}", test.name), *function);
+        }
+        let unused = self.reserve();
+        self.add_test("unused givens".into(), unused);
+        for (test, function) in rows {
             let result = self.types.fallible(Ty::BOOL);
             self.begin(test.module, test.name.clone(), &[], result);
             self.at(test.span);
@@ -88,16 +102,14 @@ impl<'a> Lowerer<'a, '_> {
             self.b.emit(Instr::Bool { value: true, dst });
             self.block(test.body);
             self.return_value(Val { ty: Ty::BOOL, regs: Regs::new(&[Reg::S(dst)]) });
-            let function = self.add_function(test.span);
-            self.add_test(test.name.clone(), function);
+            self.set_function(function, test.span);
         }
         let result = self.types.fallible(Ty::BOOL);
         self.begin(ModuleId(0), "unused givens".into(), &[], result);
         self.at(Span::default());
         self.call_std("tellUnused", &[]);
         self.end_task(Span::default());
-        let function = self.add_function(Span::default());
-        self.add_test("unused givens".into(), function);
+        self.set_function(unused, Span::default());
     }
 
     fn add_test(&mut self, name: String, function: FunctionId) {
@@ -310,7 +322,7 @@ impl<'a> Lowerer<'a, '_> {
         (matches, answer)
     }
 
-    fn std_type(&self, name: &str) -> TypeDefId {
+    pub(super) fn std_type(&self, name: &str) -> TypeDefId {
         let symbol = self.interner.get(name);
         let found = self.defs.modules.iter().filter(|m| m.is_std).find_map(|m| match m.names.get(&symbol?) {
             Some(Def::Type(id)) => Some(*id),
@@ -346,7 +358,7 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// A new object of a class of std.
-    fn make(&mut self, ty: Ty, values: &[Val]) -> Val {
+    pub(super) fn make(&mut self, ty: Ty, values: &[Val]) -> Val {
         let Some((def, args)) = self.types.nominal_parts(ty).map(|(d, a)| (d, a.to_vec())) else {
             return self.absent(ty);
         };
@@ -418,85 +430,5 @@ impl<'a> Lowerer<'a, '_> {
             results: results.slice().into(),
         });
         Val { ty: ret, regs: results }
-    }
-
-    // ---- run ----
-
-    /// `run(task(...))`
-    pub(super) fn run_task(&mut self, expr: &'a Expr, arg: &'a Expr) -> Val {
-        let fact = self.facts[self.cx.module.index()].runs.get(&expr.id).cloned();
-        let mut plain = arg;
-        while let ExprKind::Paren(inner) = &plain.kind {
-            plain = inner;
-        }
-        let (Some(fact), ExprKind::Call { args, .. }) = (fact, &plain.kind) else {
-            return self.absent(Ty::BOOL);
-        };
-        let defs = self.defs;
-        let def = &defs.tasks[fact.task.index()];
-        let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
-        let mut values: Vec<Option<Val>> = vec![None; params.len()];
-        for (index, arg) in args.iter().enumerate() {
-            let place = fact.params.iter().position(|(_, s)| *s == ArgSource::Given(index as u32));
-            let Some(place) = place else { continue };
-            let value = self.expr_as(&arg.value, params[place].1);
-            let later: Vec<&'a Expr> = args[index + 1..].iter().map(|a| &a.value).collect();
-            values[place] = Some(self.guard(value, &later));
-        }
-        let mut held: Vec<Val> = Vec::new();
-        for (place, value) in values.into_iter().enumerate() {
-            let value = match (value, def.params[place].default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => {
-                    let key = (params[place].0, def.module, Vec::new());
-                    let ty = params[place].1;
-                    let function =
-                        self.default_function(key, &params[..place], None, Vec::new(), ty, default);
-                    self.emit_call(function, &held, ty)
-                }
-                (None, None) => return self.absent(Ty::BOOL),
-            };
-            held.push(value);
-        }
-        self.at(expr.span);
-        let (body, undo) = self.task_functions(fact.task);
-        let result = self.types.fallible(Ty::BOOL);
-        let body = self.task_closure(expr.span, body, &held, result);
-        let result = self.types.fallible(Ty::VOID);
-        let back = self.types.function(&[], result);
-        let back = self.types.nullable(back);
-        let undo = match undo {
-            Some(undo) => self.task_closure(expr.span, undo, &held, result),
-            None => Val { ty: Ty::NULL, regs: Regs::none() },
-        };
-        let undo = self.convert(undo, back);
-        let name = self.string_const(&def.name);
-        self.at(expr.span);
-        self.call_std("runTask", &[name, body, undo])
-    }
-
-    fn task_closure(&mut self, span: Span, function: FunctionId, held: &[Val], ret: Ty) -> Val {
-        self.closure(span, &[], ret, held, |this, _, held| {
-            let result = this.emit_call(function, held, ret);
-            this.return_value(result);
-        })
-    }
-
-    /// The functions of a task's body and of its undo.
-    fn task_functions(&mut self, id: TaskId) -> (FunctionId, Option<FunctionId>) {
-        if let Some(&known) = self.stage.as_ref().and_then(|stage| stage.tasks.get(&id)) {
-            return known;
-        }
-        let function = self.reserve();
-        self.queue.push_back(super::Job::Test(TestJob::Task { id, function }));
-        let undo = self.defs.tasks[id.index()].undo.map(|_| {
-            let function = self.reserve();
-            self.queue.push_back(super::Job::Test(TestJob::Undo { id, function }));
-            function
-        });
-        if let Some(stage) = &mut self.stage {
-            stage.tasks.insert(id, (function, undo));
-        }
-        (function, undo)
     }
 }
