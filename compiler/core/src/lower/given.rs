@@ -4,7 +4,7 @@ use super::build::Regs;
 use super::test::{COMMAND_NATIVES, Seen};
 use super::{Lowerer, Val};
 use crate::defs::FnId;
-use crate::facts::{Made, Replaced, StandInFact};
+use crate::facts::{CallFact, Made, Replaced, Res, StandInFact, Target};
 use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
@@ -273,6 +273,12 @@ impl<'a> Lowerer<'a, '_> {
         let is_name = matches!(plain.kind, ExprKind::Name(name) if self.interner.name(name) == "ok");
         let found = if nothing && is_name && self.node_ty(plain.id) == Ty::POISON {
             self.void()
+        } else if self.stands_alone(value) {
+            // Each call gets one of its own: a Subprocess or a list that the program changes is not seen again.
+            return self.closure(value.span, &seen.params, ret, &[], |this, _, _| {
+                let made = this.expr_as(value, ret);
+                this.return_value(made);
+            });
         } else {
             self.expr_as(value, ret)
         };
@@ -281,6 +287,32 @@ impl<'a> Lowerer<'a, '_> {
             let result = held.first().copied().unwrap_or_else(|| this.void());
             this.return_value(result);
         })
+    }
+
+    /// Whether an answer is the same wherever it is evaluated: it names no local, and asks nothing outside.
+    fn stands_alone(&self, expr: &Expr) -> bool {
+        let alone = match &expr.kind {
+            ExprKind::Name(_) => !matches!(self.res(expr.id), Res::Local(_)),
+            ExprKind::Call { .. } => match self.facts[self.cx.module.index()].calls.get(&expr.id) {
+                Some(CallFact { target: Target::Fn(id) | Target::Method(id), .. }) => {
+                    !self.defs.fns[id.index()].is_lowlevel
+                }
+                _ => false,
+            },
+            ExprKind::Try(_)
+            | ExprKind::Fail(_)
+            | ExprKind::Assign { .. }
+            | ExprKind::Step { .. }
+            | ExprKind::Switch(_)
+            | ExprKind::InstanceOf { .. }
+            | ExprKind::Lambda(_)
+            | ExprKind::This
+            | ExprKind::Error => false,
+            _ => true,
+        };
+        let mut parts_alone = true;
+        crate::check::each_child(expr, &mut |part| parts_alone &= self.stands_alone(part));
+        alone && parts_alone
     }
 
     fn failure(&mut self, span: Span, seen: &Seen, error: &'a Expr) -> Val {
