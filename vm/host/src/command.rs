@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use dscript_bytecode::image::Script;
 use dscript_bytecode::script::interpreter;
+use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -154,7 +155,10 @@ pub async fn execute(
                     child.signal(libc::SIGTERM);
                     tokio::select! {
                         biased;
-                        _ = &mut work => {}
+                        _ = &mut work => {
+                            // Others of the group may have heard TERM and gone on; nobody waits for them.
+                            tokio::task::spawn_local(kill_later(run.host.clone(), child.clone()));
+                        }
                         () = run.sleep(GRACE_NS) => {
                             child.signal(libc::SIGKILL);
                             // Not the output: a process that left the group may hold it for ever.
@@ -183,7 +187,12 @@ pub async fn execute(
     }
 }
 
-fn timed_out(program: &str, limit_ns: i64) -> ErrorValue {
+async fn kill_later(host: Rc<dyn Host>, child: Child) {
+    host.sleep_until(host.monotonic().saturating_add(GRACE_NS)).await;
+    child.signal(libc::SIGKILL);
+}
+
+pub fn timed_out(program: &str, limit_ns: i64) -> ErrorValue {
     let limit = std::time::Duration::from_nanos(limit_ns.max(0) as u64);
     let mut error = errors::error("timeout", format!("`{program}` was not done after {limit:?}"));
     error.data.push(("program".into(), program.into()));

@@ -47,15 +47,18 @@ pub async fn start(run: Rc<RunState>, sampling: Sampling) -> Rc<Process> {
         env: vec![("LC_ALL".into(), "C".into())],
         ..CommandLine::default()
     };
-    let process = match Process::try_start(&run, Start { line, input: Some(Vec::new()), regions }).await {
-        Ok(process) => process,
-        Err(mut error) => {
-            if error.code == "ENOENT" {
-                error.message.push_str("; it comes with the package procps");
+    let process =
+        match Process::try_start(&run, Start { line, input: Some(Vec::new()), regions, ..Start::default() })
+            .await
+        {
+            Ok(process) => process,
+            Err(mut error) => {
+                if error.code == "ENOENT" {
+                    error.message.push_str("; it comes with the package procps");
+                }
+                return run.in_error("vmstat", error);
             }
-            return run.in_error("vmstat", error);
-        }
-    };
+        };
     let mut guard = process.guard();
     let (ready, first) = oneshot::channel();
     let sampler = Sampler {

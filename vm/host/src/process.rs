@@ -11,12 +11,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
+use dscript_interp::Host;
 use dscript_interp::value::{ErrorValue, Resource};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
-use crate::command::{CommandLine, KillOnDrop, TAIL_BYTES};
+use crate::command::{CommandLine, GRACE_NS, KillOnDrop, TAIL_BYTES, timed_out};
 use crate::errors;
 use crate::lines::Lines;
 use crate::pipes;
@@ -45,6 +46,10 @@ pub struct Process {
     stderr: Rc<Tail>,
     /// Hears what puts the handle in error while nobody may be looking.
     trouble: Trouble,
+    /// Whether `trouble` has heard it.
+    told: Cell<bool>,
+    /// Statuses that are as good as 0.
+    allow: Vec<i64>,
     /// The `within` regions it was started in.
     regions: Vec<u64>,
 }
@@ -65,10 +70,15 @@ impl Resource for Process {
 }
 
 /// What a subprocess is started with.
+#[derive(Default)]
 pub struct Start {
     pub line: CommandLine,
     /// `None` leaves standard input open for `write`.
     pub input: Option<Vec<u8>>,
+    /// Past it the group gets TERM, after `GRACE_NS` KILL.
+    pub timeout_ns: Option<i64>,
+    /// Statuses that are as good as 0.
+    pub allow: Vec<i64>,
     pub regions: Vec<u64>,
 }
 
@@ -93,13 +103,16 @@ impl Process {
             taken: Cell::new(false),
             stderr: Rc::default(),
             trouble,
+            told: Cell::new(true),
+            allow: Vec::new(),
             regions: Vec::new(),
         })
     }
 
     /// As `start`, with the error by itself.
     pub async fn try_start(run: &RunState, start: Start) -> Result<Rc<Process>, ErrorValue> {
-        let Start { line, input, regions } = start;
+        let Start { line, input, timeout_ns, allow, regions } = start;
+        let begin = run.host.monotonic();
         let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.name()));
         let (stdin, stdin_theirs) = match &input {
             Some(bytes) if bytes.is_empty() => (None, None),
@@ -128,9 +141,14 @@ impl Process {
             taken: Cell::new(false),
             stderr: tail,
             trouble: run.trouble.clone(),
+            told: Cell::new(false),
+            allow,
             regions,
         });
         run.remember(process.clone());
+        if let Some(limit) = timeout_ns {
+            tokio::task::spawn_local(process.clone().bound(run.host.clone(), begin, limit));
+        }
         Ok(process)
     }
 
@@ -147,9 +165,29 @@ impl Process {
         self.child.as_ref()?.exit().map(|(exit, _)| exit)
     }
 
+    fn is_good(&self, exit: Exit) -> bool {
+        matches!(exit, Exit::Code(code) if code == 0 || self.allow.contains(&code.into()))
+    }
+
+    /// Ends a program that is not done in time, and what is left of its group.
+    async fn bound(self: Rc<Self>, host: Rc<dyn Host>, begin: i64, limit: i64) {
+        let Some(child) = &self.child else { return };
+        tokio::select! {
+            biased;
+            _ = child.wait() => return,
+            () = host.sleep_until(begin.saturating_add(limit.max(0))) => {}
+        }
+        if !self.is_error() {
+            *self.failed.borrow_mut() = Some(timed_out(&self.name, limit));
+        }
+        child.signal(libc::SIGTERM);
+        host.sleep_until(host.monotonic().saturating_add(GRACE_NS)).await;
+        child.signal(libc::SIGKILL);
+    }
+
     /// Never waits: nothing is wrong with a program that runs.
     pub fn is_error(&self) -> bool {
-        self.failed.borrow().is_some() || self.exit().is_some_and(|exit| exit != Exit::Code(0))
+        self.failed.borrow().is_some() || self.exit().is_some_and(|exit| !self.is_good(exit))
     }
 
     pub fn error(&self) -> Option<ErrorValue> {
@@ -157,7 +195,7 @@ impl Process {
             return Some(error.clone());
         }
         match self.exit()? {
-            Exit::Code(0) => None,
+            exit if self.is_good(exit) => None,
             exit => Some(errors::ended(&self.name, exit, &self.stderr.now())),
         }
     }
@@ -165,10 +203,16 @@ impl Process {
     /// Puts the handle in error, unless it is already, and ends the program.
     pub fn fail(&self, error: ErrorValue) {
         if !self.is_error() {
-            let _ = self.trouble.send(report(&self.name, &error));
+            self.tell(&error);
             *self.failed.borrow_mut() = Some(error);
         }
         self.kill_now();
+    }
+
+    fn tell(&self, error: &ErrorValue) {
+        if !self.told.replace(true) {
+            let _ = self.trouble.send(report(&self.name, error));
+        }
     }
 
     pub fn regions(&self) -> &[u64] {
@@ -278,11 +322,8 @@ impl Process {
                 } => {}
             }
         }
-        if !known
-            && self.failed.borrow().is_none()
-            && let Some(error) = self.error()
-        {
-            let _ = self.trouble.send(report(&self.name, &error));
+        if !known && let Some(error) = self.error() {
+            self.tell(&error);
         }
     }
 

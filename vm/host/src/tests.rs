@@ -103,7 +103,8 @@ fn run(script: &str, input: Option<&str>, timeout_ms: Option<i64>, allow: &[i64]
 
 async fn start(state: &Rc<RunState>, script: &str, input: Option<&str>) -> Rc<Process> {
     let input = input.map(|text| text.as_bytes().to_vec());
-    Process::start(state.clone(), Start { line: shell(script), input, regions: vec![7] }).await
+    Process::start(state.clone(), Start { line: shell(script), input, regions: vec![7], ..Start::default() })
+        .await
 }
 
 fn lives(pid: u32) -> bool {
@@ -267,7 +268,7 @@ fn a_subprocess_ends_badly() {
 fn a_subprocess_that_cannot_start_is_a_handle_in_error() {
     with_state(async |state| {
         let line = CommandLine { program: "no-such-program".into(), ..CommandLine::default() };
-        let process = Process::start(state.clone(), Start { line, input: None, regions: vec![] }).await;
+        let process = Process::start(state.clone(), Start { line, ..Start::default() }).await;
         assert!(process.is_error() && !process.is_running());
         assert_eq!(process.pid(), 0);
         assert_eq!(process.error().expect("it is in error").code, "ENOENT");

@@ -145,8 +145,8 @@ fn prelude(capabilities: &[&str]) -> Asm {
     asm.native("sleep", "System.sleep", "", "Duration", "");
     asm.native("hostname", "System.hostname", "", "", "String!");
     asm.native("dvmstat", "System.startDVMStat", "", "String String int", "Subprocess");
-    let command = "String List<String> Map<String,String> boolean String? Bytes?";
-    asm.native("execute", "Command.execute", "", &format!("{command} Duration? List<int>"), "Output!");
+    let command = "String List<String> Map<String,String> boolean String? Bytes? Duration? List<int>";
+    asm.native("execute", "Command.execute", "", command, "Output!");
     asm.native("spawn", "Command.spawn", "", command, "Subprocess");
     asm.native("isError", "Subprocess.isError", "", "Subprocess", "boolean");
     asm.native("error", "Subprocess.error", "", "Subprocess", "Error?");
@@ -299,11 +299,12 @@ fn parameters_are_fitted_or_refused() {
     refused(vec![("unit", "x"), ("floor", "high")], "parameter `floor`, `high`: `high` is not an int");
 }
 
-/// Leaves in r1..r8 what `Command.spawn` and `Command.execute` take for `sh -c SCRIPT`.
+/// Leaves in r1..r8, s3, s4 (no timeout) and r12 (nothing allowed) what `Command.spawn` and `Command.execute` take for `sh -c SCRIPT`.
 fn shell(script: &str) -> String {
     format!(
         "const \"sh\" r1\nlist.new :List<String> #2 r2\nconst \"-c\" r7\nlist.add.r r2 r7
-        const \"{script}\" r7\nlist.add.r r2 r7\ncall.native $map [] [r3]\nbool false s1\nnull r4\nnull r5\n"
+        const \"{script}\" r7\nlist.add.r r2 r7\ncall.native $map [] [r3]\nbool false s1\nnull r4\nnull r5\n
+        bool false s3\nint #0 s4\nlist.new :List<int> #1 r12\n"
     )
 }
 
@@ -311,8 +312,8 @@ const SHELL_LOCALS: &str = "boolean int Duration? String List<String> Map<String
 
 #[test]
 fn commands_answer_and_fail() {
-    // s2: int; s3 s4: the timeout; r10 r11: Output!; r12: the statuses that are allowed
-    let run = "bool false s3\nint #0 s4\nlist.new :List<int> #1 r12\nint #3 s2\nlist.add.s r12 s2
+    // s2: int; r10 r11: Output!
+    let run = "int #3 s2\nlist.add.s r12 s2
         call.native $execute [r1 r2 r3 s1 r4 r5 s3 s4 r12] [r10 r11]
         if.some r11 @failed
         unwrap r10 r13\nget.s r13 .0 s2\ntext.s s2 :int r7\ncall.native $print [r7] []\njump @end
@@ -328,7 +329,7 @@ fn commands_answer_and_fail() {
 
 #[test]
 fn lines_are_walked_and_the_task_lives_as_long_as_its_subprocess() {
-    let walk = "call.native $spawn [r1 r2 r3 s1 r4 r5] [r6]\ncall.native $lines [r6] [r8]
+    let walk = "call.native $spawn [r1 r2 r3 s1 r4 r5 s3 s4 r12] [r6]\ncall.native $lines [r6] [r8]
         top:\ncall.native $next [r8] [r9]\nif.null r9 @end\nunwrap r9 r7\ncall.native $print [r7] []\njump @top
         end:";
     let asm = program(
@@ -351,7 +352,7 @@ fn callbacks_go_on_after_the_body() {
         jump @top\nend:\nreturn []",
     );
     asm.set_code(each, "each");
-    let body = "call.native $spawn [r1 r2 r3 s1 r4 r5] [r6]\ncall.native $lines [r6] [r8]
+    let body = "call.native $spawn [r1 r2 r3 s1 r4 r5 s3 s4 r12] [r6]\ncall.native $lines [r6] [r8]
         new :Each [r8] r14\ncall.native $fiber [r14] []";
     main(&mut asm, &format!("{SHELL_LOCALS} ()->void"), &format!("{}{body}", shell("read x; echo never")));
     asm.task("main", "main");
@@ -385,7 +386,7 @@ fn callbacks_go_on_after_the_body() {
 fn a_limit_kills_what_was_started_within() {
     // s2: int
     let body = "int #300000000 s2\nlimit.enter s2 @late
-        call.native $spawn [r1 r2 r3 s1 r4 r5] [r6]\ncall.native $lines [r6] [r8]
+        call.native $spawn [r1 r2 r3 s1 r4 r5 s3 s4 r12] [r6]\ncall.native $lines [r6] [r8]
         call.native $next [r8] [r9]\nlimit.leave\njump @end
         late:\nconst \"late\" r7\ncall.native $print [r7] []\nend:";
     let asm = program(&["exec:sh"], SHELL_LOCALS, &format!("{}{body}", shell("sleep 1000")));
@@ -413,7 +414,7 @@ fn records_go_out_and_come_back() {
 
 #[test]
 fn a_dropped_run_leaves_nothing() {
-    let body = "call.native $spawn [r1 r2 r3 s1 r4 r5] [r6]\ncall.native $lines [r6] [r8]
+    let body = "call.native $spawn [r1 r2 r3 s1 r4 r5 s3 s4 r12] [r6]\ncall.native $lines [r6] [r8]
         call.native $next [r8] [r9]\nunwrap r9 r7\ncall.native $print [r7] []\ncall.native $wait [r6] [s2]";
     let asm = program(&["exec:sh"], SHELL_LOCALS, &format!("{}{body}", shell("echo $$; exec sleep 1000")));
     let program = dscript_host::load(&asm.build().to_bytes()).expect("it verifies");

@@ -16,7 +16,7 @@ pub const NATIVES: &[NativeDef] = &[
 
 const EXECUTE: &str =
     "(String, List<String>, Map<String, String>, boolean, String?, Bytes?, Duration?, List<int>) -> Output!";
-const SPAWN: &str = "(String, List<String>, Map<String, String>, boolean, String?, Bytes?) -> Subprocess";
+const SPAWN: &str = "(String, List<String>, Map<String, String>, boolean, String?, Bytes?, Duration?, List<int>) -> Subprocess";
 
 /// program, args, env, clearEnv, dir, input; leaves what follows.
 fn command_line(args: &mut std::vec::IntoIter<Value>) -> (CommandLine, Option<Vec<u8>>) {
@@ -65,10 +65,15 @@ fn prepare(
     Ok((state, line, input, args))
 }
 
+/// timeout, allow
+fn rules(args: &mut std::vec::IntoIter<Value>) -> (Option<i64>, Vec<i64>) {
+    let timeout = args.next().and_then(|value| optional(value, nanoseconds));
+    (timeout, args.next().map(ints).unwrap_or_default())
+}
+
 fn execute_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure> {
     let (state, line, input, mut args) = prepare(call, what)?;
-    let timeout = args.next().and_then(|value| optional(value, nanoseconds));
-    let allow = args.next().map(ints).unwrap_or_default();
+    let (timeout, allow) = rules(&mut args);
     let output = call.wait(execute(state, line, input, timeout, allow))??;
     Ok(record([
         ("exitCode", Value::Int(output.exit_code.into())),
@@ -80,11 +85,12 @@ fn execute_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure
 fn spawn_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure> {
     let name = call.string(0).to_owned();
     let regions = call.regions();
-    let (state, line, input, _) = match prepare(call, what) {
+    let (state, line, input, mut args) = match prepare(call, what) {
         Ok(ready) => ready,
         Err(error) => return Ok(Value::Handle(state(call).in_error(&name, error))),
     };
-    let process = call.wait(Process::start(state, Start { line, input, regions }))?;
+    let (timeout_ns, allow) = rules(&mut args);
+    let process = call.wait(Process::start(state, Start { line, input, timeout_ns, allow, regions }))?;
     Ok(Value::Handle(process))
 }
 
