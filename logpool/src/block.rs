@@ -1,139 +1,535 @@
-//! A block: consecutive records of one series, as a row of the database.
+//! A block: consecutive records of one series, column by column, as a row of a segment.
 //!
-//! Byte map (varint and zigzag as in `codec`): version 1 (1 byte); series (4 bytes, little-endian); number of
-//! records (varint); number of runs (varint); each run (16 bytes, big-endian); then for each record the index of its run (varint), its sequence
-//! number (varint), its time as a difference to the record before, the first to 0 (zigzag, wrapping), the length
-//! of its body (varint) and the body (see `codec`). Pool, key and node are those of the series.
+//! Byte map (varint and text as in `codec`, columns as in `column`). Version 2 (1 byte); series (4 bytes,
+//! little-endian); number of records (varint); then sections, each a varint length and its bytes:
+//!
+//! 1. times: ints
+//! 2. runs: number of runs (varint), each run (16 bytes, big-endian); if there are several, ints: the place of each
+//!    record's run among them
+//! 3. sequence numbers: ints
+//! 4. tasks: blobs
+//! 5. shapes: number of columns (varint), and for each its name, as a number of the segment's dictionary plus one
+//!    (varint) or 0 and a text, and its kind (1 byte); number of shapes (varint), for each the number of its columns
+//!    and their places (varints); if there are several shapes, ints: the place of each record's shape
+//! 6. one section for each column: the values of the records whose shape has it, in their order
+//!
+//! A *shape* is the list of a record's fields, names and kinds. Kinds: 0 null (no bytes); 1 boolean (ints); 2 int
+//! (ints); 3 double (doubles); 4 String (blobs); 5 Bytes (blobs); 6 Duration (ints); 7 Time (ints); 8 list or map as
+//! `codec` encodes it (blobs). A name may have columns of several kinds. Pool, key and node are those of the series.
+//!
+//! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
-use crate::codec::{self, Input, Malformed, RecordHead};
-use crate::limits::{BLOCK_RECORDS_MAX, RECORD_BYTES_MAX};
+use crate::codec::{self, Body, Input, Malformed, RecordHead, ValueRef};
+use crate::column;
+use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
+use crate::names::Names;
 use crate::record::RunId;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// What a block says about a record, the series apart.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    pub run: RunId,
-    pub seq: u64,
-    pub time: i64,
-    pub body: &'a [u8],
+/// Columns of one block: as many as its records have fields, at most.
+const COLUMNS_MAX: usize = BLOCK_RECORDS_MAX * FIELDS_MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Bool,
+    Int,
+    Double,
+    String,
+    Bytes,
+    Duration,
+    Time,
+    Nested,
 }
 
-pub fn encode(series: u32, records: &[&RecordHead]) -> Vec<u8> {
+impl Kind {
+    const ALL: [Kind; 9] = [
+        Kind::Null,
+        Kind::Bool,
+        Kind::Int,
+        Kind::Double,
+        Kind::String,
+        Kind::Bytes,
+        Kind::Duration,
+        Kind::Time,
+        Kind::Nested,
+    ];
+
+    fn of(value: &ValueRef) -> Kind {
+        match value {
+            ValueRef::Null => Kind::Null,
+            ValueRef::Bool(_) => Kind::Bool,
+            ValueRef::Int(_) => Kind::Int,
+            ValueRef::Double(_) => Kind::Double,
+            ValueRef::String(_) => Kind::String,
+            ValueRef::Bytes(_) => Kind::Bytes,
+            ValueRef::Duration(_) => Kind::Duration,
+            ValueRef::Time(_) => Kind::Time,
+            ValueRef::Nested(_) => Kind::Nested,
+        }
+    }
+}
+
+/// The values of a column that is being built.
+enum Values<'a> {
+    None,
+    Ints(Vec<i64>),
+    Doubles(Vec<f64>),
+    Blobs(Vec<&'a [u8]>),
+}
+
+impl<'a> Values<'a> {
+    fn new(kind: Kind) -> Values<'a> {
+        match kind {
+            Kind::Null => Values::None,
+            Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => Values::Ints(Vec::new()),
+            Kind::Double => Values::Doubles(Vec::new()),
+            Kind::String | Kind::Bytes | Kind::Nested => Values::Blobs(Vec::new()),
+        }
+    }
+
+    /// The value is of the column's kind.
+    fn push(&mut self, value: ValueRef<'a>) {
+        match (self, value) {
+            (Values::Ints(all), ValueRef::Bool(value)) => all.push(i64::from(value)),
+            (Values::Ints(all), ValueRef::Int(value) | ValueRef::Duration(value) | ValueRef::Time(value)) => {
+                all.push(value);
+            }
+            (Values::Doubles(all), ValueRef::Double(value)) => all.push(value),
+            (Values::Blobs(all), ValueRef::String(text)) => all.push(text.as_bytes()),
+            (Values::Blobs(all), ValueRef::Bytes(bytes) | ValueRef::Nested(bytes)) => all.push(bytes),
+            (Values::None, ValueRef::Null) => {}
+            (_, value) => unreachable!("{value:?} in a column of another kind"),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Values::None => {}
+            Values::Ints(all) => column::put_ints(out, all),
+            Values::Doubles(all) => column::put_doubles(out, all),
+            Values::Blobs(all) => column::put_blobs(out, all),
+        }
+    }
+}
+
+struct Builder<'a> {
+    columns: Vec<(&'a str, Kind, Values<'a>)>,
+    shapes: Vec<Vec<usize>>,
+    /// The shape of each record.
+    of: Vec<i64>,
+}
+
+impl<'a> Builder<'a> {
+    /// Records of one program look alike, so each field is first looked for where the record before had it.
+    fn add(&mut self, body: Body<'a>) -> Result<(), Malformed> {
+        let last = self.of.last().map_or(&[][..], |&shape| &self.shapes[shape as usize]);
+        let mut guess = last.iter().copied();
+        let mut shape: Vec<usize> = Vec::with_capacity(last.len());
+        let mut same = true;
+        for field in body {
+            let (name, value) = field?;
+            let kind = Kind::of(&value);
+            let fits =
+                |columns: &[(&str, Kind, Values)], at: usize| columns[at].0 == name && columns[at].1 == kind;
+            let at = match guess.next().filter(|&at| same && fits(&self.columns, at)) {
+                Some(at) => at,
+                None => {
+                    same = false;
+                    let known =
+                        (0..self.columns.len()).find(|at| fits(&self.columns, *at) && !shape.contains(at));
+                    known.unwrap_or_else(|| {
+                        self.columns.push((name, kind, Values::new(kind)));
+                        self.columns.len() - 1
+                    })
+                }
+            };
+            self.columns[at].2.push(value);
+            shape.push(at);
+        }
+        let place = match self.of.last() {
+            Some(&last) if same && guess.next().is_none() => last,
+            _ => self.shapes.iter().position(|known| *known == shape).unwrap_or_else(|| {
+                self.shapes.push(shape);
+                self.shapes.len() - 1
+            }) as i64,
+        };
+        self.of.push(place);
+        Ok(())
+    }
+}
+
+fn section(out: &mut Vec<u8>, bytes: &[u8]) {
+    codec::put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// The bodies are ones that `codec` wrote: an error is a body that it would not read.
+pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result<Vec<u8>, Malformed> {
     let mut runs: Vec<RunId> = Vec::new();
-    let mut rows = Vec::new();
-    let mut time = 0i64;
+    let mut run_of = Vec::with_capacity(records.len());
+    let mut builder = Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new() };
+    let mut tasks: Vec<&[u8]> = Vec::with_capacity(records.len());
     for record in records {
         // Few runs write to one series at a time, and the last one is the likely one.
-        let index = runs.iter().rposition(|run| *run == record.run).unwrap_or_else(|| {
+        let run = runs.iter().rposition(|run| *run == record.run).unwrap_or_else(|| {
             runs.push(record.run);
             runs.len() - 1
         });
-        codec::put_varint(&mut rows, index as u64);
-        codec::put_varint(&mut rows, record.seq);
-        codec::put_zigzag(&mut rows, record.time.wrapping_sub(time));
-        time = record.time;
-        codec::put_varint(&mut rows, record.body.len() as u64);
-        rows.extend_from_slice(record.body);
+        run_of.push(run as i64);
+        let body = Body::new(record.body)?;
+        tasks.push(body.task.as_bytes());
+        builder.add(body)?;
     }
-    let mut out = Vec::with_capacity(rows.len() + 16 * runs.len() + 8);
-    out.push(VERSION);
+    let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
     codec::put_varint(&mut out, records.len() as u64);
-    codec::put_varint(&mut out, runs.len() as u64);
-    for run in runs {
-        out.extend_from_slice(&run.0.to_be_bytes());
+    let mut part = Vec::new();
+    let times: Vec<i64> = records.iter().map(|record| record.time).collect();
+    column::put_ints(&mut part, &times);
+    section(&mut out, &part);
+
+    part.clear();
+    codec::put_varint(&mut part, runs.len() as u64);
+    for run in &runs {
+        part.extend_from_slice(&run.0.to_be_bytes());
     }
-    out.extend_from_slice(&rows);
-    out
+    if runs.len() > 1 {
+        column::put_ints(&mut part, &run_of);
+    }
+    section(&mut out, &part);
+
+    part.clear();
+    let numbers: Vec<i64> = records.iter().map(|record| record.seq as i64).collect();
+    column::put_ints(&mut part, &numbers);
+    section(&mut out, &part);
+
+    part.clear();
+    column::put_blobs(&mut part, &tasks);
+    section(&mut out, &part);
+
+    part.clear();
+    let Builder { columns, shapes, of } = builder;
+    codec::put_varint(&mut part, columns.len() as u64);
+    for (name, kind, _) in &columns {
+        names.put(&mut part, name);
+        part.push(*kind as u8);
+    }
+    codec::put_varint(&mut part, shapes.len() as u64);
+    for shape in &shapes {
+        codec::put_varint(&mut part, shape.len() as u64);
+        for &at in shape {
+            codec::put_varint(&mut part, at as u64);
+        }
+    }
+    if shapes.len() > 1 {
+        column::put_ints(&mut part, &of);
+    }
+    section(&mut out, &part);
+
+    for (_, _, values) in &columns {
+        part.clear();
+        values.put(&mut part);
+        section(&mut out, &part);
+    }
+    Ok(out)
 }
 
-/// The rows of a block, the oldest first if they were put in so. Ends with an error where it is malformed.
-pub struct Rows<'a> {
+/// A block that is open for reading: its directory; what the columns hold is decoded when it is asked for.
+pub struct Block<'a> {
     pub series: u32,
-    input: Input<'a>,
+    pub len: usize,
+    times: &'a [u8],
     runs: Vec<RunId>,
-    left: usize,
-    time: i64,
+    run_of: &'a [u8],
+    numbers: &'a [u8],
+    tasks: &'a [u8],
+    pub columns: Vec<Column<'a>>,
+    shapes: Vec<Vec<usize>>,
+    shape_of: Vec<i64>,
 }
 
-impl<'a> Rows<'a> {
-    pub fn new(bytes: &'a [u8]) -> Result<Rows<'a>, Malformed> {
+pub struct Column<'a> {
+    pub name: &'a str,
+    pub kind: Kind,
+    /// How many records have it.
+    pub len: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    pub fn new(bytes: &'a [u8], names: &'a Names) -> Result<Block<'a>, Malformed> {
         let mut input = Input { bytes };
         if input.array()? != [VERSION] {
             return Err(Malformed);
         }
         let series = u32::from_le_bytes(input.array()?);
-        let left = input.count(BLOCK_RECORDS_MAX, 1)?;
-        let count = input.count(BLOCK_RECORDS_MAX, 16)?;
+        let len = usize::try_from(input.varint()?).map_err(|_| Malformed)?;
+        if len == 0 || len > BLOCK_RECORDS_MAX {
+            return Err(Malformed);
+        }
+        let times = input.section()?;
+        let mut part = Input { bytes: input.section()? };
+        let count = part.count(len, 16)?;
         let mut runs = Vec::with_capacity(count);
         for _ in 0..count {
-            runs.push(RunId(u128::from_be_bytes(input.array()?)));
+            runs.push(RunId(u128::from_be_bytes(part.array()?)));
         }
-        Ok(Rows { series, input, runs, left, time: 0 })
+        let run_of = part.bytes;
+        let numbers = input.section()?;
+        let tasks = input.section()?;
+        let mut part = Input { bytes: input.section()? };
+        let mut columns = Vec::new();
+        for _ in 0..part.count(COLUMNS_MAX, 2)? {
+            let name = names.get(&mut part, FIELD_NAME_BYTES_MAX)?;
+            let [kind] = part.array()?;
+            let kind = *Kind::ALL.get(usize::from(kind)).ok_or(Malformed)?;
+            columns.push(Column { name, kind, len: 0, bytes: &[] });
+        }
+        let mut shapes = Vec::new();
+        for _ in 0..part.count(len, 1)? {
+            let count = part.count(FIELDS_MAX, 1)?;
+            let mut shape = Vec::with_capacity(count);
+            for _ in 0..count {
+                let at = usize::try_from(part.varint()?).map_err(|_| Malformed)?;
+                if at >= columns.len() {
+                    return Err(Malformed);
+                }
+                shape.push(at);
+            }
+            shapes.push(shape);
+        }
+        let mut shape_of = Vec::new();
+        places(part.bytes, len, shapes.len(), &mut shape_of)?;
+        let mut by_shape = vec![0usize; shapes.len()];
+        for &shape in &shape_of {
+            by_shape[shape as usize] += 1;
+        }
+        for (shape, count) in shapes.iter().zip(by_shape) {
+            for &at in shape {
+                columns[at].len += count;
+            }
+        }
+        for column in &mut columns {
+            column.bytes = input.section()?;
+        }
+        input.end()?;
+        Ok(Block { series, len, times, runs, run_of, numbers, tasks, columns, shapes, shape_of })
     }
 
-    /// How many there are still to come.
-    pub fn len(&self) -> usize {
-        self.left
+    pub fn times(&self) -> Result<Vec<i64>, Malformed> {
+        let mut out = Vec::new();
+        column::ints(&mut Input { bytes: self.times }, self.len, &mut out)?;
+        Ok(out)
     }
 
     pub fn runs(&self) -> &[RunId] {
         &self.runs
     }
 
-    fn row(&mut self) -> Result<Row<'a>, Malformed> {
-        let index = usize::try_from(self.input.varint()?).map_err(|_| Malformed)?;
-        let run = *self.runs.get(index).ok_or(Malformed)?;
-        let seq = self.input.varint()?;
-        self.time = self.time.wrapping_add(self.input.zigzag()?);
-        let length = self.input.count(RECORD_BYTES_MAX, 1)?;
-        Ok(Row { run, seq, time: self.time, body: self.input.take(length)? })
+    /// The run of each record, as a place in `runs`.
+    pub fn run_of(&self) -> Result<Vec<i64>, Malformed> {
+        let mut out = Vec::new();
+        places(self.run_of, self.len, self.runs.len(), &mut out)?;
+        Ok(out)
+    }
+
+    pub fn numbers(&self) -> Result<Vec<u64>, Malformed> {
+        let mut out = Vec::new();
+        column::ints(&mut Input { bytes: self.numbers }, self.len, &mut out)?;
+        Ok(out.into_iter().map(|number| number as u64).collect())
+    }
+
+    pub fn tasks(&self) -> Result<Vec<&'a str>, Malformed> {
+        let mut out = Vec::new();
+        column::blobs(&mut Input { bytes: self.tasks }, self.len, &mut out)?;
+        let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|_| Malformed);
+        out.into_iter().map(|bytes| text(bytes).and_then(|task| fits(task, NAME_BYTES_MAX))).collect()
+    }
+
+    /// The columns of a record's fields, in their order.
+    pub fn shape(&self, record: usize) -> &[usize] {
+        &self.shapes[self.shape_of[record] as usize]
+    }
+
+    /// Whether all records have the same fields, so that a column's place is the record's.
+    pub fn is_uniform(&self) -> bool {
+        self.shapes.len() == 1
+    }
+
+    pub fn values(&self, column: usize) -> Result<Decoded<'a>, Malformed> {
+        let Column { kind, len, bytes, .. } = self.columns[column];
+        let mut input = Input { bytes };
+        Ok(match kind {
+            Kind::Null => Decoded::Null,
+            Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => {
+                let mut all = Vec::new();
+                column::ints(&mut input, len, &mut all)?;
+                Decoded::Ints(kind, all)
+            }
+            Kind::Double => {
+                let mut all = Vec::new();
+                column::doubles(&mut input, len, &mut all)?;
+                Decoded::Doubles(all)
+            }
+            Kind::String | Kind::Bytes | Kind::Nested => {
+                let mut all = Vec::new();
+                column::blobs(&mut input, len, &mut all)?;
+                Decoded::Blobs(kind, all)
+            }
+        })
+    }
+
+    /// Least and greatest number in a column of numbers.
+    pub fn bounds(&self, column: usize) -> Result<Option<(f64, f64)>, Malformed> {
+        let Column { kind, len, bytes, .. } = self.columns[column];
+        Ok(match kind {
+            _ if len == 0 => None,
+            Kind::Int | Kind::Duration | Kind::Time => {
+                let (least, greatest) = column::int_bounds(bytes)?;
+                Some((least as f64, greatest as f64))
+            }
+            Kind::Double => Some(column::double_bounds(bytes)?),
+            _ => None,
+        })
     }
 }
 
-impl<'a> Iterator for Rows<'a> {
-    type Item = Result<Row<'a>, Malformed>;
+/// The values of one column.
+pub enum Decoded<'a> {
+    Null,
+    Ints(Kind, Vec<i64>),
+    Doubles(Vec<f64>),
+    Blobs(Kind, Vec<&'a [u8]>),
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let row = self.row();
-        if row.is_err() {
-            self.left = 0;
-        }
-        Some(row)
+impl<'a> Decoded<'a> {
+    pub fn get(&self, at: usize) -> Result<ValueRef<'a>, Malformed> {
+        Ok(match self {
+            Decoded::Null => ValueRef::Null,
+            Decoded::Ints(kind, all) => {
+                let value = *all.get(at).ok_or(Malformed)?;
+                match kind {
+                    Kind::Bool => ValueRef::Bool(value != 0),
+                    Kind::Duration => ValueRef::Duration(value),
+                    Kind::Time => ValueRef::Time(value),
+                    _ => ValueRef::Int(value),
+                }
+            }
+            Decoded::Doubles(all) => ValueRef::Double(*all.get(at).ok_or(Malformed)?),
+            Decoded::Blobs(kind, all) => {
+                let bytes = *all.get(at).ok_or(Malformed)?;
+                match kind {
+                    Kind::String => ValueRef::String(std::str::from_utf8(bytes).map_err(|_| Malformed)?),
+                    Kind::Bytes => ValueRef::Bytes(bytes),
+                    _ => ValueRef::Nested(bytes),
+                }
+            }
+        })
     }
+}
+
+fn fits(text: &str, limit: usize) -> Result<&str, Malformed> {
+    if text.len() <= limit { Ok(text) } else { Err(Malformed) }
+}
+
+/// For each of `count` records a place below `among`; nothing is written where there is only one.
+fn places(bytes: &[u8], count: usize, among: usize, out: &mut Vec<i64>) -> Result<(), Malformed> {
+    match among {
+        0 => return Err(Malformed),
+        1 => out.resize(count, 0),
+        _ => column::ints(&mut Input { bytes }, count, out)?,
+    }
+    let fit = out.iter().all(|&place| usize::try_from(place).is_ok_and(|place| place < among));
+    if fit { Ok(()) } else { Err(Malformed) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{FieldValue, Record};
+
+    fn encoded(fields: Vec<(&str, FieldValue)>) -> Vec<u8> {
+        let record = Record {
+            pool: "p".into(),
+            key: "k".into(),
+            node: "n".into(),
+            task: "t".into(),
+            run: RunId(1),
+            seq: 0,
+            time: 0,
+            fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        let mut bytes = Vec::new();
+        codec::encode_record(&record, &mut bytes).unwrap();
+        codec::decode_head(&bytes).unwrap().body.to_vec()
+    }
 
     #[test]
     fn rows_come_back_and_bad_bytes_are_errors() {
-        let head = |run, seq, time| RecordHead {
+        let bodies = [
+            encoded(vec![("a", FieldValue::Int(1)), ("b", FieldValue::String("x".into()))]),
+            encoded(vec![("a", FieldValue::Int(2)), ("b", FieldValue::String("y".into()))]),
+            encoded(vec![("b", FieldValue::Double(0.5)), ("a", FieldValue::Int(3))]),
+            encoded(vec![("a", FieldValue::Null), ("a", FieldValue::List(vec![FieldValue::Bool(true)]))]),
+            encoded(vec![]),
+            encoded(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
+        ];
+        let head = |run, seq, time, body| RecordHead {
             run: RunId(run),
             seq,
             time,
             pool: "p",
             key: "k",
             node: "n",
-            body: b"body",
+            body,
         };
-        let heads = [head(1, 0, i64::MIN), head(2, 9, i64::MAX), head(1, u64::MAX, 0)];
-        let bytes = encode(5, &heads.iter().collect::<Vec<_>>());
-        let rows = Rows::new(&bytes).unwrap();
-        assert_eq!(rows.series, 5);
-        assert_eq!(rows.runs(), [RunId(1), RunId(2)]);
-        let rows: Vec<Row> = rows.map(Result::unwrap).collect();
-        for (row, head) in rows.iter().zip(&heads) {
-            assert_eq!((row.run, row.seq, row.time, row.body), (head.run, head.seq, head.time, head.body));
+        let heads = [
+            head(1, 0, i64::MIN, &bodies[0][..]),
+            head(2, 9, i64::MAX, &bodies[1]),
+            head(1, u64::MAX, 0, &bodies[2]),
+            head(1, 4, 0, &bodies[3]),
+            head(3, 5, 0, &bodies[4]),
+            head(3, 6, 1, &bodies[5]),
+        ];
+        let mut names = Names::default();
+        let bytes = encode(5, &heads.iter().collect::<Vec<_>>(), &mut names).unwrap();
+        let block = Block::new(&bytes, &names).unwrap();
+        assert_eq!((block.series, block.len), (5, 6));
+        assert_eq!(block.runs(), [RunId(1), RunId(2), RunId(3)]);
+        let (times, runs, numbers) =
+            (block.times().unwrap(), block.run_of().unwrap(), block.numbers().unwrap());
+        let columns: Vec<Decoded> = (0..block.columns.len()).map(|at| block.values(at).unwrap()).collect();
+        let mut next = vec![0; columns.len()];
+        for (at, head) in heads.iter().enumerate() {
+            assert_eq!((times[at], numbers[at]), (head.time, head.seq));
+            assert_eq!(block.runs()[runs[at] as usize], head.run);
+            let fields: Vec<(String, FieldValue)> = block
+                .shape(at)
+                .iter()
+                .map(|&column| {
+                    let value = columns[column].get(next[column]).unwrap().decode().unwrap();
+                    next[column] += 1;
+                    (block.columns[column].name.to_string(), value)
+                })
+                .collect();
+            assert_eq!(fields, codec::decode_body(head.body).unwrap().1);
         }
-        assert_eq!(rows.len(), heads.len());
         for cut in 0..bytes.len() {
-            let broken = Rows::new(&bytes[..cut]).map(|rows| rows.filter(|row| row.is_err()).count());
-            assert!(!matches!(broken, Ok(0)), "cut at {cut}");
+            assert!(Block::new(&bytes[..cut], &names).is_err(), "cut at {cut}");
+        }
+        for at in 0..bytes.len() {
+            for change in [1u8, 0x80, 0xff] {
+                let mut changed = bytes.clone();
+                changed[at] ^= change;
+                if let Ok(block) = Block::new(&changed, &names) {
+                    let _ = (block.times(), block.run_of(), block.numbers(), block.tasks());
+                    for column in 0..block.columns.len() {
+                        let _ = (block.values(column), block.bounds(column));
+                    }
+                }
+            }
         }
     }
 }

@@ -98,24 +98,92 @@ impl RecordHead<'_> {
     }
 }
 
-/// The task's name is at the front of a body.
-pub fn body_task(body: &[u8]) -> Decoded<&str> {
-    Input { bytes: body }.name(NAME_BYTES_MAX)
-}
-
 type Fields = Vec<(String, FieldValue)>;
 
 pub fn decode_body(body: &[u8]) -> Decoded<(&str, Fields)> {
-    let mut input = Input { bytes: body };
-    let task = input.name(NAME_BYTES_MAX)?;
-    let count = input.count(FIELDS_MAX, 2)?;
-    let mut fields = Vec::with_capacity(count.min(64));
-    for _ in 0..count {
-        let name = input.name(FIELD_NAME_BYTES_MAX)?;
-        fields.push((name.to_owned(), input.value(0)?));
+    let mut walk = Body::new(body)?;
+    let mut fields = Vec::with_capacity(walk.left.min(64));
+    while let Some(field) = walk.next() {
+        let (name, value) = field?;
+        fields.push((name.to_owned(), value.decode()?));
     }
-    input.end()?;
-    Ok((task, fields))
+    Ok((walk.task, fields))
+}
+
+/// A walk through the fields of a body.
+pub struct Body<'a> {
+    pub task: &'a str,
+    input: Input<'a>,
+    left: usize,
+}
+
+impl<'a> Body<'a> {
+    pub fn new(body: &'a [u8]) -> Decoded<Body<'a>> {
+        let mut input = Input { bytes: body };
+        let task = input.name(NAME_BYTES_MAX)?;
+        let left = input.count(FIELDS_MAX, 2)?;
+        if left == 0 {
+            input.end()?;
+        }
+        Ok(Body { task, input, left })
+    }
+
+    fn field(&mut self) -> Decoded<(&'a str, ValueRef<'a>)> {
+        let field = (self.input.name(FIELD_NAME_BYTES_MAX)?, self.input.value_ref()?);
+        if self.left == 0 {
+            self.input.end()?;
+        }
+        Ok(field)
+    }
+}
+
+impl<'a> Iterator for Body<'a> {
+    type Item = Decoded<(&'a str, ValueRef<'a>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let field = self.field();
+        if field.is_err() {
+            self.left = 0;
+        }
+        Some(field)
+    }
+}
+
+/// A value that points into the bytes it was read from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ValueRef<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    String(&'a str),
+    Bytes(&'a [u8]),
+    Duration(i64),
+    Time(i64),
+    /// A list or a map as it is encoded, its tag included.
+    Nested(&'a [u8]),
+}
+
+impl ValueRef<'_> {
+    pub fn decode(self) -> Decoded<FieldValue> {
+        Ok(match self {
+            ValueRef::Null => FieldValue::Null,
+            ValueRef::Bool(value) => FieldValue::Bool(value),
+            ValueRef::Int(value) => FieldValue::Int(value),
+            ValueRef::Double(value) => FieldValue::Double(value),
+            ValueRef::String(text) => FieldValue::String(text.to_owned()),
+            ValueRef::Bytes(bytes) => FieldValue::Bytes(bytes.to_owned()),
+            ValueRef::Duration(value) => FieldValue::Duration(value),
+            ValueRef::Time(value) => FieldValue::Time(value),
+            ValueRef::Nested(bytes) => {
+                let mut input = Input { bytes };
+                let value = input.value(0)?;
+                input.end()?;
+                value
+            }
+        })
+    }
 }
 
 fn check_body(body: &[u8]) -> Decoded<()> {
@@ -337,26 +405,45 @@ impl<'a> Input<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)
     }
 
+    /// A varint length and so many bytes.
+    pub fn section(&mut self) -> Decoded<&'a [u8]> {
+        let length = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
+        self.take(length)
+    }
+
     pub fn end(&self) -> Decoded<()> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
-    fn value(&mut self, depth: usize) -> Decoded<FieldValue> {
+    fn value_ref(&mut self) -> Decoded<ValueRef<'a>> {
+        let start = *self;
         let [tag] = self.array()?;
         Ok(match tag {
-            NULL => FieldValue::Null,
-            FALSE => FieldValue::Bool(false),
-            TRUE => FieldValue::Bool(true),
-            INT => FieldValue::Int(self.zigzag()?),
-            DOUBLE => FieldValue::Double(f64::from_le_bytes(self.array()?)),
-            STRING => FieldValue::String(self.name(RECORD_BYTES_MAX)?.to_owned()),
+            NULL => ValueRef::Null,
+            FALSE => ValueRef::Bool(false),
+            TRUE => ValueRef::Bool(true),
+            INT => ValueRef::Int(self.zigzag()?),
+            DOUBLE => ValueRef::Double(f64::from_le_bytes(self.array()?)),
+            STRING => ValueRef::String(self.name(RECORD_BYTES_MAX)?),
             BYTES => {
                 let length = self.count(RECORD_BYTES_MAX, 1)?;
-                FieldValue::Bytes(self.take(length)?.to_owned())
+                ValueRef::Bytes(self.take(length)?)
             }
-            DURATION => FieldValue::Duration(self.zigzag()?),
-            TIME => FieldValue::Time(i64::from_le_bytes(self.array()?)),
-            LIST => {
+            DURATION => ValueRef::Duration(self.zigzag()?),
+            TIME => ValueRef::Time(i64::from_le_bytes(self.array()?)),
+            LIST | MAP => {
+                *self = start;
+                self.skip_value(0)?;
+                ValueRef::Nested(&start.bytes[..start.bytes.len() - self.bytes.len()])
+            }
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn value(&mut self, depth: usize) -> Decoded<FieldValue> {
+        Ok(match self.bytes.first() {
+            Some(&LIST) => {
+                self.take(1)?;
                 let count = self.nested_count(depth, 1)?;
                 let mut items = Vec::with_capacity(count.min(64));
                 for _ in 0..count {
@@ -364,7 +451,8 @@ impl<'a> Input<'a> {
                 }
                 FieldValue::List(items)
             }
-            MAP => {
+            Some(&MAP) => {
+                self.take(1)?;
                 let count = self.nested_count(depth, 2)?;
                 let mut entries = Vec::with_capacity(count.min(64));
                 for _ in 0..count {
@@ -373,7 +461,7 @@ impl<'a> Input<'a> {
                 }
                 FieldValue::Map(entries)
             }
-            _ => return Err(Malformed),
+            _ => self.value_ref()?.decode()?,
         })
     }
 

@@ -17,7 +17,7 @@ pub enum LogPoolError {
     Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
     /// The database refused.
     Store { path: PathBuf, message: String },
-    /// A file of a newer version of this program; it is left as it is.
+    /// A file of another version of this program; it is left as it is.
     Version { path: PathBuf, found: u32 },
     /// Something in the database cannot be read back.
     Corrupt { path: PathBuf, what: String },
@@ -65,7 +65,7 @@ impl fmt::Display for LogPoolError {
                 write!(f, "the database {} failed: {message}", path.display())
             }
             LogPoolError::Version { path, found } => {
-                write!(f, "{} was written by a newer version (format {found})", path.display())
+                write!(f, "{} has format {found}, which this version does not read", path.display())
             }
             LogPoolError::Corrupt { path, what } => write!(f, "{} is damaged: {what}", path.display()),
             LogPoolError::TooLarge { what, found, limit } => {

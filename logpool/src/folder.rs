@@ -4,7 +4,8 @@
 //! - `log/PPPPPPPP-WWWW....spool`: the same, of an agent's spool; a mover leaves them alone
 //! - `log/*.tmp`: a log file that is being made
 //! - `damaged/`: log files that were moved but had unreadable pieces, kept for a person to look at
-//! - `pool.redb`, `mover.lock`: the database, and the lock of whoever moves log files into it
+//! - `pool.redb`, `segments/`, `mover.lock`: the database (index and segments), and the lock of whoever moves log
+//!   files into it
 //! - `spool.cursor`, `spool.lock`: how far the controller confirmed, and the lock of the agent
 //!
 //! A writer holds an exclusive lock on its file for as long as it may append. The file is made under a temporary
@@ -79,8 +80,12 @@ impl Folder {
         self.log_dir().join(name.file_name())
     }
 
-    pub fn store_path(&self) -> PathBuf {
+    pub fn index_path(&self) -> PathBuf {
         self.root.join("pool.redb")
+    }
+
+    pub fn segments_dir(&self) -> PathBuf {
+        self.root.join("segments")
     }
 
     /// By part, then by writer. Names that are not ours are passed over.

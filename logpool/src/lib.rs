@@ -10,16 +10,21 @@
 
 mod block;
 mod codec;
+mod column;
+mod database;
 mod error;
 mod folder;
 mod frame;
+mod index;
 pub mod limits;
 mod log;
 mod mover;
+mod names;
 mod query;
 mod ranges;
 mod reader;
 mod record;
+mod segment;
 mod snapshot;
 mod spool;
 mod store;

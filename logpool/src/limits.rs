@@ -37,15 +37,20 @@ pub const MOVE_RECORDS_MAX: usize = 16_384;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
 pub const MOVE_BYTES_MAX: usize = 8 << 20;
 /// Records and bytes of one block of the database.
-pub const BLOCK_RECORDS_MAX: usize = 1024;
-pub const BLOCK_BYTES_MAX: usize = 256 << 10;
+pub const BLOCK_RECORDS_MAX: usize = 4096;
+pub const BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Names in the dictionary of a segment; further ones are written out where they stand.
+pub const SEGMENT_NAMES_MAX: usize = 16_384;
 
 /// Records of the database that one poll of a follower reads, passed by at most one block.
 pub const TAIL_RECORDS_MAX: usize = 8192;
 
-/// Page cache of the database, in a mover and in a reader.
-pub const MOVER_CACHE_BYTES: usize = 32 << 20;
-pub const READER_CACHE_BYTES: usize = 16 << 20;
+/// Page caches: of the index and of a segment in a mover, and of any of these files in a reader.
+pub const INDEX_CACHE_BYTES: usize = 2 << 20;
+pub const SEGMENT_CACHE_BYTES: usize = 8 << 20;
+pub const READER_CACHE_BYTES: usize = 4 << 20;
+/// Segments that a mover keeps open.
+pub const OPEN_SEGMENTS_MAX: usize = 4;
 
 /// How often a spool's lock is tried, how often a reader looks again when the database is just being repaired by
 /// someone else, and how long both pause in between.

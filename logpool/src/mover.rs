@@ -16,9 +16,10 @@ use crate::codec::RecordHead;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::{Frame, Tail};
+use crate::index::FileMark;
 use crate::limits::*;
 use crate::log::{self, LogFile, Window};
-use crate::store::{Batch, FileMark, Store};
+use crate::store::{Batch, Store};
 
 /// What one `move_once` did.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +83,7 @@ impl Mover {
             None => Store::open(&self.folder)?,
         };
         let store = self.store.insert(store);
-        let mut marks = store.snapshot()?.marks()?;
+        let mut marks = store.index().marks.clone();
         let mut forget: Vec<String> = {
             let here: std::collections::HashSet<String> = names.iter().map(LogName::file_name).collect();
             marks.keys().filter(|name| !here.contains(*name)).cloned().collect()
@@ -148,7 +149,7 @@ impl Loaded {
 
 /// Afterwards the marks of the files say what is in the database.
 fn move_files(
-    store: &Store,
+    store: &mut Store,
     loaded: &mut [Loaded],
     forget: &mut Vec<String>,
     moved: &mut Moved,
@@ -195,11 +196,12 @@ fn move_files(
     Ok(())
 }
 
-fn commit(store: &Store, batch: &mut Batch, forget: &mut Vec<String>, moved: &mut Moved) -> Result<()> {
+fn commit(store: &mut Store, batch: &mut Batch, forget: &mut Vec<String>, moved: &mut Moved) -> Result<()> {
+    let mut batch = std::mem::take(batch);
     batch.forget = std::mem::take(forget);
+    let records = batch.records.len() as u64;
     let added = store.apply(batch)?;
     moved.records += added;
-    moved.duplicates += batch.records.len() as u64 - added;
-    *batch = Batch::default();
+    moved.duplicates += records - added;
     Ok(())
 }

@@ -73,6 +73,10 @@ impl Pattern {
         }
     }
 
+    pub fn is_any(&self) -> bool {
+        matches!(self, Pattern::Any)
+    }
+
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Pattern::Any => true,

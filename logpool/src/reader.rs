@@ -1,24 +1,25 @@
 //! Answers queries from a data folder, whoever writes or moves there at the time.
 //!
-//! Steps of a query: read what the log files hold that was not moved yet; *then* take a snapshot of the
-//! database; drop from the first what is in the second. In this order nothing is missed: a record that was
-//! acknowledged before the query began is in a log file when the files are read, or it was moved before that and
-//! is in the snapshot. Nothing is doubled, because the snapshot knows the identity of every record in it.
-//! A log file that vanishes in between was moved.
+//! Steps of a query: open the log files that were not moved to their end, and note how long they are; *then* look at
+//! the database; leave out of the first what is in the second. In this order nothing is missed: a record that was
+//! acknowledged before the query began is in a log file when the files are opened (an open file can be read though it
+//! is deleted), or it was moved before that and is in the database. Nothing is doubled, because a segment knows the
+//! identity of every record in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::codec::RecordHead;
-use crate::error::{Damage, Result};
+use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::Tail;
+use crate::index::Index;
 use crate::log::{self, LogFile};
 use crate::query::{Order, Query};
 use crate::ranges::RunRanges;
-use crate::record::{Record, RunId};
-use crate::snapshot::Snapshot;
-use crate::store::{Extent, FileMark, Series};
+use crate::record::Record;
+use crate::segment::{Extent, Series};
+use crate::snapshot::{SegmentSnapshot, Snapshot, read_block};
 use crate::tail::{self, Cursor, Tailed};
 
 /// Reads a data folder. Holds nothing open between two calls.
@@ -57,58 +58,51 @@ impl Reader {
         if query.limit == Some(0) {
             return Ok(found.records);
         }
-        let mut unique = RunRanges::default();
-        let marks = marks(&self.folder)?;
-        read_logs(
-            &self.folder,
-            |name| offset(&marks, name),
-            |_, head| {
-                if query.matches_series(head.pool, head.key, head.node)
-                    && query.matches_time(head.time)
-                    && let Ok(record) = head.decode()
-                    && query.matches(&record)
-                    && unique.insert(head.run, head.seq)
-                {
-                    found.push(record);
-                }
-            },
-        )?;
-        if let Some(snapshot) = Snapshot::open(&self.folder)? {
-            found.drop_seen(snapshot.seen()?)?;
-            read_snapshot(&snapshot, query, &mut found)?;
+        let logs = Logs::unmoved(&self.folder)?;
+        let snapshot = Snapshot::open(&self.folder)?;
+        logs.new_records(&snapshot, |head| {
+            if query.matches_series(head.pool, head.key, head.node)
+                && query.matches_time(head.time)
+                && let Ok(record) = head.decode()
+                && query.matches(&record)
+            {
+                found.push(record);
+            }
+            Ok(())
+        })?;
+        drop(logs);
+        let mut ids = snapshot.segments(query);
+        if query.order == Order::NewestFirst {
+            ids.reverse();
+        }
+        for id in ids {
+            if found.has_no_use_for(id.times()) {
+                break;
+            }
+            if let Some(segment) = snapshot.segment(id)? {
+                read_segment(&segment, query, &mut found)?;
+            }
+            snapshot.close(id);
         }
         Ok(found.finish())
     }
 
     /// By name of pool, keys by name.
     pub fn pools(&self) -> Result<Vec<PoolInfo>> {
-        let mut unique = RunRanges::default();
-        let mut unmoved: HashMap<[String; 3], Vec<(RunId, u64, i64)>> = HashMap::new();
-        let marks = marks(&self.folder)?;
-        read_logs(
-            &self.folder,
-            |name| offset(&marks, name),
-            |_, head| {
-                if unique.insert(head.run, head.seq) {
-                    let name = [head.pool, head.key, head.node].map(str::to_owned);
-                    unmoved.entry(name).or_default().push((head.run, head.seq, head.time));
-                }
-            },
-        )?;
-        let mut pools = Pools::default();
+        let logs = Logs::unmoved(&self.folder)?;
         let snapshot = Snapshot::open(&self.folder)?;
-        for series in snapshot.iter().map(Snapshot::series).collect::<Result<Vec<_>>>()?.into_iter().flatten()
-        {
-            let Series { pool, key, node, records, first, last, .. } = series;
-            pools.add([pool, key, node], records, first, last);
-        }
-        let seen = snapshot.as_ref().map(Snapshot::seen).transpose()?;
-        for (name, records) in unmoved {
-            for (run, seq, time) in records {
-                if !seen.as_ref().map_or(Ok(false), |seen| seen(run, seq))? {
-                    pools.add(name.clone(), 1, time, time);
-                }
+        let mut pools = Pools::default();
+        logs.new_records(&snapshot, |head| {
+            pools.add([head.pool, head.key, head.node], 1, head.time, head.time);
+            Ok(())
+        })?;
+        for id in snapshot.segments(&Query::default()) {
+            let Some(segment) = snapshot.segment(id)? else { continue };
+            for series in segment.series()? {
+                let Series { pool, key, node, records, first, last, .. } = &series;
+                pools.add([pool, key, node], *records, *first, *last);
             }
+            snapshot.close(id);
         }
         Ok(pools.finish())
     }
@@ -147,56 +141,100 @@ impl Reader {
     }
 }
 
-/// How far the log files were moved, some moments ago; they are not read before that.
-pub fn marks(folder: &Folder) -> Result<HashMap<String, FileMark>> {
-    Snapshot::open(folder)?.map_or_else(|| Ok(HashMap::new()), |snapshot| snapshot.marks())
+/// Log files that are open, and which part of each is to be read.
+pub struct Logs {
+    files: Vec<(LogFile, u64, u64)>,
 }
 
-pub fn offset(marks: &HashMap<String, FileMark>, name: LogName) -> u64 {
+impl Logs {
+    /// What was not moved yet.
+    pub fn unmoved(folder: &Folder) -> Result<Logs> {
+        let index = Index::read(folder)?;
+        Logs::open(folder, |name| offset(&index, name))
+    }
+
+    pub fn open(folder: &Folder, from: impl Fn(LogName) -> u64) -> Result<Logs> {
+        let mut files = Vec::new();
+        for name in folder.list(|_| true)? {
+            let Some(log) = LogFile::open(folder, name)? else { continue };
+            let length = log.file.metadata().map_err(LogPoolError::io("read", &log.path))?.len();
+            files.push((log, from(name), length));
+        }
+        Ok(Logs { files })
+    }
+
+    /// Hands out the records of all files. Returns where each file ends.
+    pub fn records(
+        &self,
+        mut each: impl FnMut(LogName, RecordHead) -> Result<()>,
+    ) -> Result<Vec<(LogName, u64)>> {
+        let mut ends = Vec::new();
+        for (log, from, to) in &self.files {
+            let window = log.read(*from, *to)?;
+            let mut failed = None;
+            let (_, end, _) = window.frames(|frame| {
+                log::records(&log.path, frame, |head| {
+                    if failed.is_none() {
+                        failed = each(log.name, head).err();
+                    }
+                });
+                failed.is_none()
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            ends.push((log.name, end));
+        }
+        Ok(ends)
+    }
+
+    /// Hands out each record that the database does not have, once.
+    fn new_records(
+        &self,
+        snapshot: &Snapshot,
+        mut each: impl FnMut(&RecordHead) -> Result<()>,
+    ) -> Result<()> {
+        let mut unique = RunRanges::default();
+        self.records(|_, head| {
+            if unique.insert(head.run, head.seq)
+                && !snapshot.seen(head.pool, head.time, head.run, head.seq)?
+            {
+                each(&head)?;
+            }
+            Ok(())
+        })
+        .map(drop)
+    }
+}
+
+/// How far a log file was moved.
+pub fn offset(index: &Index, name: LogName) -> u64 {
     match name.kind {
-        LogKind::Pool => marks.get(&name.file_name()).map_or(0, |mark| mark.offset),
+        LogKind::Pool => index.marks.get(&name.file_name()).map_or(0, |mark| mark.offset),
         LogKind::Spool => 0,
     }
 }
 
-/// Hands out the records of all log files, each file's from an offset on. Returns where each file ends.
-pub fn read_logs(
-    folder: &Folder,
-    from: impl Fn(LogName) -> u64,
-    mut each: impl FnMut(LogName, RecordHead),
-) -> Result<Vec<(LogName, u64)>> {
-    let mut ends = Vec::new();
-    for name in folder.list(|_| true)? {
-        let Some(log) = LogFile::open(folder, name)? else { continue };
-        let window = log.read_to_end(from(name))?;
-        let (_, end, _) = window.frames(|frame| {
-            log::records(&log.path, frame, |head| each(name, head));
-            true
-        });
-        ends.push((name, end));
-    }
-    Ok(ends)
-}
-
-fn read_snapshot(snapshot: &Snapshot, query: &Query, found: &mut Found) -> Result<()> {
-    let series: Vec<Series> = snapshot
+fn read_segment(segment: &SegmentSnapshot, query: &Query, found: &mut Found) -> Result<()> {
+    let series: Vec<Series> = segment
         .series()?
         .into_iter()
         .filter(|series| query.matches_series(&series.pool, &series.key, &series.node))
         .collect();
     let mut extents: Vec<(Extent, &Series)> = Vec::new();
     for series in &series {
-        extents.extend(snapshot.extents(series, query)?.into_iter().map(|extent| (extent, series)));
+        extents.extend(segment.extents(series, query)?.into_iter().map(|extent| (extent, series)));
     }
     match query.order {
         Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
         Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
     }
+    let blocks = segment.blocks()?;
     for (extent, series) in extents {
-        if found.has_no_use_for(extent) {
+        if found.has_no_use_for((extent.first, extent.last)) {
             break;
         }
-        snapshot.read_extent(series, extent, query, &mut found.records)?;
+        blocks.with(series, extent, |block| read_block(block, series, query, &mut found.records))?;
         found.prune();
     }
     Ok(())
@@ -242,27 +280,11 @@ impl Found {
     }
 
     /// Nor for any later one in the order.
-    fn has_no_use_for(&self, extent: Extent) -> bool {
+    fn has_no_use_for(&self, (first, last): (i64, i64)) -> bool {
         self.bound.is_some_and(|bound| match self.order {
-            Order::OldestFirst => extent.first > bound,
-            Order::NewestFirst => extent.last < bound,
+            Order::OldestFirst => first > bound,
+            Order::NewestFirst => last < bound,
         })
-    }
-
-    /// Of what was read in the log files. Even cut to the limit that is enough: for each record dropped here the
-    /// database has one.
-    fn drop_seen(&mut self, seen: impl Fn(RunId, u64) -> Result<bool>) -> Result<()> {
-        let mut kept = Vec::with_capacity(self.records.len());
-        for record in self.records.drain(..) {
-            if !seen(record.run, record.seq)? {
-                kept.push(record);
-            }
-        }
-        self.records = kept;
-        if self.records.len() < self.limit {
-            self.bound = None;
-        }
-        Ok(())
     }
 
     fn finish(mut self) -> Vec<Record> {
@@ -285,10 +307,10 @@ struct Totals {
 }
 
 impl Pools {
-    fn add(&mut self, [pool, key, node]: [String; 3], records: u64, first: i64, last: i64) {
+    fn add(&mut self, [pool, key, node]: [&str; 3], records: u64, first: i64, last: i64) {
         let empty = || Totals { nodes: BTreeSet::new(), records: 0, first: i64::MAX, last: i64::MIN };
-        let totals = self.keys.entry((pool, key)).or_insert_with(empty);
-        totals.nodes.insert(node);
+        let totals = self.keys.entry((pool.to_owned(), key.to_owned())).or_insert_with(empty);
+        totals.nodes.insert(node.to_owned());
         totals.records += records;
         totals.first = totals.first.min(first);
         totals.last = totals.last.max(last);

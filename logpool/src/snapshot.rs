@@ -1,104 +1,122 @@
-//! The database as a reader sees it: one moment, whatever its writer does meanwhile. The tables are described in
-//! `store`.
+//! The database as a reader sees it: the index and the segments, each at the moment it was first looked at. The tables
+//! are described in `index` and `segment`.
+//!
+//! A reader looks at the log files first and at the database after them, so whatever moves meanwhile is in one of them
+//! or in both, and `seen` of the same segment tells which.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use redb::{ConcurrencyMode, Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::block::Rows;
-use crate::codec::{self, Malformed};
+use crate::block::{Block, Decoded};
+use crate::codec::Malformed;
+use crate::database::{self, failed};
 use crate::error::{LogPoolError, Result};
 use crate::folder::Folder;
-use crate::limits::*;
-use crate::mover;
+use crate::index::{Index, SegmentId};
+use crate::names::Names;
 use crate::query::Query;
 use crate::record::{Record, RunId};
-use crate::store::*;
+use crate::segment::*;
 
 pub struct Snapshot {
-    read: ReadTransaction,
-    path: PathBuf,
+    folder: Folder,
+    pub index: Index,
+    /// The ones that were looked at for what is `seen` in them.
+    segments: RefCell<HashMap<SegmentId, Option<Rc<SegmentSnapshot>>>>,
 }
 
 impl Snapshot {
-    /// `None` if there is no database yet.
-    pub fn open(folder: &Folder) -> Result<Option<Snapshot>> {
-        let path = folder.store_path();
-        for _ in 0..OPEN_TRIES_MAX {
-            if !path.exists() {
-                return Ok(None);
-            }
-            match Snapshot::try_open(&path) {
-                Ok(snapshot) => return snapshot.check_format().map(|()| Some(snapshot)),
-                Err(redb::Error::RepairAborted) => repair(folder)?,
-                Err(redb::Error::DatabaseAlreadyOpen) => pause(),
-                Err(error) => return Err(failed(&path)(error)),
-            }
+    pub fn open(folder: &Folder) -> Result<Snapshot> {
+        Ok(Snapshot { folder: folder.clone(), index: Index::read(folder)?, segments: RefCell::default() })
+    }
+
+    /// `None` if there is none (any more). Asked again, it is as it was.
+    pub fn segment(&self, id: SegmentId) -> Result<Option<Rc<SegmentSnapshot>>> {
+        if let Some(open) = self.segments.borrow().get(&id) {
+            return Ok(open.clone());
         }
-        Err(LogPoolError::Store { path, message: "it is being repaired and stays so".into() })
+        let open = SegmentSnapshot::open(&self.folder, id)?.map(Rc::new);
+        self.segments.borrow_mut().insert(id, open.clone());
+        Ok(open)
     }
 
-    fn try_open(path: &Path) -> Result<Snapshot, redb::Error> {
-        let database = Database::builder()
-            .set_concurrency_mode(ConcurrencyMode::SingleWriter)
-            .set_cache_size(READER_CACHE_BYTES)
-            .open_read_only(path)?;
-        Ok(Snapshot { read: database.begin_read()?, path: path.to_path_buf() })
+    pub fn is_open(&self, id: SegmentId) -> bool {
+        self.segments.borrow().contains_key(&id)
     }
 
-    pub fn of_writer(read: ReadTransaction, path: &Path) -> Snapshot {
-        Snapshot { read, path: path.to_path_buf() }
+    /// Lets go of a segment that will not be asked for again.
+    pub fn close(&self, id: SegmentId) {
+        self.segments.borrow_mut().remove(&id);
     }
 
-    pub fn check_format(&self) -> Result<()> {
-        let format = self.number("format")?;
-        if format == FORMAT {
-            return Ok(());
+    /// Whether the database has the record, in a segment that the index lists: what another one has is still in
+    /// the log files.
+    pub fn seen(&self, pool: &str, time: i64, run: RunId, seq: u64) -> Result<bool> {
+        let Some(&pool) = self.index.pools.get(pool) else { return Ok(false) };
+        let id = SegmentId { pool, day: SegmentId::day_of(time) };
+        if !self.index.segments.contains_key(&id) {
+            return Ok(false);
         }
-        Err(LogPoolError::Version {
-            path: self.path.clone(),
-            found: u32::try_from(format).unwrap_or(u32::MAX),
-        })
+        match self.segment(id)? {
+            Some(segment) => segment.seen(run, seq),
+            None => Ok(false),
+        }
     }
 
-    /// The ordinal that the next record to arrive will have.
-    pub fn next_ordinal(&self) -> Result<u64> {
-        self.number("ordinal")
+    /// Of the query's pools and time, by day.
+    pub fn segments(&self, query: &Query) -> Vec<SegmentId> {
+        let pools: HashSet<u32> = self
+            .index
+            .pools
+            .iter()
+            .filter(|(name, _)| query.pool.matches(name))
+            .map(|(_, &number)| number)
+            .collect();
+        let first = query.since.map_or(i64::MIN, SegmentId::day_of);
+        let last = query.until.map_or(i64::MAX, SegmentId::day_of);
+        let mut found: Vec<SegmentId> = self
+            .index
+            .segments
+            .keys()
+            .filter(|id| pools.contains(&id.pool) && (first..=last).contains(&id.day))
+            .copied()
+            .collect();
+        found.sort_by_key(|id| (id.day, id.pool));
+        found
     }
+}
 
-    fn number(&self, name: &str) -> Result<u64> {
-        let number = || -> Result<u64, redb::Error> {
-            Ok(self.read.open_table(META)?.get(name)?.map_or(0, |value| value.value()))
-        };
-        number().map_err(failed(&self.path))
-    }
+pub struct SegmentSnapshot {
+    read: ReadTransaction,
+    path: PathBuf,
+    names: Names,
+    seen: ReadOnlyTable<(u128, u64), u64>,
+}
 
-    pub fn marks(&self) -> Result<HashMap<String, FileMark>> {
-        let marks = || -> Result<_, redb::Error> {
-            let mut marks = HashMap::new();
-            for row in self.read.open_table(FILES)?.iter()? {
-                let (name, mark) = row?;
-                let (offset, damaged) = mark.value();
-                marks.insert(name.value().to_owned(), FileMark { offset, damaged: damaged != 0 });
+impl SegmentSnapshot {
+    fn open(folder: &Folder, id: SegmentId) -> Result<Option<SegmentSnapshot>> {
+        let path = id.path(folder);
+        let Some(read) = database::read(folder, &path)? else { return Ok(None) };
+        let load = || -> Result<_, redb::Error> {
+            let mut names = Names::default();
+            for row in read.open_table(NAMES)?.iter()? {
+                names.push(row?.1.value().to_owned());
             }
-            Ok(marks)
+            Ok((names, read.open_table(SEEN)?))
         };
-        marks().map_err(failed(&self.path))
+        let (names, seen) = load().map_err(failed(&path))?;
+        Ok(Some(SegmentSnapshot { read, path, names, seen }))
     }
 
-    /// Whether a record is here.
-    pub fn seen(&self) -> Result<impl Fn(RunId, u64) -> Result<bool>> {
-        let table = self.read.open_table(SEEN).map_err(failed(&self.path))?;
-        let path = self.path.clone();
-        Ok(move |run: RunId, seq| {
-            let before = table.range((run.0, 0)..=(run.0, seq)).map_err(failed(&path))?.next_back();
-            let before = before.transpose().map_err(failed(&path))?;
-            Ok(before.is_some_and(|(_, end)| end.value() >= seq))
-        })
+    fn seen(&self, run: RunId, seq: u64) -> Result<bool> {
+        let before = self.seen.range((run.0, 0)..=(run.0, seq)).map_err(failed(&self.path))?.next_back();
+        let before = before.transpose().map_err(failed(&self.path))?;
+        Ok(before.is_some_and(|(_, end)| end.value() >= seq))
     }
 
     pub fn series(&self) -> Result<Vec<Series>> {
@@ -138,36 +156,51 @@ impl Snapshot {
         extents().map_err(failed(&self.path))
     }
 
-    /// Adds the records of an extent that match the query.
-    pub fn read_extent(
+    pub fn blocks(&self) -> Result<Blocks<'_>> {
+        let table = self.read.open_table(BLOCKS).map_err(failed(&self.path))?;
+        Ok(Blocks { segment: self, table })
+    }
+}
+
+/// The blocks of a segment.
+pub struct Blocks<'s> {
+    segment: &'s SegmentSnapshot,
+    table: ReadOnlyTable<u64, &'static [u8]>,
+}
+
+impl Blocks<'_> {
+    /// Shows the block of an extent to `each`.
+    pub fn with<T>(
         &self,
         series: &Series,
         extent: Extent,
-        query: &Query,
-        out: &mut Vec<Record>,
-    ) -> Result<()> {
-        let table = self.read.open_table(BLOCKS).map_err(failed(&self.path))?;
-        let block = table.get(extent.ordinal).map_err(failed(&self.path))?;
-        let read = match &block {
-            Some(block) => read_block(block.value(), series, query, out),
-            None => Err(Malformed),
+        each: impl FnOnce(&Block) -> Result<T, Malformed>,
+    ) -> Result<T> {
+        let block = self.table.get(extent.ordinal).map_err(failed(&self.segment.path))?;
+        let read = || {
+            let block = block.as_ref().ok_or(Malformed)?;
+            let block = Block::new(block.value(), &self.segment.names)?;
+            if block.series == series.id { each(&block) } else { Err(Malformed) }
         };
-        read.map(drop).map_err(|_| self.corrupt_block(extent.ordinal))
+        read().map_err(|_| self.corrupt(extent.ordinal))
     }
 
     /// Hands out all records from an ordinal on in the order of their arrival, a block at a time, until `each`
     /// has had enough; returns the ordinal to go on at.
     pub fn read_from(&self, ordinal: u64, mut each: impl FnMut(Vec<Record>) -> bool) -> Result<u64> {
-        let series: HashMap<u32, Series> = self.series()?.into_iter().map(|row| (row.id, row)).collect();
-        let table = self.read.open_table(BLOCKS).map_err(failed(&self.path))?;
+        let path = &self.segment.path;
+        let series: HashMap<u32, Series> =
+            self.segment.series()?.into_iter().map(|row| (row.id, row)).collect();
         let mut next = ordinal;
-        for row in table.range(ordinal..).map_err(failed(&self.path))? {
-            let (at, block) = row.map_err(failed(&self.path))?;
+        for row in self.table.range(ordinal..).map_err(failed(path))? {
+            let (at, bytes) = row.map_err(failed(path))?;
             let mut records = Vec::new();
-            let read = Rows::new(block.value())
-                .and_then(|rows| series.get(&rows.series).ok_or(Malformed))
-                .and_then(|series| read_block(block.value(), series, &Query::default(), &mut records));
-            let count = read.map_err(|_| self.corrupt_block(at.value()))?;
+            let mut read = || {
+                let block = Block::new(bytes.value(), &self.segment.names)?;
+                let series = series.get(&block.series).ok_or(Malformed)?;
+                read_block(&block, series, &Query::default(), &mut records).map(|()| block.len)
+            };
+            let count = read().map_err(|_| self.corrupt(at.value()))?;
             next = at.value() + count as u64;
             if !each(records) {
                 break;
@@ -176,61 +209,68 @@ impl Snapshot {
         Ok(next)
     }
 
-    fn corrupt_block(&self, ordinal: u64) -> LogPoolError {
-        LogPoolError::corrupt(&self.path, format!("block {ordinal}"))
+    fn corrupt(&self, ordinal: u64) -> LogPoolError {
+        LogPoolError::corrupt(&self.segment.path, format!("block {ordinal}"))
     }
 }
 
-/// Adds what matches; returns how many records the block has.
-fn read_block(
-    bytes: &[u8],
+/// The places of the records of a block that match the query's time, run and task.
+pub fn select(block: &Block, times: &[i64], query: &Query) -> Result<Vec<usize>, Malformed> {
+    if query.run.is_some_and(|wanted| !block.runs().iter().any(|&run| wanted.matches(run))) {
+        return Ok(Vec::new());
+    }
+    let mut chosen: Vec<usize> = (0..block.len).filter(|&at| query.matches_time(times[at])).collect();
+    if let Some(wanted) = query.run
+        && !chosen.is_empty()
+    {
+        let runs = block.run_of()?;
+        chosen.retain(|&at| wanted.matches(block.runs()[runs[at] as usize]));
+    }
+    if !query.task.is_any() && !chosen.is_empty() {
+        let tasks = block.tasks()?;
+        chosen.retain(|&at| query.task.matches(tasks[at]));
+    }
+    Ok(chosen)
+}
+
+/// Adds the records that match.
+pub fn read_block(
+    block: &Block,
     series: &Series,
     query: &Query,
     out: &mut Vec<Record>,
-) -> Result<usize, Malformed> {
-    let rows = Rows::new(bytes)?;
-    if rows.series != series.id {
-        return Err(Malformed);
+) -> Result<(), Malformed> {
+    let times = block.times()?;
+    let chosen = select(block, &times, query)?;
+    if chosen.is_empty() {
+        return Ok(());
     }
-    let records = rows.len();
-    if query.run.is_some_and(|wanted| !rows.runs().iter().any(|&run| wanted.matches(run))) {
-        return Ok(records);
-    }
-    for row in rows {
-        let row = row?;
-        if !query.matches_time(row.time)
-            || query.run.is_some_and(|run| !run.matches(row.run))
-            || !query.task.matches(codec::body_task(row.body)?)
-        {
-            continue;
+    let (runs, numbers, tasks) = (block.run_of()?, block.numbers()?, block.tasks()?);
+    let columns: Vec<Decoded> =
+        (0..block.columns.len()).map(|column| block.values(column)).collect::<Result<_, _>>()?;
+    let mut next = vec![0usize; columns.len()];
+    let mut chosen = chosen.into_iter().peekable();
+    for at in 0..block.len {
+        let shape = block.shape(at);
+        if chosen.next_if_eq(&at).is_some() {
+            let field = |&column: &usize| {
+                let value = columns[column].get(next[column])?.decode()?;
+                Ok((block.columns[column].name.to_owned(), value))
+            };
+            out.push(Record {
+                pool: series.pool.clone(),
+                key: series.key.clone(),
+                node: series.node.clone(),
+                task: tasks[at].to_owned(),
+                run: block.runs()[runs[at] as usize],
+                seq: numbers[at],
+                time: times[at],
+                fields: shape.iter().map(field).collect::<Result<_, _>>()?,
+            });
         }
-        let (task, fields) = codec::decode_body(row.body)?;
-        out.push(Record {
-            pool: series.pool.clone(),
-            key: series.key.clone(),
-            node: series.node.clone(),
-            task: task.to_owned(),
-            run: row.run,
-            seq: row.seq,
-            time: row.time,
-            fields,
-        });
-    }
-    Ok(records)
-}
-
-/// Its writer was killed, and a reader cannot read what it left. Whoever gets the lock repairs it; if that is
-/// someone else, they are about to.
-fn repair(folder: &Folder) -> Result<()> {
-    match mover::lock(folder)? {
-        Some(_lock) => Store::open(folder).map(drop),
-        None => {
-            pause();
-            Ok(())
+        for &column in shape {
+            next[column] += 1;
         }
     }
-}
-
-fn pause() {
-    thread::sleep(Duration::from_millis(OPEN_PAUSE_MS));
+    Ok(())
 }

@@ -1,380 +1,142 @@
-//! The database: its tables, how a batch of records becomes one transaction, and what a reader finds.
+//! The database: an index and segments; how a batch of records becomes transactions of both.
 //!
-//! Tables of `pool.redb`:
-//! - `meta`: name to number. `format` (1), `ordinal` (that of the next record), `series` (the next series)
-//! - `series`: number to row: records (8), first time (8), last time (8), longest time span of an extent (8),
-//!   then pool, key and node (texts, see `codec`); numbers little-endian
-//! - `series_by_name`: pool, key and node (texts) to number
-//! - `blocks`: ordinal of the first record to block (see `block`). Ordinals count records in the order in which
-//!   they arrived, so the table only grows at its end; a batch is grouped by series first, so that a block is a
-//!   stretch (an *extent*) of one series
-//! - `extents`: (series, last time, ordinal) to (first time, number of records), one row for each block
-//! - `seen`: (run, first number) to last number: the records that are here, as ranges of a run's numbers
-//! - `files`: name of a log file to how far it was moved, and whether it had damaged pieces (0 or 1)
+//! Steps of a batch: give pools that are new a number (in the index, before a segment is named by it); add the
+//! records to the segments of their pool and day; then note in the index how far each log file was moved. Killed
+//! between two steps, the next mover adds the same records again, and the segments know which they have. So a record
+//! is moved once, and the index never claims more than the segments hold.
 //!
-//! One transaction adds a batch's records *and* notes how far each log file was moved, so whatever happens a
-//! record is moved once. Every commit is durable and leaves the allocator's state behind (quick repair).
-//!
-//! One process writes, the one with the mover's lock; any number read beside it. This file knows nothing of log
-//! files but their names.
+//! Retention drops whole segments: first from the index, then the file. A record of a day that was dropped, and that
+//! arrives late or again, makes a segment anew and is dropped with it at the next chance.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
 
-use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, ReadableTable, Table,
-    TableDefinition, WriteTransaction,
-};
-
-use crate::block;
-use crate::codec::{self, Input, Malformed, RecordHead};
+use crate::codec::RecordHead;
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder};
-use crate::limits::*;
-use crate::record::RunId;
-use crate::snapshot::Snapshot;
+use crate::index::{Changes, FileMark, Index, IndexWriter, SegmentId};
+use crate::limits::OPEN_SEGMENTS_MAX;
+use crate::segment::Segment;
 
-pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-pub(crate) const SERIES: TableDefinition<u32, &[u8]> = TableDefinition::new("series");
-const SERIES_BY_NAME: TableDefinition<&[u8], u32> = TableDefinition::new("series_by_name");
-pub(crate) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
-pub(crate) const EXTENTS: TableDefinition<(u32, i64, u64), (i64, u32)> = TableDefinition::new("extents");
-pub(crate) const SEEN: TableDefinition<(u128, u64), u64> = TableDefinition::new("seen");
-pub(crate) const FILES: TableDefinition<&str, (u64, u8)> = TableDefinition::new("files");
-
-pub(crate) const FORMAT: u64 = 1;
-
-/// How far a log file was moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileMark {
-    pub offset: u64,
-    pub damaged: bool,
-}
-
-/// What one transaction does.
+/// What one transaction of the mover adds.
 #[derive(Default)]
 pub struct Batch<'a> {
     pub records: Vec<RecordHead<'a>>,
+    /// How far the log files are moved with it.
     pub marks: Vec<(String, FileMark)>,
-    /// Log files that do not exist any more.
+    /// Log files that are gone.
     pub forget: Vec<String>,
-}
-
-/// A series as its row says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Series {
-    pub id: u32,
-    pub pool: String,
-    pub key: String,
-    pub node: String,
-    pub records: u64,
-    pub first: i64,
-    pub last: i64,
-    /// No extent is longer.
-    pub span: i64,
-}
-
-/// A stretch of a series: one block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    pub first: i64,
-    pub last: i64,
-    pub ordinal: u64,
 }
 
 /// The database as its one writer has it open.
 pub struct Store {
-    database: Database,
-    path: PathBuf,
+    folder: Folder,
+    writer: IndexWriter,
+    index: Index,
+    /// The ones used last, the latest at the end.
+    open: Vec<(SegmentId, Segment)>,
 }
 
 impl Store {
     /// Only for the holder of the mover's lock. Repairs what a killed writer left.
     pub fn open(folder: &Folder) -> Result<Store> {
-        let path = folder.store_path();
-        if !path.exists() {
-            // Made under another name, so that a reader never meets half a database.
-            let new = path.with_extension("new");
-            folder::remove_file(&new)?;
-            let store = Store { database: builder().create(&new).map_err(failed(&new))?, path: new.clone() };
-            store.apply(&Batch::default())?;
-            drop(store);
-            fs::rename(&new, &path).map_err(LogPoolError::io("rename", &new))?;
-            folder::sync_dir(&folder.root)?;
+        let dir = folder.segments_dir();
+        if !dir.is_dir() {
+            folder::create_dir_all(&dir)?;
         }
-        let mut tries = 0;
-        let database = loop {
-            match builder().open(&path) {
-                // A killed process lets go of its locks one after the other.
-                Err(DatabaseError::DatabaseAlreadyOpen) if tries < OPEN_TRIES_MAX => {
-                    tries += 1;
-                    thread::sleep(Duration::from_millis(OPEN_PAUSE_MS));
-                }
-                opened => break opened.map_err(failed(&path))?,
-            }
-        };
-        let store = Store { database, path };
-        store.snapshot()?.check_format()?;
-        Ok(store)
+        let writer = IndexWriter::open(folder)?;
+        let index = Index::read(folder)?;
+        remove_unlisted(&dir, &index)?;
+        Ok(Store { folder: folder.clone(), writer, index, open: Vec::new() })
     }
 
-    pub fn snapshot(&self) -> Result<Snapshot> {
-        let read = self.database.begin_read().map_err(failed(&self.path))?;
-        Ok(Snapshot::of_writer(read, &self.path))
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Adds the batch's records that are not there yet, and returns how many that were.
-    pub fn apply(&self, batch: &Batch) -> Result<u64> {
-        let mut write = self.database.begin_write().map_err(failed(&self.path))?;
-        write.set_quick_repair(true);
-        let added = add(&write, batch).map_err(failed(&self.path))?;
-        write.commit().map_err(failed(&self.path))?;
-        Ok(added)
-    }
-}
-
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(MOVER_CACHE_BYTES);
-    builder
-}
-
-pub(crate) fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolError {
-    let path = path.to_path_buf();
-    move |error| match error.into() {
-        redb::Error::Io(error) => LogPoolError::io("use the database", &path)(error),
-        error => LogPoolError::Store { path, message: error.to_string() },
-    }
-}
-
-fn add(write: &WriteTransaction, batch: &Batch) -> Result<u64, redb::Error> {
-    let mut meta = write.open_table(META)?;
-    let mut series_rows = write.open_table(SERIES)?;
-    let mut by_name = write.open_table(SERIES_BY_NAME)?;
-    let mut blocks = write.open_table(BLOCKS)?;
-    let mut extents = write.open_table(EXTENTS)?;
-    let mut files = write.open_table(FILES)?;
-    let mut seen = Seen::new(write.open_table(SEEN)?);
-
-    let number = |meta: &Table<&str, u64>, name: &str| -> Result<u64, redb::Error> {
-        Ok(meta.get(name)?.map_or(0, |value| value.value()))
-    };
-    let mut ordinal = number(&meta, "ordinal")?;
-    let mut next_series = number(&meta, "series")?;
-    meta.insert("format", FORMAT)?;
-
-    let mut added = 0;
-    for mut group in by_series(&batch.records, &mut seen)? {
-        group.sort_by_key(|record| (record.time, record.run, record.seq));
-        let name = encode_name(group[0]);
-        let known = by_name.get(&name[..])?.map(|id| id.value());
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let id = u32::try_from(next_series).map_err(|_| corrupt("too many series"))?;
-                next_series += 1;
-                by_name.insert(&name[..], id)?;
-                id
-            }
-        };
-        let row = series_rows.get(id)?.map(|row| decode_series(id, row.value()));
-        let mut series = match row {
-            Some(row) => row.map_err(|_| corrupt("a row of the table of series"))?,
-            None => Series::new(id, group[0]),
-        };
-        for records in split(&group) {
-            let (first, last) = (records[0].time, records[records.len() - 1].time);
-            let bytes = block::encode(id, records);
-            blocks.insert(ordinal, &bytes[..])?;
-            extents.insert((id, last, ordinal), (first, records.len() as u32))?;
-            series.add(first, last, records.len() as u64);
-            ordinal += records.len() as u64;
-            added += records.len() as u64;
+    pub fn apply(&mut self, batch: Batch) -> Result<u64> {
+        self.number_pools(&batch.records)?;
+        let mut groups: BTreeMap<SegmentId, Vec<&RecordHead>> = BTreeMap::new();
+        for record in &batch.records {
+            let id = SegmentId { pool: self.index.pools[record.pool], day: SegmentId::day_of(record.time) };
+            groups.entry(id).or_default().push(record);
         }
-        series_rows.insert(id, &encode_series(&series)[..])?;
-    }
-    seen.flush()?;
-    meta.insert("ordinal", ordinal)?;
-    meta.insert("series", next_series)?;
-    for (name, mark) in &batch.marks {
-        files.insert(&name[..], (mark.offset, u8::from(mark.damaged)))?;
-    }
-    for name in &batch.forget {
-        files.remove(&name[..])?;
-    }
-    Ok(added)
-}
-
-fn corrupt(what: &str) -> redb::Error {
-    redb::Error::Corrupted(what.to_owned())
-}
-
-/// The records that are new, grouped by series, groups in the order of their first record.
-fn by_series<'a, 'b>(
-    records: &'b [RecordHead<'a>],
-    seen: &mut Seen,
-) -> Result<Vec<Vec<&'b RecordHead<'a>>>, redb::Error> {
-    let mut groups: Vec<Vec<&RecordHead>> = Vec::new();
-    let mut index: HashMap<(&str, &str, &str), usize> = HashMap::new();
-    for record in records {
-        if !seen.insert(record.run, record.seq)? {
-            continue;
+        let mut changes = Changes { marks: batch.marks, forget: batch.forget, ..Changes::default() };
+        let mut total = 0;
+        for (id, records) in groups {
+            let added = self.segment(id)?.add(&records)?;
+            changes.segments.push((id, added.ordinal));
+            total += added.records;
         }
-        let group = *index.entry((record.pool, record.key, record.node)).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[group].push(record);
+        self.writer.write(&changes)?;
+        self.index.apply(changes);
+        Ok(total)
     }
-    Ok(groups)
-}
 
-/// Pieces that fit into a block.
-fn split<'a, 'b, 'c>(
-    mut records: &'c [&'b RecordHead<'a>],
-) -> impl Iterator<Item = &'c [&'b RecordHead<'a>]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fit = records
-            .iter()
-            .take(BLOCK_RECORDS_MAX)
-            .take_while(|record| {
-                bytes += record.body.len();
-                bytes <= BLOCK_BYTES_MAX
-            })
-            .count();
-        let (front, rest) = records.split_at(fit.max(1).min(records.len()));
-        records = rest;
-        (!front.is_empty()).then_some(front)
-    })
-}
-
-fn encode_name(record: &RecordHead) -> Vec<u8> {
-    let mut name = Vec::new();
-    for text in [record.pool, record.key, record.node] {
-        codec::put_text(&mut name, text);
-    }
-    name
-}
-
-impl Series {
-    fn new(id: u32, record: &RecordHead) -> Series {
-        Series {
-            id,
-            pool: record.pool.to_owned(),
-            key: record.key.to_owned(),
-            node: record.node.to_owned(),
-            records: 0,
-            first: i64::MAX,
-            last: i64::MIN,
-            span: 0,
+    fn number_pools(&mut self, records: &[RecordHead]) -> Result<()> {
+        let mut changes = Changes::default();
+        let mut next = self.index.pools.values().max().map_or(0, |number| number + 1);
+        for record in records {
+            let known = self.index.pools.contains_key(record.pool);
+            if !known && !changes.pools.iter().any(|(name, _)| name == record.pool) {
+                changes.pools.push((record.pool.to_owned(), next));
+                next += 1;
+            }
         }
-    }
-
-    fn add(&mut self, first: i64, last: i64, records: u64) {
-        self.records += records;
-        self.first = self.first.min(first);
-        self.last = self.last.max(last);
-        self.span = self.span.max(last.saturating_sub(first));
-    }
-}
-
-fn encode_series(series: &Series) -> Vec<u8> {
-    let mut row = series.records.to_le_bytes().to_vec();
-    for time in [series.first, series.last, series.span] {
-        row.extend_from_slice(&time.to_le_bytes());
-    }
-    for text in [&series.pool, &series.key, &series.node] {
-        codec::put_text(&mut row, text);
-    }
-    row
-}
-
-pub(crate) fn decode_series(id: u32, row: &[u8]) -> Result<Series, Malformed> {
-    let mut input = Input { bytes: row };
-    let records = u64::from_le_bytes(input.array()?);
-    let [first, last, span] = [input.array()?, input.array()?, input.array()?].map(i64::from_le_bytes);
-    let mut name = || input.name(NAME_BYTES_MAX).map(str::to_owned);
-    let (pool, key, node) = (name()?, name()?, name()?);
-    input.end()?;
-    Ok(Series { id, pool, key, node, records, first, last, span })
-}
-
-/// Adds to the table `seen`. The range that the last record of a run belongs to is kept in memory, so a run's
-/// next record, which has the next number, costs nothing.
-struct Seen<'txn> {
-    table: Table<'txn, (u128, u64), u64>,
-    hot: HashMap<RunId, Hot>,
-}
-
-#[derive(Clone, Copy)]
-struct Hot {
-    start: u64,
-    end: u64,
-    /// Where the run's next range begins; the table does not know yet how far this one goes.
-    next: Option<u64>,
-}
-
-impl<'txn> Seen<'txn> {
-    fn new(table: Table<'txn, (u128, u64), u64>) -> Seen<'txn> {
-        Seen { table, hot: HashMap::new() }
-    }
-
-    /// False if it was there already.
-    fn insert(&mut self, run: RunId, seq: u64) -> Result<bool, redb::Error> {
-        let hot = self.hot.get(&run).copied();
-        let (hot, new) = match hot {
-            Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(false),
-            Some(hot) if hot.end.checked_add(1) == Some(seq) && hot.next != Some(seq) => {
-                (Hot { end: seq, ..hot }, true)
-            }
-            _ => {
-                if let Some(hot) = hot {
-                    self.table.insert((run.0, hot.start), hot.end)?;
-                }
-                self.look_up(run, seq)?
-            }
-        };
-        let hot = self.join_next(run, hot)?;
-        self.hot.insert(run, hot);
-        Ok(new)
-    }
-
-    /// The range that the number is in from now on, and whether it is new.
-    fn look_up(&self, run: RunId, seq: u64) -> Result<(Hot, bool), redb::Error> {
-        let before = self.table.range((run.0, 0)..=(run.0, seq))?.next_back().transpose()?;
-        let before = before.map(|(key, end)| (key.value().1, end.value()));
-        let next = match seq.checked_add(1) {
-            Some(after) => self.table.range((run.0, after)..=(run.0, u64::MAX))?.next().transpose()?,
-            None => None,
-        };
-        let next = next.map(|(key, _)| key.value().1);
-        Ok(match before {
-            Some((start, end)) if end >= seq => (Hot { start, end, next }, false),
-            Some((start, end)) if end.checked_add(1) == Some(seq) => (Hot { start, end: seq, next }, true),
-            _ => (Hot { start: seq, end: seq, next }, true),
-        })
-    }
-
-    fn join_next(&mut self, run: RunId, hot: Hot) -> Result<Hot, redb::Error> {
-        let Some(next) = hot.next.filter(|&next| hot.end.checked_add(1) == Some(next)) else {
-            return Ok(hot);
-        };
-        let end = self.table.remove((run.0, next))?.map_or(hot.end, |end| end.value());
-        let after = match end.checked_add(1) {
-            Some(after) => self.table.range((run.0, after)..=(run.0, u64::MAX))?.next().transpose()?,
-            None => None,
-        };
-        Ok(Hot { start: hot.start, end, next: after.map(|(key, _)| key.value().1) })
-    }
-
-    fn flush(mut self) -> Result<(), redb::Error> {
-        for (run, hot) in self.hot.drain() {
-            self.table.insert((run.0, hot.start), hot.end)?;
+        if !changes.pools.is_empty() {
+            self.writer.write(&changes)?;
+            self.index.apply(changes);
         }
         Ok(())
     }
+
+    fn segment(&mut self, id: SegmentId) -> Result<&Segment> {
+        let segment = match self.open.iter().position(|(open, _)| *open == id) {
+            Some(at) => self.open.remove(at).1,
+            None => {
+                if self.open.len() == OPEN_SEGMENTS_MAX {
+                    self.open.remove(0);
+                }
+                Segment::open(&id.path(&self.folder))?
+            }
+        };
+        self.open.push((id, segment));
+        Ok(&self.open[self.open.len() - 1].1)
+    }
+
+    /// Drops the segments that `expired` chooses, and returns how many.
+    pub fn drop_segments(&mut self, expired: impl Fn(&str, SegmentId) -> bool) -> Result<usize> {
+        let names: BTreeMap<u32, &str> =
+            self.index.pools.iter().map(|(name, number)| (*number, &name[..])).collect();
+        let chosen = |id: &&SegmentId| names.get(&id.pool).is_some_and(|name| expired(name, **id));
+        let drop: Vec<SegmentId> = self.index.segments.keys().filter(chosen).copied().collect();
+        if drop.is_empty() {
+            return Ok(0);
+        }
+        self.open.retain(|(id, _)| !drop.contains(id));
+        let changes = Changes { drop: drop.clone(), ..Changes::default() };
+        self.writer.write(&changes)?;
+        self.index.apply(changes);
+        for id in &drop {
+            folder::remove_file(&id.path(&self.folder))?;
+        }
+        folder::sync_dir(&self.folder.segments_dir())?;
+        Ok(drop.len())
+    }
+}
+
+/// Deletes segments that the index does not list: one that was dropped, or one whose records are all still in the
+/// log files.
+fn remove_unlisted(dir: &Path, index: &Index) -> Result<()> {
+    let listed: HashSet<String> = index.segments.keys().map(|id| id.file_name()).collect();
+    let failed = || LogPoolError::io("list", dir);
+    for entry in fs::read_dir(dir).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        if !entry.file_name().to_str().is_some_and(|name| listed.contains(name)) {
+            folder::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
 }

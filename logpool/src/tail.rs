@@ -9,18 +9,19 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::folder::{Folder, LogKind, LogName};
+use crate::index::{Index, SegmentId};
 use crate::limits::TAIL_RECORDS_MAX;
 use crate::query::Query;
 use crate::ranges::RunRanges;
-use crate::reader::{marks, offset, read_logs};
-use crate::record::{Record, RunId};
+use crate::reader::{Logs, offset};
+use crate::record::Record;
 use crate::snapshot::Snapshot;
 
 /// How far a follower has come. The default is before everything.
 #[derive(Clone, Debug, Default)]
 pub struct Cursor {
-    /// The next record of the database.
-    ordinal: u64,
+    /// The next record of each segment; the others from their beginning.
+    ordinals: HashMap<SegmentId, u64>,
     /// Where to go on in each log file.
     offsets: HashMap<LogName, u64>,
     /// Handed out of log files that will be moved.
@@ -37,28 +38,17 @@ pub struct Tailed {
 
 pub fn end(folder: &Folder) -> Result<Cursor> {
     let mut cursor = Cursor::default();
-    let marks = marks(folder)?;
-    let mut unmoved = Vec::new();
-    let ends = read_logs(
-        folder,
-        |name| offset(&marks, name),
-        |name, head| {
-            if name.kind == LogKind::Pool {
-                unmoved.push((head.run, head.seq));
-            }
-        },
-    )?;
-    cursor.offsets = ends.into_iter().collect();
+    let logs = Logs::unmoved(folder)?;
     let snapshot = Snapshot::open(folder)?;
-    if let Some(snapshot) = &snapshot {
-        cursor.ordinal = snapshot.next_ordinal()?;
-    }
-    let seen = snapshot.as_ref().map(Snapshot::seen).transpose()?;
-    for (run, seq) in unmoved {
-        if !is_seen(&seen, run, seq)? {
-            cursor.handed_out.insert(run, seq);
+    cursor.ordinals = snapshot.index.segments.clone().into_iter().collect();
+    let ends = logs.records(|name, head| {
+        // What is behind an ordinal of the index, and in its segment already, will be met there again.
+        if name.kind == LogKind::Pool {
+            cursor.handed_out.insert(head.run, head.seq);
         }
-    }
+        Ok(())
+    })?;
+    cursor.offsets = ends.into_iter().collect();
     Ok(cursor)
 }
 
@@ -66,35 +56,27 @@ pub fn poll(folder: &Folder, query: &Query, cursor: &mut Cursor) -> Result<Taile
     // Worked on as a copy, so that an error in the middle leaves the cursor where it was.
     let mut next = cursor.clone();
     let mut records = Vec::new();
-    let before = Snapshot::open(folder)?;
-    let backlog = match &before {
-        Some(before) => before.next_ordinal()?.saturating_sub(next.ordinal),
-        None => 0,
-    };
-    let mut more = backlog > TAIL_RECORDS_MAX as u64;
-    if let (true, Some(before)) = (more, &before) {
-        next.read_database(before, query, &mut records)?;
+    let index = Index::read(folder)?;
+    let snapshot;
+    if next.backlog(&index) > TAIL_RECORDS_MAX as u64 {
+        snapshot = Snapshot::open(folder)?;
+        next.read_database(&snapshot, query, &mut records)?;
     } else {
-        let marks = before.as_ref().map(Snapshot::marks).transpose()?.unwrap_or_default();
-        drop(before);
+        let from = |name| next.offsets.get(&name).copied().unwrap_or(0).max(offset(&index, name));
+        let logs = Logs::open(folder, from)?;
+        snapshot = Snapshot::open(folder)?;
         let mut fresh = Vec::new();
-        let from = |name| next.offsets.get(&name).copied().unwrap_or(0).max(offset(&marks, name));
-        let ends = read_logs(folder, from, |name, head| {
-            if let Ok(record) = head.decode() {
+        let ends = logs.records(|name, head| {
+            if !snapshot.seen(head.pool, head.time, head.run, head.seq)?
+                && let Ok(record) = head.decode()
+            {
                 fresh.push((name.kind, record));
             }
+            Ok(())
         })?;
         next.offsets = ends.into_iter().collect();
-        let after = Snapshot::open(folder)?;
-        if let Some(after) = &after {
-            next.read_database(after, query, &mut records)?;
-            more = after.next_ordinal()? > next.ordinal;
-        }
-        let seen = after.as_ref().map(Snapshot::seen).transpose()?;
+        next.read_database(&snapshot, query, &mut records)?;
         for (kind, record) in fresh {
-            if is_seen(&seen, record.run, record.seq)? {
-                continue;
-            }
             let new = match kind {
                 LogKind::Pool => next.handed_out.insert(record.run, record.seq),
                 LogKind::Spool => !next.handed_out.contains(record.run, record.seq),
@@ -105,27 +87,40 @@ pub fn poll(folder: &Folder, query: &Query, cursor: &mut Cursor) -> Result<Taile
         }
     }
     records.sort_by_key(Record::sort_key);
+    let more = next.backlog(&snapshot.index) > 0;
     *cursor = next;
     Ok(Tailed { records, more })
 }
 
-fn is_seen<F: Fn(RunId, u64) -> Result<bool>>(seen: &Option<F>, run: RunId, seq: u64) -> Result<bool> {
-    seen.as_ref().map_or(Ok(false), |seen| seen(run, seq))
-}
-
 impl Cursor {
+    /// Records of the database that were not read yet.
+    fn backlog(&self, index: &Index) -> u64 {
+        let left = |(id, ordinal): (&SegmentId, &u64)| {
+            ordinal.saturating_sub(self.ordinals.get(id).copied().unwrap_or(0))
+        };
+        index.segments.iter().map(left).sum()
+    }
+
     fn read_database(&mut self, snapshot: &Snapshot, query: &Query, out: &mut Vec<Record>) -> Result<()> {
+        self.ordinals.retain(|id, _| snapshot.index.segments.contains_key(id));
         let handed_out = &mut self.handed_out;
         let mut read = 0;
-        self.ordinal = snapshot.read_from(self.ordinal, |records| {
-            read += records.len();
-            out.extend(
-                records
-                    .into_iter()
-                    .filter(|record| !handed_out.remove(record.run, record.seq) && query.matches(record)),
-            );
-            read < TAIL_RECORDS_MAX
-        })?;
+        for (&id, &end) in &snapshot.index.segments {
+            let next = self.ordinals.entry(id).or_default();
+            // A segment that was looked at for what is seen in it is read to the end that it had then.
+            if (*next >= end && !snapshot.is_open(id)) || read >= TAIL_RECORDS_MAX {
+                continue;
+            }
+            let Some(segment) = snapshot.segment(id)? else { continue };
+            *next =
+                segment.blocks()?.read_from(*next, |records| {
+                    read += records.len();
+                    out.extend(records.into_iter().filter(|record| {
+                        !handed_out.remove(record.run, record.seq) && query.matches(record)
+                    }));
+                    read < TAIL_RECORDS_MAX
+                })?;
+        }
         Ok(())
     }
 }

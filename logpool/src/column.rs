@@ -1,0 +1,399 @@
+//! Columns of a block: many values of one kind, packed, with what a query needs to skip them.
+//!
+//! Byte map (varint, zigzag and text as in `codec`; the number of values is known to whoever reads):
+//!
+//! - ints: least value (zigzag), greatest value (zigzag); nothing more where they are equal. Else a form (1 byte):
+//!   0, the values less the least; 1, the differences of neighbours less their least, after the first value
+//!   (zigzag) and the least difference (zigzag). Then a width in bits (1 byte, 0 to 64), the number of exceptions
+//!   (varint), for each the gap to the exception before (varint) and the bits above the width (varint), and the
+//!   numbers, `width` bits each, lowest bits first, in as many bytes as they need
+//! - doubles: a form (1 byte): 0, ints follow (every value is one, and not -0.0); 1, least and greatest value
+//!   that is a number (8 bytes each, infinities where there is none), then 8 bytes for each value
+//! - blobs: number of different values (varint). 0: an ints column of lengths, then all bytes; else the different
+//!   values (varint length and bytes), then an ints column of places among them
+//!
+//! All arithmetic on differences wraps, so any value is allowed. A decoder checks every length before it reserves.
+
+use std::collections::HashMap;
+
+use crate::codec::{Input, Malformed, put_varint, put_zigzag};
+
+type Decoded<T> = Result<T, Malformed>;
+
+const PLAIN: u8 = 0;
+const DELTA: u8 = 1;
+const AS_INTS: u8 = 0;
+const RAW: u8 = 1;
+
+pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
+    let Some((&first, rest)) = values.split_first() else { return };
+    let (mut least, mut greatest) = (first, first);
+    for &value in rest {
+        least = least.min(value);
+        greatest = greatest.max(value);
+    }
+    put_zigzag(out, least);
+    put_zigzag(out, greatest);
+    if least == greatest {
+        return;
+    }
+    let plain: Vec<u64> = values.iter().map(|&value| value.wrapping_sub(least) as u64).collect();
+    let steps = || values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+    let step = steps().min().unwrap_or(0);
+    let delta: Vec<u64> = steps().map(|value| value.wrapping_sub(step) as u64).collect();
+    let (plain_width, plain_bytes) = width(&plain);
+    let (delta_width, delta_bytes) = width(&delta);
+    if plain_bytes <= delta_bytes {
+        out.push(PLAIN);
+        pack(out, &plain, plain_width);
+    } else {
+        out.push(DELTA);
+        put_zigzag(out, first);
+        put_zigzag(out, step);
+        pack(out, &delta, delta_width);
+    }
+}
+
+/// The width, among the lengths of the numbers, at which packed numbers and exceptions take the fewest bytes, and
+/// how many those are.
+fn width(numbers: &[u64]) -> (u32, usize) {
+    let mut by_bits = [0usize; 65];
+    for number in numbers {
+        by_bits[(64 - number.leading_zeros()) as usize] += 1;
+    }
+    let there = || (0..=64u32).filter(|&bits| by_bits[bits as usize] > 0);
+    let bytes = |width: u32| {
+        let exceptions = there().filter(|&bits| bits > width);
+        // A byte for the gap, and seven bits in each byte of what is above the width.
+        let each = |bits: u32| by_bits[bits as usize] * (1 + (bits - width).div_ceil(7) as usize);
+        (numbers.len() * width as usize).div_ceil(8) + exceptions.map(each).sum::<usize>()
+    };
+    there().map(|width| (width, bytes(width))).min_by_key(|&(_, bytes)| bytes).unwrap_or((0, 0))
+}
+
+fn low_bits(width: u32) -> u64 {
+    if width == 64 { u64::MAX } else { (1 << width) - 1 }
+}
+
+fn pack(out: &mut Vec<u8>, numbers: &[u64], width: u32) {
+    let mask = low_bits(width);
+    out.push(width as u8);
+    let exceptions = numbers.iter().filter(|&&number| number > mask).count();
+    put_varint(out, exceptions as u64);
+    if exceptions > 0 {
+        let mut next = 0;
+        for (at, number) in numbers.iter().enumerate().filter(|&(_, &number)| number > mask) {
+            put_varint(out, (at - next) as u64);
+            put_varint(out, number >> width);
+            next = at + 1;
+        }
+    }
+    let bytes = (numbers.len() * width as usize).div_ceil(8);
+    out.reserve(bytes + 16);
+    let end = out.len() + bytes;
+    let (mut pending, mut bits) = (0u128, 0u32);
+    for number in numbers {
+        pending |= u128::from(number & mask) << bits;
+        bits += width;
+        while bits >= 64 {
+            out.extend_from_slice(&(pending as u64).to_le_bytes());
+            pending >>= 64;
+            bits -= 64;
+        }
+    }
+    out.extend_from_slice(&(pending as u64).to_le_bytes());
+    out.truncate(end);
+}
+
+/// Least and greatest value of an ints column, which must not be empty.
+pub fn int_bounds(bytes: &[u8]) -> Decoded<(i64, i64)> {
+    let mut input = Input { bytes };
+    Ok((input.zigzag()?, input.zigzag()?))
+}
+
+/// Reads an ints column of `count` values into `out`, which it clears.
+pub fn ints(input: &mut Input<'_>, count: usize, out: &mut Vec<i64>) -> Decoded<()> {
+    out.clear();
+    if count == 0 {
+        return Ok(());
+    }
+    let (least, greatest) = (input.zigzag()?, input.zigzag()?);
+    if least == greatest {
+        out.resize(count, least);
+        return Ok(());
+    }
+    match input.array()? {
+        [PLAIN] => unpack(input, count, least, out),
+        [DELTA] => {
+            let (first, step) = (input.zigzag()?, input.zigzag()?);
+            out.push(first);
+            unpack(input, count - 1, step, out)?;
+            let mut value = 0i64;
+            for (at, slot) in out.iter_mut().enumerate() {
+                value = if at == 0 { *slot } else { value.wrapping_add(*slot) };
+                *slot = value;
+            }
+            Ok(())
+        }
+        _ => Err(Malformed),
+    }
+}
+
+/// Adds `count` numbers, each with `base` added.
+fn unpack(input: &mut Input<'_>, count: usize, base: i64, out: &mut Vec<i64>) -> Decoded<()> {
+    let [width] = input.array()?;
+    let width = u32::from(width);
+    if width > 64 {
+        return Err(Malformed);
+    }
+    let exceptions = input.count(count, 2)?;
+    let mut patches = *input;
+    for _ in 0..exceptions {
+        input.varint()?;
+        input.varint()?;
+    }
+    let packed = input.take((count * width as usize).div_ceil(8))?;
+    let mask = low_bits(width);
+    let start = out.len();
+    out.reserve(count);
+    let mut at = 0usize;
+    let mut left = count;
+    if width <= 57 {
+        // Eight bytes hold any number of at most 57 bits, wherever in a byte it begins.
+        while left > 0
+            && let Some(bytes) = packed.get(at / 8..at / 8 + 8)
+        {
+            let bytes: [u8; 8] = bytes.try_into().map_err(|_| Malformed)?;
+            let number = u64::from_le_bytes(bytes) >> (at % 8) & mask;
+            out.push(base.wrapping_add(number as i64));
+            at += width as usize;
+            left -= 1;
+        }
+    }
+    for _ in 0..left {
+        let mut bytes = [0u8; 16];
+        let rest = &packed[(at / 8).min(packed.len())..];
+        let there = rest.len().min(16);
+        bytes[..there].copy_from_slice(&rest[..there]);
+        let number = (u128::from_le_bytes(bytes) >> (at % 8)) as u64 & mask;
+        out.push(base.wrapping_add(number as i64));
+        at += width as usize;
+    }
+    let mut next = start;
+    for _ in 0..exceptions {
+        let gap = usize::try_from(patches.varint()?).map_err(|_| Malformed)?;
+        let high = patches.varint()?;
+        let place = next.checked_add(gap).ok_or(Malformed)?;
+        let slot = out.get_mut(place).ok_or(Malformed)?;
+        let high = high.checked_shl(width).ok_or(Malformed)?;
+        *slot = slot.wrapping_add(high as i64);
+        next = place + 1;
+    }
+    Ok(())
+}
+
+pub fn put_doubles(out: &mut Vec<u8>, values: &[f64]) {
+    let as_int = |value: &f64| {
+        let int = *value as i64;
+        (int as f64).to_bits().eq(&value.to_bits()).then_some(int)
+    };
+    if let Some(ints) = values.iter().map(as_int).collect::<Option<Vec<i64>>>() {
+        out.push(AS_INTS);
+        return put_ints(out, &ints);
+    }
+    out.push(RAW);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for value in [least, greatest].iter().chain(values) {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Least and greatest number of a doubles column, which must not be empty. NaN counts as none.
+pub fn double_bounds(bytes: &[u8]) -> Decoded<(f64, f64)> {
+    let mut input = Input { bytes };
+    match input.array()? {
+        [AS_INTS] => int_bounds(input.bytes).map(|(least, greatest)| (least as f64, greatest as f64)),
+        [RAW] => Ok((f64::from_le_bytes(input.array()?), f64::from_le_bytes(input.array()?))),
+        _ => Err(Malformed),
+    }
+}
+
+pub fn doubles(input: &mut Input<'_>, count: usize, out: &mut Vec<f64>) -> Decoded<()> {
+    out.clear();
+    match input.array()? {
+        [AS_INTS] => {
+            let mut whole = Vec::new();
+            ints(input, count, &mut whole)?;
+            out.extend(whole.into_iter().map(|value| value as f64));
+        }
+        [RAW] => {
+            input.take(16)?;
+            let bytes = input.take(count.checked_mul(8).ok_or(Malformed)?)?;
+            let (values, _) = bytes.as_chunks();
+            out.extend(values.iter().map(|&value| f64::from_le_bytes(value)));
+        }
+        _ => return Err(Malformed),
+    }
+    Ok(())
+}
+
+pub fn put_blobs(out: &mut Vec<u8>, values: &[&[u8]]) {
+    let mut places: HashMap<&[u8], i64> = HashMap::new();
+    let mut different: Vec<&[u8]> = Vec::new();
+    let most = values.len() / 2;
+    let mut indices = Vec::with_capacity(values.len());
+    for &value in values {
+        let place = *places.entry(value).or_insert_with(|| {
+            different.push(value);
+            different.len() as i64 - 1
+        });
+        if different.len() > most.max(1) {
+            break;
+        }
+        indices.push(place);
+    }
+    if indices.len() == values.len() {
+        put_varint(out, different.len() as u64);
+        for value in different {
+            put_varint(out, value.len() as u64);
+            out.extend_from_slice(value);
+        }
+        return put_ints(out, &indices);
+    }
+    put_varint(out, 0);
+    let lengths: Vec<i64> = values.iter().map(|value| value.len() as i64).collect();
+    put_ints(out, &lengths);
+    for value in values {
+        out.extend_from_slice(value);
+    }
+}
+
+/// Reads a blobs column of `count` values into `out`, which it clears.
+pub fn blobs<'a>(input: &mut Input<'a>, count: usize, out: &mut Vec<&'a [u8]>) -> Decoded<()> {
+    out.clear();
+    let different = input.count(count, 1)?;
+    let mut numbers = Vec::new();
+    if different == 0 {
+        ints(input, count, &mut numbers)?;
+        for length in numbers {
+            out.push(input.take(usize::try_from(length).map_err(|_| Malformed)?)?);
+        }
+        return Ok(());
+    }
+    let mut values = Vec::with_capacity(different);
+    for _ in 0..different {
+        let length = usize::try_from(input.varint()?).map_err(|_| Malformed)?;
+        values.push(input.take(length)?);
+    }
+    ints(input, count, &mut numbers)?;
+    for place in numbers {
+        let place = usize::try_from(place).map_err(|_| Malformed)?;
+        out.push(values.get(place).ok_or(Malformed)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(values: &[i64], bytes_at_most: usize) {
+        let mut bytes = Vec::new();
+        put_ints(&mut bytes, values);
+        assert!(bytes.len() <= bytes_at_most, "{} bytes for {values:?}", bytes.len());
+        let mut input = Input { bytes: &bytes };
+        let mut back = vec![7];
+        ints(&mut input, values.len(), &mut back).unwrap();
+        assert_eq!(back, values);
+        assert!(input.bytes.is_empty());
+        if let (Some(least), Some(greatest)) = (values.iter().min(), values.iter().max()) {
+            assert_eq!(int_bounds(&bytes), Ok((*least, *greatest)));
+        }
+        for cut in 0..bytes.len() {
+            let cut = ints(&mut Input { bytes: &bytes[..cut] }, values.len(), &mut back);
+            assert_eq!(cut, Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn ints_come_back_small() {
+        check(&[], 0);
+        check(&[5], 2);
+        check(&[-3; 1000], 2);
+        check(&(0..1000).collect::<Vec<_>>(), 12);
+        check(&[0, 1, 0, 1, 1, 0, 0, 1, 1], 8);
+        check(&[i64::MIN, i64::MAX, 0, -1, 1], 80);
+        check(&[i64::MAX, i64::MIN], 50);
+        // One number far off costs no more than itself.
+        let mut quiet: Vec<i64> = (0..512).map(|n| n * 7919 % 4).collect();
+        quiet[300] = 1 << 40;
+        check(&quiet, 150);
+        let times: Vec<i64> =
+            (0..600).map(|n| 1_700_000_000_000_000_000 + n * 1_000_000_000 + n * 37 % 1000).collect();
+        check(&times, 800);
+        let mut state = 1u64;
+        for width in 0..=64 {
+            let numbers: Vec<i64> = (0..97)
+                .map(|_| {
+                    state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    (state & low_bits(width)) as i64
+                })
+                .collect();
+            check(&numbers, 97 * width as usize / 8 + 40);
+        }
+    }
+
+    #[test]
+    fn doubles_come_back_to_the_bit() {
+        let check = |values: &[f64], bytes_at_most: usize| {
+            let mut bytes = Vec::new();
+            put_doubles(&mut bytes, values);
+            assert!(bytes.len() <= bytes_at_most, "{} bytes for {values:?}", bytes.len());
+            let mut back = Vec::new();
+            doubles(&mut Input { bytes: &bytes }, values.len(), &mut back).unwrap();
+            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&back), bits(values));
+            bytes
+        };
+        check(&[1.0, 2.0, 3.0, 1e15], 30);
+        check(&[-0.0], 25);
+        check(&[f64::NAN, f64::INFINITY, 0.5, i64::MAX as f64], 49);
+        let bytes = check(&[0.5, f64::NAN, -2.5], 41);
+        assert_eq!(double_bounds(&bytes), Ok((-2.5, 0.5)));
+        let bytes = check(&[4.0, -1.0], 12);
+        assert_eq!(double_bounds(&bytes), Ok((-1.0, 4.0)));
+    }
+
+    #[test]
+    fn blobs_come_back() {
+        let check = |values: &[&str], bytes_at_most: usize| {
+            let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+            let mut bytes = Vec::new();
+            put_blobs(&mut bytes, &values);
+            assert!(bytes.len() <= bytes_at_most, "{} bytes", bytes.len());
+            let mut back = Vec::new();
+            blobs(&mut Input { bytes: &bytes }, values.len(), &mut back).unwrap();
+            assert_eq!(back, values);
+            for cut in 0..bytes.len() {
+                assert!(blobs(&mut Input { bytes: &bytes[..cut] }, values.len(), &mut back).is_err());
+            }
+        };
+        check(&["up"; 100], 6);
+        check(&["up", "down", "up", "up", "down"], 16);
+        check(&["a", "b", "c", ""], 16);
+    }
+
+    #[test]
+    fn hostile_columns_are_errors() {
+        let mut out = Vec::new();
+        // A width beyond 64, an exception behind the end, and one whose bits do not fit.
+        for bytes in [&[0, 2, PLAIN, 65, 0][..], &[0, 2, PLAIN, 1, 1, 9, 1, 0], &[0, 2, PLAIN, 64, 1, 0, 1]] {
+            assert_eq!(ints(&mut Input { bytes }, 2, &mut out), Err(Malformed), "{bytes:?}");
+        }
+        assert_eq!(
+            ints(&mut Input { bytes: &[0, 2, PLAIN, 64, 0] }, usize::MAX / 128, &mut out),
+            Err(Malformed)
+        );
+    }
+}

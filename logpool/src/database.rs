@@ -1,0 +1,143 @@
+//! Opening the database files of a data folder: segments and the index.
+//!
+//! One process writes, the one with the mover's lock; any number read beside it. A file is made under another name
+//! and renamed, so a reader never meets half of one. Every commit is durable and leaves the allocator's state behind
+//! (quick repair), so that a file whose writer was killed opens at once.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use redb::{
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadTransaction, ReadableDatabase, TableDefinition,
+    WriteTransaction,
+};
+
+use crate::error::{LogPoolError, Result};
+use crate::folder::{self, Folder};
+use crate::limits::*;
+use crate::mover;
+
+/// Of all files; in the table `meta` under `format`. Version 1 was one file without segments.
+pub const FORMAT: u64 = 2;
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+
+/// Opens a file for writing; repairs what a killed writer left. `fill` makes the tables of a new one.
+pub fn open_or_create(
+    path: &Path,
+    cache_bytes: usize,
+    fill: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+) -> Result<Database> {
+    if !path.exists() {
+        let new = path.with_extension("new");
+        folder::remove_file(&new)?;
+        let database = builder(cache_bytes).create(&new).map_err(failed(&new))?;
+        transaction(&database, &new, fill)?;
+        drop(database);
+        fs::rename(&new, path).map_err(LogPoolError::io("rename", &new))?;
+        if let Some(parent) = path.parent() {
+            folder::sync_dir(parent)?;
+        }
+    }
+    let database = open(path, cache_bytes)?;
+    let read = database.begin_read().map_err(failed(path))?;
+    check_format(&read, path)?;
+    Ok(database)
+}
+
+fn open(path: &Path, cache_bytes: usize) -> Result<Database> {
+    let mut tries = 0;
+    loop {
+        match builder(cache_bytes).open(path) {
+            // A killed process lets go of its locks one after the other.
+            Err(DatabaseError::DatabaseAlreadyOpen) if tries < OPEN_TRIES_MAX => {
+                tries += 1;
+                pause();
+            }
+            opened => return opened.map_err(failed(path)),
+        }
+    }
+}
+
+pub fn transaction<T>(
+    database: &Database,
+    path: &Path,
+    work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+) -> Result<T> {
+    let mut write = database.begin_write().map_err(failed(path))?;
+    write.set_quick_repair(true);
+    let done = work(&write).map_err(failed(path))?;
+    write.commit().map_err(failed(path))?;
+    Ok(done)
+}
+
+/// What the file holds at this moment; `None` if it is not there.
+pub fn read(folder: &Folder, path: &Path) -> Result<Option<ReadTransaction>> {
+    for _ in 0..OPEN_TRIES_MAX {
+        if !path.exists() {
+            return Ok(None);
+        }
+        match try_read(path) {
+            Ok(read) => return check_format(&read, path).map(|()| Some(read)),
+            Err(redb::Error::RepairAborted) => repair(folder, path)?,
+            Err(redb::Error::DatabaseAlreadyOpen) => pause(),
+            // Deleted in between: the day was dropped.
+            Err(redb::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(path)(error)),
+        }
+    }
+    Err(LogPoolError::Store { path: path.to_path_buf(), message: "it is being repaired and stays so".into() })
+}
+
+fn try_read(path: &Path) -> Result<ReadTransaction, redb::Error> {
+    let database = builder(READER_CACHE_BYTES).open_read_only(path)?;
+    Ok(database.begin_read()?)
+}
+
+/// Its writer was killed, and a reader cannot read what it left. Whoever gets the lock repairs it; if that is
+/// someone else, they are about to.
+fn repair(folder: &Folder, path: &Path) -> Result<()> {
+    match mover::lock(folder)? {
+        Some(_lock) => open(path, READER_CACHE_BYTES).map(drop),
+        None => {
+            pause();
+            Ok(())
+        }
+    }
+}
+
+fn check_format(read: &ReadTransaction, path: &Path) -> Result<()> {
+    let format = || -> Result<u64, redb::Error> {
+        Ok(read.open_table(META)?.get("format")?.map_or(0, |value| value.value()))
+    };
+    match format().map_err(failed(path))? {
+        FORMAT => Ok(()),
+        found => Err(LogPoolError::Version {
+            path: path.to_path_buf(),
+            found: u32::try_from(found).unwrap_or(u32::MAX),
+        }),
+    }
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(cache_bytes);
+    builder
+}
+
+pub fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolError {
+    let path = path.to_path_buf();
+    move |error| match error.into() {
+        redb::Error::Io(error) => LogPoolError::io("use the database", &path)(error),
+        error => LogPoolError::Store { path, message: error.to_string() },
+    }
+}
+
+pub fn corrupt(what: &str) -> redb::Error {
+    redb::Error::Corrupted(what.to_owned())
+}
+
+fn pause() {
+    thread::sleep(Duration::from_millis(OPEN_PAUSE_MS));
+}

@@ -1,0 +1,316 @@
+//! A segment: one database file with the records of one pool and one day (UTC).
+//!
+//! Tables:
+//! - `meta`: name to number. `format` (2), `ordinal` (that of the next record), `series` (the next series)
+//! - `series`: number to row: records (8), first time (8), last time (8), longest time span of an extent (8),
+//!   then pool, key and node (texts, see `codec`); numbers little-endian
+//! - `series_by_name`: pool, key and node (texts) to number
+//! - `names`: number to name of a field: the dictionary of the blocks
+//! - `blocks`: ordinal of the first record to block (see `block`). Ordinals count records in the order in which
+//!   they arrived, so the table only grows at its end; a batch is grouped by series first, so that a block is a
+//!   stretch (an *extent*) of one series
+//! - `extents`: (series, last time, ordinal) to (first time, number of records), one row for each block
+//! - `seen`: (run, first number) to last number: the records that are here, as ranges of a run's numbers
+//!
+//! One transaction adds the records of a batch that are not there yet, so to add a batch again changes nothing.
+//! What belongs into which segment is `store`'s business; reading is `snapshot`'s.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use crate::block;
+use crate::codec::{self, Input, Malformed, RecordHead};
+use crate::database::{self, corrupt};
+use crate::error::Result;
+use crate::limits::*;
+use crate::names::Names;
+use crate::record::RunId;
+
+pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(crate) const SERIES: TableDefinition<u32, &[u8]> = TableDefinition::new("series");
+const SERIES_BY_NAME: TableDefinition<&[u8], u32> = TableDefinition::new("series_by_name");
+pub(crate) const NAMES: TableDefinition<u32, &str> = TableDefinition::new("names");
+pub(crate) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+pub(crate) const EXTENTS: TableDefinition<(u32, i64, u64), (i64, u32)> = TableDefinition::new("extents");
+pub(crate) const SEEN: TableDefinition<(u128, u64), u64> = TableDefinition::new("seen");
+
+/// One series: what is known of it without looking at its blocks.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub id: u32,
+    pub pool: String,
+    pub key: String,
+    pub node: String,
+    pub records: u64,
+    pub first: i64,
+    pub last: i64,
+    /// The longest of its extents, in nanoseconds.
+    pub span: i64,
+}
+
+/// Where a block is and which times it covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    pub first: i64,
+    pub last: i64,
+    pub ordinal: u64,
+}
+
+/// What a batch did to a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    pub records: u64,
+    /// The ordinal of the segment's next record.
+    pub ordinal: u64,
+}
+
+/// A segment as its one writer has it open.
+pub struct Segment {
+    database: Database,
+    path: PathBuf,
+}
+
+impl Segment {
+    /// Makes it if it is not there. Only for the holder of the mover's lock.
+    pub fn open(path: &Path) -> Result<Segment> {
+        let database = database::open_or_create(path, SEGMENT_CACHE_BYTES, |write| {
+            write.open_table(META)?.insert("format", database::FORMAT)?;
+            add(write, &[]).map(drop)
+        })?;
+        Ok(Segment { database, path: path.to_path_buf() })
+    }
+
+    /// Adds the records that are not there yet.
+    pub fn add(&self, records: &[&RecordHead]) -> Result<Added> {
+        database::transaction(&self.database, &self.path, |write| add(write, records))
+    }
+}
+
+fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb::Error> {
+    let mut meta = write.open_table(META)?;
+    let mut series_rows = write.open_table(SERIES)?;
+    let mut by_name = write.open_table(SERIES_BY_NAME)?;
+    let mut name_rows = write.open_table(NAMES)?;
+    let mut blocks = write.open_table(BLOCKS)?;
+    let mut extents = write.open_table(EXTENTS)?;
+    let mut seen = Seen::new(write.open_table(SEEN)?);
+
+    let number = |meta: &Table<&str, u64>, name: &str| -> Result<u64, redb::Error> {
+        Ok(meta.get(name)?.map_or(0, |value| value.value()))
+    };
+    let mut ordinal = number(&meta, "ordinal")?;
+    let mut next_series = number(&meta, "series")?;
+    let mut names = Names::default();
+    for row in name_rows.iter()? {
+        names.push(row?.1.value().to_owned());
+    }
+    let known_names = names.texts().len();
+
+    let mut added = 0;
+    for mut group in by_series(records, &mut seen)? {
+        group.sort_by_key(|record| (record.time, record.run, record.seq));
+        let name = encode_name(group[0]);
+        let known = by_name.get(&name[..])?.map(|id| id.value());
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = u32::try_from(next_series).map_err(|_| corrupt("too many series"))?;
+                next_series += 1;
+                by_name.insert(&name[..], id)?;
+                id
+            }
+        };
+        let row = series_rows.get(id)?.map(|row| decode_series(id, row.value()));
+        let mut series = match row {
+            Some(row) => row.map_err(|_| corrupt("a row of the table of series"))?,
+            None => Series::new(id, group[0]),
+        };
+        for records in split(&group) {
+            let (first, last) = (records[0].time, records[records.len() - 1].time);
+            let bytes =
+                block::encode(id, records, &mut names).map_err(|_| corrupt("a record of a log file"))?;
+            blocks.insert(ordinal, &bytes[..])?;
+            extents.insert((id, last, ordinal), (first, records.len() as u32))?;
+            series.add(first, last, records.len() as u64);
+            ordinal += records.len() as u64;
+            added += records.len() as u64;
+        }
+        series_rows.insert(id, &encode_series(&series)[..])?;
+    }
+    seen.flush()?;
+    for (number, name) in names.texts().iter().enumerate().skip(known_names) {
+        name_rows.insert(number as u32, &name[..])?;
+    }
+    meta.insert("ordinal", ordinal)?;
+    meta.insert("series", next_series)?;
+    Ok(Added { records: added, ordinal })
+}
+
+/// The records that are new, grouped by series, groups in the order of their first record.
+fn by_series<'a, 'b>(
+    records: &[&'b RecordHead<'a>],
+    seen: &mut Seen,
+) -> Result<Vec<Vec<&'b RecordHead<'a>>>, redb::Error> {
+    let mut groups: Vec<Vec<&RecordHead>> = Vec::new();
+    let mut index: HashMap<(&str, &str, &str), usize> = HashMap::new();
+    for &record in records {
+        if !seen.insert(record.run, record.seq)? {
+            continue;
+        }
+        let group = *index.entry((record.pool, record.key, record.node)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(record);
+    }
+    Ok(groups)
+}
+
+/// Pieces that fit into a block.
+fn split<'a, 'b, 'c>(
+    mut records: &'c [&'b RecordHead<'a>],
+) -> impl Iterator<Item = &'c [&'b RecordHead<'a>]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fit = records
+            .iter()
+            .take(BLOCK_RECORDS_MAX)
+            .take_while(|record| {
+                bytes += record.body.len();
+                bytes <= BLOCK_BYTES_MAX
+            })
+            .count();
+        let (front, rest) = records.split_at(fit.max(1).min(records.len()));
+        records = rest;
+        (!front.is_empty()).then_some(front)
+    })
+}
+
+fn encode_name(record: &RecordHead) -> Vec<u8> {
+    let mut name = Vec::new();
+    for text in [record.pool, record.key, record.node] {
+        codec::put_text(&mut name, text);
+    }
+    name
+}
+
+impl Series {
+    fn new(id: u32, record: &RecordHead) -> Series {
+        Series {
+            id,
+            pool: record.pool.to_owned(),
+            key: record.key.to_owned(),
+            node: record.node.to_owned(),
+            records: 0,
+            first: i64::MAX,
+            last: i64::MIN,
+            span: 0,
+        }
+    }
+
+    fn add(&mut self, first: i64, last: i64, records: u64) {
+        self.records += records;
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
+        self.span = self.span.max(last.saturating_sub(first));
+    }
+}
+
+fn encode_series(series: &Series) -> Vec<u8> {
+    let mut row = series.records.to_le_bytes().to_vec();
+    for time in [series.first, series.last, series.span] {
+        row.extend_from_slice(&time.to_le_bytes());
+    }
+    for text in [&series.pool, &series.key, &series.node] {
+        codec::put_text(&mut row, text);
+    }
+    row
+}
+
+pub(crate) fn decode_series(id: u32, row: &[u8]) -> Result<Series, Malformed> {
+    let mut input = Input { bytes: row };
+    let records = u64::from_le_bytes(input.array()?);
+    let [first, last, span] = [input.array()?, input.array()?, input.array()?].map(i64::from_le_bytes);
+    let mut name = || input.name(NAME_BYTES_MAX).map(str::to_owned);
+    let (pool, key, node) = (name()?, name()?, name()?);
+    input.end()?;
+    Ok(Series { id, pool, key, node, records, first, last, span })
+}
+
+/// Adds to the table `seen`. The range that the last record of a run belongs to is kept in memory, so a run's
+/// next record, which has the next number, costs nothing.
+struct Seen<'txn> {
+    table: Table<'txn, (u128, u64), u64>,
+    hot: HashMap<RunId, Hot>,
+}
+
+#[derive(Clone, Copy)]
+struct Hot {
+    start: u64,
+    end: u64,
+    /// Where the run's next range begins; the table does not know yet how far this one goes.
+    next: Option<u64>,
+}
+
+impl<'txn> Seen<'txn> {
+    fn new(table: Table<'txn, (u128, u64), u64>) -> Seen<'txn> {
+        Seen { table, hot: HashMap::new() }
+    }
+
+    /// False if it was there already.
+    fn insert(&mut self, run: RunId, seq: u64) -> Result<bool, redb::Error> {
+        let hot = self.hot.get(&run).copied();
+        let (hot, new) = match hot {
+            Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(false),
+            Some(hot) if hot.end.checked_add(1) == Some(seq) && hot.next != Some(seq) => {
+                (Hot { end: seq, ..hot }, true)
+            }
+            _ => {
+                if let Some(hot) = hot {
+                    self.table.insert((run.0, hot.start), hot.end)?;
+                }
+                self.look_up(run, seq)?
+            }
+        };
+        let hot = self.join_next(run, hot)?;
+        self.hot.insert(run, hot);
+        Ok(new)
+    }
+
+    /// The range that the number is in from now on, and whether it is new.
+    fn look_up(&self, run: RunId, seq: u64) -> Result<(Hot, bool), redb::Error> {
+        let before = self.table.range((run.0, 0)..=(run.0, seq))?.next_back().transpose()?;
+        let before = before.map(|(key, end)| (key.value().1, end.value()));
+        let next = match seq.checked_add(1) {
+            Some(after) => self.table.range((run.0, after)..=(run.0, u64::MAX))?.next().transpose()?,
+            None => None,
+        };
+        let next = next.map(|(key, _)| key.value().1);
+        Ok(match before {
+            Some((start, end)) if end >= seq => (Hot { start, end, next }, false),
+            Some((start, end)) if end.checked_add(1) == Some(seq) => (Hot { start, end: seq, next }, true),
+            _ => (Hot { start: seq, end: seq, next }, true),
+        })
+    }
+
+    fn join_next(&mut self, run: RunId, hot: Hot) -> Result<Hot, redb::Error> {
+        let Some(next) = hot.next.filter(|&next| hot.end.checked_add(1) == Some(next)) else {
+            return Ok(hot);
+        };
+        let end = self.table.remove((run.0, next))?.map_or(hot.end, |end| end.value());
+        let after = match end.checked_add(1) {
+            Some(after) => self.table.range((run.0, after)..=(run.0, u64::MAX))?.next().transpose()?,
+            None => None,
+        };
+        Ok(Hot { start: hot.start, end, next: after.map(|(key, _)| key.value().1) })
+    }
+
+    fn flush(mut self) -> Result<(), redb::Error> {
+        for (run, hot) in self.hot.drain() {
+            self.table.insert((run.0, hot.start), hot.end)?;
+        }
+        Ok(())
+    }
+}
