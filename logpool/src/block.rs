@@ -353,11 +353,6 @@ impl<'a> Block<'a> {
         &self.shapes[self.shape_of[record] as usize]
     }
 
-    /// Whether all records have the same fields, so that a column's place is the record's.
-    pub fn is_uniform(&self) -> bool {
-        self.shapes.len() == 1
-    }
-
     pub fn values(&self, column: usize) -> Result<Decoded<'a>, Malformed> {
         let Column { kind, len, bytes, .. } = self.columns[column];
         let mut input = Input { bytes };

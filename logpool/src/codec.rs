@@ -103,7 +103,7 @@ type Fields = Vec<(String, FieldValue)>;
 pub fn decode_body(body: &[u8]) -> Decoded<(&str, Fields)> {
     let mut walk = Body::new(body)?;
     let mut fields = Vec::with_capacity(walk.left.min(64));
-    while let Some(field) = walk.next() {
+    for field in walk.by_ref() {
         let (name, value) = field?;
         fields.push((name.to_owned(), value.decode()?));
     }
@@ -165,7 +165,22 @@ pub enum ValueRef<'a> {
     Nested(&'a [u8]),
 }
 
-impl ValueRef<'_> {
+impl<'a> ValueRef<'a> {
+    /// `None` for a list or a map.
+    pub fn of(value: &'a FieldValue) -> Option<ValueRef<'a>> {
+        Some(match value {
+            FieldValue::Null => ValueRef::Null,
+            FieldValue::Bool(value) => ValueRef::Bool(*value),
+            FieldValue::Int(value) => ValueRef::Int(*value),
+            FieldValue::Double(value) => ValueRef::Double(*value),
+            FieldValue::String(text) => ValueRef::String(text),
+            FieldValue::Bytes(bytes) => ValueRef::Bytes(bytes),
+            FieldValue::Duration(value) => ValueRef::Duration(*value),
+            FieldValue::Time(value) => ValueRef::Time(*value),
+            FieldValue::List(_) | FieldValue::Map(_) => return None,
+        })
+    }
+
     pub fn decode(self) -> Decoded<FieldValue> {
         Ok(match self {
             ValueRef::Null => FieldValue::Null,

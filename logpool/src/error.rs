@@ -23,6 +23,8 @@ pub enum LogPoolError {
     Corrupt { path: PathBuf, what: String },
     /// A record beyond a limit of `limits`; nothing of its batch was written.
     TooLarge { what: &'static str, found: usize, limit: usize },
+    /// An answer would have more groups or different values than are kept in memory.
+    TooMany { what: &'static str, limit: usize },
     /// The writer's queue is full; nothing was written, and a later append may succeed.
     Busy,
     /// The folder is a spool that another process has open.
@@ -70,6 +72,9 @@ impl fmt::Display for LogPoolError {
             LogPoolError::Corrupt { path, what } => write!(f, "{} is damaged: {what}", path.display()),
             LogPoolError::TooLarge { what, found, limit } => {
                 write!(f, "{what} of a log record is {found}, the limit is {limit}")
+            }
+            LogPoolError::TooMany { what, limit } => {
+                write!(f, "there are more than {limit} {what}; ask for less time or for fewer records")
             }
             LogPoolError::Busy => f.write_str("the queue of the log writer is full"),
             LogPoolError::InUse { path } => {

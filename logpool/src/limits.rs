@@ -57,3 +57,11 @@ pub const OPEN_SEGMENTS_MAX: usize = 4;
 pub const SPOOL_LOCK_TRIES_MAX: u32 = 20;
 pub const OPEN_TRIES_MAX: u32 = 1000;
 pub const OPEN_PAUSE_MS: u64 = 10;
+
+/// The text of an expression, and brackets and signs in each other in it.
+pub const EXPRESSION_BYTES_MAX: usize = 16 << 10;
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Groups of an aggregation, values of a percentile that are kept as they are, and different values of a `distinct`.
+pub const GROUPS_MAX: usize = 1 << 20;
+pub const EXACT_VALUES_MAX: usize = 1 << 16;
+pub const DISTINCT_MAX: usize = 1 << 16;

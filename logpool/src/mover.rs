@@ -19,7 +19,7 @@ use crate::frame::{Frame, Tail};
 use crate::index::FileMark;
 use crate::limits::*;
 use crate::log::{self, LogFile, Window};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Retention, Store};
 
 /// What one `move_once` did.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,23 @@ impl Mover {
         result
     }
 
+    /// Drops the days that are past what is kept, and returns how many segments those were. `now` is in nanoseconds
+    /// since 1970.
+    pub fn retain(&mut self, now: i64, rules: &[Retention]) -> Result<usize> {
+        if !self.folder.index_path().exists() {
+            return Ok(0);
+        }
+        self.open()?.retain(now, rules)
+    }
+
+    fn open(&mut self) -> Result<&mut Store> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(&self.folder)?,
+        };
+        Ok(self.store.insert(store))
+    }
+
     fn try_move(&mut self) -> Result<Moved> {
         self.folder.remove_abandoned()?;
         let names = self.folder.list(|kind| kind == LogKind::Pool)?;
@@ -78,11 +95,8 @@ impl Mover {
         if names.is_empty() {
             return Ok(moved);
         }
-        let store = match self.store.take() {
-            Some(store) => store,
-            None => Store::open(&self.folder)?,
-        };
-        let store = self.store.insert(store);
+        let folder = self.folder.clone();
+        let store = self.open()?;
         let mut marks = store.index().marks.clone();
         let mut forget: Vec<String> = {
             let here: std::collections::HashSet<String> = names.iter().map(LogName::file_name).collect();
@@ -95,7 +109,7 @@ impl Mover {
             while bytes < MOVE_BYTES_MAX
                 && let Some(name) = names.next()
             {
-                match Loaded::read(&self.folder, name, &mut marks) {
+                match Loaded::read(&folder, name, &mut marks) {
                     Ok(file) => {
                         bytes += file.as_ref().map_or(0, |file| file.window.len());
                         loaded.extend(file);
@@ -105,7 +119,7 @@ impl Mover {
             }
             move_files(store, &mut loaded, &mut forget, &mut moved)?;
             for file in &loaded {
-                match file.finish(&self.folder) {
+                match file.finish(&folder) {
                     Ok(gone) => moved.files_deleted += u64::from(gone),
                     Err(error) => moved.failed.push(error),
                 }

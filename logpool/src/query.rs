@@ -1,6 +1,9 @@
 //! What is asked of the LogPool, and whether a record is part of the answer. It reads nothing itself.
 
+use crate::codec::{Malformed, RecordHead};
+use crate::expr::{Expr, ExprError, Fields};
 use crate::record::{Record, RunPrefix};
+use crate::rows::{HeadRow, RecordRow};
 
 /// Which records are wanted. The default wants all of them, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +17,8 @@ pub struct Query {
     pub since: Option<i64>,
     /// Nanoseconds since 1970, exclusive.
     pub until: Option<i64>,
+    /// What must be true of the record.
+    pub condition: Option<Condition>,
     /// The first so many in the order asked for.
     pub limit: Option<usize>,
     pub order: Order,
@@ -34,6 +39,20 @@ impl Query {
             && self.matches_time(record.time)
             && self.run.is_none_or(|run| run.matches(record.run))
             && self.task.matches(&record.task)
+            && self.condition.as_ref().is_none_or(|condition| condition.holds(record))
+    }
+
+    /// The same of a record whose body was not decoded.
+    pub(crate) fn matches_head(&self, head: &RecordHead) -> Result<bool, Malformed> {
+        if !self.matches_series(head.pool, head.key, head.node)
+            || !self.matches_time(head.time)
+            || !self.run.is_none_or(|run| run.matches(head.run))
+        {
+            return Ok(false);
+        }
+        let row = HeadRow::new(*head, self.condition.as_ref().map(|condition| &condition.fields))?;
+        Ok(self.task.matches(row.task)
+            && self.condition.as_ref().is_none_or(|condition| condition.expr.holds(&row)))
     }
 
     pub(crate) fn matches_series(&self, pool: &str, key: &str, node: &str) -> bool {
@@ -42,6 +61,25 @@ impl Query {
 
     pub(crate) fn matches_time(&self, time: i64) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+    }
+}
+
+/// An expression that is true of the wanted records, such as `wa > 20 && node like "web-*"` (see `expr`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    pub(crate) expr: Expr,
+    pub(crate) fields: Fields,
+}
+
+impl Condition {
+    pub fn parse(text: &str) -> Result<Condition, ExprError> {
+        let mut fields = Fields::default();
+        let expr = Expr::parse(text, &mut fields)?;
+        Ok(Condition { expr, fields })
+    }
+
+    pub fn holds(&self, record: &Record) -> bool {
+        self.expr.holds(&RecordRow { record, fields: &self.fields })
     }
 }
 

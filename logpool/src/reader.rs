@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::codec::RecordHead;
+use crate::block::Block;
+use crate::codec::{Malformed, RecordHead};
 use crate::error::{Damage, LogPoolError, Result};
+use crate::expr::Row;
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::Tail;
 use crate::index::Index;
@@ -18,8 +20,10 @@ use crate::log::{self, LogFile};
 use crate::query::{Order, Query};
 use crate::ranges::RunRanges;
 use crate::record::Record;
+use crate::rows::{BlockRows, HeadRow};
 use crate::segment::{Extent, Series};
-use crate::snapshot::{SegmentSnapshot, Snapshot, read_block};
+use crate::snapshot::{SegmentSnapshot, Snapshot, read_block, select};
+use crate::stats::{Stats, StatsRow, Table, TooMany};
 use crate::tail::{self, Cursor, Tailed};
 
 /// Reads a data folder. Holds nothing open between two calls.
@@ -55,20 +59,29 @@ impl Reader {
 
     pub fn query(&self, query: &Query) -> Result<Vec<Record>> {
         let mut found = Found::new(query);
-        if query.limit == Some(0) {
-            return Ok(found.records);
+        if query.limit != Some(0) {
+            self.scan(query, &mut found)?;
         }
+        Ok(found.finish())
+    }
+
+    /// Aggregates of the records that match; the query's `limit` and `order` do not count.
+    pub fn stats(&self, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
+        let mut totals = Totals { query, stats, table: Table::new(stats), too_many: None };
+        self.scan(query, &mut totals)?;
+        Ok(totals.table.finish())
+    }
+
+    /// Shows a sink everything that may match.
+    fn scan(&self, query: &Query, sink: &mut impl Sink) -> Result<()> {
         let logs = Logs::unmoved(&self.folder)?;
         let snapshot = Snapshot::open(&self.folder)?;
         logs.new_records(&snapshot, |head| {
-            if query.matches_series(head.pool, head.key, head.node)
-                && query.matches_time(head.time)
-                && let Ok(record) = head.decode()
-                && query.matches(&record)
-            {
-                found.push(record);
+            // Its frame is whole and its body was walked through, so it can be read.
+            if let Ok(true) = query.matches_head(head) {
+                sink.record(head);
             }
-            Ok(())
+            sink.failure()
         })?;
         drop(logs);
         let mut ids = snapshot.segments(query);
@@ -76,15 +89,15 @@ impl Reader {
             ids.reverse();
         }
         for id in ids {
-            if found.has_no_use_for(id.times()) {
+            if sink.has_no_use_for(id.times()) {
                 break;
             }
             if let Some(segment) = snapshot.segment(id)? {
-                read_segment(&segment, query, &mut found)?;
+                scan_segment(&segment, query, sink)?;
             }
             snapshot.close(id);
         }
-        Ok(found.finish())
+        Ok(())
     }
 
     /// By name of pool, keys by name.
@@ -215,7 +228,7 @@ pub fn offset(index: &Index, name: LogName) -> u64 {
     }
 }
 
-fn read_segment(segment: &SegmentSnapshot, query: &Query, found: &mut Found) -> Result<()> {
+fn scan_segment(segment: &SegmentSnapshot, query: &Query, sink: &mut impl Sink) -> Result<()> {
     let series: Vec<Series> = segment
         .series()?
         .into_iter()
@@ -225,43 +238,108 @@ fn read_segment(segment: &SegmentSnapshot, query: &Query, found: &mut Found) -> 
     for series in &series {
         extents.extend(segment.extents(series, query)?.into_iter().map(|extent| (extent, series)));
     }
-    match query.order {
-        Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
-        Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
+    if sink.in_order() {
+        match query.order {
+            Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
+            Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
+        }
     }
     let blocks = segment.blocks()?;
     for (extent, series) in extents {
-        if found.has_no_use_for((extent.first, extent.last)) {
+        if sink.has_no_use_for((extent.first, extent.last)) {
             break;
         }
-        blocks.with(series, extent, |block| read_block(block, series, query, &mut found.records))?;
-        found.prune();
+        blocks.with(series, extent, |block| sink.block(block, series))?;
+        sink.failure()?;
     }
     Ok(())
 }
 
-/// The answer as it grows: never much more than the limit.
-struct Found {
+/// Where a scan goes.
+trait Sink {
+    /// Blocks are shown in the query's order of time, not series by series.
+    fn in_order(&self) -> bool;
+
+    /// Nothing of these times changes it any more, nor anything later in the order.
+    fn has_no_use_for(&self, times: (i64, i64)) -> bool;
+
+    /// Takes a record that matches.
+    fn record(&mut self, head: &RecordHead);
+
+    /// Takes what matches of a block.
+    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed>;
+
+    /// Why it takes no more.
+    fn failure(&self) -> Result<()>;
+}
+
+struct Totals<'q> {
+    query: &'q Query,
+    stats: &'q Stats,
+    table: Table<'q>,
+    too_many: Option<TooMany>,
+}
+
+impl Totals<'_> {
+    fn add(&mut self, time: i64, row: &impl Row) {
+        if self.too_many.is_none() {
+            self.too_many = self.table.add(time, row).err();
+        }
+    }
+}
+
+impl Sink for Totals<'_> {
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn has_no_use_for(&self, _: (i64, i64)) -> bool {
+        false
+    }
+
+    fn record(&mut self, head: &RecordHead) {
+        if let Ok(row) = HeadRow::new(*head, Some(&self.stats.fields)) {
+            self.add(head.time, &row);
+        }
+    }
+
+    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
+        let times = block.times()?;
+        let chosen = select(block, series, &times, self.query)?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let rows = BlockRows::new(block, series, &times, &self.stats.fields, self.stats.needs_tasks())?;
+        for at in chosen {
+            self.add(times[at], &rows.row(at));
+        }
+        Ok(())
+    }
+
+    fn failure(&self) -> Result<()> {
+        match self.too_many {
+            Some(TooMany(what, limit)) => Err(LogPoolError::TooMany { what, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The records of an answer as it grows: never much more than the limit.
+struct Found<'q> {
+    query: &'q Query,
     records: Vec<Record>,
     limit: usize,
-    order: Order,
     /// With the limit reached: the time of the last record that still counts.
     bound: Option<i64>,
 }
 
-impl Found {
-    fn new(query: &Query) -> Found {
-        let limit = query.limit.unwrap_or(usize::MAX);
-        Found { records: Vec::new(), limit, order: query.order, bound: None }
-    }
-
-    fn push(&mut self, record: Record) {
-        self.records.push(record);
-        self.prune();
+impl Found<'_> {
+    fn new(query: &Query) -> Found<'_> {
+        Found { query, records: Vec::new(), limit: query.limit.unwrap_or(usize::MAX), bound: None }
     }
 
     fn sort(&mut self) {
-        match self.order {
+        match self.query.order {
             Order::OldestFirst => self.records.sort_unstable_by_key(Record::sort_key),
             Order::NewestFirst => {
                 self.records.sort_unstable_by_key(|record| std::cmp::Reverse(record.sort_key()));
@@ -279,14 +357,6 @@ impl Found {
         }
     }
 
-    /// Nor for any later one in the order.
-    fn has_no_use_for(&self, (first, last): (i64, i64)) -> bool {
-        self.bound.is_some_and(|bound| match self.order {
-            Order::OldestFirst => first > bound,
-            Order::NewestFirst => last < bound,
-        })
-    }
-
     fn finish(mut self) -> Vec<Record> {
         self.sort();
         self.records.truncate(self.limit);
@@ -294,12 +364,42 @@ impl Found {
     }
 }
 
-#[derive(Default)]
-struct Pools {
-    keys: BTreeMap<(String, String), Totals>,
+impl Sink for Found<'_> {
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn has_no_use_for(&self, (first, last): (i64, i64)) -> bool {
+        self.bound.is_some_and(|bound| match self.query.order {
+            Order::OldestFirst => first > bound,
+            Order::NewestFirst => last < bound,
+        })
+    }
+
+    fn record(&mut self, head: &RecordHead) {
+        if let Ok(record) = head.decode() {
+            self.records.push(record);
+            self.prune();
+        }
+    }
+
+    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
+        read_block(block, series, self.query, &mut self.records)?;
+        self.prune();
+        Ok(())
+    }
+
+    fn failure(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
-struct Totals {
+#[derive(Default)]
+struct Pools {
+    keys: BTreeMap<(String, String), KeyTotals>,
+}
+
+struct KeyTotals {
     nodes: BTreeSet<String>,
     records: u64,
     first: i64,
@@ -308,7 +408,7 @@ struct Totals {
 
 impl Pools {
     fn add(&mut self, [pool, key, node]: [&str; 3], records: u64, first: i64, last: i64) {
-        let empty = || Totals { nodes: BTreeSet::new(), records: 0, first: i64::MAX, last: i64::MIN };
+        let empty = || KeyTotals { nodes: BTreeSet::new(), records: 0, first: i64::MAX, last: i64::MIN };
         let totals = self.keys.entry((pool.to_owned(), key.to_owned())).or_insert_with(empty);
         totals.nodes.insert(node.to_owned());
         totals.records += records;
@@ -318,7 +418,7 @@ impl Pools {
 
     fn finish(self) -> Vec<PoolInfo> {
         let mut pools: Vec<PoolInfo> = Vec::new();
-        for ((pool, key), Totals { nodes, records, first, last }) in self.keys {
+        for ((pool, key), KeyTotals { nodes, records, first, last }) in self.keys {
             if pools.last().is_none_or(|info| info.pool != pool) {
                 pools.push(PoolInfo { pool, keys: Vec::new(), records: 0, first, last });
             }

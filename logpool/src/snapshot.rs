@@ -19,8 +19,9 @@ use crate::error::{LogPoolError, Result};
 use crate::folder::Folder;
 use crate::index::{Index, SegmentId};
 use crate::names::Names;
-use crate::query::Query;
+use crate::query::{Condition, Query};
 use crate::record::{Record, RunId};
+use crate::rows::{BlockRows, rules_out};
 use crate::segment::*;
 
 pub struct Snapshot {
@@ -214,8 +215,13 @@ impl Blocks<'_> {
     }
 }
 
-/// The places of the records of a block that match the query's time, run and task.
-pub fn select(block: &Block, times: &[i64], query: &Query) -> Result<Vec<usize>, Malformed> {
+/// The places of the records of a block that match the query; of its series, that is known.
+pub fn select(block: &Block, series: &Series, times: &[i64], query: &Query) -> Result<Vec<usize>, Malformed> {
+    if let Some(condition) = &query.condition
+        && rules_out(block, &condition.expr, &condition.fields)
+    {
+        return Ok(Vec::new());
+    }
     if query.run.is_some_and(|wanted| !block.runs().iter().any(|&run| wanted.matches(run))) {
         return Ok(Vec::new());
     }
@@ -230,6 +236,12 @@ pub fn select(block: &Block, times: &[i64], query: &Query) -> Result<Vec<usize>,
         let tasks = block.tasks()?;
         chosen.retain(|&at| query.task.matches(tasks[at]));
     }
+    if let Some(Condition { expr, fields }) = &query.condition
+        && !chosen.is_empty()
+    {
+        let rows = BlockRows::new(block, series, times, fields, expr.needs_tasks())?;
+        chosen.retain(|&at| expr.holds(&rows.row(at)));
+    }
     Ok(chosen)
 }
 
@@ -241,7 +253,7 @@ pub fn read_block(
     out: &mut Vec<Record>,
 ) -> Result<(), Malformed> {
     let times = block.times()?;
-    let chosen = select(block, &times, query)?;
+    let chosen = select(block, series, &times, query)?;
     if chosen.is_empty() {
         return Ok(());
     }

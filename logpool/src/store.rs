@@ -17,6 +17,7 @@ use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder};
 use crate::index::{Changes, FileMark, Index, IndexWriter, SegmentId};
 use crate::limits::OPEN_SEGMENTS_MAX;
+use crate::query::Pattern;
 use crate::segment::Segment;
 
 /// What one transaction of the mover adds.
@@ -27,6 +28,17 @@ pub struct Batch<'a> {
     pub marks: Vec<(String, FileMark)>,
     /// Log files that are gone.
     pub forget: Vec<String>,
+}
+
+/// What is kept of the pools that the pattern matches: whole days, until they are older or the pool is larger. The
+/// first rule that matches a pool counts.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    pub pool: Pattern,
+    /// In nanoseconds, from the end of a day to now.
+    pub age: Option<i64>,
+    /// Of the pool's segments on disk.
+    pub bytes: Option<u64>,
 }
 
 /// The database as its one writer has it open.
@@ -106,12 +118,24 @@ impl Store {
         Ok(&self.open[self.open.len() - 1].1)
     }
 
-    /// Drops the segments that `expired` chooses, and returns how many.
-    pub fn drop_segments(&mut self, expired: impl Fn(&str, SegmentId) -> bool) -> Result<usize> {
-        let names: BTreeMap<u32, &str> =
-            self.index.pools.iter().map(|(name, number)| (*number, &name[..])).collect();
-        let chosen = |id: &&SegmentId| names.get(&id.pool).is_some_and(|name| expired(name, **id));
-        let drop: Vec<SegmentId> = self.index.segments.keys().filter(chosen).copied().collect();
+    /// Drops the segments that are past what is kept, and returns how many those were.
+    pub fn retain(&mut self, now: i64, rules: &[Retention]) -> Result<usize> {
+        let mut drop = Vec::new();
+        for (name, &pool) in &self.index.pools {
+            let Some(rule) = rules.iter().find(|rule| rule.pool.matches(name)) else { continue };
+            let ids: Vec<SegmentId> =
+                self.index.segments.keys().filter(|id| id.pool == pool).copied().collect();
+            let mut bytes = 0;
+            for (nth, id) in ids.iter().rev().enumerate() {
+                bytes += fs::metadata(id.path(&self.folder)).map_or(0, |file| file.len());
+                let old = rule.age.is_some_and(|age| id.times().1 < now.saturating_sub(age));
+                // The newest one stays, whatever its size.
+                let large = nth > 0 && rule.bytes.is_some_and(|most| bytes > most);
+                if old || large {
+                    drop.push(*id);
+                }
+            }
+        }
         if drop.is_empty() {
             return Ok(0);
         }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -215,10 +215,45 @@ fn random_record(random: &mut Random, seq: u64) -> Record {
         key: format!("key{}", random.below(3)),
         node: format!("web-{}", random.below(3)),
         task: format!("task{}", random.below(2)),
+        // On two days.
         time: random.below(1000) as i64 - 500,
+        fields: random_fields(random),
         ..record(u128::from(random.below(3)) << 124, seq)
     }
 }
+
+/// Most records have the same fields; some lack one, or have one of another kind or twice.
+fn random_fields(random: &mut Random) -> Vec<(String, FieldValue)> {
+    let mut fields = vec![
+        ("us".to_owned(), FieldValue::Int(random.below(100) as i64)),
+        ("load".to_owned(), FieldValue::Double(random.below(64) as f64 / 8.0)),
+        ("state".to_owned(), FieldValue::String(["up", "down"][random.below(2) as usize].to_owned())),
+    ];
+    match random.below(12) {
+        0 => fields.swap(0, 2),
+        1 => drop(fields.remove(0)),
+        2 => fields[0].1 = FieldValue::Double(random.below(200) as f64 / 2.0),
+        3 => fields[1].1 = FieldValue::Null,
+        4 => fields.push(("us".to_owned(), FieldValue::Int(7))),
+        5 => fields[2].1 = FieldValue::List(vec![FieldValue::Bool(true)]),
+        6 => fields.push(("took".to_owned(), FieldValue::Duration(random.below(5000) as i64))),
+        _ => {}
+    }
+    fields
+}
+
+const CONDITIONS: [&str; 10] = [
+    "us > 50",
+    "us >= 150",
+    "us * 2 < 20 || load == 3.5",
+    "state == \"up\" && us != 3",
+    "!(state == 'up') && node like 'web-*'",
+    "load == null",
+    "has(took) && took < 2us",
+    "task == 'task0' && us < 10.5",
+    "gone > 3",
+    "time < gone || us > 98",
+];
 
 fn random_query(random: &mut Random) -> Query {
     let mut pick = |names: &[&str]| Pattern::parse(names[random.below(names.len() as u64) as usize]);
@@ -233,6 +268,7 @@ fn random_query(random: &mut Random) -> Query {
         run: sometimes(3).map(|digit| digit.to_string().parse().unwrap()),
         since: sometimes(1000).map(|time| time as i64 - 500),
         until: sometimes(1000).map(|time| time as i64 - 500),
+        condition: sometimes(10).map(|which| Condition::parse(CONDITIONS[which as usize]).unwrap()),
         limit: sometimes(50).map(|limit| limit as usize),
         order: if random.below(2) == 0 { Order::OldestFirst } else { Order::NewestFirst },
     }
@@ -267,6 +303,7 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
             }
             expected.truncate(query.limit.unwrap_or(usize::MAX));
             assert_eq!(reader.query(&query).unwrap(), expected, "round {round}: {query:?}");
+            check_stats(&reader, &query, &model);
         }
         let pools = reader.pools().unwrap();
         assert_eq!(pools.iter().map(|pool| pool.records).sum::<u64>(), model.len() as u64);
@@ -276,6 +313,78 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
             assert_eq!(pool.keys.iter().map(|key| key.records).sum::<u64>(), pool.records);
         }
     }
+}
+
+fn check_stats(reader: &Reader, query: &Query, model: &[Record]) {
+    let number = |value: Option<&FieldValue>| match value {
+        Some(FieldValue::Int(value)) => Some(*value as f64),
+        Some(FieldValue::Double(value)) => Some(*value),
+        _ => None,
+    };
+    let mut expected: BTreeMap<(i64, String), (i64, Option<f64>, Option<f64>)> = BTreeMap::new();
+    for record in model.iter().filter(|record| query.matches(record)) {
+        let window = record.time.div_euclid(100) * 100;
+        let (count, sum, max) = expected.entry((window, record.node.clone())).or_default();
+        *count += 1;
+        if let Some(us) = number(record.field("us")) {
+            *sum = Some(sum.unwrap_or(0.0) + us);
+        }
+        if let Some(load) = number(record.field("load")) {
+            *max = Some(max.map_or(load, |max| max.max(load)));
+        }
+    }
+    let stats = Stats::parse("count(), sum(us), max(load)", "node", Some(100)).unwrap();
+    let found: BTreeMap<_, _> = reader
+        .stats(query, &stats)
+        .unwrap()
+        .into_iter()
+        .map(|row| match (&row.by[..], &row.values[..]) {
+            ([FieldValue::String(node)], [FieldValue::Int(count), sum, max]) => {
+                ((row.window.unwrap(), node.clone()), (*count, number(Some(sum)), number(Some(max))))
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(found, expected, "{query:?}");
+}
+
+#[test]
+fn days_are_dropped_by_age_and_by_size() {
+    const DAY: u64 = 86_400;
+    let dir = tempdir().unwrap();
+    let days = |pool: &str, days: std::ops::Range<u64>| -> Vec<Record> {
+        let day = |day: u64| Record { pool: pool.into(), ..record(1, day * DAY + 5) };
+        days.map(day).collect()
+    };
+    append(
+        dir.path(),
+        [days("a", 0..5), days("b", 0..5)]
+            .concat()
+            .into_iter()
+            .zip(0..)
+            .map(|(r, seq)| Record { seq, ..r })
+            .collect(),
+    );
+    let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    assert_eq!(mover.move_once().unwrap().records, 10);
+    let left = |pool: &str| {
+        let found = Reader::open(dir.path()).query(&Query::of_key(pool, "k")).unwrap();
+        found.iter().map(|record| record.time / SECOND / DAY as i64).collect::<Vec<_>>()
+    };
+    let rule = |pool: &str, age, bytes| Retention { pool: Pattern::parse(pool), age, bytes };
+    let now = 5 * DAY as i64 * SECOND;
+    let two_days = Some(2 * DAY as i64 * SECOND);
+    assert_eq!(mover.retain(now, &[rule("none", two_days, Some(0))]).unwrap(), 0);
+    assert_eq!(mover.retain(now, &[rule("a", two_days, None), rule("*", None, None)]).unwrap(), 3);
+    assert_eq!((left("a"), left("b")), (vec![3, 4], vec![0, 1, 2, 3, 4]));
+    assert_eq!(mover.retain(now, &[rule("b", None, Some(1))]).unwrap(), 4);
+    assert_eq!((left("a"), left("b")), (vec![3, 4], vec![4]));
+    // What is gone stays gone, and what comes later is kept.
+    drop(mover);
+    append(dir.path(), vec![Record { pool: "b".into(), seq: 100, ..record(1, 6 * DAY) }]);
+    assert_eq!(move_all(dir.path()).records, 1);
+    assert_eq!(left("b"), [4, 6]);
+    assert_eq!(fs::read_dir(dir.path().join("segments")).unwrap().count(), 4);
 }
 
 #[test]

@@ -1,0 +1,715 @@
+//! Aggregates: `avg(us), p99(wa)` over all records, or by window of time and by what they have in common.
+//!
+//! Steps: read the text into [`Stats`]; a [`Table`] takes one record after the other, in any order, and gives a row
+//! for each group at the end. What is exact and what is not:
+//!
+//! - `count() count(x) sum avg min max first last rate` are exact (`avg` and `rate` as doubles are);
+//! - `p50` to `p99.9` are the nearest rank, exact while a group has at most [`EXACT_VALUES_MAX`] values, then within
+//!   0.5 percent of the value (logarithmic buckets, as in DDSketch, Masson et al., VLDB 2019);
+//! - `distinct` is exact up to [`DISTINCT_MAX`] different values and an error beyond.
+//!
+//! `rate(x)` is for counters: the difference of its last and first value by the seconds between them. `count()` of
+//! nothing is 0 and `sum` of nothing is null, like all the others.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::codec::ValueRef;
+use crate::expr::{Expr, ExprError, Fields, Parser, Row, order};
+use crate::limits::{DISTINCT_MAX, EXACT_VALUES_MAX, GROUPS_MAX};
+use crate::record::FieldValue;
+
+/// What is asked for: which aggregates, over which windows, by what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    pub aggregates: Vec<Aggregate>,
+    /// What the aggregates and `by` read.
+    pub(crate) fields: Fields,
+    /// Length of the windows in nanoseconds; they begin at multiples of it since 1970.
+    pub every: Option<i64>,
+    pub(crate) by: Vec<(String, Expr)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// As it was written.
+    pub name: String,
+    function: Function,
+    /// `None` for `count()`.
+    of: Option<Expr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Function {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    First,
+    Last,
+    Rate,
+    Distinct,
+    /// Above 0, below 100.
+    Percentile(f64),
+}
+
+impl Function {
+    fn parse(name: &str) -> Option<Function> {
+        Some(match name {
+            "count" => Function::Count,
+            "sum" => Function::Sum,
+            "avg" => Function::Avg,
+            "min" => Function::Min,
+            "max" => Function::Max,
+            "first" => Function::First,
+            "last" => Function::Last,
+            "rate" => Function::Rate,
+            "distinct" => Function::Distinct,
+            _ => {
+                let percent = name.strip_prefix('p')?.parse::<f64>().ok()?;
+                return (percent > 0.0 && percent < 100.0).then_some(Function::Percentile(percent));
+            }
+        })
+    }
+}
+
+impl Stats {
+    /// `avg(us), p99(wa)` and, of what to group by, `node, key`.
+    pub fn parse(aggregates: &str, by: &str, every: Option<i64>) -> Result<Stats, ExprError> {
+        let mut fields = Fields::default();
+        let mut all = Vec::new();
+        let mut parser = Parser::new(aggregates, &mut fields)?;
+        loop {
+            let start = parser.at();
+            let Some(name) = parser.function()? else {
+                return parser.error("the name of an aggregate is missing, such as `avg(us)`");
+            };
+            let Some(function) = Function::parse(&name) else {
+                let known = "count sum avg min max first last rate distinct and p50, p99, p99.9";
+                return parser.error(format!("`{name}` is no aggregate; there are {known}"));
+            };
+            let of = if function == Function::Count && !parser.eat("(")? {
+                None
+            } else {
+                if function != Function::Count {
+                    parser.need("(")?;
+                }
+                if function == Function::Count && parser.eat(")")? {
+                    None
+                } else {
+                    let of = parser.or()?;
+                    parser.need(")")?;
+                    Some(of)
+                }
+            };
+            all.push(Aggregate { name: parser.text_from(start).to_owned(), function, of });
+            if !parser.eat(",")? {
+                break;
+            }
+        }
+        parser.end()?;
+        let mut groups = Vec::new();
+        if !by.trim().is_empty() {
+            let mut parser = Parser::new(by, &mut fields)?;
+            loop {
+                let start = parser.at();
+                let expr = parser.or()?;
+                groups.push((parser.text_from(start).to_owned(), expr));
+                if !parser.eat(",")? {
+                    break;
+                }
+            }
+            parser.end()?;
+        }
+        Ok(Stats { aggregates: all, fields, every, by: groups })
+    }
+
+    /// What the groups have in common, as it was written.
+    pub fn by(&self) -> impl Iterator<Item = &str> {
+        self.by.iter().map(|(name, _)| &name[..])
+    }
+
+    /// Whether the names of tasks are looked at.
+    pub(crate) fn needs_tasks(&self) -> bool {
+        let exprs = self.aggregates.iter().filter_map(|aggregate| aggregate.of.as_ref());
+        exprs.chain(self.by.iter().map(|(_, expr)| expr)).any(Expr::needs_tasks)
+    }
+}
+
+/// One group of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatsRow {
+    /// The beginning of the window, in nanoseconds since 1970.
+    pub window: Option<i64>,
+    /// What the group has in common, in the order asked for.
+    pub by: Vec<FieldValue>,
+    /// In the order of the aggregates; null where there was nothing.
+    pub values: Vec<FieldValue>,
+}
+
+/// The groups as they fill.
+pub struct Table<'s> {
+    stats: &'s Stats,
+    places: HashMap<(i64, Vec<Key>), usize>,
+    groups: Vec<Vec<State>>,
+    /// The group that the record before went to: the next one is likely of the same.
+    last: Option<(i64, Vec<Key>, usize)>,
+}
+
+/// There are too many groups, or too many different values of a `distinct`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooMany(pub &'static str, pub usize);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(u64),
+    Duration(i64),
+    Time(i64),
+    String(String),
+    Bytes(Vec<u8>),
+}
+
+impl Key {
+    fn of(value: Option<ValueRef>) -> Key {
+        match value {
+            None | Some(ValueRef::Null) => Key::Null,
+            Some(ValueRef::Bool(value)) => Key::Bool(value),
+            Some(ValueRef::Int(value)) => Key::Int(value),
+            Some(ValueRef::Double(value)) => Key::Double(value.to_bits()),
+            Some(ValueRef::Duration(value)) => Key::Duration(value),
+            Some(ValueRef::Time(value)) => Key::Time(value),
+            Some(ValueRef::String(text)) => Key::String(text.to_owned()),
+            Some(ValueRef::Bytes(bytes) | ValueRef::Nested(bytes)) => Key::Bytes(bytes.to_owned()),
+        }
+    }
+
+    fn is(&self, value: Option<ValueRef>) -> bool {
+        match (self, value) {
+            (Key::String(known), Some(ValueRef::String(text))) => known == text,
+            (known, value) => *known == Key::of(value),
+        }
+    }
+
+    fn value(self) -> FieldValue {
+        match self {
+            Key::Null => FieldValue::Null,
+            Key::Bool(value) => FieldValue::Bool(value),
+            Key::Int(value) => FieldValue::Int(value),
+            Key::Double(bits) => FieldValue::Double(f64::from_bits(bits)),
+            Key::Duration(value) => FieldValue::Duration(value),
+            Key::Time(value) => FieldValue::Time(value),
+            Key::String(text) => FieldValue::String(text),
+            Key::Bytes(bytes) => FieldValue::Bytes(bytes),
+        }
+    }
+}
+
+impl<'s> Table<'s> {
+    pub fn new(stats: &'s Stats) -> Table<'s> {
+        Table { stats, places: HashMap::new(), groups: Vec::new(), last: None }
+    }
+
+    pub fn add(&mut self, time: i64, row: &impl Row) -> Result<(), TooMany> {
+        let stats: &'s Stats = self.stats;
+        let place = self.place(time, row)?;
+        for (aggregate, state) in stats.aggregates.iter().zip(&mut self.groups[place]) {
+            match &aggregate.of {
+                None => state.add(time, ValueRef::Null)?,
+                Some(expr) => match expr.value(row) {
+                    None | Some(ValueRef::Null) => {}
+                    Some(value) => state.add(time, value)?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, time: i64, row: &impl Row) -> Result<usize, TooMany> {
+        let stats: &'s Stats = self.stats;
+        let window = stats.every.map_or(0, |every| time.div_euclid(every).wrapping_mul(every));
+        if let Some((last, by, place)) = &self.last
+            && *last == window
+            && stats.by.iter().zip(by).all(|((_, expr), key)| key.is(expr.value(row)))
+        {
+            return Ok(*place);
+        }
+        let by: Vec<Key> = stats.by.iter().map(|(_, expr)| Key::of(expr.value(row))).collect();
+        let next = self.groups.len();
+        let place = *self.places.entry((window, by.clone())).or_insert(next);
+        if place == next {
+            if next == GROUPS_MAX {
+                return Err(TooMany("groups", GROUPS_MAX));
+            }
+            self.groups.push(stats.aggregates.iter().map(State::new).collect());
+        }
+        self.last = Some((window, by, place));
+        Ok(place)
+    }
+
+    /// By window, then by what the groups have in common.
+    pub fn finish(mut self) -> Vec<StatsRow> {
+        if self.stats.every.is_none() && self.stats.by.is_empty() && self.groups.is_empty() {
+            self.groups.push(self.stats.aggregates.iter().map(State::new).collect());
+            self.places.insert((0, Vec::new()), 0);
+        }
+        let mut rows: Vec<StatsRow> = self
+            .places
+            .into_iter()
+            .map(|((window, by), place)| StatsRow {
+                window: self.stats.every.map(|_| window),
+                by: by.into_iter().map(Key::value).collect(),
+                values: std::mem::take(&mut self.groups[place]).into_iter().map(State::finish).collect(),
+            })
+            .collect();
+        rows.sort_by(|a, b| a.window.cmp(&b.window).then_with(|| compare_all(&a.by, &b.by)));
+        rows
+    }
+}
+
+fn compare_all(a: &[FieldValue], b: &[FieldValue]) -> std::cmp::Ordering {
+    let rank = |value: &FieldValue| match value {
+        FieldValue::Null => 0,
+        FieldValue::Bool(_) => 1,
+        FieldValue::Int(_) | FieldValue::Double(_) => 2,
+        FieldValue::Duration(_) => 3,
+        FieldValue::Time(_) => 4,
+        FieldValue::String(_) => 5,
+        _ => 6,
+    };
+    let pairs = a.iter().zip(b).map(|(a, b)| {
+        rank(a).cmp(&rank(b)).then_with(|| {
+            ValueRef::of(a)
+                .zip(ValueRef::of(b))
+                .and_then(|(a, b)| order(a, b))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        })
+    });
+    pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+}
+
+/// What sums and averages are made of, and what they are in the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Unit {
+    Number,
+    Duration,
+    Time,
+}
+
+impl Unit {
+    fn int(self, value: i64) -> FieldValue {
+        match self {
+            Unit::Number => FieldValue::Int(value),
+            Unit::Duration => FieldValue::Duration(value),
+            Unit::Time => FieldValue::Time(value),
+        }
+    }
+
+    fn double(self, value: f64) -> FieldValue {
+        match self {
+            Unit::Number => FieldValue::Double(value),
+            Unit::Duration => FieldValue::Duration(value as i64),
+            Unit::Time => FieldValue::Time(value as i64),
+        }
+    }
+}
+
+enum State {
+    Count(u64),
+    Sum(Sum),
+    Avg(Sum),
+    /// The least value so far.
+    Min(Option<FieldValue>),
+    Max(Option<FieldValue>),
+    First(Option<(i64, FieldValue)>),
+    Last(Option<(i64, FieldValue)>),
+    Rate(Option<(i64, f64)>, Option<(i64, f64)>),
+    Distinct(HashSet<Key>),
+    Percentile(f64, Unit, Values),
+}
+
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    ints: i128,
+    doubles: f64,
+    has_doubles: bool,
+    unit: Option<Unit>,
+}
+
+impl Sum {
+    fn add(&mut self, value: ValueRef) {
+        match value {
+            ValueRef::Int(value) => self.int(value, Unit::Number),
+            ValueRef::Duration(value) => self.int(value, Unit::Duration),
+            ValueRef::Time(value) => self.int(value, Unit::Time),
+            ValueRef::Double(value) => {
+                self.count += 1;
+                self.doubles += value;
+                self.has_doubles = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn int(&mut self, value: i64, unit: Unit) {
+        self.count += 1;
+        self.ints += i128::from(value);
+        self.unit.get_or_insert(unit);
+    }
+
+    fn total(&self) -> f64 {
+        self.ints as f64 + self.doubles
+    }
+}
+
+fn number(value: ValueRef) -> Option<(f64, Unit)> {
+    Some(match value {
+        ValueRef::Int(value) => (value as f64, Unit::Number),
+        ValueRef::Double(value) => (value, Unit::Number),
+        ValueRef::Duration(value) => (value as f64, Unit::Duration),
+        ValueRef::Time(value) => (value as f64, Unit::Time),
+        _ => return None,
+    })
+}
+
+impl State {
+    fn new(aggregate: &Aggregate) -> State {
+        match aggregate.function {
+            Function::Count => State::Count(0),
+            Function::Sum => State::Sum(Sum::default()),
+            Function::Avg => State::Avg(Sum::default()),
+            Function::Min => State::Min(None),
+            Function::Max => State::Max(None),
+            Function::First => State::First(None),
+            Function::Last => State::Last(None),
+            Function::Rate => State::Rate(None, None),
+            Function::Distinct => State::Distinct(HashSet::new()),
+            Function::Percentile(percent) => {
+                State::Percentile(percent, Unit::Number, Values::Small(Vec::new()))
+            }
+        }
+    }
+
+    fn add(&mut self, time: i64, value: ValueRef) -> Result<(), TooMany> {
+        use std::cmp::Ordering;
+        let beats = |best: &Option<FieldValue>, wanted: Ordering| match best {
+            None => true,
+            Some(best) => ValueRef::of(best).and_then(|best| order(value, best)) == Some(wanted),
+        };
+        match self {
+            State::Count(count) => *count += 1,
+            State::Sum(sum) | State::Avg(sum) => sum.add(value),
+            State::Min(best) if beats(best, Ordering::Less) => *best = value.decode().ok(),
+            State::Max(best) if beats(best, Ordering::Greater) => *best = value.decode().ok(),
+            State::Min(_) | State::Max(_) => {}
+            State::First(best) if best.as_ref().is_none_or(|(first, _)| time < *first) => {
+                *best = value.decode().ok().map(|value| (time, value));
+            }
+            State::Last(best) if best.as_ref().is_none_or(|(last, _)| time >= *last) => {
+                *best = value.decode().ok().map(|value| (time, value));
+            }
+            State::First(_) | State::Last(_) => {}
+            State::Rate(first, last) => {
+                if let Some((value, _)) = number(value) {
+                    if first.is_none_or(|(first, _)| time < first) {
+                        *first = Some((time, value));
+                    }
+                    if last.is_none_or(|(last, _)| time >= last) {
+                        *last = Some((time, value));
+                    }
+                }
+            }
+            State::Distinct(all) => {
+                all.insert(Key::of(Some(value)));
+                if all.len() > DISTINCT_MAX {
+                    return Err(TooMany("different values", DISTINCT_MAX));
+                }
+            }
+            State::Percentile(_, unit, values) => match value {
+                ValueRef::Int(value) => values.int(value),
+                ValueRef::Duration(value) => {
+                    *unit = Unit::Duration;
+                    values.int(value);
+                }
+                ValueRef::Time(value) => {
+                    *unit = Unit::Time;
+                    values.int(value);
+                }
+                ValueRef::Double(value) if !value.is_nan() => values.double(value),
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> FieldValue {
+        match self {
+            State::Count(count) => FieldValue::Int(count as i64),
+            State::Sum(sum) if sum.count == 0 => FieldValue::Null,
+            State::Sum(sum) => {
+                let unit = sum.unit.unwrap_or(Unit::Number);
+                match i64::try_from(sum.ints) {
+                    Ok(total) if !sum.has_doubles => unit.int(total),
+                    _ => unit.double(sum.total()),
+                }
+            }
+            State::Avg(sum) if sum.count == 0 => FieldValue::Null,
+            State::Avg(sum) => sum.unit.unwrap_or(Unit::Number).double(sum.total() / sum.count as f64),
+            State::Min(best) | State::Max(best) => best.unwrap_or(FieldValue::Null),
+            State::First(best) | State::Last(best) => best.map_or(FieldValue::Null, |(_, value)| value),
+            State::Rate(Some((from, a)), Some((to, b))) if to > from => {
+                FieldValue::Double((b - a) / ((to - from) as f64 / 1e9))
+            }
+            State::Rate(..) => FieldValue::Null,
+            State::Distinct(all) => FieldValue::Int(all.len() as i64),
+            State::Percentile(percent, unit, values) => values.percentile(percent, unit),
+        }
+    }
+}
+
+/// The values of a percentile, as narrow as they come, until there are too many to keep.
+enum Values {
+    Small(Vec<i16>),
+    Ints(Vec<i64>),
+    Doubles(Vec<f64>),
+    Sketch(Box<Sketch>),
+}
+
+impl Values {
+    fn int(&mut self, value: i64) {
+        match self {
+            Values::Small(all) => match i16::try_from(value) {
+                Ok(small) => all.push(small),
+                Err(_) => {
+                    let mut wide: Vec<i64> = all.iter().map(|&small| i64::from(small)).collect();
+                    wide.push(value);
+                    *self = Values::Ints(wide);
+                }
+            },
+            Values::Ints(all) => all.push(value),
+            Values::Doubles(all) => all.push(value as f64),
+            Values::Sketch(sketch) => return sketch.add(value as f64),
+        }
+        self.bound();
+    }
+
+    fn double(&mut self, value: f64) {
+        match self {
+            Values::Small(all) => {
+                *self = Values::Doubles(all.iter().map(|&v| f64::from(v)).chain([value]).collect())
+            }
+            Values::Ints(all) => {
+                *self = Values::Doubles(all.iter().map(|&v| v as f64).chain([value]).collect())
+            }
+            Values::Doubles(all) => all.push(value),
+            Values::Sketch(sketch) => return sketch.add(value),
+        }
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        let full = match self {
+            Values::Small(all) => all.len() > EXACT_VALUES_MAX,
+            Values::Ints(all) => all.len() > EXACT_VALUES_MAX,
+            Values::Doubles(all) => all.len() > EXACT_VALUES_MAX,
+            Values::Sketch(_) => false,
+        };
+        if full {
+            let mut sketch = Box::<Sketch>::default();
+            match self {
+                Values::Small(all) => all.iter().for_each(|&value| sketch.add(f64::from(value))),
+                Values::Ints(all) => all.iter().for_each(|&value| sketch.add(value as f64)),
+                Values::Doubles(all) => all.iter().for_each(|&value| sketch.add(value)),
+                Values::Sketch(_) => {}
+            }
+            *self = Values::Sketch(sketch);
+        }
+    }
+
+    fn percentile(self, percent: f64, unit: Unit) -> FieldValue {
+        let rank =
+            |count: usize| ((count as f64 * percent / 100.0).ceil() as usize).clamp(1, count.max(1)) - 1;
+        match self {
+            Values::Small(mut all) if !all.is_empty() => {
+                let rank = rank(all.len());
+                unit.int(i64::from(*all.select_nth_unstable(rank).1))
+            }
+            Values::Small(_) => FieldValue::Null,
+            Values::Ints(mut all) => {
+                let rank = rank(all.len());
+                unit.int(*all.select_nth_unstable(rank).1)
+            }
+            Values::Doubles(mut all) => {
+                let rank = rank(all.len());
+                unit.double(*all.select_nth_unstable_by(rank, f64::total_cmp).1)
+            }
+            Values::Sketch(sketch) => unit.double(sketch.at(rank(sketch.count as usize) as u64)),
+        }
+    }
+}
+
+/// Counts of values by logarithm: each bucket's bounds are within one percent of each other.
+#[derive(Default)]
+struct Sketch {
+    count: u64,
+    zeros: u64,
+    positive: HashMap<i32, u64>,
+    negative: HashMap<i32, u64>,
+}
+
+/// The ratio of a bucket's bounds, (1 + a) / (1 - a) for a relative error a of 0.5 percent.
+const RATIO: f64 = 1.005 / 0.995;
+
+impl Sketch {
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        if value == 0.0 {
+            self.zeros += 1;
+            return;
+        }
+        let bucket = (value.abs().ln() / RATIO.ln()).ceil() as i32;
+        let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
+        *side.entry(bucket).or_default() += 1;
+    }
+
+    /// The value of a rank, from 0.
+    fn at(&self, rank: u64) -> f64 {
+        let middle = |bucket: i32| 2.0 * RATIO.powi(bucket) / (RATIO + 1.0);
+        let mut buckets: Vec<(f64, u64)> =
+            self.negative.iter().map(|(&bucket, &count)| (-middle(bucket), count)).collect();
+        buckets.push((0.0, self.zeros));
+        buckets.extend(self.positive.iter().map(|(&bucket, &count)| (middle(bucket), count)));
+        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut passed = 0;
+        for (value, count) in buckets {
+            passed += count;
+            if passed > rank {
+                return value;
+            }
+        }
+        f64::NAN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Meta;
+
+    struct One(Option<ValueRef<'static>>, &'static str);
+
+    impl Row for One {
+        fn field(&self, _: usize) -> Option<ValueRef<'static>> {
+            self.0
+        }
+
+        fn meta(&self, meta: Meta) -> ValueRef<'static> {
+            if meta == Meta::Time { ValueRef::Time(0) } else { ValueRef::String(self.1) }
+        }
+    }
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn table(aggregates: &str, by: &str, every: Option<i64>, rows: &[(i64, One)]) -> Vec<StatsRow> {
+        let stats = Stats::parse(aggregates, by, every).unwrap_or_else(|e| panic!("{e}"));
+        let mut table = Table::new(&stats);
+        for (time, row) in rows {
+            table.add(*time, row).unwrap();
+        }
+        table.finish()
+    }
+
+    fn ints(values: &[i64]) -> Vec<(i64, One)> {
+        values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (i as i64 * SECOND, One(Some(ValueRef::Int(*v)), "n")))
+            .collect()
+    }
+
+    fn one(aggregate: &str, values: &[i64]) -> FieldValue {
+        table(aggregate, "", None, &ints(values))[0].values[0].clone()
+    }
+
+    #[test]
+    fn aggregates() {
+        let values = [5, -1, 3, 3];
+        for (aggregate, expected) in [
+            ("count()", FieldValue::Int(4)),
+            ("count", FieldValue::Int(4)),
+            ("count(x)", FieldValue::Int(4)),
+            ("sum(x)", FieldValue::Int(10)),
+            ("avg(x)", FieldValue::Double(2.5)),
+            ("min(x)", FieldValue::Int(-1)),
+            ("max(x + 1)", FieldValue::Int(6)),
+            ("first(x)", FieldValue::Int(5)),
+            ("last(x)", FieldValue::Int(3)),
+            ("rate(x)", FieldValue::Double(-2.0 / 3.0)),
+            ("distinct(x)", FieldValue::Int(3)),
+            ("p50(x)", FieldValue::Int(3)),
+            ("p99.9(x)", FieldValue::Int(5)),
+            ("p1(x)", FieldValue::Int(-1)),
+        ] {
+            assert_eq!(one(aggregate, &values), expected, "{aggregate}");
+        }
+        for aggregate in ["sum(x)", "avg(x)", "min(x)", "last(x)", "rate(x)", "p50(x)"] {
+            assert_eq!(one(aggregate, &[]), FieldValue::Null, "{aggregate}");
+        }
+        assert_eq!(one("count()", &[]), FieldValue::Int(0));
+        assert_eq!(one("sum(x)", &[i64::MAX, i64::MAX]), FieldValue::Double(2.0 * i64::MAX as f64));
+        let durations =
+            [(0, One(Some(ValueRef::Duration(10)), "n")), (1, One(Some(ValueRef::Duration(20)), "n"))];
+        assert_eq!(
+            table("avg(x), p50(x)", "", None, &durations)[0].values,
+            [FieldValue::Duration(15), FieldValue::Duration(10)]
+        );
+    }
+
+    #[test]
+    fn groups_and_windows() {
+        let row = |time: i64, value, node| (time * SECOND, One(Some(ValueRef::Int(value)), node));
+        let rows = [row(1, 1, "b"), row(2, 2, "a"), row(11, 3, "b"), row(-1, 4, "b"), row(3, 9, "b")];
+        let found = table("sum(x), count", "node", Some(10 * SECOND), &rows);
+        let found: Vec<(i64, String, FieldValue)> = found
+            .into_iter()
+            .map(|row| match &row.by[..] {
+                [FieldValue::String(node)] => {
+                    (row.window.unwrap() / SECOND, node.clone(), row.values[0].clone())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected = [(-10, "b", 4), (0, "a", 2), (0, "b", 10), (10, "b", 3)];
+        assert_eq!(found, expected.map(|(w, n, v)| (w, n.to_owned(), FieldValue::Int(v))));
+    }
+
+    #[test]
+    fn percentiles_of_many_values_are_near() {
+        let count = EXACT_VALUES_MAX as i64 + 1000;
+        let many: Vec<i64> = (0..count).map(|n| n * 7919 % count - 100).collect();
+        for (aggregate, percent) in [("p50(x)", 0.5), ("p99(x)", 0.99), ("p0.05(x)", 0.0005)] {
+            let FieldValue::Double(found) = one(aggregate, &many) else { panic!("it is a sketch") };
+            let exact = (count as f64 * percent).ceil() - 101.0;
+            assert!((found - exact).abs() <= exact.abs() * 0.0051 + 1e-9, "{aggregate}: {found} for {exact}");
+        }
+        assert_eq!(one("p50(x)", &vec![70_000; 9]), FieldValue::Int(70_000));
+    }
+
+    #[test]
+    fn mistakes() {
+        let check = |text: &str, message: &str| {
+            let error = Stats::parse(text, "", None).expect_err(text);
+            assert!(error.message.starts_with(message), "{error}");
+        };
+        check("", "the name of an aggregate is missing");
+        check("mean(x)", "`mean` is no aggregate");
+        check("p100(x)", "`p100` is no aggregate");
+        check("avg", "`(` is missing");
+        check("avg(x", "`)` is missing");
+        check("avg(x) p99(x)", "an operator is missing");
+        check("avg()", "a value is missing");
+    }
+}
