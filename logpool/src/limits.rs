@@ -33,9 +33,12 @@ pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Records of one transaction of the mover.
-pub const MOVE_RECORDS_MAX: usize = 16_384;
+pub const MOVE_RECORDS_MAX: usize = 65_536;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
-pub const MOVE_BYTES_MAX: usize = 8 << 20;
+pub const MOVE_BYTES_MAX: usize = 16 << 20;
+/// Bytes that wait in log files, or files, from which on a move is worth its cost.
+pub const MOVE_BYTES_MIN: u64 = 4 << 20;
+pub const MOVE_FILES_MIN: usize = 32;
 /// Records and bytes of one block of the database.
 pub const BLOCK_RECORDS_MAX: usize = 4096;
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;

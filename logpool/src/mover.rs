@@ -16,9 +16,10 @@ use crate::codec::RecordHead;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::{Frame, Tail};
-use crate::index::FileMark;
+use crate::index::{FileMark, Index};
 use crate::limits::*;
 use crate::log::{self, LogFile, Window};
+use crate::reader;
 use crate::store::{Batch, Retention, Store};
 
 /// What one `move_once` did.
@@ -69,6 +70,28 @@ impl Mover {
         let result = self.try_move();
         self.failed = result.is_err();
         result
+    }
+
+    /// Moves everything, if as many bytes wait as are worth a transaction or so many files that reading them all
+    /// takes time. Few large moves make large blocks, which are small on disk and fast to read.
+    pub fn move_if_worth(&mut self) -> Result<Moved> {
+        let names = self.folder.list(|kind| kind == LogKind::Pool)?;
+        let read;
+        let index = match &self.store {
+            Some(store) => store.index(),
+            None => {
+                read = Index::read(&self.folder)?;
+                &read
+            }
+        };
+        let waiting = |name: &LogName| {
+            let length = std::fs::metadata(self.folder.log_path(*name)).map_or(0, |file| file.len());
+            length.saturating_sub(reader::offset(index, *name))
+        };
+        if names.len() > MOVE_FILES_MIN || names.iter().map(waiting).sum::<u64>() >= MOVE_BYTES_MIN {
+            return self.move_once();
+        }
+        Ok(Moved::default())
     }
 
     /// Drops the days that are past what is kept, and returns how many segments those were. `now` is in nanoseconds

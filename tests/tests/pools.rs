@@ -191,6 +191,48 @@ fn queries_choose() {
 }
 
 #[test]
+fn conditions_and_aggregates() {
+    let scratch = scratch();
+    compile(scratch.path(), "counter", COUNTER);
+    for key in ["a", "b"] {
+        good(
+            "dsvm",
+            scratch.path(),
+            &["exec", "counter.dsb", "--set", "count=10", "--set", &format!("key={key}")],
+        );
+    }
+    assert_eq!(records(scratch.path(), &["--where", "n >= 7 && key == 'a'"]).len(), 3);
+    assert_eq!(records(scratch.path(), &["--where", "gone > 0"]).len(), 0);
+    let query = |args: &[&str]| good("dsctl", scratch.path(), &[&["log", "query"], args].concat());
+    let stats = ["--stats", "count(), avg(n), p90(n), max(n + 1)", "--by", "key"];
+    assert_eq!(
+        query(&[&stats[..], &["--csv"]].concat()),
+        "key,count(),avg(n),p90(n),max(n + 1)\na,10,4.5,8,10\nb,10,4.5,8,10\n"
+    );
+    assert_eq!(
+        query(&["--stats", "sum(n)", "--where", "n < 3", "--json"]),
+        "{\"sum(n)\":6}\n",
+        "of both keys"
+    );
+    let windows = query(&["--stats", "count", "--every", "1h", "--csv"]);
+    assert!(windows.starts_with("window,count\n") && windows.trim_end().ends_with(",20"), "{windows}");
+    let drawn = query(&["a", "--plot"]);
+    assert!(drawn.contains(" a n  9") && drawn.contains('┤'), "{drawn}");
+    for (args, says) in [
+        (&["--where", "n =="][..], "--where: a value is missing here"),
+        (&["--where", "n = 1"], "two values are compared by `==`"),
+        (&["--stats", "mean(n)"], "`mean` is no aggregate"),
+        (&["--stats", "avg(n)", "--plot"], "add --every"),
+        (&["--by", "key"], "--stats"),
+    ] {
+        let failed = run("dsctl", scratch.path(), &[&["log", "query"], args].concat());
+        assert_eq!(failed.status.code(), Some(2), "{args:?}");
+        let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert!(said.contains(says), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_used_is_an_error() {
     let scratch = scratch();
     let image = compile(scratch.path(), "counter", COUNTER);

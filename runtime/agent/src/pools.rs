@@ -107,7 +107,7 @@ impl PoolFolder {
         &self.path
     }
 
-    /// After the last put: makes sure of it, and moves what was written into the store if nobody else does.
+    /// After the last put: makes sure of it, and moves what waits into the store if that is much and nobody else does.
     /// Readers see the records either way, so a failure is nobody's.
     pub fn settle(&self) -> Result<(), LogPoolError> {
         if !self.used.load(Ordering::Relaxed) {
@@ -117,7 +117,7 @@ impl PoolFolder {
             writer.flush()?;
         }
         if let Some(mut mover) = Mover::try_acquire(&self.path)? {
-            mover.move_once()?;
+            mover.move_if_worth()?;
         }
         Ok(())
     }

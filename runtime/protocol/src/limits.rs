@@ -1,7 +1,7 @@
 //! Every size and time that the two ends of a connection hold each other to. A peer beyond one of them is refused.
 
 /// Version of the messages; both ends must speak the same one.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Body of a frame once a connection is welcome; from a node it carries no image and is smaller.
 pub const FRAME_BYTES_MAX: usize = 24 << 20;
@@ -17,6 +17,8 @@ pub const NAME_BYTES_MAX: usize = 256;
 pub const SECRET_BYTES_MAX: usize = 128;
 /// A selector as the operator writes it.
 pub const SELECTOR_BYTES_MAX: usize = 4 << 10;
+/// An expression over log records.
+pub const CONDITION_BYTES_MAX: usize = 16 << 10;
 /// Why a run ended, why something was refused; longer ones are cut by the sender.
 pub const REASON_BYTES_MAX: usize = 64 << 10;
 pub const LABELS_MAX: usize = 64;

@@ -175,6 +175,11 @@ pub enum FromOperator {
         begins: String,
     },
     QueryLog(LogQuery),
+    /// Aggregates of what a query finds. The answer is a record for each group (see `LogStats`).
+    StatsLog {
+        query: LogQuery,
+        stats: LogStats,
+    },
     /// As a query, and then what comes, until the operator goes.
     TailLog(LogQuery),
     ListPools,
@@ -205,8 +210,22 @@ pub struct LogQuery {
     pub run: Option<String>,
     pub since: Option<i64>,
     pub until: Option<i64>,
+    /// An expression that must be true of a record, as the LogPool reads it.
+    pub condition: Option<String>,
     /// The newest this many.
     pub limit: Option<u64>,
+}
+
+/// Which aggregates, as the LogPool reads them. Each group is answered by a record: the beginning of its window as
+/// the time, and as fields what it has in common and then the aggregates, in the order asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStats {
+    /// `avg(us), p99(wa)`
+    pub aggregates: String,
+    /// `node, key`; may be empty.
+    pub by: String,
+    /// The length of the windows in nanoseconds.
+    pub every: Option<i64>,
 }
 
 /// The answers to an operator, in order; `Done` or `Refused` is the last.
@@ -378,15 +397,25 @@ impl Wire for FromOperator {
                 text_fits("run", text, NAME_BYTES_MAX)
             }
             FromOperator::ForgetNode { name } => text_fits("node", name, NAME_BYTES_MAX),
-            FromOperator::QueryLog(query) | FromOperator::TailLog(query) => {
-                [&query.pool, &query.key, &query.node, &query.task, &query.run]
-                    .into_iter()
-                    .flatten()
-                    .try_for_each(|text| text_fits("query", text, SELECTOR_BYTES_MAX))
+            FromOperator::QueryLog(query) | FromOperator::TailLog(query) => query_fits(query),
+            FromOperator::StatsLog { query, stats } => {
+                text_fits("stats", &stats.aggregates, CONDITION_BYTES_MAX)?;
+                text_fits("by", &stats.by, CONDITION_BYTES_MAX)?;
+                query_fits(query)
             }
             _ => Ok(()),
         }
     }
+}
+
+fn query_fits(query: &LogQuery) -> Result<(), Broken> {
+    if let Some(condition) = &query.condition {
+        text_fits("condition", condition, CONDITION_BYTES_MAX)?;
+    }
+    [&query.pool, &query.key, &query.node, &query.task, &query.run]
+        .into_iter()
+        .flatten()
+        .try_for_each(|text| text_fits("query", text, SELECTOR_BYTES_MAX))
 }
 
 impl Wire for ToOperator {

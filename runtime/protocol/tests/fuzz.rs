@@ -118,6 +118,10 @@ fn from_operator() -> Vec<FromOperator> {
         }),
         FromOperator::ShowRun { begins: "01ab".into() },
         FromOperator::QueryLog(LogQuery { pool: Some("p".into()), since: Some(-3), ..LogQuery::default() }),
+        FromOperator::StatsLog {
+            query: LogQuery { condition: Some("wa > 20".into()), ..LogQuery::default() },
+            stats: LogStats { aggregates: "avg(us)".into(), by: "node".into(), every: Some(60) },
+        },
     ]
 }
 

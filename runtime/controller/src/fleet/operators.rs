@@ -52,7 +52,10 @@ impl Fleet {
                 self.stop(now, run, step);
                 ToOperator::Runs(self.run_info(run).into_iter().collect())
             }
-            FromOperator::QueryLog(_) | FromOperator::TailLog(_) | FromOperator::ListPools => {
+            FromOperator::QueryLog(_)
+            | FromOperator::StatsLog { .. }
+            | FromOperator::TailLog(_)
+            | FromOperator::ListPools => {
                 return Err("the LogPool answers this, not the fleet".into());
             }
         };

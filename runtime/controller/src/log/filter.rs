@@ -1,8 +1,8 @@
 //! From what the operator asks to what the LogPool is asked; the same here and in the controller.
 
-use dscript_logpool::{Order, Pattern, Query, Reader, Record};
+use dscript_logpool::{Condition, Order, Pattern, Query, Reader, Record, RunId, Stats, StatsRow};
 use dscript_protocol::RunPrefix;
-use dscript_protocol::message::{KeyInfo, LogQuery};
+use dscript_protocol::message::{KeyInfo, LogQuery, LogStats};
 
 /// As the LogPool has it; without the limit, which `newest` applies.
 pub fn query(asked: &LogQuery) -> Result<Query, String> {
@@ -11,7 +11,12 @@ pub fn query(asked: &LogQuery) -> Result<Query, String> {
         Some(text) => Some(text.parse::<RunPrefix>().map_err(|why| format!("--run `{text}`: {why}"))?),
         None => None,
     };
+    let condition = match &asked.condition {
+        Some(text) => Some(Condition::parse(text).map_err(|why| format!("--where: {why}"))?),
+        None => None,
+    };
     Ok(Query {
+        condition,
         pool: pattern(&asked.pool),
         key: pattern(&asked.key),
         node: pattern(&asked.node),
@@ -35,6 +40,32 @@ pub fn newest(reader: &Reader, asked: &LogQuery) -> Result<Vec<Record>, String> 
         records.reverse();
     }
     Ok(records)
+}
+
+/// A record for each group: the beginning of its window as the time, and as fields what it has in common and the
+/// aggregates.
+pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec<Record>, String> {
+    let query = query(asked)?;
+    let stats = Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
+        .map_err(|why| format!("--stats and --by: {why}"))?;
+    let names: Vec<&str> =
+        stats.by().chain(stats.aggregates.iter().map(|aggregate| &aggregate.name[..])).collect();
+    let rows = reader.stats(&query, &stats).map_err(|why| why.to_string())?;
+    let record = |row: StatsRow| Record {
+        pool: String::new(),
+        key: String::new(),
+        node: String::new(),
+        task: String::new(),
+        run: RunId(0),
+        seq: 0,
+        time: row.window.unwrap_or(0),
+        fields: names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .zip(row.by.into_iter().chain(row.values))
+            .collect(),
+    };
+    Ok(rows.into_iter().map(record).collect())
 }
 
 pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, String> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use dscript_logpool::{Reader, Record};
 use dscript_protocol::folder::data_folder;
-use dscript_protocol::message::{FromOperator, LogQuery, ToOperator};
+use dscript_protocol::message::{FromOperator, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
 use jiff::Timestamp;
 
-use super::{filter, show};
+use super::{filter, plot, show};
 use crate::client::{Client, Target};
 
 const TAIL_EVERY: Duration = Duration::from_millis(250);
@@ -31,6 +31,9 @@ pub struct Which {
     /// The run, by the beginning of its id
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// What must be true of the record, such as `wa > 20 && node like "web-*"`
+    #[arg(long = "where", value_name = "EXPR")]
+    condition: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -43,7 +46,14 @@ pub struct Which {
     dsctl log query                                    everything\n  \
     dsctl log query 'key -name' --pool memcached --since 10m\n  \
     dsctl log query --node 'web-*' --since 2026-01-31T08:00:00Z --csv > samples.csv\n  \
-    dsctl log query --run 3f9a --json")]
+    dsctl log query --run 3f9a --json\n  \
+    dsctl log query vmstat --where 'wa > 20 && free < 256MiB'\n  \
+    dsctl log query vmstat --stats 'avg(us), p99(wa)' --every 1m --by node\n  \
+    dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n\n\
+    Expressions: fields by name (in backticks where a name is no word), and pool key node task time of the \
+    record; numbers with sizes and durations (256MiB, 250ms), texts in quotes; == != < <= > >= like && || ! + - * / % \
+    has(field). A comparison with a field that is not there is false.\n\
+    Aggregates: count() sum avg min max first last rate distinct, and p50, p99, p99.9.")]
 pub struct QueryArgs {
     #[command(flatten)]
     which: Which,
@@ -56,9 +66,21 @@ pub struct QueryArgs {
     /// The newest so many
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Aggregates instead of records, such as `avg(us), p99(wa)`
+    #[arg(long, value_name = "LIST", conflicts_with = "limit")]
+    stats: Option<String>,
+    /// What groups of the aggregates have in common, such as `node` or `node, key`
+    #[arg(long, value_name = "LIST", requires = "stats")]
+    by: Option<String>,
+    /// The length of the windows that are aggregated each on its own
+    #[arg(long, value_name = "TIME", requires = "stats", value_parser = units::duration)]
+    every: Option<Duration>,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Draw the numbers over time
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    plot: bool,
 }
 
 #[derive(Args)]
@@ -75,29 +97,59 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
     asked.since = args.since.as_deref().map(|text| moment("--since", text, now)).transpose()?;
     asked.until = args.until.as_deref().map(|text| moment("--until", text, now)).transpose()?;
     asked.limit = args.limit;
-    let target = &args.which.target;
-    let mut records = Vec::new();
-    if target.controller.is_some() {
-        let mut client = Client::ask(target, &FromOperator::QueryLog(asked))?;
-        while let Some(answer) = client.answer()? {
-            if let ToOperator::Records(some) = answer {
-                records.extend(some);
-            }
-        }
-    } else {
-        let folder = data_folder(target.data.as_deref())?;
-        records = filter::newest(&Reader::open(&folder), &asked)?;
-    }
-    if args.which.json {
-        show::json(&records)?;
-    } else if args.csv {
-        show::csv(&records)?;
-    } else if records.is_empty() {
+    let stats = match &args.stats {
+        Some(aggregates) => Some(LogStats {
+            aggregates: aggregates.clone(),
+            by: args.by.clone().unwrap_or_default(),
+            every: args.every.map(every).transpose()?,
+        }),
+        None => None,
+    };
+    let records = find(&args.which.target, asked, &stats)?;
+    if records.is_empty() && !args.which.json && !args.csv {
         eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
-    } else {
-        show::table(&records)?;
+        return Ok(0);
+    }
+    match &stats {
+        _ if args.plot => plot::plot(&records, stats.as_ref())?,
+        Some(stats) if args.which.json => show::stats_json(&records, stats.every.is_some())?,
+        Some(stats) if args.csv => show::stats_csv(&records, stats.every.is_some())?,
+        Some(stats) => show::stats_table(&records, stats.every.is_some())?,
+        None if args.which.json => show::json(&records)?,
+        None if args.csv => show::csv(&records)?,
+        None => show::table(&records)?,
     }
     Ok(0)
+}
+
+/// From the data folder, or from the controller.
+fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Vec<Record>, String> {
+    if target.controller.is_none() {
+        let reader = Reader::open(&data_folder(target.data.as_deref())?);
+        return match stats {
+            Some(stats) => filter::stats(&reader, &asked, stats),
+            None => filter::newest(&reader, &asked),
+        };
+    }
+    let question = match stats {
+        Some(stats) => FromOperator::StatsLog { query: asked, stats: stats.clone() },
+        None => FromOperator::QueryLog(asked),
+    };
+    let mut client = Client::ask(target, &question)?;
+    let mut records = Vec::new();
+    while let Some(answer) = client.answer()? {
+        if let ToOperator::Records(some) = answer {
+            records.extend(some);
+        }
+    }
+    Ok(records)
+}
+
+fn every(length: Duration) -> Result<i64, String> {
+    match i64::try_from(length.as_nanos()) {
+        Ok(nanos) if nanos > 0 => Ok(nanos),
+        _ => Err("--every is a time above 0, such as 1m".into()),
+    }
 }
 
 pub fn tail(args: TailArgs) -> Result<i32, String> {
@@ -132,6 +184,7 @@ fn which(args: &Which) -> LogQuery {
         node: args.node.clone(),
         task: args.task.clone(),
         run: args.run.clone(),
+        condition: args.condition.clone(),
         ..LogQuery::default()
     }
 }

@@ -187,6 +187,59 @@ pub fn csv(records: &[Record]) -> Result<(), String> {
     out::print(&all)
 }
 
+/// The groups of an aggregation, a field a column.
+pub fn stats_table(groups: &[Record], windows: bool) -> Result<(), String> {
+    let columns = columns(groups);
+    let heading: Vec<&str> = windows.then_some("window").into_iter().chain(columns.iter().copied()).collect();
+    let mut table = out::table(&heading);
+    for group in groups {
+        let window = windows.then(|| out::short_time(group.time, 0));
+        table.add_row(window.into_iter().chain(group.fields.iter().map(|(_, value)| cell(value))));
+    }
+    out::print_table(&table)
+}
+
+/// For people: a double to what they compare.
+fn cell(value: &FieldValue) -> String {
+    match value {
+        FieldValue::Null => "-".into(),
+        FieldValue::Double(value) if value.is_finite() && value.abs() >= 0.001 && value.abs() < 1e15 => {
+            let text = format!("{value:.3}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        other => text(other),
+    }
+}
+
+/// One object a line.
+pub fn stats_json(groups: &[Record], windows: bool) -> Result<(), String> {
+    let line = |group: &Record| {
+        let window = windows.then(|| ("window".to_owned(), json!(out::time(group.time))));
+        let fields = group.fields.iter().map(|(name, value)| (name.clone(), value_json(value)));
+        format!("{}\n", Value::Object(window.into_iter().chain(fields).collect()))
+    };
+    out::print(&groups.iter().map(line).collect::<String>())
+}
+
+pub fn stats_csv(groups: &[Record], windows: bool) -> Result<(), String> {
+    let columns = columns(groups);
+    let mut all = String::new();
+    let mut row = |cells: &mut dyn Iterator<Item = String>| {
+        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+        let _ = writeln!(all, "{}", cells.join(","));
+    };
+    row(&mut windows.then_some("window").into_iter().chain(columns).map(str::to_owned));
+    for group in groups {
+        let window = windows.then(|| out::time(group.time));
+        let fields = group.fields.iter().map(|(_, value)| match value {
+            FieldValue::Null => String::new(),
+            value => text(value),
+        });
+        row(&mut window.into_iter().chain(fields));
+    }
+    out::print(&all)
+}
+
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", cell.replace('"', "\"\""))

@@ -205,6 +205,10 @@ async fn operator(hall: Hall, stream: TcpStream, request: Request) {
                 let found = hall.logs.query(query).await;
                 reply_records(&mut to, found).await;
             }
+            FromOperator::StatsLog { query, stats } => {
+                let found = hall.logs.stats(query, stats).await;
+                reply_records(&mut to, found).await;
+            }
             FromOperator::TailLog(query) => tail(&hall, &mut to, query).await,
             FromOperator::ListPools => {
                 let pools = hall.logs.pools().await;

@@ -42,6 +42,7 @@ struct Core {
 /// Serves until it is told to end; gives the exit status. `ready` is called when nodes can connect.
 pub async fn serve(
     data: &Path,
+    logs: Logs,
     listener: TcpListener,
     operator: Secret,
     lost_after: Duration,
@@ -60,7 +61,7 @@ pub async fn serve(
     let mut core = Core { fleet, journal, images, born, nodes: HashMap::new(), operators: HashMap::new() };
     core.sweep_images();
     let (sender, mut mail) = mpsc::channel(MAIL_MAX);
-    let hall = Hall { core: sender, logs: Logs::open(data)?, operator: operator.hash() };
+    let hall = Hall { core: sender, logs, operator: operator.hash() };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(|why| format!("signals: {why}"))?;
     let mut terminations = signal(SignalKind::terminate()).map_err(|why| format!("signals: {why}"))?;
     tokio::spawn(accept(listener, hall));
@@ -109,7 +110,7 @@ async fn accept(listener: TcpListener, hall: Hall) {
     }
 }
 
-fn wall_now() -> i64 {
+pub(super) fn wall_now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))

@@ -2,17 +2,21 @@
 //! them into the store, and queries are answered on threads of their own.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dscript_logpool::{Cursor, LogPoolError, Mover, Reader, Record, Writer};
+use dscript_logpool::{Cursor, LogPoolError, Mover, Reader, Record, Retention, Writer};
 use dscript_protocol::Wire;
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
-use dscript_protocol::message::{LogQuery, ToOperator};
+use dscript_protocol::message::{LogQuery, LogStats, ToOperator};
 use tokio::sync::oneshot;
 
+use super::core::wall_now;
 use crate::log::filter;
 
 const MOVE_EVERY: Duration = Duration::from_secs(1);
+/// Also what is little.
+const MOVE_ALL_EVERY: Duration = Duration::from_secs(60);
+const RETAIN_EVERY: Duration = Duration::from_secs(600);
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -22,12 +26,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    pub fn open(data: &Path) -> Result<Self, String> {
+    pub fn open(data: &Path, retention: Vec<Retention>) -> Result<Self, String> {
         let writer = Writer::open(data).map_err(|why| why.to_string())?;
         let folder = data.to_owned();
         std::thread::Builder::new()
             .name("mover".into())
-            .spawn(move || move_for_ever(&folder))
+            .spawn(move || move_for_ever(&folder, &retention))
             .map_err(|why| format!("cannot start a thread: {why}"))?;
         Ok(Self { writer, data: data.to_owned() })
     }
@@ -54,6 +58,11 @@ impl Logs {
     pub async fn query(&self, query: LogQuery) -> Result<Vec<Record>, String> {
         let data = self.data.clone();
         blocking(move || filter::newest(&Reader::open(&data), &query)).await
+    }
+
+    pub async fn stats(&self, query: LogQuery, stats: LogStats) -> Result<Vec<Record>, String> {
+        let data = self.data.clone();
+        blocking(move || filter::stats(&Reader::open(&data), &query, &stats)).await
     }
 
     pub async fn pools(&self) -> Result<ToOperator, String> {
@@ -109,15 +118,36 @@ pub fn answers(mut records: Vec<Record>) -> Vec<ToOperator> {
     answers
 }
 
-fn move_for_ever(data: &Path) {
+/// Moves what is worth it at once, the rest now and then, and drops what is past its time.
+fn move_for_ever(data: &Path, retention: &[Retention]) {
     let mut mover: Option<Mover> = None;
     let mut said = String::new();
+    let mut moved_all = Instant::now();
+    let mut retained: Option<Instant> = None;
     loop {
-        let moved = match &mut mover {
-            Some(mover) => mover.move_once().map(|_| ()),
-            None => Mover::try_acquire(data).map(|acquired| mover = acquired),
+        let mut turn = || -> Result<(), LogPoolError> {
+            if mover.is_none() {
+                mover = Mover::try_acquire(data)?;
+            }
+            let Some(mover) = &mut mover else { return Ok(()) };
+            if moved_all.elapsed() >= MOVE_ALL_EVERY {
+                mover.move_once()?;
+                moved_all = Instant::now();
+            } else {
+                mover.move_if_worth()?;
+            }
+            if !retention.is_empty() && retained.is_none_or(|last| last.elapsed() >= RETAIN_EVERY) {
+                let dropped = mover.retain(wall_now(), retention)?;
+                if dropped > 0 {
+                    eprintln!(
+                        "dsctl: the LogPool: {dropped} days of pools are past what is kept, and dropped"
+                    );
+                }
+                retained = Some(Instant::now());
+            }
+            Ok(())
         };
-        let pause = match moved {
+        let pause = match turn() {
             Ok(()) => MOVE_EVERY,
             Err(why) => {
                 // Once for each trouble: it may last for days.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use dscript_logpool::{Pattern, Retention};
 use dscript_protocol::folder::{
     address_file, controller_folder, data_folder, make_private, operator_secret_file, write_private,
 };
@@ -28,7 +29,8 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7700";
     after_help = "The address is printed on standard output and kept in the data folder, where the other \
     commands find it.\n\nExamples:\n  \
     dsctl serve\n  \
-    dsctl serve --listen 127.0.0.1:0 --data ./data    a free port, a folder of its own"
+    dsctl serve --listen 127.0.0.1:0 --data ./data    a free port, a folder of its own\n  \
+    dsctl serve --retain 'vmstat=30d' --retain '*=10GiB'"
 )]
 pub struct ServeArgs {
     /// The address for nodes and operators; loopback only, until TLS is there
@@ -46,6 +48,10 @@ pub struct ServeArgs {
     /// Runs on a node that is not heard of for this long are lost, until it says otherwise
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10m")]
     lost_after: Duration,
+    /// Keep a pool's records so long (30d) or in so much space (10GiB), in whole days; the first rule whose POOL (with *
+    /// for any text) fits counts, and without one everything is kept
+    #[arg(long, value_name = "POOL=LIMIT")]
+    retain: Vec<String>,
 }
 
 /// Runs the command; gives the exit status.
@@ -73,6 +79,7 @@ async fn begin(args: ServeArgs) -> Result<i32, String> {
         }
     }
     let address = loopback(&args.listen).await?;
+    let retention = args.retain.iter().map(|rule| retention(rule)).collect::<Result<Vec<_>, _>>()?;
     let data = data_folder(args.data.as_deref())?;
     let folder = controller_folder(&data);
     make_private(&folder).map_err(|why| format!("cannot make {}: {why}", folder.display()))?;
@@ -85,13 +92,28 @@ async fn begin(args: ServeArgs) -> Result<i32, String> {
     let address_file = address_file(&data);
     write_private(&address_file, format!("{bound}\n").as_bytes())
         .map_err(|why| format!("cannot write {}: {why}", address_file.display()))?;
-    let ended = core::serve(&data, listener, secret, args.lost_after, || {
-        println!("listening on {bound}");
-        eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
-    })
-    .await;
+    let ended =
+        core::serve(&data, logs::Logs::open(&data, retention)?, listener, secret, args.lost_after, || {
+            println!("listening on {bound}");
+            eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
+        })
+        .await;
     let _ = std::fs::remove_file(&address_file);
     ended
+}
+
+/// `vmstat=30d`, `*=10GiB`
+fn retention(rule: &str) -> Result<Retention, String> {
+    let wrong =
+        || format!("--retain `{rule}`: write POOL=TIME or POOL=SIZE, such as vmstat=30d or '*=10GiB'");
+    let (pool, limit) = rule.split_once('=').ok_or_else(wrong)?;
+    let pool = Pattern::parse(pool);
+    if let Ok(age) = units::duration(limit) {
+        let age = i64::try_from(age.as_nanos()).map_err(|_| wrong())?;
+        return Ok(Retention { pool, age: Some(age), bytes: None });
+    }
+    let bytes = units::size(limit).map_err(|_| wrong())?;
+    Ok(Retention { pool, age: None, bytes: Some(bytes) })
 }
 
 /// The address to listen on, which must not be reachable from other machines.
