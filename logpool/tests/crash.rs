@@ -102,13 +102,11 @@ fn append_for_ever(dir: &Path, run: u128) {
 fn move_for_ever(dir: &Path) {
     loop {
         if let Some(mut mover) = Mover::try_acquire(dir).unwrap() {
-            for _ in 0..20 {
+            for turn in 0..20 {
                 let moved = mover.move_once().unwrap();
-                assert_eq!(
-                    (moved.duplicates, moved.damage.len(), moved.failed.len()),
-                    (0, 0, 0),
-                    "{moved:?}"
-                );
+                // The first may meet again what a killed mover had added and not noted.
+                assert!(moved.duplicates == 0 || turn == 0, "{moved:?}");
+                assert_eq!((moved.damage.len(), moved.failed.len()), (0, 0), "{moved:?}");
                 say("moved", moved.records);
             }
         }
@@ -174,7 +172,7 @@ fn killed_writers_and_movers_lose_and_double_nothing() {
     check_runs(&before, &acknowledged);
     assert_eq!(followed.len(), before.len());
     let rest = Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
-    assert_eq!((rest.duplicates, rest.damage.len(), rest.failed.len()), (0, 0, 0));
+    assert_eq!((rest.damage.len(), rest.failed.len()), (0, 0));
     assert_eq!(reader.query(&Query::default()).unwrap(), before);
     assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 0, "all their writers are dead");
     println!("{} records of {run} runs, {moved} moved by movers that were killed", before.len());

@@ -293,7 +293,7 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
                 mover.move_once().unwrap();
             }
         }
-        for _ in 0..30 {
+        for nth in 0..30 {
             let query = random_query(&mut random);
             let mut expected: Vec<Record> =
                 model.iter().filter(|record| query.matches(record)).cloned().collect();
@@ -303,7 +303,9 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
             }
             expected.truncate(query.limit.unwrap_or(usize::MAX));
             assert_eq!(reader.query(&query).unwrap(), expected, "round {round}: {query:?}");
-            check_stats(&reader, &query, &model);
+            if nth % 3 == 0 {
+                check_stats(&reader, &query, &model);
+            }
         }
         let pools = reader.pools().unwrap();
         assert_eq!(pools.iter().map(|pool| pool.records).sum::<u64>(), model.len() as u64);
