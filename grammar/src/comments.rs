@@ -27,3 +27,14 @@ pub fn doc_before(comments: &[Comment], item_start: u32, text: &str) -> Option<S
     }
     None
 }
+
+/// The text of a `/** */` comment without its stars.
+pub fn doc_text(source: &str, span: Span) -> String {
+    let raw = &source[span.start as usize..span.end as usize];
+    let inner = raw.strip_prefix("/**").unwrap_or(raw).strip_suffix("*/").unwrap_or(raw);
+    let lines = inner.lines().map(|line| {
+        let line = line.trim();
+        line.strip_prefix('*').map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest)).trim_end()
+    });
+    lines.collect::<Vec<_>>().join("\n").trim().to_string()
+}

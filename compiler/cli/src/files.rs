@@ -25,26 +25,32 @@ pub struct Root {
 
 /// Opens the file and finds its source root: the nearest folder above with a `dscript.toml`, else its own folder.
 pub fn open(path: &Path) -> Result<Root, String> {
+    open_below(path.parent().unwrap_or(Path::new("")), path)
+}
+
+/// As [`open`]; without a `dscript.toml` the source root is `folder`, which the file is in.
+pub fn open_below(folder: &Path, path: &Path) -> Result<Root, String> {
     let shown = path.display().to_string();
     if path.extension().is_none_or(|e| e != "ds") {
         return Err(format!("{shown}: a D-Script source file's name ends in `.ds`"));
     }
     let bytes = read(path)?;
     let full = fs::canonicalize(path).map_err(|e| format!("{shown}: {e}"))?;
-    let own = full.parent().unwrap_or(Path::new("/"));
-    let mut folder = own.to_path_buf();
-    let mut shown_folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    if let Some(root) = own.ancestors().find(|f| f.join("dscript.toml").is_file()) {
-        if root != own {
-            shown_folder = root.to_path_buf();
-        }
-        folder = root.to_path_buf();
-    }
-    let inside = full.strip_prefix(&folder).map_err(|e| format!("{shown}: {e}"))?.with_extension("");
+    let parent = full.parent().unwrap_or(Path::new("/"));
+    let own = if folder.as_os_str().is_empty() {
+        parent.to_path_buf()
+    } else {
+        fs::canonicalize(folder).map_err(|e| format!("{}: {e}", folder.display()))?
+    };
+    let root = parent.ancestors().find(|f| f.join("dscript.toml").is_file());
+    let root = root.filter(|root| *root != own);
+    let shown_folder = root.map_or_else(|| folder.to_path_buf(), Path::to_path_buf);
+    let root = root.map_or(own, Path::to_path_buf);
+    let inside = full.strip_prefix(&root).map_err(|e| format!("{shown}: {e}"))?.with_extension("");
     let words: Vec<String> =
         inside.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
     let inside = inside.parent().map(Path::to_path_buf).unwrap_or_default();
-    Ok(Root { folder, shown_folder, inside, module: words.join("."), shown, bytes })
+    Ok(Root { folder: root, shown_folder, inside, module: words.join("."), shown, bytes })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -4,6 +4,7 @@
 
 mod check;
 mod compile;
+mod doc;
 mod explain;
 mod files;
 mod fmt;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
     name = "dsc",
     version,
     about = "Compiles and checks D-Script programs",
-    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc fmt src/                  write them in the one style\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests\n  dsc explain E0301             what a code means\n  dsc new probe                 a folder to start from"
+    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc fmt src/                  write them in the one style\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests\n  dsc doc src/ -o manual        a manual from the doc comments\n  dsc explain E0301             what a code means\n  dsc new probe                 a folder to start from"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -36,6 +37,7 @@ enum Command {
     Fmt(fmt::Args),
     Inspect(inspect::Args),
     Test(test::Args),
+    Doc(doc::Args),
     Explain(explain::Args),
     New(new::Args),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Fmt(args) => fmt::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Doc(args) => doc::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::New(args) => new::run(&args),
     });

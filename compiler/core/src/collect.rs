@@ -947,7 +947,9 @@ impl<'a> Collector<'a, '_> {
     fn doc(&self, module: ModuleId, item: &ast::Item, program: &Program) -> Option<String> {
         let file = &program.modules[module.index()];
         let text = self.map.get(file.file).text();
-        file.parsed.doc_before(item.span.start, text).map(|span| names::doc_text(text, span))
+        file.parsed
+            .doc_before(item.span.start, text)
+            .map(|span| dscript_grammar::comments::doc_text(text, span))
     }
 
     fn test(&mut self, module: ModuleId, t: &'a ast::Test) {

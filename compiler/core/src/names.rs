@@ -98,17 +98,6 @@ fn edit_distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// The text of a `/** */` comment without its stars.
-pub fn doc_text(source: &str, span: Span) -> String {
-    let raw = &source[span.start as usize..span.end as usize];
-    let inner = raw.strip_prefix("/**").unwrap_or(raw).strip_suffix("*/").unwrap_or(raw);
-    let lines = inner.lines().map(|line| {
-        let line = line.trim();
-        line.strip_prefix('*').map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest)).trim_end()
-    });
-    lines.collect::<Vec<_>>().join("\n").trim().to_string()
-}
-
 /// Resolves type expressions of one module.
 pub struct TypeResolver<'r, 'a> {
     pub defs: &'r Defs<'a>,
