@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dscript_host::pool::{FindDone, PoolError, PoolRecord, PoolValue, Pools, PutDone};
-use dscript_logpool::{FieldValue, LogPoolError, Mover, Query, Reader, Record, RunId, Writer};
+use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
+use dscript_logpool::{
+    Condition, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats, Writer,
+};
 use dscript_protocol::units::setting;
 
 /// Nanoseconds since 1970 UTC.
@@ -123,39 +125,73 @@ impl PoolFolder {
     }
 }
 
-/// Answers `find` on one thread, started at the first of them.
+/// Answers questions to pools on one thread, started at the first of them.
 #[derive(Clone, Default)]
 pub struct Finder {
-    jobs: Arc<OnceLock<Option<mpsc::Sender<FindJob>>>>,
+    jobs: Arc<OnceLock<Option<mpsc::Sender<(PathBuf, FindJob)>>>>,
 }
 
-struct FindJob {
-    folder: PathBuf,
-    query: Query,
-    done: FindDone,
-}
+/// Reads from a folder, and answers whoever asked.
+type FindJob = Box<dyn FnOnce(Result<&Reader, PoolError>) + Send>;
 
 impl Finder {
-    pub fn find(&self, folder: &Path, pool: &str, key: &str, done: FindDone) {
-        let job = FindJob { folder: folder.to_owned(), query: Query::of_key(pool, key), done };
+    pub fn find(&self, folder: &Path, pool: &str, query: PoolQuery, done: FindDone) {
+        let query = log_query(pool, query);
+        self.ask(folder, move |reader| {
+            done(reader.and_then(|reader| {
+                let mut records = reader.query(&query?).map_err(pool_error)?;
+                records.sort_by_key(|record| (record.time, record.run, record.seq));
+                Ok(records.into_iter().map(pool_record).collect())
+            }));
+        });
+    }
+
+    pub fn number(&self, folder: &Path, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+        let query = log_query(pool, query);
+        let stats = Stats::parse(aggregate, "", None)
+            .map_err(|why| PoolError { code: "EINVAL".into(), message: why.to_string() });
+        self.ask(folder, move |reader| {
+            done(reader.and_then(|reader| {
+                let groups = reader.stats(&query?, &stats?).map_err(pool_error)?;
+                let value = groups.into_iter().flat_map(|group| group.values).next();
+                Ok(value.map_or(PoolValue::Null, pool_value))
+            }));
+        });
+    }
+
+    fn ask(&self, folder: &Path, answer: impl FnOnce(Result<&Reader, PoolError>) + Send + 'static) {
         let jobs = self.jobs.get_or_init(|| {
-            let (sender, receiver) = mpsc::channel::<FindJob>();
+            let (sender, receiver) = mpsc::channel::<(PathBuf, FindJob)>();
             let thread = std::thread::Builder::new().name("find".into());
+            let answer = |(folder, job): (PathBuf, FindJob)| job(Ok(&Reader::open(&folder)));
             thread.spawn(move || receiver.into_iter().for_each(answer)).ok().map(|_| sender)
         });
+        let job = (folder.to_owned(), Box::new(answer) as FindJob);
         let unsent = match jobs {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
         };
-        if let Some(job) = unsent {
-            (job.done)(Err(pool_trouble("the thread that reads pools could not be started")));
+        if let Some((_, job)) = unsent {
+            job(Err(pool_trouble("the thread that reads pools could not be started")));
         }
     }
 }
 
-fn answer(job: FindJob) {
-    let found = Reader::open(&job.folder).query(&job.query).map_err(pool_error);
-    (job.done)(found.map(|records| records.into_iter().map(pool_record).collect()));
+/// As the LogPool has it: the key as it is, patterns for nodes and tasks.
+fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
+    let pattern = |text: Option<String>| text.map_or(Pattern::Any, |text| Pattern::parse(&text));
+    let condition = query.condition.as_deref().map(Condition::parse).transpose();
+    let condition = condition.map_err(|why| PoolError { code: "EINVAL".into(), message: why.to_string() })?;
+    let order = if query.most.is_some() { Order::NewestFirst } else { Order::OldestFirst };
+    Ok(Query {
+        node: pattern(query.nodes),
+        task: pattern(query.tasks),
+        since: query.since,
+        condition,
+        limit: query.most,
+        order,
+        ..Query::of_key(pool, &query.key)
+    })
 }
 
 /// The pools of one run of `dsvm exec`.
@@ -214,9 +250,16 @@ impl Pools for ExecPools {
         folder.put(self.author.record(pool, key, seq, field_values(fields)), done);
     }
 
-    fn find(&self, pool: &str, key: &str, done: FindDone) {
+    fn find(&self, pool: &str, query: PoolQuery, done: FindDone) {
         match self.folder(pool) {
-            Ok(folder) => self.finder.find(folder.path(), pool, key, done),
+            Ok(folder) => self.finder.find(folder.path(), pool, query, done),
+            Err(why) => done(Err(why)),
+        }
+    }
+
+    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+        match self.folder(pool) {
+            Ok(folder) => self.finder.number(folder.path(), pool, query, aggregate, done),
             Err(why) => done(Err(why)),
         }
     }

@@ -29,6 +29,21 @@ pub struct PoolRecord {
     pub fields: Vec<(String, PoolValue)>,
 }
 
+/// Which records of a pool are wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolQuery {
+    pub key: String,
+    /// Patterns, `*` for any text; `None` for all.
+    pub nodes: Option<String>,
+    pub tasks: Option<String>,
+    /// Nanoseconds since 1970 UTC, inclusive.
+    pub since: Option<i64>,
+    /// An expression as the LogPool reads it.
+    pub condition: Option<String>,
+    /// The newest so many.
+    pub most: Option<usize>,
+}
+
 /// Why a pool could not be opened, written or read. `code` is an errno name, `pool`, or another short word.
 #[derive(Clone, Debug)]
 pub struct PoolError {
@@ -50,6 +65,9 @@ pub type PutDone = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
 /// Called once, from any thread, with the records found.
 pub type FindDone = Box<dyn FnOnce(Result<Vec<PoolRecord>, PoolError>) + Send>;
 
+/// Called once, from any thread, with the value of an aggregate; null where there was nothing.
+pub type NumberDone = Box<dyn FnOnce(Result<PoolValue, PoolError>) + Send>;
+
 /// The pools of one run: the embedder fills in node, task, run, time and sequence of each record.
 pub trait Pools: Send + Sync {
     /// Whether programs may use the pool of this name; touches no file unless it must.
@@ -58,6 +76,9 @@ pub trait Pools: Send + Sync {
     /// Stores one record under `key`; `done` comes when it is durable. Never blocks.
     fn put(&self, pool: &str, key: &str, fields: Vec<(String, PoolValue)>, done: PutDone);
 
-    /// All records of `pool` under `key`, every put that returned included. Never blocks.
-    fn find(&self, pool: &str, key: &str, done: FindDone);
+    /// The records of `pool` that are asked for, in time order, every put that returned included. Never blocks.
+    fn find(&self, pool: &str, query: PoolQuery, done: FindDone);
+
+    /// An aggregate of them, such as `avg(us)`. Never blocks.
+    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone);
 }

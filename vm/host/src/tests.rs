@@ -12,7 +12,7 @@ use dscript_interp::value::Fault;
 use crate::command::{CommandLine, Output, execute};
 use crate::dvmstat::{self, Sampling};
 use crate::lines::Lines;
-use crate::pool::{FindDone, PoolError, PoolRecord, PoolValue, Pools, PutDone};
+use crate::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
 use crate::process::{Process, Start};
 use crate::state::RunState;
 
@@ -68,8 +68,12 @@ impl Pools for MemoryPools {
         done(Ok(()));
     }
 
-    fn find(&self, _pool: &str, _key: &str, done: FindDone) {
+    fn find(&self, _pool: &str, _query: PoolQuery, done: FindDone) {
         done(Ok(Vec::<PoolRecord>::new()));
+    }
+
+    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
+        done(Ok(PoolValue::Null));
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use asm::Asm;
 use dscript_bytecode::capability::escape;
-use dscript_host::pool::{FindDone, PoolError, PoolValue, Pools, PutDone};
+use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolValue, Pools, PutDone};
 use dscript_host::run::{Limits, Policy, RunEvent, RunOptions, Stop};
 
 dscript_host::spawner_before_main!();
@@ -32,8 +32,11 @@ impl Pools for NoPools {
     fn put(&self, _: &str, _: &str, _: Vec<(String, PoolValue)>, done: PutDone) {
         done(Ok(()));
     }
-    fn find(&self, _: &str, _: &str, done: FindDone) {
+    fn find(&self, _: &str, _: PoolQuery, done: FindDone) {
         done(Ok(Vec::new()));
+    }
+    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
+        done(Ok(PoolValue::Null));
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asm::Asm;
 use dscript_bytecode::image::TaskParam;
-use dscript_host::pool::{FindDone, PoolError, PoolRecord, PoolValue, Pools, PutDone};
+use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
 use dscript_host::run::{Ending, Limits, Policy, Refusal, RunEvent, RunOptions, Stop};
 
 dscript_host::spawner_before_main!();
@@ -33,8 +33,11 @@ impl Pools for MemoryPools {
         self.0.lock().expect("no panic").push(PoolRecord { time: 0, fields });
         done(Ok(()));
     }
-    fn find(&self, _pool: &str, _key: &str, done: FindDone) {
+    fn find(&self, _pool: &str, _query: PoolQuery, done: FindDone) {
         done(Ok(self.0.lock().expect("no panic").clone()));
+    }
+    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
+        done(Ok(PoolValue::Null));
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use dscript_host::pool::{FindDone, PoolError, PoolValue, Pools, PutDone};
+use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolValue, Pools, PutDone};
 use dscript_logpool::{FieldValue, LogPoolError, Mover, Record, Spool};
 use dscript_protocol::message::{Ending, Outcome};
 use tokio::sync::Notify;
@@ -76,6 +76,11 @@ impl NodeLogs {
         let folder =
             folders.entry(path.to_owned()).or_insert_with(|| Arc::new(PoolFolder::new(path.to_owned())));
         Some(folder.clone())
+    }
+
+    /// Where a pool is read.
+    fn folder_of(&self, pool: &str) -> PathBuf {
+        self.elsewhere(pool).map_or_else(|| self.home.path().to_owned(), |folder| folder.path().to_owned())
     }
 
     fn put(&self, record: Record, done: PutDone) {
@@ -198,11 +203,12 @@ impl Pools for RunPools {
         self.logs.put(self.author.record(pool, key, seq, field_values(fields)), done);
     }
 
-    fn find(&self, pool: &str, key: &str, done: FindDone) {
-        match self.logs.elsewhere(pool) {
-            Some(folder) => self.logs.finder.find(folder.path(), pool, key, done),
-            None => self.logs.finder.find(self.logs.home.path(), pool, key, done),
-        }
+    fn find(&self, pool: &str, query: PoolQuery, done: FindDone) {
+        self.logs.finder.find(&self.logs.folder_of(pool), pool, query, done);
+    }
+
+    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+        self.logs.finder.number(&self.logs.folder_of(pool), pool, query, aggregate, done);
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::errors;
-use crate::pool::{PoolRecord, PoolValue};
+use crate::pool::{PoolError, PoolQuery, PoolRecord, PoolValue};
 
 pub const NATIVES: &[NativeDef] = &[
     NativeDef { name: "LogPool.open", signature: "(String) -> LogPool!", body: Body::Outside(open) },
@@ -19,6 +19,16 @@ pub const NATIVES: &[NativeDef] = &[
         name: "LogPool.find",
         signature: "<T>(LogPool, String, Class<T>) -> List<T>!",
         body: Body::Outside(find),
+    },
+    NativeDef {
+        name: "LogPool.select",
+        signature: "<T>(LogPool, String, String, String, Duration?, String, int?, Class<T>) -> List<T>!",
+        body: Body::Outside(select),
+    },
+    NativeDef {
+        name: "LogPool.number",
+        signature: "(LogPool, String, String, String, Duration?, String, String) -> double?!",
+        body: Body::Outside(number),
     },
 ];
 
@@ -60,20 +70,72 @@ fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn find(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let query = PoolQuery { key: call.string(1).to_owned(), ..PoolQuery::default() };
+    records(call, query)
+}
+
+fn select(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let mut query = narrowed(call);
+    if let Value::Int(most) = call.args[6] {
+        query.most = Some(usize::try_from(most).unwrap_or(0));
+    }
+    records(call, query)
+}
+
+/// What the arguments that `select` and `number` share ask for.
+fn narrowed(call: &mut OutsideCall<'_>) -> PoolQuery {
+    let since = match call.args[4] {
+        Value::Duration(age) => Some(reached(call).host.now().saturating_sub(age)),
+        _ => None,
+    };
+    PoolQuery {
+        key: call.string(1).to_owned(),
+        nodes: Some(call.string(2).to_owned()),
+        tasks: Some(call.string(3).to_owned()),
+        since,
+        condition: Some(call.string(5).to_owned()),
+        most: None,
+    }
+}
+
+fn records(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Value, Failure> {
     let state = reach(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
     let (sender, found) = oneshot::channel();
-    state.pools.find(&pool, call.string(1), Box::new(move |result| drop(sender.send(result))));
-    let records = match call.wait(found)? {
-        Ok(result) => result.map_err(|why| errors::pool(&pool, why))?,
-        Err(_) => return Err(errors::error("pool", format!("log pool `{pool}` was closed")).into()),
-    };
+    state.pools.find(&pool, query, Box::new(move |result| drop(sender.send(result))));
+    let records = answer(call, &pool, found)?;
     let declared = call.type_args().first().map(|ty| call.record_fields(*ty)).unwrap_or_default();
     let all: Result<Vec<Value>, String> =
         records.into_iter().map(|record| decode(record, &declared)).collect();
     let all =
         all.map_err(|what| errors::error("EINVAL", format!("a record in log pool `{pool}`: {what}")))?;
     Ok(Value::List(all))
+}
+
+fn number(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let state = reach(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
+    let pool = call.handle::<LogPool>(0).0.clone();
+    let (query, aggregate) = (narrowed(call), call.string(6).to_owned());
+    let (sender, found) = oneshot::channel();
+    state.pools.number(&pool, query, &aggregate, Box::new(move |result| drop(sender.send(result))));
+    Ok(match answer(call, &pool, found)? {
+        PoolValue::Int(value) => Value::Double(value as f64),
+        PoolValue::Double(value) => Value::Double(value),
+        PoolValue::Duration(nanos) => Value::Double(nanos as f64 / 1e9),
+        PoolValue::Null => Value::Null,
+        _ => return Err(errors::error("EINVAL", format!("`{aggregate}` is no number")).into()),
+    })
+}
+
+fn answer<T: 'static>(
+    call: &mut OutsideCall<'_>,
+    pool: &str,
+    found: oneshot::Receiver<Result<T, PoolError>>,
+) -> Result<T, Failure> {
+    match call.wait(found)? {
+        Ok(result) => Ok(result.map_err(|why| errors::pool(pool, why))?),
+        Err(_) => Err(errors::error("pool", format!("log pool `{pool}` was closed")).into()),
+    }
 }
 
 fn fields_of(value: Value) -> Option<Vec<(String, PoolValue)>> {
