@@ -5,7 +5,7 @@
 
 use crate::defs::*;
 use crate::modules::{Program, item_name};
-use crate::names::{self, suggest};
+use crate::names::{self, Found, suggest};
 use crate::types::{Ty, TyKind, Types};
 use dscript_bytecode::capability::Capability;
 use dscript_grammar::SourceMap;
@@ -67,6 +67,7 @@ impl<'a> Collector<'a, '_> {
             self.declare_rest(ModuleId(index as u32), program);
         }
         self.seal();
+        self.permitted_implement();
         for (index, file) in program.modules.iter().enumerate() {
             for (import, resolved) in file.parsed.module.imports.iter().zip(&file.imports) {
                 if let Some(imported) = resolved.filter(|i| !i.all) {
@@ -299,6 +300,7 @@ impl<'a> Collector<'a, '_> {
                 params: Vec::new(),
                 body: TaskBody::Script(&tree.script),
                 undo: None,
+                needs: None,
                 dcase: None,
                 doc: None,
             });
@@ -341,10 +343,7 @@ impl<'a> Collector<'a, '_> {
                 self.supers(id, &c.implements);
                 self.check_bounds(id, &c.type_params);
                 self.members(place, &type_params, &c.members);
-                let explicit = c.members.iter().find_map(|m| match &m.kind {
-                    ItemKind::Constructor(k) => Some((m, k)),
-                    _ => None,
-                });
+                let explicit = explicit_constructor(&c.members, c.name);
                 if self.defs.types[id.index()].kind == TypeKind::Class {
                     match explicit {
                         Some((member, k)) => {
@@ -381,10 +380,7 @@ impl<'a> Collector<'a, '_> {
                 self.supers(id, &e.implements);
                 self.defs.types[id.index()].constant_trees = &e.constants;
                 self.members(place, &type_params, &e.members);
-                let explicit = e.members.iter().find_map(|m| match &m.kind {
-                    ItemKind::Constructor(k) => Some((m, k)),
-                    _ => None,
-                });
+                let explicit = explicit_constructor(&e.members, e.name);
                 match explicit {
                     Some((member, k)) => {
                         let params = self.params(place, &type_params, &k.params);
@@ -398,25 +394,19 @@ impl<'a> Collector<'a, '_> {
                 self.supers(id, &i.extends);
                 self.members(place, &type_params, &i.members);
                 if item.modifiers.sealed.is_some() {
-                    let mut permits = Vec::new();
-                    for written in &i.permits {
-                        // As in Java, what is permitted is named without type arguments.
-                        let bare = match &written.kind {
-                            ast::TypeExprKind::Named { name, args } if args.is_empty() => {
-                                names::lookup(&self.defs, module, name.name)
-                            }
-                            _ => names::Found::Nothing,
-                        };
-                        let def = match bare {
-                            names::Found::One(Def::Type(def)) => Some(def),
-                            _ => {
-                                let ty = self.type_expr(module, &[], written);
-                                self.types.nominal_parts(ty).map(|(def, _)| def)
-                            }
-                        };
-                        permits.extend(def);
-                    }
-                    self.defs.types[id.index()].permits = Some(permits);
+                    self.defs.types[id.index()].permits = Some(self.permits(module, i));
+                } else if let Some(first) = i.permits.first() {
+                    let file = self.file(module);
+                    let at = Span::new(item.span.start, item.span.start);
+                    self.report(
+                        Diagnostic::error(
+                            codes::SEALED,
+                            file,
+                            first.span,
+                            "only a `sealed` interface says what it permits",
+                        )
+                        .edit(at, "sealed "),
+                    );
                 }
             }
             _ => {}
@@ -443,6 +433,71 @@ impl<'a> Collector<'a, '_> {
                     )
                     .help("no state is inherited: hold an object of that type in a field instead"),
                 );
+            }
+        }
+    }
+
+    /// The types that a sealed interface names as permitted.
+    fn permits(&mut self, module: ModuleId, interface: &ast::Interface) -> Vec<TypeDefId> {
+        let mut permits: Vec<TypeDefId> = Vec::new();
+        for written in &interface.permits {
+            let file = self.file(module);
+            // As in Java, what is permitted is named without type arguments.
+            let bare = match &written.kind {
+                ast::TypeExprKind::Named { name, args } if args.is_empty() => {
+                    names::lookup(&self.defs, module, name.name)
+                }
+                _ => Found::Nothing,
+            };
+            let def = match bare {
+                Found::One(Def::Type(def)) => Some(def),
+                _ => {
+                    let ty = self.type_expr(module, &[], written);
+                    self.types.nominal_parts(ty).map(|(def, _)| def)
+                }
+            };
+            let Some(def) = def else { continue };
+            let report = if permits.contains(&def) {
+                Diagnostic::error(codes::DUPLICATE, file, written.span, "this type is permitted twice")
+            } else if self.defs.types[def.index()].module != module {
+                let message = "a sealed interface permits types of its own module";
+                Diagnostic::error(codes::SEALED, file, written.span, message)
+            } else {
+                permits.push(def);
+                continue;
+            };
+            self.report(report);
+        }
+        permits
+    }
+
+    /// What a sealed interface permits must implement it.
+    fn permitted_implement(&mut self) {
+        for index in 0..self.defs.types.len() {
+            let id = TypeDefId(index as u32);
+            let (module, span) = (self.defs.types[index].module, self.defs.types[index].span);
+            let tree = self.defs.modules[module.index()].ast;
+            let Some(interface) = tree.items.iter().find_map(|item| match &item.kind {
+                ItemKind::Interface(i) if i.name.span == span && item.modifiers.sealed.is_some() => Some(i),
+                _ => None,
+            }) else {
+                continue;
+            };
+            for written in &interface.permits {
+                let ast::TypeExprKind::Named { name, .. } = &written.kind else { continue };
+                let Found::One(Def::Type(def)) = names::lookup(&self.defs, module, name.name) else { continue };
+                let decl = &self.defs.types[def.index()];
+                let implements =
+                    decl.supers.iter().any(|&s| self.types.nominal_parts(s).is_some_and(|(d, _)| d == id));
+                if implements || decl.module != module {
+                    continue;
+                }
+                let (permitted, sealed) = (self.interner.name(decl.name), self.interner.name(interface.name.name));
+                let message = format!("`{permitted}` is permitted and does not implement `{sealed}`");
+                let report = Diagnostic::error(codes::SEALED, self.file(module), written.span, message)
+                    .label(decl.span, "declared here")
+                    .help(format!("write `implements {sealed}` there, or leave it out here"));
+                self.report(report);
             }
         }
     }
@@ -544,7 +599,7 @@ impl<'a> Collector<'a, '_> {
             span: name.span,
             owner: place.owner,
             is_method: false,
-            is_private: false,
+            is_private: matches!(item.kind, ItemKind::Constructor(_)) && item.modifiers.private.is_some(),
             is_lowlevel: false,
             is_native,
             intrinsic,
@@ -619,7 +674,7 @@ impl<'a> Collector<'a, '_> {
                     def.fields.push(field);
                 }
                 ItemKind::Constructor(c) => {
-                    self.check_constructor(place, member, c.name.span, &mut constructors)
+                    self.check_constructor(place, member, c.name, &mut constructors)
                 }
                 ItemKind::CompactConstructor(_) | ItemKind::Error => {}
                 _ => {
@@ -635,11 +690,15 @@ impl<'a> Collector<'a, '_> {
         }
     }
 
-    fn check_constructor(&mut self, place: Place, member: &ast::Item, span: Span, count: &mut u32) {
+    fn check_constructor(&mut self, place: Place, member: &ast::Item, name: ast::Ident, count: &mut u32) {
         let Some(owner) = place.owner else { return };
+        if self.defs.types[owner.index()].name != name.name {
+            return; // a method without a result type
+        }
         *count += 1;
         let message = match self.defs.types[owner.index()].kind {
             TypeKind::Record => "a record has a compact constructor only, without a parameter list",
+            TypeKind::Interface => return,
             _ if *count > 1 => "a class has one constructor: its parameters may have defaults",
             _ if member.modifiers.lowlevel.is_some() => {
                 "a constructor cannot reach outside: use a static function"
@@ -647,7 +706,7 @@ impl<'a> Collector<'a, '_> {
             _ => return,
         };
         let file = self.file(place.module);
-        self.report(Diagnostic::error(codes::MODIFIER, file, span, message));
+        self.report(Diagnostic::error(codes::MODIFIER, file, name.span, message));
     }
 
     fn annotations(
@@ -675,15 +734,7 @@ impl<'a> Collector<'a, '_> {
                         _ => None,
                     }
                 }
-                "Ordered" | "Numeric" if self.defs.modules[place.module.index()].is_std => {}
-                "Override" | "DCase" => {}
-                other => {
-                    let message = format!("there is no annotation `@{other}`");
-                    self.report(
-                        Diagnostic::error(codes::ANNOTATION, file, annotation.name.span, message)
-                            .help("there are `@Needs`, `@DCase` and `@Override`"),
-                    );
-                }
+                _ => {}
             }
         }
         (needs, intrinsic)
@@ -884,7 +935,7 @@ impl<'a> Collector<'a, '_> {
     fn task(&mut self, module: ModuleId, item: &'a ast::Item, t: &'a ast::Task, program: &Program) -> TaskId {
         let params = self.task_params(module, &t.params, "task");
         let dcase = self.dcase(item);
-        self.annotations(Place { module, owner: None }, item, t.name);
+        let (needs, _) = self.annotations(Place { module, owner: None }, item, t.name);
         let doc = self.doc(module, item, program);
         let id = TaskId(self.defs.tasks.len() as u32);
         self.defs.tasks.push(TaskDef {
@@ -895,6 +946,7 @@ impl<'a> Collector<'a, '_> {
             params,
             body: TaskBody::Block(&t.body),
             undo: t.undo.as_ref(),
+            needs,
             dcase,
             doc,
         });
@@ -910,7 +962,6 @@ impl<'a> Collector<'a, '_> {
     ) -> ScenarioId {
         let params = self.task_params(module, &tree.params, "scenario");
         let dcase = self.dcase(item);
-        self.annotations(Place { module, owner: None }, item, tree.name);
         let doc = self.doc(module, item, program);
         let name = self.interner.name(tree.name.name).to_string();
         let span = tree.name.span;
@@ -1017,6 +1068,17 @@ impl<'a> Collector<'a, '_> {
         };
         resolver.resolve_result(expr)
     }
+}
+
+/// The constructor that a class or an enum declares; what has another name is a method without a result type.
+fn explicit_constructor(
+    members: &[ast::Item],
+    owner: ast::Ident,
+) -> Option<(&ast::Item, &ast::Constructor)> {
+    members.iter().find_map(|m| match &m.kind {
+        ItemKind::Constructor(k) if k.name.name == owner.name => Some((m, k)),
+        _ => None,
+    })
 }
 
 /// A pattern with every `{parameter}` replaced by a word.

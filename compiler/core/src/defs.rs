@@ -190,6 +190,8 @@ pub struct TaskDef<'a> {
     pub params: Vec<ParamSig<'a>>,
     pub body: TaskBody<'a>,
     pub undo: Option<&'a ast::Block>,
+    /// The patterns of `@Needs`, where there is one.
+    pub needs: Option<Vec<String>>,
     pub dcase: Option<String>,
     pub doc: Option<String>,
 }

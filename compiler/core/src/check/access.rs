@@ -163,7 +163,9 @@ impl<'a> Checker<'a, '_> {
                 let sig = &fields[index];
                 if sig.is_private && self.defs.types[def.index()].module != self.cx.module {
                     let message = format!("the field `{}` is private to its module", self.text(name.name));
-                    self.error(codes::PRIVATE, name.span, message);
+                    let file = self.file_of(self.defs.types[def.index()].module);
+                    let report = self.diagnostic(codes::PRIVATE, name.span, message);
+                    self.diagnostics.push(report.label_in(file, sig.span, "declared here"));
                 }
                 self.field_of(expr, ty, def, index)
             }
@@ -191,8 +193,14 @@ impl<'a> Checker<'a, '_> {
             return self.types.nominal(def, &[]);
         }
         if let Some(&id) = decl.consts.get(&name.name) {
+            let sig = &self.defs.consts[id.index()];
+            if sig.is_private && sig.module != self.cx.module {
+                let message = format!("the constant `{}` is private to its module", self.text(name.name));
+                let report = self.diagnostic(codes::PRIVATE, name.span, message);
+                self.diagnostics.push(report.label_in(self.file_of(sig.module), sig.span, "declared here"));
+            }
             self.facts().res[expr.id.0 as usize] = Res::Const(id);
-            return self.defs.consts[id.index()].ty;
+            return sig.ty;
         }
         let candidates = decl.constants.iter().map(|c| c.0).chain(decl.consts.keys().copied());
         let near = suggest(self.text(name.name), candidates.map(|s| self.interner.name(s)));

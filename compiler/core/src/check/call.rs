@@ -223,7 +223,8 @@ impl<'a, 'c> Checker<'a, 'c> {
             let sig = &self.defs.fns[method.index()];
             if sig.is_private && sig.module != self.cx.module {
                 let message = format!("the method `{}` is private to its module", self.text(name.name));
-                self.error(codes::PRIVATE, name.span, message);
+                let report = self.diagnostic(codes::PRIVATE, name.span, message);
+                self.diagnostics.push(report.label_in(self.file_of(sig.module), sig.span, "declared here"));
             }
             if !sig.is_method {
                 let owner = self.text(decl.name);
@@ -317,7 +318,8 @@ impl<'a, 'c> Checker<'a, 'c> {
                 let sig = &self.defs.fns[id.index()];
                 if sig.is_private && sig.module != self.cx.module {
                     let message = format!("`{}` is private to its module", self.text(name.name));
-                    self.error(codes::PRIVATE, name.span, message);
+                    let report = self.diagnostic(codes::PRIVATE, name.span, message);
+                    self.diagnostics.push(report.label_in(self.file_of(sig.module), sig.span, "declared here"));
                 }
                 self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected)
             }
@@ -521,6 +523,14 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.diagnostics.push(report);
             return self.poison_args(args);
         };
+        let sig = &self.defs.fns[constructor.index()];
+        if sig.is_private && sig.module != self.cx.module {
+            let message = format!("the constructor of `{}` is private to its module", self.text(decl.name));
+            let report = self
+                .diagnostic(codes::PRIVATE, ty.span, message)
+                .label_in(self.file_of(sig.module), sig.span, "declared here");
+            self.diagnostics.push(report);
+        }
         let target = Target::Fn(constructor);
         let made = self.call_fn(expr, ty.span, target, constructor, &owner_args, args, expected);
         let known = &self.defs.known;

@@ -88,9 +88,20 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             self.cx.module = def.module;
-            let all = def.params.iter().map(|p| (p.ty, p.span)).chain([(def.ret, def.span)]);
+            let bounds = def.type_params.iter().flat_map(|p| &defs.type_params[p.index()].bounds);
+            let bounds = bounds.map(|&ty| (ty, def.span));
+            let all = def.params.iter().map(|p| (p.ty, p.span)).chain([(def.ret, def.span)]).chain(bounds);
             for (ty, span) in all {
                 self.visible(ty, span);
+            }
+        }
+        for def in defs.types.iter().filter(|t| !t.is_private && t.kind == TypeKind::Class) {
+            if defs.modules[def.module.index()].is_std {
+                continue;
+            }
+            self.cx.module = def.module;
+            for field in def.fields.iter().filter(|f| !f.is_private) {
+                self.visible(field.ty, field.span);
             }
         }
         for def in &defs.consts {
@@ -223,6 +234,23 @@ impl<'a> Checker<'a, '_> {
                 None => continue,
             };
             let have = &defs.fns[found.index()];
+            let hidden = match (have.is_method, have.is_private) {
+                (false, _) => Some("static"),
+                (_, true) => Some("private"),
+                _ => None,
+            };
+            if let Some(word) = hidden.filter(|_| have.owner == Some(id)) {
+                let interface_name = self.interner.name(interface.name);
+                let message = format!("`{name}` is {word}, and `{interface_name}` asks for a method that all see");
+                let file = defs.modules[sig.module.index()].file;
+                let report = self.diagnostic(codes::NOT_IMPLEMENTED, have.span, message).label_in(
+                    file,
+                    sig.span,
+                    "declared here",
+                );
+                self.diagnostics.push(report);
+                continue;
+            }
             if have.is_abstract() {
                 if sig.is_abstract() && !self.is_enum_member(defs.types[id.index()].kind, method) {
                     missing.push(name);

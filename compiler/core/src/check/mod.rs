@@ -15,6 +15,7 @@ mod lambda;
 mod literal;
 mod members;
 mod ops;
+mod placement;
 mod run;
 pub(crate) mod scenario;
 mod script;
@@ -183,6 +184,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     /// Checks every body of every module.
     pub fn run(&mut self) {
+        self.placements();
         self.implementations();
         self.signatures();
         for index in 0..self.defs.consts.len() {
@@ -449,6 +451,10 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     fn file(&self) -> FileId {
         self.defs.modules[self.cx.module.index()].file
+    }
+
+    fn file_of(&self, module: ModuleId) -> FileId {
+        self.defs.modules[module.index()].file
     }
 
     fn diagnostic(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {

@@ -571,6 +571,22 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
     }
 
+    /// Enters what a task declares: operators give its parameters, so these may be anything.
+    pub(super) fn declared_needs(&mut self, patterns: &[String]) {
+        for pattern in patterns {
+            let mut open = String::new();
+            let mut rest = pattern.as_str();
+            while let Some((before, after)) = rest.split_once('{') {
+                open.push_str(before);
+                open.push('*');
+                rest = after.split_once('}').map_or("", |(_, tail)| tail);
+            }
+            open.push_str(rest);
+            let canonical = Capability::parse(&open).map_or(open, |c| c.to_string());
+            self.capabilities.insert(canonical);
+        }
+    }
+
     /// A pattern of `@Needs` with `{parameter}` replaced by the constant argument, or by `*`.
     fn fill(&mut self, id: FnId, pattern: &str, fact: &CallFact, args: &'a [Arg]) -> (String, bool) {
         let defs = self.defs;

@@ -316,6 +316,8 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
         self.begin(def.module, def.name.clone(), &params, result);
         self.at(def.span);
+        self.cx.covered = def.needs.is_some();
+        self.declared_needs(def.needs.as_deref().unwrap_or_default());
         match def.body {
             TaskBody::Block(block) => self.block(block),
             TaskBody::Script(stmts) => self.stmts(stmts),
@@ -325,6 +327,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let undo = def.undo.map(|block| {
             let result = self.types.fallible(Ty::VOID);
             self.begin(def.module, format!("undo of {}", def.name), &params, result);
+            self.cx.covered = def.needs.is_some();
             self.block(block);
             let void = self.void();
             self.return_value(void);
