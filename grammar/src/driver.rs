@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expected::Expected;
 use crate::explain::{Explain, OUTSIDE_SWITCH};
 use crate::nesting::{Nesting, is_close, is_open};
+use crate::span::Span;
 use crate::token::{Kw, Tok, Token};
 use crate::tree::Cx;
 
@@ -305,6 +306,7 @@ where
             found.is_some_and(|t| !matches!(t.tok, Tok::Semi) && !is_open(t.tok) && !is_close(t.tok));
         if deletable && self.works(kept, &[], self.at + 1, AHEAD) {
             let diagnostic = self.tell().explain(found, before, expected);
+            self.cx.lost.borrow_mut().extend(found.map(|t| t.span()));
             self.at += 1;
             return Some(diagnostic);
         }
@@ -503,6 +505,7 @@ where
             Some(symbol) => symbol.0,
             None => tokens.get(self.at).map_or(end, |t| t.start),
         };
+        self.cx.lost.borrow_mut().push(Span::new(start.min(end), end));
         self.states.truncate(symbols + 1);
         self.symbols.truncate(symbols);
         for (i, &tok) in insert.iter().enumerate() {

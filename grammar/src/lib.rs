@@ -28,7 +28,8 @@ pub use parser::parse;
 pub use source::{SourceFile, SourceMap};
 
 use diagnostic::Diagnostic;
-use span::Span;
+use rustc_hash::FxHashSet;
+use span::{Span, Symbol};
 
 /// What could be read of one file, and what was wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Parsed {
     /// In the order of the text.
     pub comments: Vec<Comment>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Names in the text that could not be read: what declares them may be lost.
+    pub lost: FxHashSet<Symbol>,
 }
 
 impl Parsed {

@@ -7,9 +7,10 @@ use crate::diagnostic::Diagnostic;
 use crate::lexer;
 use crate::render;
 use crate::soft;
-use crate::span::{FileId, Interner, Span};
-use crate::token::{Kw, Tok, Words};
+use crate::span::{FileId, Interner, Span, Symbol};
+use crate::token::{Kw, Tok, Token, Words};
 use crate::tree::Cx;
+use rustc_hash::FxHashSet;
 
 /// The generated parser.
 #[allow(clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks, dead_code, unused)]
@@ -37,6 +38,59 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let none = std::iter::empty::<(u32, Tok, u32)>();
     let module = generated::ModuleParser::new().parse(&cx, none).unwrap_or_default();
     diagnostics.append(&mut cx.diagnostics.borrow_mut());
+    let mut lost_text = cx.lost.take();
+    // What the pass over the tokens gave up is one token in its place.
+    let given_up = |t: &&Token| matches!(t.tok, Tok::BadExpr | Tok::BadItem | Tok::BadType | Tok::BadArm);
+    lost_text.extend(tokens.iter().filter(given_up).map(|t| t.span()));
+    let lost = names_in(&balanced.tokens, lost_text);
     render::sort(&mut diagnostics);
-    Parsed { module, comments: lexed.comments, diagnostics }
+    first_of_each_line(&mut diagnostics, text);
+    Parsed { module, comments: lexed.comments, diagnostics, lost }
+}
+
+/// The names in some spans of the text.
+fn names_in(tokens: &[Token], mut spans: Vec<Span>) -> FxHashSet<Symbol> {
+    spans.sort();
+    let mut names = FxHashSet::default();
+    let mut reached = 0;
+    for span in spans {
+        let from = tokens.partition_point(|t| t.start < span.start.max(reached));
+        for token in tokens[from..].iter().take_while(|t| t.end <= span.end) {
+            if let Tok::Ident(name) = token.tok {
+                names.insert(name);
+            }
+        }
+        reached = reached.max(span.end);
+    }
+    names
+}
+
+/// Where a line could not be read, what else seems wrong with how it is written comes from that.
+fn first_of_each_line(diagnostics: &mut Vec<Diagnostic>, text: &str) {
+    let mut last: Option<Diagnostic> = None;
+    diagnostics.retain(|d| {
+        let structural = matches!(
+            d.code,
+            codes::SYNTAX
+                | codes::BRACKET
+                | codes::MISSING_SEMICOLON
+                | codes::NOT_A_STATEMENT
+                | codes::UNTERMINATED
+        );
+        let told = last.as_ref().is_some_and(|before| {
+            let between = before.span.start as usize..(d.span.start.max(before.span.start)) as usize;
+            !text[between].contains('\n')
+        });
+        // An edit says what stands there instead.
+        let unread = d.code == codes::BRACKET
+            || d.edits.is_empty()
+                && (structural || matches!(d.code, codes::JAVA_WORD | codes::BAD_CHARACTER));
+        if structural && told {
+            return false;
+        }
+        if unread {
+            last = Some(d.clone());
+        }
+        true
+    });
 }

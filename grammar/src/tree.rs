@@ -20,6 +20,8 @@ pub(crate) struct Cx<'a> {
     pub tokens: &'a [Token],
     pub damage: Damage<'a>,
     pub diagnostics: RefCell<Vec<Diagnostic>>,
+    /// Text for which nothing stands in the tree.
+    pub lost: RefCell<Vec<Span>>,
     /// Stands where a name is missing.
     pub no_name: Symbol,
     words: &'a Words,
@@ -83,6 +85,7 @@ impl<'a> Cx<'a> {
             tokens,
             damage,
             diagnostics: RefCell::new(Vec::new()),
+            lost: RefCell::new(Vec::new()),
             no_name,
             words,
             primitives,
@@ -246,7 +249,7 @@ impl<'a> Cx<'a> {
         );
         if !good {
             let message = format!("{what} needs a variable, a field or an element");
-            self.report(self.error(codes::SYNTAX, target.span, message));
+            self.report(self.error(codes::NOT_ASSIGNABLE, target.span, message));
         }
     }
 

@@ -281,7 +281,7 @@ fn messages() {
         ("x = a > > b;", "1:7 E0001 `>>` is written without spaces"),
         ("a < b < c;", "1:10 E0001 expected `,` or `>`, found `;`"),
         ("if (a < b < c) { }", "1:11 E0001 comparisons do not chain"),
-        ("f() = 3;", "1:1 E0001 an assignment needs a variable, a field or an element"),
+        ("f() = 3;", "1:1 E0210 an assignment needs a variable, a field or an element"),
         ("a + b;", "1:3 E0014 an expression alone is not a statement"),
         ("int class = 3;", "1:5 E0013 `class` is a reserved word and can't be a name"),
         ("int[] xs = [];", "1:1 E0012 D-Script has no arrays"),

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Source files larger than this are not D-Script.
 pub const SOURCE_BYTES_MAX: u64 = 64 << 20;
 
+/// Entries of folders that are looked at for suggestions.
+const ENTRIES_SEEN_MAX: usize = 2_000;
+
 /// A file to compile, in its source root.
 pub struct Root {
     folder: PathBuf,
@@ -104,6 +107,31 @@ impl Sources for Root {
         }
         let words: Vec<_> = path.components().map(|c| c.as_os_str().to_string_lossy()).collect();
         Ok(Script { name: words.join("/"), bytes })
+    }
+
+    fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![(self.folder.clone(), String::new())];
+        let mut seen = 0;
+        while let Some((folder, prefix)) = folders.pop() {
+            // A folder that cannot be read has nothing to suggest.
+            let Ok(entries) = fs::read_dir(folder) else { continue };
+            for entry in entries.flatten() {
+                seen += 1;
+                if seen > ENTRIES_SEEN_MAX {
+                    return found;
+                }
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() && !name.starts_with('.') {
+                    folders.push((entry.path(), format!("{prefix}{name}/")));
+                } else if kind.is_file() && name.ends_with(".ds") {
+                    found.push(format!("{prefix}{name}"));
+                }
+            }
+        }
+        found.sort();
+        found
     }
 }
 

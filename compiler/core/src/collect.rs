@@ -42,12 +42,19 @@ impl<'a> Collector<'a, '_> {
                 names: FxHashMap::default(),
                 imported: FxHashMap::default(),
                 globs: Vec::new(),
+                lost: file.parsed.lost.clone(),
+                lacks_names: file.lacks_names,
             });
             self.declare_types(ModuleId(index as u32));
         }
         self.find_known();
         for (index, file) in program.modules.iter().enumerate() {
             let module = ModuleId(index as u32);
+            for (import, resolved) in file.parsed.module.imports.iter().zip(&file.imports) {
+                if let (None, Some(name)) = (resolved, import.path.last()) {
+                    self.defs.modules[index].lost.insert(name.name);
+                }
+            }
             for (prelude, other) in program.modules.iter().enumerate() {
                 if other.is_prelude && prelude != index {
                     self.defs.modules[index].globs.push(ModuleId(prelude as u32));
@@ -106,13 +113,7 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn def_span(&self, def: Def) -> Option<Span> {
-        match def {
-            Def::Fn(id) => Some(self.defs.fns[id.index()].span),
-            Def::Type(id) => Some(self.defs.types[id.index()].span),
-            Def::Const(id) => Some(self.defs.consts[id.index()].span),
-            Def::Task(id) => Some(self.defs.tasks[id.index()].span),
-            Def::Scenario(id) => Some(self.defs.scenarios[id.index()].span),
-        }
+        names::def_span(&self.defs, def)
     }
 
     fn declare_types(&mut self, module: ModuleId) {
@@ -207,13 +208,27 @@ impl<'a> Collector<'a, '_> {
                     name.span,
                     format!("`{text}` is private to module `{}`", origin.path),
                 );
+                let report = match self.def_span(def) {
+                    Some(span) => report.label_in(origin.file, span, "declared here"),
+                    None => report,
+                };
                 self.report(report);
+                self.defs.modules[module.index()].lost.insert(name.name);
             }
             Some(&def) => {
                 let known = self.defs.modules[module.index()].imported.insert(name.name, def);
                 if known.is_some_and(|known| known != def) {
                     let message = format!("two imports bring the name `{text}`");
-                    self.report(Diagnostic::error(codes::AMBIGUOUS, file, name.span, message));
+                    let mut report = Diagnostic::error(codes::AMBIGUOUS, file, name.span, message);
+                    let imports = &self.defs.modules[module.index()].ast.imports;
+                    let first = imports
+                        .iter()
+                        .filter(|i| !i.all)
+                        .find_map(|i| i.path.last().filter(|w| w.name == name.name && w.span != name.span));
+                    if let Some(first) = first {
+                        report = report.label(first.span, "the other one is here");
+                    }
+                    self.report(report);
                 }
             }
             None => {
@@ -228,6 +243,7 @@ impl<'a> Collector<'a, '_> {
                     report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
                 }
                 self.report(report);
+                self.defs.modules[module.index()].lost.insert(name.name);
             }
         }
     }
@@ -485,14 +501,17 @@ impl<'a> Collector<'a, '_> {
             };
             for written in &interface.permits {
                 let ast::TypeExprKind::Named { name, .. } = &written.kind else { continue };
-                let Found::One(Def::Type(def)) = names::lookup(&self.defs, module, name.name) else { continue };
+                let Found::One(Def::Type(def)) = names::lookup(&self.defs, module, name.name) else {
+                    continue;
+                };
                 let decl = &self.defs.types[def.index()];
                 let implements =
                     decl.supers.iter().any(|&s| self.types.nominal_parts(s).is_some_and(|(d, _)| d == id));
                 if implements || decl.module != module {
                     continue;
                 }
-                let (permitted, sealed) = (self.interner.name(decl.name), self.interner.name(interface.name.name));
+                let (permitted, sealed) =
+                    (self.interner.name(decl.name), self.interner.name(interface.name.name));
                 let message = format!("`{permitted}` is permitted and does not implement `{sealed}`");
                 let report = Diagnostic::error(codes::SEALED, self.file(module), written.span, message)
                     .label(decl.span, "declared here")
@@ -673,9 +692,7 @@ impl<'a> Collector<'a, '_> {
                     }
                     def.fields.push(field);
                 }
-                ItemKind::Constructor(c) => {
-                    self.check_constructor(place, member, c.name, &mut constructors)
-                }
+                ItemKind::Constructor(c) => self.check_constructor(place, member, c.name, &mut constructors),
                 ItemKind::CompactConstructor(_) | ItemKind::Error => {}
                 _ => {
                     let file = self.file(place.module);
@@ -1071,10 +1088,7 @@ impl<'a> Collector<'a, '_> {
 }
 
 /// The constructor that a class or an enum declares; what has another name is a method without a result type.
-fn explicit_constructor(
-    members: &[ast::Item],
-    owner: ast::Ident,
-) -> Option<(&ast::Item, &ast::Constructor)> {
+fn explicit_constructor(members: &[ast::Item], owner: ast::Ident) -> Option<(&ast::Item, &ast::Constructor)> {
     members.iter().find_map(|m| match &m.kind {
         ItemKind::Constructor(k) if k.name.name == owner.name => Some((m, k)),
         _ => None,

@@ -3,7 +3,7 @@
 use crate::types::Ty;
 use dscript_grammar::ast;
 use dscript_grammar::span::{FileId, NodeId, Span, Symbol};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 macro_rules! ids {
     ($($name:ident),*) => {$(
@@ -34,12 +34,21 @@ pub struct Module<'a> {
     pub imported: FxHashMap<Symbol, Def>,
     /// Modules imported with `.*`.
     pub globs: Vec<ModuleId>,
+    /// Names that an import or a declaration was to bring, and a mistake there keeps from being known.
+    pub lost: FxHashSet<Symbol>,
+    /// As many names as there may be are lost.
+    pub lacks_names: bool,
 }
 
 impl Module<'_> {
     /// Whether something within the span could not be read.
     pub fn is_broken(&self, span: Span) -> bool {
         self.broken.iter().any(|b| span.start <= b.start && b.end <= span.end)
+    }
+
+    /// Whether a mistake elsewhere is why the name is unknown; `is_slip` where it is near to a known one.
+    pub fn is_lost(&self, name: Symbol, is_slip: bool) -> bool {
+        self.lost.contains(&name) || self.lacks_names && !is_slip
     }
 }
 

@@ -8,6 +8,7 @@ mod format;
 mod lower;
 pub mod modules;
 mod names;
+mod report;
 pub mod types;
 
 pub use lower::{TEST as TEST_PREFIX, WRAPPER as GIVEN_WRAPPER};
@@ -69,7 +70,7 @@ pub fn compile(
     };
     collector.collect(&program);
     let defs = collector.defs;
-    let mut checker = check::Checker::new(&defs, &mut types, &interner, &mut diagnostics, sources);
+    let mut checker = check::Checker::new(&defs, &mut types, &interner, &map, &mut diagnostics, sources);
     checker.run();
     let (facts, scripts) = (checker.facts, checker.scripts.into_rows());
     let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
@@ -91,6 +92,7 @@ pub fn compile(
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         image = None;
     }
-    dscript_grammar::render::sort(&mut diagnostics);
+    report::prune(&mut diagnostics, &map);
+    report::offer_imports(&mut diagnostics, &defs, &map, sources);
     Compilation { map, diagnostics, image }
 }

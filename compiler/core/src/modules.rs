@@ -2,6 +2,7 @@
 //!
 //! Reads through [`Sources`] only; a module that cannot be read is one diagnostic at its import.
 
+use crate::names::suggest;
 use dscript_bytecode::image::Script;
 use dscript_grammar::ast;
 use dscript_grammar::codes;
@@ -17,6 +18,11 @@ pub trait Sources {
 
     /// A script that a module embeds; `name` is a path within the module's folder, without `..`.
     fn script(&self, module: &str, name: &str) -> Result<Script, ScriptProblem>;
+
+    /// The paths of the modules there are, as far as they are known: for suggestions only.
+    fn paths(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a file cannot be embedded.
@@ -57,6 +63,8 @@ pub struct ModuleFile {
     pub broken: Vec<Span>,
     /// For each import of the tree, the module it names and whether its last word names a declaration there.
     pub imports: Vec<Option<Imported>>,
+    /// A `.*` import names no module: unknown names may be from there.
+    pub lacks_names: bool,
 }
 
 /// What an import resolved to.
@@ -114,7 +122,16 @@ impl Loader<'_> {
         self.diagnostics.append(&mut parsed.diagnostics);
         let index = self.modules.len();
         self.by_path.insert(path.clone(), Some(index));
-        self.modules.push(ModuleFile { file, path, is_std, is_prelude, parsed, broken, imports: Vec::new() });
+        self.modules.push(ModuleFile {
+            file,
+            path,
+            is_std,
+            is_prelude,
+            parsed,
+            broken,
+            imports: Vec::new(),
+            lacks_names: false,
+        });
         index
     }
 
@@ -153,7 +170,12 @@ impl Loader<'_> {
 
     fn imports(&mut self, index: usize) {
         let imports = self.modules[index].parsed.module.imports.clone();
-        let resolved = imports.iter().map(|import| self.import(index, import)).collect();
+        let resolved: Vec<_> = imports.iter().map(|import| self.import(index, import)).collect();
+        // Nobody expects names of Java's packages here: those are unknown for a reason of their own.
+        self.modules[index].lacks_names = imports
+            .iter()
+            .zip(&resolved)
+            .any(|(import, found)| import.all && found.is_none() && !self.is_java(import));
         self.modules[index].imports = resolved;
     }
 
@@ -190,19 +212,25 @@ impl Loader<'_> {
             (Some(module), Some(_)) => {
                 let name = import.path[import.path.len() - 1].name;
                 if !declares(&self.modules[module].parsed.module, name) {
-                    self.diagnostics.push(Diagnostic::error(
-                        codes::IMPORT,
-                        file,
-                        import.span,
-                        format!("`{whole}` is a module; what it declares is imported by `{whole}.*`"),
-                    ));
+                    self.diagnostics.push(
+                        Diagnostic::error(
+                            codes::IMPORT,
+                            file,
+                            import.span,
+                            format!("`{whole}` is a module; what it declares is imported by `{whole}.*`"),
+                        )
+                        .edit(import.span, format!("import {whole}.*;")),
+                    );
                 } else {
-                    self.diagnostics.push(Diagnostic::error(
-                        codes::IMPORT,
-                        file,
-                        import.span,
-                        format!("`{whole}` is both a module and a declaration of `{parent}`"),
-                    ));
+                    self.diagnostics.push(
+                        Diagnostic::error(
+                            codes::IMPORT,
+                            file,
+                            import.span,
+                            format!("`{whole}` is both a module and a declaration of `{parent}`"),
+                        )
+                        .help("give one of them another name"),
+                    );
                 }
                 None
             }
@@ -213,17 +241,39 @@ impl Loader<'_> {
         }
     }
 
+    fn is_java(&self, import: &ast::Import) -> bool {
+        let first = import.path.first().map(|word| self.interner.name(word.name));
+        matches!(first, Some("java" | "javax" | "jakarta"))
+    }
+
     fn report_missing(&mut self, file: FileId, import: &ast::Import, path: &str) {
         let shown = format!("{}.ds", path.replace('.', "/"));
-        self.diagnostics.push(
-            Diagnostic::error(codes::IMPORT, file, import.span, format!("there is no module `{path}`")).help(
-                if path.starts_with("std") {
-                    "the library's modules are listed in the manual".to_string()
-                } else {
-                    format!("it would be the file `{shown}` under the source root")
-                },
-            ),
-        );
+        let mut report =
+            Diagnostic::error(codes::IMPORT, file, import.span, format!("there is no module `{path}`"));
+        let is_std = path == "std" || path.starts_with("std.");
+        let known: Vec<String> = match is_std {
+            true => dscript_std::FILES.iter().map(|f| f.path.to_string()).collect(),
+            false => self.sources.paths(),
+        };
+        let known = known.iter().filter_map(|p| p.strip_suffix(".ds")).map(|p| p.replace('/', "."));
+        let known: Vec<String> = known.collect();
+        let words = path.split('.').count();
+        let near = suggest(path, known.iter().map(String::as_str));
+        report = if self.is_java(import) {
+            let text = self.map.get(file).text();
+            let end = import.span.end as usize;
+            let newline = text[end..].starts_with('\n');
+            let line = Span::new(import.span.start, import.span.end + u32::from(newline));
+            report.help("Java's packages do not exist here; the library needs no import").edit(line, "")
+        } else if let (Some(near), Some(last)) = (near, import.path.get(words - 1)) {
+            let whole = import.path[0].span.to(last.span);
+            report.help(format!("did you mean `{near}`?")).edit(whole, near)
+        } else if is_std {
+            report.help("everything in the library is known without an import")
+        } else {
+            report.help(format!("it would be the file `{shown}` under the source root"))
+        };
+        self.diagnostics.push(report);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Looks names up in a module, resolves type expressions, and finds near misses.
 
+use crate::check::java;
 use crate::defs::*;
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::ast;
@@ -65,7 +66,13 @@ pub fn suggest<'s>(name: &str, candidates: impl Iterator<Item = &'s str>) -> Opt
             continue;
         }
         let distance = if candidate.eq_ignore_ascii_case(name) { 0 } else { edit_distance(name, candidate) };
-        if distance <= limit && best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
+        // A name of one letter is near to any other; and names of no letter are the compiler's own.
+        let kept = name.chars().count().max(candidate.chars().count()) > distance;
+        if kept
+            && distance <= limit
+            && candidate != "?"
+            && best.is_none_or(|(d, c)| (distance, candidate) < (d, c))
+        {
             best = Some((distance, candidate));
         }
     }
@@ -96,6 +103,42 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
     }
     rows[a.len()][b.len()]
+}
+
+/// A name that two imports by `.*` bring.
+pub fn ambiguous(
+    defs: &Defs<'_>,
+    interner: &Interner,
+    own: &Module<'_>,
+    (name, span): (Symbol, Span),
+    (a, b): (ModuleId, ModuleId),
+) -> Diagnostic {
+    let (mut a, mut b) = (&defs.modules[a.index()], &defs.modules[b.index()]);
+    if a.path > b.path {
+        std::mem::swap(&mut a, &mut b);
+    }
+    let text = interner.name(name);
+    let message = format!("`{text}` is declared by both `{}` and `{}`", a.path, b.path);
+    let mut report = Diagnostic::error(codes::AMBIGUOUS, own.file, span, message)
+        .help(format!("import the one that is meant by its name, such as `import {}.{text};`", a.path));
+    for module in [a, b] {
+        let declared = module.names.get(&name).and_then(|&def| def_span(defs, def));
+        if let Some(declared) = declared {
+            report = report.label_in(module.file, declared, "declared here");
+        }
+    }
+    report
+}
+
+/// Where a thing is declared.
+pub fn def_span(defs: &Defs<'_>, def: Def) -> Option<Span> {
+    match def {
+        Def::Fn(id) => Some(defs.fns[id.index()].span),
+        Def::Type(id) => Some(defs.types[id.index()].span),
+        Def::Const(id) => Some(defs.consts[id.index()].span),
+        Def::Task(id) => Some(defs.tasks[id.index()].span),
+        Def::Scenario(id) => Some(defs.scenarios[id.index()].span),
+    }
 }
 
 /// Resolves type expressions of one module.
@@ -137,7 +180,7 @@ impl TypeResolver<'_, '_> {
                 match self.types.kind(ty) {
                     TyKind::Fallible(_) => {
                         let fix = "write `T?!`: null or an error";
-                        self.error(codes::BAD_TYPE, expr.span, format!("there is no `T!?`; {fix}"))
+                        self.suffixes(expr, inner, "?!", format!("there is no `T!?`; {fix}"))
                     }
                     TyKind::Void => self.error(codes::BAD_TYPE, expr.span, "there is no `void?`"),
                     _ => self.types.nullable(ty),
@@ -146,7 +189,7 @@ impl TypeResolver<'_, '_> {
             ast::TypeExprKind::Fallible(inner) => {
                 let ty = self.resolve_result(inner);
                 if self.types.fallible_inner(ty).is_some() {
-                    return self.error(codes::BAD_TYPE, expr.span, "there is no `T!!`: once is enough");
+                    return self.suffixes(expr, inner, "!", "there is no `T!!`: once is enough".into());
                 }
                 self.types.fallible(ty)
             }
@@ -156,6 +199,17 @@ impl TypeResolver<'_, '_> {
                 self.types.function(&params, ret)
             }
         }
+    }
+
+    /// Suffixes that cannot stand together, with those that were meant.
+    fn suffixes(&mut self, expr: &ast::TypeExpr, inner: &ast::TypeExpr, meant: &str, message: String) -> Ty {
+        let file = self.defs.modules[self.module.index()].file;
+        let mut report = Diagnostic::error(codes::BAD_TYPE, file, expr.span, message);
+        if let ast::TypeExprKind::Fallible(plain) = &inner.kind {
+            report = report.edit(Span::new(plain.span.end, expr.span.end), meant);
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     fn named(&mut self, expr: &ast::TypeExpr, name: ast::Ident, args: &[ast::TypeExpr]) -> Ty {
@@ -227,12 +281,10 @@ impl TypeResolver<'_, '_> {
             }
             Found::One(_) => self.error(codes::UNKNOWN_TYPE, name.span, format!("`{text}` is not a type")),
             Found::Two(a, b) => {
-                let (a, b) = (&self.defs.modules[a.index()].path, &self.defs.modules[b.index()].path);
-                self.error(
-                    codes::AMBIGUOUS,
-                    name.span,
-                    format!("`{text}` is declared by both `{a}` and `{b}`"),
-                )
+                let own = &self.defs.modules[self.module.index()];
+                let report = ambiguous(self.defs, self.interner, own, (name.name, name.span), (a, b));
+                self.diagnostics.push(report);
+                Ty::POISON
             }
             Found::Private(module) => {
                 let path = &self.defs.modules[module.index()].path;
@@ -243,6 +295,7 @@ impl TypeResolver<'_, '_> {
     }
 
     fn unknown(&mut self, name: ast::Ident, text: &str) -> Ty {
+        let hint = java::type_name(text);
         let file = self.defs.modules[self.module.index()].file;
         let mut report =
             Diagnostic::error(codes::UNKNOWN_TYPE, file, name.span, format!("there is no type `{text}`"));
@@ -263,7 +316,16 @@ impl TypeResolver<'_, '_> {
             let types = visible.flatten().filter(|(_, d)| matches!(d, Def::Type(_)));
             suggest(text, types.map(|(s, _)| self.interner.name(*s)).chain(["int", "double", "boolean"]))
         });
-        if let Some(near) = near {
+        let is_slip = near.is_some() || hint.is_some();
+        if text == "?" || self.defs.modules[self.module.index()].is_lost(name.name, is_slip) {
+            return Ty::POISON;
+        }
+        if let Some((better, help)) = hint {
+            report = report.help(help);
+            if !better.is_empty() {
+                report = report.edit(name.span, better);
+            }
+        } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
         }
         self.diagnostics.push(report);

@@ -179,6 +179,14 @@ impl Types {
         }
     }
 
+    /// What an inference variable stands for, at the top.
+    pub fn resolved(&self, ty: Ty) -> Ty {
+        match self.kind(ty) {
+            TyKind::Infer(var) => self.inferred[*var as usize].map_or(ty, |found| self.resolved(found)),
+            _ => ty,
+        }
+    }
+
     pub fn is_open(&mut self, ty: Ty) -> bool {
         let ty = self.resolve(ty);
         self.open[ty.0 as usize]

@@ -55,8 +55,11 @@ impl<'a> Checker<'a, '_> {
         local.read = true;
         let (declaration, ty, depth, name) = (local.node, local.ty, local.depth, local.name);
         if self.cx.flow.is_unassigned(declaration) {
-            let message = format!("`{}` may have no value here", self.text(name));
-            self.error(codes::UNASSIGNED, span, message);
+            let declared = self.cx.locals[index].span;
+            let report = self
+                .diagnostic(codes::UNASSIGNED, span, format!("`{}` may have no value here", self.text(name)))
+                .label(declared, "declared here without a value");
+            self.diagnostics.push(report);
             self.cx.flow.assign(declaration);
         }
         if (depth as usize) < self.cx.lambdas.len() {
@@ -68,6 +71,7 @@ impl<'a> Checker<'a, '_> {
             self.cx.captured.push((declaration, span));
         }
         self.cx.flow.handle(declaration);
+        self.cx.flow.see(declaration);
         self.facts().res[node.0 as usize] = Res::Local(declaration);
         self.cx.flow.narrowed(declaration).unwrap_or(ty)
     }
@@ -79,6 +83,11 @@ impl<'a> Checker<'a, '_> {
         if let Some(this) = self.cx.this
             && let Some(index) = def.fields.iter().position(|f| f.name == name)
         {
+            if self.cx.in_constructor && !self.cx.lambdas.is_empty() {
+                let message =
+                    "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
+                return Some(self.error(codes::CONSTRUCTOR, expr.span, message));
+            }
             self.capture_this();
             return Some(self.field_of(expr, this, owner, index));
         }
@@ -169,7 +178,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 self.field_of(expr, ty, def, index)
             }
-            None => self.unknown_member(def, ty, name, false),
+            None => self.unknown_member(def, ty, name, None),
         }
     }
 
@@ -208,6 +217,8 @@ impl<'a> Checker<'a, '_> {
         let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
         if decl.methods.contains_key(&name.name) {
             report = report.help("it is a function: call it with `()`");
+        } else if let Some((_, help)) = self.static_of_java(def, self.text(name.name)) {
+            report = report.help(help);
         } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
         }
@@ -215,19 +226,33 @@ impl<'a> Checker<'a, '_> {
         Ty::POISON
     }
 
-    pub(super) fn unknown_member(&mut self, def: TypeDefId, ty: Ty, name: ast::Ident, call: bool) -> Ty {
+    pub(super) fn unknown_member(
+        &mut self,
+        def: TypeDefId,
+        ty: Ty,
+        name: ast::Ident,
+        call: Option<Span>,
+    ) -> Ty {
         let shown = self.show(ty);
         let decl = &self.defs.types[def.index()];
         let text = self.text(name.name);
-        let what = if call { "method" } else { "field" };
+        let what = if call.is_some() { "method" } else { "field" };
         let mut report =
             self.diagnostic(codes::UNKNOWN_MEMBER, name.span, format!("a `{shown}` has no {what} `{text}`"));
-        if !call && decl.methods.contains_key(&name.name) {
+        if call.is_none() && decl.methods.contains_key(&name.name) {
             report = report
                 .help("it is a method: call it with `()`")
                 .edit(Span::new(name.span.end, name.span.end), "()");
-        } else if call && decl.fields.iter().any(|f| f.name == name.name) {
+        } else if let Some(args) = call.filter(|_| decl.fields.iter().any(|f| f.name == name.name)) {
             report = report.help(format!("it is a field: write `.{text}` without parentheses"));
+            if self.written(args).strip_prefix('(').is_some_and(|rest| rest.trim() == ")") {
+                report = report.edit(args, "");
+            }
+        } else if let Some((better, help)) = self.member_of_java(def, text, call.is_some()) {
+            report = report.help(help);
+            if !better.is_empty() {
+                report = report.edit(name.span, better);
+            }
         } else {
             let members = decl.fields.iter().map(|f| f.name).chain(decl.methods.keys().copied());
             if let Some(near) = suggest(text, members.map(|s| self.interner.name(s))) {
@@ -252,6 +277,7 @@ impl<'a> Checker<'a, '_> {
                     format!("this is a `{shown}`: it may be an error"),
                 )
                 .help(format!("handle the failure before `.{text}`: `try`, `isError` or `??`"));
+            let report = self.with_try_inside(report, receiver);
             self.diagnostics.push(report);
             return Ty::POISON;
         }
@@ -293,9 +319,12 @@ impl<'a> Checker<'a, '_> {
                 if self.is_string(ty) {
                     report = report.help("a character is `s.charAt(i)`");
                 } else if self.types.nullable_inner(ty).is_some() {
+                    report.code = codes::NULLABLE;
                     report = report.help("it may be null: test it with `!= null` first");
                 } else if self.types.fallible_inner(ty).is_some() {
+                    report.code = codes::USED_AS_VALUE;
                     report = report.help("it may be an error: `try`, `isError` or `??` first");
+                    report = self.with_try_inside(report, receiver);
                 }
                 self.diagnostics.push(report);
                 Ty::POISON

@@ -2,7 +2,7 @@
 
 use super::ops::binary_type;
 use super::stmt::strip;
-use super::{Checker, field_node};
+use super::{Checker, Local, field_node};
 use crate::defs::TypeKind;
 use crate::facts::Res;
 use crate::types::Ty;
@@ -15,11 +15,47 @@ impl<'a> Checker<'a, '_> {
         let ty = self.target(target, true);
         let ty = self.types.resolve(ty);
         if !matches!(ty, Ty::INT | Ty::DOUBLE | Ty::POISON) {
+            if let (ExprKind::Index { .. }, Some(inner)) =
+                (&strip(target).kind, self.types.nullable_inner(ty))
+            {
+                return self.changes_missing(span, target, inner, None);
+            }
             let shown = self.show(ty);
             self.error(codes::OPERATOR, span, format!("`++` and `--` do not fit a `{shown}`"));
             return Ty::POISON;
         }
         ty
+    }
+
+    /// `m[k] += v`, `m[k]++`: there may be nothing to change. `by` is the operator's place, and the operator.
+    fn changes_missing(
+        &mut self,
+        span: Span,
+        target: &Expr,
+        inner: Ty,
+        by: Option<(Span, &'static str)>,
+    ) -> Ty {
+        let element = self.written(target.span);
+        let zero = match inner {
+            Ty::DOUBLE => "0.0",
+            Ty::DURATION => "0s",
+            _ if self.is_string(inner) => "\"\"",
+            _ => "0",
+        };
+        let mut report = self
+            .diagnostic(codes::NULLABLE, span, "the key may not be there: its value may be null")
+            .help("write `m[k] = (m[k] ?? 0) + 1`, or `m.update(k, 0, v -> v + 1)`");
+        if !element.contains('\n') {
+            report = match by {
+                Some((op, sign)) => report.edit(op, format!("= ({element} ?? {zero}) {sign}")),
+                None => {
+                    let sign = if self.written(span).contains("--") { "-" } else { "+" };
+                    report.edit(span, format!("{element} = ({element} ?? {zero}) {sign} 1"))
+                }
+            };
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     pub(super) fn assign(
@@ -40,12 +76,9 @@ impl<'a> Checker<'a, '_> {
         if ty == Ty::POISON {
             return ty;
         }
-        if let (ExprKind::Index { .. }, Some(_)) = (&strip(target).kind, self.types.nullable_inner(ty)) {
-            let report = self
-                .diagnostic(codes::NULLABLE, span, "the key may not be there: its value may be null")
-                .help("write `m[k] = (m[k] ?? 0) + 1`, or `m.update(k, 0, v -> v + 1)`");
-            self.diagnostics.push(report);
-            return Ty::POISON;
+        if let (ExprKind::Index { .. }, Some(inner)) = (&strip(target).kind, self.types.nullable_inner(ty)) {
+            let sign = super::expr::symbol(op);
+            return self.changes_missing(span, target, inner, Some((op_span, sign)));
         }
         match binary_type(self.types, self.defs, op, ty, found) {
             Some(result) if self.same(result, ty) => {}
@@ -75,14 +108,12 @@ impl<'a> Checker<'a, '_> {
             let local = self.cx.locals[index].clone();
             let found = self.expr_to(value, local.ty);
             self.local_target(target, index, false);
-            if self.cx.flow.is_pending(local.node) {
-                self.report_pending(&local);
-                self.cx.flow.handle(local.node);
-            }
+            self.overwrites(target.span, &local);
             self.cx.flow.assign(local.node);
             self.cx.flow.widen(local.node);
             self.narrow_on_assign(local.node, local.ty, found);
             self.start_pending(local.node, local.ty, value);
+            self.start_unseen(local.node, local.ty, found);
             self.set_target_types(target, local.ty);
             return local.ty;
         }
@@ -104,6 +135,27 @@ impl<'a> Checker<'a, '_> {
             self.cx.flow.assign(field_node(index));
         }
         ty
+    }
+
+    /// A variable gets another value: what it held must have been looked at.
+    fn overwrites(&mut self, at: Span, local: &Local) {
+        let (code, what) = if self.cx.flow.is_pending(local.node) {
+            (codes::SUBPROCESS, "the Subprocess it holds")
+        } else if self.cx.flow.is_unseen(local.node) {
+            (codes::UNHANDLED, "the failure it may hold")
+        } else {
+            return;
+        };
+        let name = self.text(local.name);
+        let report = self
+            .diagnostic(code, at, format!("`{name}` gets another value before anybody looks at {what}"))
+            .label(local.assigned_at, "it comes from here")
+            .help(format!(
+                "test it with `isError({name})` first, or say that it does not matter: `ignore({name})`"
+            ));
+        self.diagnostics.push(report);
+        self.cx.flow.handle(local.node);
+        self.cx.flow.see(local.node);
     }
 
     pub(super) fn set_target_types(&mut self, target: &Expr, ty: Ty) {
@@ -144,12 +196,15 @@ impl<'a> Checker<'a, '_> {
         let local = &mut self.cx.locals[index];
         let had = self.cx.flow.may_be_assigned(local.node);
         local.assigned = if had { local.assigned + 1 } else { local.assigned.max(1) };
+        local.assigned_at = target.span;
         let (node, name, is_final, depth, declared) =
             (local.node, local.name, local.is_final, local.depth, local.span);
         let inner = strip(target).id;
         self.facts().res[inner.0 as usize] = Res::Local(node);
         let text = self.text(name);
         if (depth as usize) < self.cx.lambdas.len() {
+            // Said here, so not of the places where the lambda reads it.
+            self.cx.locals[index].assigned -= 1;
             let report = self
                 .diagnostic(
                     codes::CAPTURE,
@@ -160,7 +215,15 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
         } else if is_final && (had || reads) {
             let report = self
-                .diagnostic(codes::FINAL, target.span, format!("`{text}` is final and has a value already"))
+                .diagnostic(
+                    codes::FINAL,
+                    target.span,
+                    if self.cx.flow.is_unassigned(node) {
+                        format!("`{text}` is final and may have a value already")
+                    } else {
+                        format!("`{text}` is final and has a value already")
+                    },
+                )
                 .label(declared, "declared here");
             self.diagnostics.push(report);
         }
@@ -200,13 +263,10 @@ impl<'a> Checker<'a, '_> {
                 }
             }
             ExprKind::Index { receiver, index } => self.index(receiver, index),
+            // What else stands there was refused by the parser.
             _ => {
                 self.expr(target, None);
-                self.error(
-                    codes::NOT_ASSIGNABLE,
-                    target.span,
-                    "only variables, fields and elements can be assigned",
-                )
+                Ty::POISON
             }
         };
         self.facts().types[target.id.0 as usize] = ty;
@@ -218,6 +278,10 @@ impl<'a> Checker<'a, '_> {
         let owner = self.cx.owner.filter(|_| self.cx.in_constructor && !reads)?;
         let fields = &self.defs.types[owner.index()].fields;
         let index = fields.iter().position(|f| f.name == name)?;
+        if !self.cx.lambdas.is_empty() {
+            let message = "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
+            self.error(codes::CONSTRUCTOR, target.span, message);
+        }
         if fields[index].is_final && self.cx.flow.may_be_assigned(field_node(index as u32)) {
             let message = format!("the field `{}` is final and has a value already", self.text(name));
             self.error(codes::FINAL, target.span, message);
@@ -250,7 +314,10 @@ impl<'a> Checker<'a, '_> {
                         .help(format!("make a changed copy: `r.with({name}: ...)`"));
                     self.diagnostics.push(report);
                 } else if sig.is_final {
-                    self.error(codes::FINAL, target.span, format!("the field `{name}` is final"));
+                    let report = self
+                        .diagnostic(codes::FINAL, target.span, format!("the field `{name}` is final"))
+                        .label_in(self.file_of(decl.module), sig.span, "declared here");
+                    self.diagnostics.push(report);
                 }
                 ty
             }

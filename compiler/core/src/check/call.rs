@@ -114,10 +114,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// Looks at the arguments of a call that cannot be made, for their own mistakes.
     pub(super) fn poison_args(&mut self, args: &'a [Arg]) -> Ty {
         for arg in args {
-            // Without an expectation a lambda's parameters cannot be known.
-            if !matches!(strip(&arg.value).kind, ExprKind::Lambda(_)) {
-                self.expr(&arg.value, Some(Ty::POISON));
-            }
+            self.expr(&arg.value, Some(Ty::POISON));
         }
         Ty::POISON
     }
@@ -175,6 +172,12 @@ impl<'a, 'c> Checker<'a, 'c> {
     ) -> Ty {
         if let Some(def) = self.type_receiver(receiver) {
             return self.call_static(expr, callee, def, name, args, expected);
+        }
+        if self.written(callee.span) == "System.out.println" && self.is_unknown_static(receiver) {
+            let message = "D-Script has no `System.out.println`";
+            let report = self.diagnostic(codes::UNKNOWN_MEMBER, callee.span, message);
+            self.diagnostics.push(report.help("write `print(...)`").edit(callee.span, "print"));
+            return self.poison_args(args);
         }
         let pending = self.pending_receiver(receiver);
         let ty = self.receiver(receiver, name.name);
@@ -274,8 +277,15 @@ impl<'a, 'c> Checker<'a, 'c> {
                 return self.call_enum(expr, member, def, args, ret);
             }
         }
-        self.unknown_member(def, ty, name, true);
+        self.unknown_member(def, ty, name, Some(Span::new(name.span.end, expr.span.end)));
         self.poison_args(args)
+    }
+
+    /// Whether an expression is a static member that its type does not have.
+    fn is_unknown_static(&mut self, expr: &Expr) -> bool {
+        let ExprKind::Field { receiver, name } = &expr.kind else { return false };
+        let Some(def) = self.type_receiver(receiver) else { return false };
+        !self.defs.types[def.index()].consts.contains_key(&name.name)
     }
 
     /// The local of a receiver that is a Subprocess nobody has looked at.
@@ -319,7 +329,11 @@ impl<'a, 'c> Checker<'a, 'c> {
                 if sig.is_private && sig.module != self.cx.module {
                     let message = format!("`{}` is private to its module", self.text(name.name));
                     let report = self.diagnostic(codes::PRIVATE, name.span, message);
-                    self.diagnostics.push(report.label_in(self.file_of(sig.module), sig.span, "declared here"));
+                    self.diagnostics.push(report.label_in(
+                        self.file_of(sig.module),
+                        sig.span,
+                        "declared here",
+                    ));
                 }
                 self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected)
             }
@@ -347,7 +361,12 @@ impl<'a, 'c> Checker<'a, 'c> {
                 let near = suggest(self.text(name.name), statics.map(|(s, _)| self.interner.name(*s)));
                 let message = format!("`{type_name}` has no function `{}`", self.text(name.name));
                 let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
-                if let Some(near) = near {
+                if let Some((better, help)) = self.static_of_java(def, self.text(name.name)) {
+                    report = report.help(help);
+                    if !better.is_empty() {
+                        report = report.edit(name.span, better);
+                    }
+                } else if let Some(near) = near {
                     report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
                 }
                 self.diagnostics.push(report);
@@ -489,7 +508,11 @@ impl<'a, 'c> Checker<'a, 'c> {
         let def = match lookup(self.defs, self.cx.module, name.name) {
             Found::One(Def::Type(def)) => def,
             _ => {
-                self.type_expr(ty);
+                let made = self.type_expr(ty);
+                if made != Ty::POISON {
+                    let shown = self.show(made);
+                    self.error(codes::NOT_CALLABLE, ty.span, format!("a `{shown}` is not made by `new`"));
+                }
                 return self.poison_args(args);
             }
         };
@@ -526,9 +549,11 @@ impl<'a, 'c> Checker<'a, 'c> {
         let sig = &self.defs.fns[constructor.index()];
         if sig.is_private && sig.module != self.cx.module {
             let message = format!("the constructor of `{}` is private to its module", self.text(decl.name));
-            let report = self
-                .diagnostic(codes::PRIVATE, ty.span, message)
-                .label_in(self.file_of(sig.module), sig.span, "declared here");
+            let report = self.diagnostic(codes::PRIVATE, ty.span, message).label_in(
+                self.file_of(sig.module),
+                sig.span,
+                "declared here",
+            );
             self.diagnostics.push(report);
         }
         let target = Target::Fn(constructor);
@@ -544,9 +569,10 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     /// Reports a call that reaches outside from where nothing may.
-    pub(super) fn effect(&mut self, span: Span, id: FnId) {
+    /// Tells whether it may.
+    pub(super) fn effect(&mut self, span: Span, id: FnId) -> bool {
         if self.cx.effects {
-            return;
+            return true;
         }
         let name = self.text(self.defs.fns[id.index()].name);
         let what = self.cx.pure_what;
@@ -559,6 +585,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                 "declared `lowlevel` here",
             );
         self.diagnostics.push(report);
+        false
     }
 
     /// For each argument the parameter it is for; `None` after a report.
@@ -700,7 +727,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             Intrinsic::Print => {
                 let ty = self.expr(&args[0].value, None);
                 let ty = self.types.resolve(ty);
-                self.require_text(args[0].value.span, ty);
+                self.require_text(&args[0].value, ty);
                 Ty::VOID
             }
             Intrinsic::IsError => self.is_error(&args[0].value),
@@ -825,7 +852,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                 Takes::Bool => (ty == Ty::BOOL, "a boolean"),
                 Takes::Text => {
                     if !self.refuse_char(&arg.value) {
-                        self.require_text(arg.value.span, ty);
+                        self.require_text(&arg.value, ty);
                     }
                     continue;
                 }
@@ -878,7 +905,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                     self.script(&arg.value);
                 }
             } else {
-                self.require_text(arg.value.span, ty);
+                self.require_text(&arg.value, ty);
             }
         }
         self.types.nominal(command, &[])

@@ -6,6 +6,7 @@ use super::stmt::strip;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::Span;
 
 impl<'a> Checker<'a, '_> {
@@ -37,11 +38,18 @@ impl<'a> Checker<'a, '_> {
         self.types.resolve(found)
     }
 
-    /// Reports a value that does not fit.
-    pub(super) fn require(&mut self, expr: &Expr, found: Ty, wanted: Ty) {
-        if self.fits(found, wanted) || self.defs.modules[self.cx.module.index()].is_broken(expr.span) {
-            return;
+    /// Reports a value that does not fit; tells whether it does.
+    pub(super) fn require(&mut self, expr: &Expr, found: Ty, wanted: Ty) -> bool {
+        if self.fits(found, wanted) {
+            return true;
         }
+        if !self.defs.modules[self.cx.module.index()].is_broken(expr.span) {
+            self.misfit(expr, found, wanted);
+        }
+        false
+    }
+
+    fn misfit(&mut self, expr: &Expr, found: Ty, wanted: Ty) {
         let found = self.types.resolve(found);
         let wanted = self.types.resolve(wanted);
         let (shown, want) = (self.show(found), self.show(wanted));
@@ -53,8 +61,8 @@ impl<'a> Checker<'a, '_> {
         {
             let report = self
                 .diagnostic(codes::USED_AS_VALUE, span, format!("this is a `{shown}`: it may be an error"))
-                .help("hand the error on with `try`, test it with `isError`, or replace it with `??`")
-                .edit(at, "try ");
+                .help("hand the error on with `try`, test it with `isError`, or replace it with `??`");
+            let report = self.with_try(report, expr);
             self.diagnostics.push(report);
             return;
         }
@@ -72,11 +80,63 @@ impl<'a> Checker<'a, '_> {
         if found == Ty::DOUBLE && wanted == Ty::INT {
             report = report.help("`(int)` cuts the fraction off").edit(at, "(int) ");
         } else if found == Ty::NULL {
-            report = report.help(format!("only a `{want}?` may be null"));
-        } else if self.is_string(wanted) && super::ops::has_text(self.types, found) {
-            report = report.help("as text: \"${...}\"");
+            report = report.help(super::with_articles(format!("only a `{want}?` may be null")));
+        } else if self.is_string(wanted) && super::ops::has_text(self.types, found) && !self.has_poison(found)
+        {
+            let end = Span::new(span.end, span.end);
+            let is_literal = matches!(expr.kind, ExprKind::Int(_) | ExprKind::Double(_) | ExprKind::Bool(_));
+            report = match is_literal {
+                true => report.edit(at, "\"").edit(end, "\""),
+                false => report.help("as text: `\"${...}\"`").edit(at, "\"${").edit(end, "}\""),
+            };
         }
         self.diagnostics.push(report);
+    }
+
+    /// Offers `try` before a value that may be an error, where the error has somewhere to go.
+    pub(super) fn with_try(&self, report: Diagnostic, value: &Expr) -> Diagnostic {
+        if !self.can_fail() {
+            return report;
+        }
+        let at = Span::new(value.span.start, value.span.start);
+        // `try` binds like `!`: what binds less stands in parentheses.
+        let loose = !matches!(
+            value.kind,
+            ExprKind::Call { .. }
+                | ExprKind::Name(_)
+                | ExprKind::Field { .. }
+                | ExprKind::Index { .. }
+                | ExprKind::Paren(_)
+        );
+        if loose {
+            report.edit(at, "try (").edit(Span::new(value.span.end, value.span.end), ")")
+        } else {
+            report.edit(at, "try ")
+        }
+    }
+
+    /// As `with_try`, where something binds tighter to the value: `(try f()).x`.
+    pub(super) fn with_try_inside(&self, report: Diagnostic, value: &Expr) -> Diagnostic {
+        if !self.can_fail() {
+            return report;
+        }
+        let at = Span::new(value.span.start, value.span.start);
+        report.edit(at, "(try ").edit(Span::new(value.span.end, value.span.end), ")")
+    }
+
+    /// Whether a mistake was reported within a type.
+    pub(super) fn has_poison(&mut self, ty: Ty) -> bool {
+        let ty = self.types.resolve(ty);
+        if ty == Ty::POISON {
+            return true;
+        }
+        let mut found = false;
+        self.types.map(ty, &mut |types, part| {
+            let part = types.resolve(part);
+            found |= part == Ty::POISON;
+            part
+        });
+        found
     }
 
     pub(super) fn expr_kind(&mut self, expr: &'a Expr, expected: Option<Ty>) -> Ty {
@@ -128,7 +188,7 @@ impl<'a> Checker<'a, '_> {
             }
             ExprKind::Switch(switch) => self.switch_expr(switch, expected),
             ExprKind::Try(operand) => self.try_expr(span, operand, expected),
-            ExprKind::Fail(value) => self.fail(span, value),
+            ExprKind::Fail(value) => self.misplaced_fail(span, value),
             ExprKind::List(items) => self.list(span, items, expected),
             ExprKind::Map(entries) => self.map_literal(span, entries, expected),
             ExprKind::ClassOf(ty) => self.class_of(ty),
@@ -191,9 +251,9 @@ impl<'a> Checker<'a, '_> {
         let mut report = self.diagnostic(codes::OPERATOR, span, message);
         for (operand, ty) in operands {
             if self.types.fallible_inner(*ty).is_some() {
-                let at = Span::new(operand.span.start, operand.span.start);
                 report.code = codes::USED_AS_VALUE;
-                report = report.help("it may be an error: `try`, `isError` or `??` first").edit(at, "try ");
+                report = report.help("it may be an error: `try`, `isError` or `??` first");
+                report = self.with_try(report, operand);
                 break;
             }
             if self.types.nullable_inner(*ty).is_some() {
@@ -258,27 +318,34 @@ impl<'a> Checker<'a, '_> {
         let after = std::mem::replace(&mut self.cx.flow, no);
         let b = self.expr(else_, expected);
         self.cx.flow.join(&after);
-        self.joined(else_, a, b, expected)
+        self.joined((then, a), (else_, b), expected)
     }
 
     /// The common type of two branches; with an expected type that both fit, that one.
-    pub(super) fn joined(&mut self, second: &Expr, a: Ty, b: Ty, expected: Option<Ty>) -> Ty {
-        if let Some(wanted) = expected
-            && !self.types.is_open(wanted)
-            && wanted != Ty::POISON
+    pub(super) fn joined(&mut self, first: (&Expr, Ty), second: (&Expr, Ty), expected: Option<Ty>) -> Ty {
+        let (a, b) = (first.1, second.1);
+        let wanted = expected.filter(|&ty| !self.types.is_open(ty) && ty != Ty::POISON && ty != Ty::VOID);
+        if let Some(wanted) = wanted
             && self.fits(a, wanted)
             && self.fits(b, wanted)
         {
             return wanted;
         }
-        match self.join(a, b) {
-            Some(ty) => ty,
-            None => {
-                let (x, y) = (self.show(a), self.show(b));
-                let message = format!("one way this is `{x}`, the other way `{y}`");
-                self.error(codes::MISMATCH, second.span, message)
-            }
+        if let Some(ty) = self.join(a, b) {
+            return ty;
         }
+        if let Some(wanted) = wanted {
+            self.require(first.0, a, wanted);
+            self.require(second.0, b, wanted);
+            return Ty::POISON;
+        }
+        let (x, y) = (self.show(a), self.show(b));
+        let message = format!("one way this is `{x}`, the other way `{y}`");
+        let report = self
+            .diagnostic(codes::MISMATCH, second.0.span, message)
+            .label(first.0.span, format!("this is `{x}`"));
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     pub(super) fn coalesce(&mut self, left: &'a Expr, right: &'a Expr, expected: Option<Ty>) -> Ty {
@@ -294,7 +361,15 @@ impl<'a> Checker<'a, '_> {
         if inner == ty && !matches!(ty, Ty::POISON | Ty::NULL) {
             let shown = self.show(ty);
             let message = format!("a `{shown}` is neither null nor an error: `??` does nothing");
-            self.error(codes::CANNOT_FAIL, left.span, message);
+            let mut report = self.diagnostic(codes::CANNOT_FAIL, left.span, message);
+            report = if self.is_subprocess(ty) {
+                report.help("a Subprocess is tested with `isError(p)`")
+            } else {
+                report.edit(Span::new(left.span.end, right.span.end), "")
+            };
+            self.diagnostics.push(report);
+            self.expr(right, Some(Ty::POISON));
+            return ty;
         }
         let before = self.cx.flow.clone();
         let wanted = match expected {
@@ -302,7 +377,12 @@ impl<'a> Checker<'a, '_> {
             _ if inner == Ty::VOID => None,
             _ => Some(inner),
         };
-        let other = self.expr(right, wanted);
+        let other = match &strip(right).kind {
+            ExprKind::Fail(value) => self.fail(strip(right).span, value),
+            _ => self.expr(right, wanted),
+        };
+        self.facts().types[right.id.0 as usize] = other;
+        self.facts().types[strip(right).id.0 as usize] = other;
         let other = self.types.resolve(other);
         self.cx.flow.join(&before);
         if inner == Ty::VOID && other == Ty::NEVER {
@@ -323,7 +403,18 @@ impl<'a> Checker<'a, '_> {
         if other == Ty::NEVER {
             return inner;
         }
-        self.joined(right, inner, other, expected)
+        self.joined((left, inner), (right, other), expected)
+    }
+
+    /// `fail` ends something: it is a statement, an arm of a `switch`, or the right side of `??`.
+    fn misplaced_fail(&mut self, span: Span, value: &'a Expr) -> Ty {
+        self.expr(value, None);
+        let word = Span::new(span.start, span.start + 4);
+        let report = self
+            .diagnostic(codes::TRY_OUTSIDE, word, "`fail` gives no value: it cannot stand in an expression")
+            .help("write it as a statement, as an arm of a `switch`, or to the right of `??`");
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     pub(super) fn try_expr(&mut self, span: Span, operand: &'a Expr, expected: Option<Ty>) -> Ty {
@@ -334,6 +425,7 @@ impl<'a> Checker<'a, '_> {
         match self.types.fallible_inner(ty) {
             Some(inner) => {
                 self.may_fail(word, "try");
+                self.may_leave();
                 inner
             }
             None if ty == Ty::POISON || ty == Ty::NEVER => ty,
@@ -349,6 +441,10 @@ impl<'a> Checker<'a, '_> {
                         .help("a Subprocess is tested with `isError(p)`; `p.error()` says what went wrong");
                 } else if self.types.nullable_inner(ty).is_some() {
                     report = report.help("it may be null: use `?? VALUE` or `?? fail \"...\"`");
+                    self.diagnostics.push(report);
+                    return self.types.nullable_inner(ty).unwrap_or(ty);
+                } else {
+                    report = report.edit(Span::new(span.start, operand.span.start), "");
                 }
                 self.diagnostics.push(report);
                 ty

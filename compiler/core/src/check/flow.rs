@@ -14,6 +14,8 @@ pub struct Flow {
     assigned: Vec<NodeId>,
     /// Locals that hold a started Subprocess nobody has looked at.
     pending: Vec<NodeId>,
+    /// Locals whose failure nobody has looked at, whatever way led here.
+    unseen: Vec<NodeId>,
 }
 
 impl Flow {
@@ -44,6 +46,18 @@ impl Flow {
     /// Whether an assignment to the local would not be its first on every way here.
     pub fn may_be_assigned(&self, local: NodeId) -> bool {
         self.assigned.contains(&local)
+    }
+
+    pub fn set_unseen(&mut self, local: NodeId) {
+        self.unseen.push(local);
+    }
+
+    pub fn see(&mut self, local: NodeId) {
+        self.unseen.retain(|&n| n != local);
+    }
+
+    pub fn is_unseen(&self, local: NodeId) -> bool {
+        !self.dead && self.unseen.contains(&local)
     }
 
     pub fn is_unassigned(&self, local: NodeId) -> bool {
@@ -84,6 +98,7 @@ impl Flow {
             return;
         }
         self.narrowed.retain(|n| other.narrowed.contains(n));
+        self.unseen.retain(|n| other.unseen.contains(n));
         for &local in &other.unassigned {
             if !self.unassigned.contains(&local) {
                 self.unassigned.push(local);

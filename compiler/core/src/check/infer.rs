@@ -13,6 +13,7 @@ use crate::facts::{ArgSource, CallFact, Target};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{Arg, Expr, ExprKind};
 use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Label;
 use dscript_grammar::span::Span;
 
 /// Something whose type the expression around it has still to tell.
@@ -48,8 +49,8 @@ impl<'a> Checker<'a, '_> {
     ) -> Ty {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
-        if def.is_lowlevel {
-            self.effect(span, id);
+        if def.is_lowlevel && !self.effect(span, id) {
+            return self.poison_args(args);
         }
         self.test_only(span, id);
         if let Some(intrinsic) = def.intrinsic {
@@ -72,7 +73,11 @@ impl<'a> Checker<'a, '_> {
         {
             self.wish(ret, expected, &mut wishes);
         }
-        self.infer_args(args, &places, &params, &wishes);
+        let good = self.infer_args(id, args, &places, (&params, &type_args), &wishes);
+        if !good {
+            // What a mistaken argument leaves open is not spoken of.
+            self.close(&type_args);
+        }
         for &(var, wish) in &wishes {
             if self.types.inferred(var).is_none() {
                 self.types.set_inferred(var, wish);
@@ -92,8 +97,16 @@ impl<'a> Checker<'a, '_> {
         self.types.resolve(ret)
     }
 
-    /// Checks the arguments against their parameters, and finds type arguments by them.
-    fn infer_args(&mut self, args: &'a [Arg], places: &[usize], params: &[Ty], wishes: &Wishes) {
+    /// Checks the arguments against their parameters, and finds type arguments by them; tells whether all fit.
+    fn infer_args(
+        &mut self,
+        id: FnId,
+        args: &'a [Arg],
+        places: &[usize],
+        (params, type_args): (&[Ty], &[Ty]),
+        wishes: &Wishes,
+    ) -> bool {
+        let mut good = true;
         let late = |arg: &Arg| needs_context(&arg.value);
         // Arguments whose parameter is a type argument that is still open, with their types.
         let mut bare: Vec<(&'a Expr, Ty, Ty)> = Vec::new();
@@ -105,9 +118,10 @@ impl<'a> Checker<'a, '_> {
                 None => wanted,
             };
             let found = self.expr(&arg.value, Some(wanted));
+            good &= !self.has_poison(found);
             match self.bare_var(param) {
                 Some(_) => bare.push((&arg.value, found, param)),
-                None => self.require(&arg.value, found, param),
+                None => good &= self.require_arg(&arg.value, found, param, (id, place)),
             }
             self.mark_moved(&arg.value);
         }
@@ -117,7 +131,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         for (value, found, param) in bare {
-            self.require(value, found, param);
+            good &= self.require(value, found, param);
         }
         let mut rest: Vec<usize> = (0..args.len()).filter(|&i| late(&args[i])).collect();
         while !rest.is_empty() {
@@ -128,12 +142,37 @@ impl<'a> Checker<'a, '_> {
             };
             let next = (0..rest.len()).find(|&at| known(self, rest[at])).unwrap_or(0);
             let index = rest.remove(next);
+            if !good {
+                self.close(type_args);
+            }
             let (value, param) = (&args[index].value, params[places[index]]);
             let wanted = self.with_wishes(param, wishes);
             let found = self.expr(value, Some(wanted));
-            self.require(value, found, param);
+            good &= !self.has_poison(found);
+            good &= self.require_arg(value, found, param, (id, places[index]));
             self.mark_moved(value);
         }
+        good
+    }
+
+    /// As `require`; shows the parameter beside a mistake in its argument.
+    fn require_arg(&mut self, value: &Expr, found: Ty, param: Ty, (id, place): (FnId, usize)) -> bool {
+        if self.require(value, found, param) {
+            return true;
+        }
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let module = &defs.modules[def.module.index()];
+        if let Some(last) = self.diagnostics.last_mut()
+            && last.code == codes::MISMATCH
+            && last.span == value.span
+            && last.labels.is_empty()
+            && !module.is_std
+        {
+            let text = "the parameter is declared here".to_string();
+            last.labels.push(Label { file: module.file, span: def.params[place].span, text });
+        }
+        false
     }
 
     /// The type argument that a parameter's type is, through `?` and `!`, while it is open.

@@ -2,13 +2,13 @@
 
 use super::expr::count;
 use super::stmt::strip;
-use super::{Checker, Ending, LambdaFrame, Local};
-use crate::defs::TypeDefId;
+use super::{Checker, Ending, LambdaFrame};
+use crate::defs::{TypeDefId, TypeKind};
 use crate::facts::LambdaFact;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, LambdaBody};
 use dscript_grammar::codes;
-use dscript_grammar::span::{NodeId, Span};
+use dscript_grammar::span::NodeId;
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn lambda(&mut self, expr: &'a Expr, lambda: &'a ast::Lambda, expected: Option<Ty>) -> Ty {
@@ -18,9 +18,10 @@ impl<'a> Checker<'a, '_> {
         {
             wanted = Some(inner);
         }
-        let signature = match wanted.map(|ty| self.types.kind(ty).clone()) {
-            Some(TyKind::Function(params, ret)) => Some((params.to_vec(), ret)),
-            _ => None,
+        let signature = match wanted.map(|ty| (ty, self.types.kind(ty).clone())) {
+            Some((_, TyKind::Function(params, ret))) => Some((params.to_vec(), ret)),
+            None | Some((Ty::POISON | Ty::VOID, _) | (_, TyKind::Infer(_) | TyKind::Param(_))) => None,
+            Some((ty, _)) => return self.unwanted_lambda(expr, ty),
         };
         if let Some((params, _)) = &signature
             && params.len() != lambda.params.len()
@@ -33,6 +34,7 @@ impl<'a> Checker<'a, '_> {
             self.error(codes::MISMATCH, expr.span, message);
             return Ty::POISON;
         }
+        let mut bad = false;
         let mut params = Vec::new();
         for (index, param) in lambda.params.iter().enumerate() {
             let from_context = signature.as_ref().map(|(params, _)| self.types.resolve(params[index]));
@@ -42,25 +44,52 @@ impl<'a> Checker<'a, '_> {
                     if let Some(wanted) = from_context
                         && !self.same(ty, wanted)
                     {
+                        bad = true;
                         let (wanted, ty) = (self.show(wanted), self.show(ty));
                         let message = format!("the parameter is a `{wanted}` here, not a `{ty}`");
-                        self.error(codes::MISMATCH, declared.span, message);
+                        let report = self.diagnostic(codes::MISMATCH, declared.span, message);
+                        self.diagnostics.push(report.edit(declared.span, wanted));
                     }
                     ty
                 }
                 (None, Some(ty)) if !self.types.is_open(ty) => ty,
-                _ => self.error(
-                    codes::CANNOT_INFER,
-                    param.name.span,
-                    "the parameter's type cannot be seen here: write it, as in `(int x) -> ...`",
-                ),
+                // What the first one lacks, the others lack too.
+                _ if bad || expected == Some(Ty::POISON) => Ty::POISON,
+                _ => {
+                    bad = true;
+                    let name = self.text(param.name.name);
+                    let report = self.diagnostic(
+                        codes::CANNOT_INFER,
+                        param.name.span,
+                        format!("the type of the parameter `{name}` cannot be seen here"),
+                    );
+                    self.diagnostics.push(report.help(format!("write it, as in `(int {name}) -> ...`")));
+                    Ty::POISON
+                }
             };
             params.push(ty);
         }
         let wanted_ret =
             signature.map(|(_, ret)| self.types.resolve(ret)).filter(|&ret| !self.types.is_open(ret));
         let ret = self.lambda_body(expr, lambda, &params, wanted_ret);
-        self.types.function(&params, ret)
+        if bad { Ty::POISON } else { self.types.function(&params, ret) }
+    }
+
+    /// A lambda where a value of another type is wanted.
+    fn unwanted_lambda(&mut self, expr: &Expr, wanted: Ty) -> Ty {
+        let is_interface = self
+            .types
+            .nominal_parts(wanted)
+            .is_some_and(|(def, _)| self.defs.types[def.index()].kind == TypeKind::Interface);
+        let shown = self.show(wanted);
+        let mut report =
+            self.diagnostic(codes::MISMATCH, expr.span, format!("a `{shown}` is wanted, this is a lambda"));
+        if is_interface {
+            report = report
+                .help("lambdas do not become interfaces: take a function type, such as `(int) -> boolean`");
+        }
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     pub(super) fn lambda_body(
@@ -78,22 +107,13 @@ impl<'a> Checker<'a, '_> {
         let outer_jumps = std::mem::take(&mut self.cx.jumps);
         let outer_task = std::mem::replace(&mut self.cx.is_task, false);
         let outer_retries = std::mem::replace(&mut self.cx.retries, 0);
+        let outer_retry_locals = std::mem::take(&mut self.cx.retry_locals);
         let outer_yields = std::mem::take(&mut self.cx.yields);
         let outer_flow = self.cx.flow.clone();
         self.cx.lambdas.push(LambdaFrame { node: expr.id, captures: Vec::new(), captures_this: false });
         self.open_scope();
         for (param, &ty) in lambda.params.iter().zip(params) {
-            self.declare(Local {
-                name: param.name.name,
-                node: param.id,
-                span: param.name.span,
-                ty,
-                is_final: false,
-                assigned: 1,
-                read: true,
-                depth: 0,
-                is_pattern: false,
-            });
+            self.bind(param.id, param.name, ty);
         }
         let body_ty = match &lambda.body {
             LambdaBody::Expr(body) => self.lambda_value(body, wanted),
@@ -117,6 +137,7 @@ impl<'a> Checker<'a, '_> {
         self.cx.jumps = outer_jumps;
         self.cx.is_task = outer_task;
         self.cx.retries = outer_retries;
+        self.cx.retry_locals = outer_retry_locals;
         self.cx.yields = outer_yields;
         let pending_then: Vec<NodeId> =
             outer_flow.pending().iter().copied().filter(|&n| !self.cx.flow.is_pending(n)).collect();
@@ -151,6 +172,7 @@ impl<'a> Checker<'a, '_> {
                             "a failure is overlooked: this result may be an error",
                         )
                         .help("handle it in the lambda: `??`, `isError` or `ignore(...)`");
+                    let report = self.offer_handling(report, body);
                     self.diagnostics.push(report);
                 }
                 Ty::VOID
@@ -235,9 +257,8 @@ impl<'a> Checker<'a, '_> {
                 self.diagnostic(codes::NOT_ITERABLE, iter.span, format!("a `{shown}` cannot be walked"));
             if self.types.fallible_inner(ty).is_some() {
                 report.code = codes::USED_AS_VALUE;
-                report = report
-                    .help("it may be an error: `try`, `isError` or `??` first")
-                    .edit(Span::new(iter.span.start, iter.span.start), "try ");
+                report = report.help("it may be an error: `try`, `isError` or `??` first");
+                report = self.with_try(report, iter);
             } else if self.types.nullable_inner(ty).is_some() {
                 report.code = codes::NULLABLE;
                 report = report.help("it may be null: test it with `!= null` first");

@@ -45,19 +45,19 @@ impl<'a> Checker<'a, '_> {
         }
         let ty = self.expr(expr, None);
         let ty = self.types.resolve(ty);
-        self.require_text(expr.span, ty);
+        self.require_text(expr, ty);
     }
 
-    pub(super) fn require_text(&mut self, span: Span, ty: Ty) {
-        if has_text(self.types, ty) || ty == Ty::NEVER {
+    pub(super) fn require_text(&mut self, expr: &Expr, ty: Ty) {
+        if has_text(self.types, ty) || ty == Ty::NEVER || self.has_poison(ty) {
             return;
         }
+        let span = expr.span;
         let shown = self.show(ty);
         let mut report = self.diagnostic(codes::NO_TEXT, span, format!("a `{shown}` has no text"));
         if self.types.fallible_inner(ty).is_some() {
-            report = report
-                .help("handle the failure first: `try`, `isError` or `??`")
-                .edit(Span::new(span.start, span.start), "try ");
+            report = report.help("handle the failure first: `try`, `isError` or `??`");
+            report = self.with_try(report, expr);
         } else if self.types.nullable_inner(ty).is_some() || ty == Ty::NULL {
             report = report.help("say what to show instead of null: `x ?? \"...\"`");
         }
@@ -234,6 +234,9 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn class_of(&mut self, expr: &'a ast::TypeExpr) -> Ty {
         let ty = self.type_expr(expr);
+        if ty == Ty::POISON {
+            return ty;
+        }
         self.types.intern(crate::types::TyKind::Class(ty))
     }
 }

@@ -241,7 +241,8 @@ impl<'a> Checker<'a, '_> {
             };
             if let Some(word) = hidden.filter(|_| have.owner == Some(id)) {
                 let interface_name = self.interner.name(interface.name);
-                let message = format!("`{name}` is {word}, and `{interface_name}` asks for a method that all see");
+                let message =
+                    format!("`{name}` is {word}, and `{interface_name}` asks for a method that all see");
                 let file = defs.modules[sig.module.index()].file;
                 let report = self.diagnostic(codes::NOT_IMPLEMENTED, have.span, message).label_in(
                     file,

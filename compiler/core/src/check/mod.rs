@@ -11,6 +11,7 @@ mod cond;
 mod expr;
 mod flow;
 mod infer;
+pub(crate) mod java;
 mod lambda;
 mod literal;
 mod members;
@@ -28,6 +29,7 @@ use crate::facts::Facts;
 use crate::modules::Sources;
 use crate::names::{self, Found};
 use crate::types::{Ty, TyKind, Types};
+use dscript_grammar::SourceMap;
 use dscript_grammar::ast;
 use dscript_grammar::codes::{self, Code};
 use dscript_grammar::diagnostic::Diagnostic;
@@ -43,6 +45,8 @@ pub struct Checker<'a, 'c> {
     pub defs: &'c Defs<'a>,
     pub types: &'c mut Types,
     pub interner: &'c Interner,
+    /// The text, for edits that repeat some of it.
+    map: &'c SourceMap,
     pub diagnostics: &'c mut Vec<Diagnostic>,
     pub facts: Vec<Facts>,
     pub scripts: script::Scripts<'c>,
@@ -65,6 +69,8 @@ struct Local {
     depth: u32,
     /// Bound by a pattern: in scope only where the pattern has matched.
     is_pattern: bool,
+    /// Where it was assigned last.
+    assigned_at: Span,
 }
 
 /// How the current function or lambda may end.
@@ -80,7 +86,7 @@ enum Ending {
 
 /// A loop or labelled statement around the current place.
 struct Jump {
-    label: Option<Symbol>,
+    label: Option<ast::Ident>,
     breaks: Flow,
     has_break: bool,
     /// What is known where the loop begins, and where `continue` goes on.
@@ -126,6 +132,8 @@ struct Context {
     is_test: bool,
     /// How many `retry` blocks of this body stand around the current place.
     retries: u32,
+    /// How many locals there were before each of them.
+    retry_locals: Vec<usize>,
     /// What `yield` gives, innermost last.
     yields: Vec<Vec<Ty>>,
     /// The type wanted of each switch expression around, innermost last.
@@ -160,6 +168,7 @@ impl Default for Context {
             is_task: false,
             is_test: false,
             retries: 0,
+            retry_locals: Vec::new(),
             yields: Vec::new(),
             yield_wanted: Vec::new(),
             asserted: None,
@@ -174,12 +183,13 @@ impl<'a, 'c> Checker<'a, 'c> {
         defs: &'c Defs<'a>,
         types: &'c mut Types,
         interner: &'c Interner,
+        map: &'c SourceMap,
         diagnostics: &'c mut Vec<Diagnostic>,
         sources: &'c dyn Sources,
     ) -> Self {
         let facts = defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
         let scripts = script::Scripts::new(sources);
-        Self { defs, types, interner, diagnostics, facts, scripts, cx: Context::default() }
+        Self { defs, types, interner, map, diagnostics, facts, scripts, cx: Context::default() }
     }
 
     /// Checks every body of every module.
@@ -313,17 +323,8 @@ impl<'a, 'c> Checker<'a, 'c> {
         if self.local_index(param.name).is_some() {
             return; // two parameters of one name were reported with the signature
         }
-        self.declare(Local {
-            name: param.name,
-            node: param.node,
-            span: param.span,
-            ty: param.ty,
-            is_final: param.is_final,
-            assigned: 1,
-            read: true,
-            depth: 0,
-            is_pattern: false,
-        });
+        let name = ast::Ident { name: param.name, span: param.span };
+        self.bind_as(param.node, name, param.ty, param.is_final, false);
     }
 
     fn open_params(&mut self, params: &'c [ParamSig<'a>]) {
@@ -347,6 +348,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
         if self.types.fallible_inner(ret) == Some(Ty::VOID) {
             return;
+        }
+        if self.defs.modules[self.cx.module.index()].is_broken(span) {
+            return; // what could not be read may have returned
         }
         let brace = Span::new(span.end.saturating_sub(1), span.end);
         self.error(codes::MISSING_RETURN, brace, "a path reaches the end of the function without `return`");
@@ -468,6 +472,11 @@ impl<'a, 'c> Checker<'a, 'c> {
         Ty::POISON
     }
 
+    /// What is written at a place of the module.
+    fn written(&self, span: Span) -> &'c str {
+        &self.map.get(self.file()).text()[span.start as usize..span.end as usize]
+    }
+
     fn text(&self, name: Symbol) -> &'c str {
         self.interner.name(name)
     }
@@ -562,6 +571,26 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
     }
 
+    /// A local that begins with a value: a parameter, a pattern's variable, what a loop walks.
+    fn bind(&mut self, node: NodeId, name: ast::Ident, ty: Ty) {
+        self.bind_as(node, name, ty, false, false);
+    }
+
+    fn bind_as(&mut self, node: NodeId, name: ast::Ident, ty: Ty, is_final: bool, is_pattern: bool) {
+        self.declare(Local {
+            name: name.name,
+            node,
+            span: name.span,
+            ty,
+            is_final,
+            assigned: 1,
+            read: true,
+            depth: 0,
+            is_pattern,
+            assigned_at: name.span,
+        });
+    }
+
     fn local_index(&self, name: Symbol) -> Option<usize> {
         let places = self.cx.by_name.get(&name)?;
         places.iter().rev().copied().find(|&index| {
@@ -591,10 +620,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         match names::lookup(self.defs, self.cx.module, name) {
             Found::One(def) => Some(def),
             Found::Two(a, b) => {
-                let (a, b) = (&self.defs.modules[a.index()].path, &self.defs.modules[b.index()].path);
-                let message = format!("`{}` is declared by both `{a}` and `{b}`", self.text(name));
-                let report = self.diagnostic(codes::AMBIGUOUS, span, message);
-                self.diagnostics.push(report.help("import the one that is meant by its name"));
+                let own = &self.defs.modules[self.cx.module.index()];
+                let report = names::ambiguous(self.defs, self.interner, own, (name, span), (a, b));
+                self.diagnostics.push(report);
                 None
             }
             Found::Private(module) => {
@@ -612,6 +640,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     fn unknown_name(&mut self, name: Symbol, span: Span) {
         let text = self.text(name);
+        let java = java::name(text);
         let script_local = self.script_declares(name);
         if script_local {
             let message = format!("`{text}` is a local of the script, which functions do not see");
@@ -628,8 +657,17 @@ impl<'a, 'c> Checker<'a, 'c> {
         });
         let all = self.cx.locals.iter().map(|l| l.name).chain(members).chain(imported.map(|(&name, _)| name));
         let near = names::suggest(text, all.map(|s| self.interner.name(s)));
+        let is_slip = near.is_some() || java.is_some();
+        if text == "?" || self.defs.modules[self.cx.module.index()].is_lost(name, is_slip) {
+            return;
+        }
         let mut report = self.diagnostic(codes::UNKNOWN_NAME, span, format!("there is no `{text}` here"));
-        if let Some(near) = near {
+        if let Some((better, help)) = java {
+            report = report.help(help);
+            if !better.is_empty() {
+                report = report.edit(span, better);
+            }
+        } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(span, near);
         }
         self.diagnostics.push(report);

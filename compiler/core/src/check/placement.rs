@@ -12,8 +12,8 @@ use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Span, Symbol};
 use rustc_hash::FxHashMap;
 
-/// What every enum has without declaring it.
-const ENUM_MEMBERS: [&str; 4] = ["values", "parse", "ordinal", "name"];
+/// Functions that every enum has without declaring them.
+const ENUM_MEMBERS: [&str; 2] = ["values", "parse"];
 
 /// The type around a member.
 #[derive(Clone, Copy)]
@@ -85,7 +85,11 @@ impl<'a> Checker<'a, '_> {
             (m.default, !(is_function && in_interface), "default"),
             (m.native, !is_function, "native"),
             (m.static_, is_type || is_run || is_constructor, "static"),
-            (m.final_, is_interface || is_run || is_constructor || matches!(item.kind, ItemKind::Enum(_)), "final"),
+            (
+                m.final_,
+                is_interface || is_run || is_constructor || matches!(item.kind, ItemKind::Enum(_)),
+                "final",
+            ),
         ];
         for (span, wrong, word) in refused {
             let Some(span) = span.filter(|_| wrong) else { continue };
@@ -126,11 +130,16 @@ impl<'a> Checker<'a, '_> {
                     self.push(report);
                 }
                 (Some(_), None, None) => {
-                    self.error(codes::SYNTAX, f.name.span, format!("the `default` method `{name}` has no body"));
+                    self.error(
+                        codes::SYNTAX,
+                        f.name.span,
+                        format!("the `default` method `{name}` has no body"),
+                    );
                 }
                 (None, None, Some(_)) => {
                     let at = Span::new(f.ret.span.start, f.ret.span.start);
-                    let at = f.type_params.first().map_or(at, |_| Span::new(item.span.start, item.span.start));
+                    let at =
+                        f.type_params.first().map_or(at, |_| Span::new(item.span.start, item.span.start));
                     let report = self
                         .diagnostic(
                             codes::MODIFIER,
@@ -150,12 +159,12 @@ impl<'a> Checker<'a, '_> {
             self.push(report);
         }
         if name == "toString" && f.params.is_empty() && m.static_.is_none() {
-            self.to_string(f, m.lowlevel);
+            self.text_method(f, m.lowlevel);
         }
     }
 
     /// `toString()` is what texts call.
-    fn to_string(&mut self, f: &ast::Function, lowlevel: Option<Span>) {
+    fn text_method(&mut self, f: &ast::Function, lowlevel: Option<Span>) {
         let is_string = match &f.ret.kind {
             ast::TypeExprKind::Named { name, args } => args.is_empty() && self.text(name.name) == "String",
             ast::TypeExprKind::Error => true,
@@ -163,12 +172,20 @@ impl<'a> Checker<'a, '_> {
         };
         if !is_string {
             let report = self
-                .diagnostic(codes::OVERRIDE, f.ret.span, "`toString()` is an object's text: it returns a String")
+                .diagnostic(
+                    codes::OVERRIDE,
+                    f.ret.span,
+                    "`toString()` is an object's text: it returns a String",
+                )
                 .help("name the method otherwise, or let it return a `String`");
             self.push(report);
         } else if let Some(span) = lowlevel {
             let report = self
-                .diagnostic(codes::OVERRIDE, span, "`toString()` is an object's text: it cannot reach outside")
+                .diagnostic(
+                    codes::OVERRIDE,
+                    span,
+                    "`toString()` is an object's text: it cannot reach outside",
+                )
                 .help("name the method otherwise");
             self.push(report);
         }
@@ -189,14 +206,20 @@ impl<'a> Checker<'a, '_> {
             if name.name != owner.name && !is_compact {
                 let report = self
                     .diagnostic(codes::SYNTAX, name.span, format!("the method `{text}` has no result type"))
-                    .help(format!("write its type before the name, or `void`; the constructor is called `{type_name}`"));
+                    .help(format!(
+                        "write its type before the name, or `void`; the constructor is called `{type_name}`"
+                    ));
                 self.push(report);
             } else if owner.kind == TypeKind::Interface {
                 self.error(codes::MODIFIER, name.span, "an interface has no constructor");
             } else if is_compact && (owner.kind != TypeKind::Record || name.name != owner.name) {
                 let report = match owner.kind {
                     TypeKind::Record => self
-                        .diagnostic(codes::SYNTAX, name.span, format!("the compact constructor is called `{type_name}`"))
+                        .diagnostic(
+                            codes::SYNTAX,
+                            name.span,
+                            format!("the compact constructor is called `{type_name}`"),
+                        )
                         .edit(name.span, type_name),
                     _ => {
                         let end = Span::new(name.span.end, name.span.end);
@@ -283,7 +306,8 @@ impl<'a> Checker<'a, '_> {
             _ => None,
         };
         for (index, ty) in written.iter().enumerate() {
-            let Some(first) = written[..index].iter().find(|t| name(t).is_some() && name(t) == name(ty)) else {
+            let Some(first) = written[..index].iter().find(|t| name(t).is_some() && name(t) == name(ty))
+            else {
                 continue;
             };
             let report = self
@@ -298,8 +322,11 @@ impl<'a> Checker<'a, '_> {
     fn annotations(&mut self, item: &'a Item, owner: Option<Owner>) {
         for (index, annotation) in item.annotations.iter().enumerate() {
             let name = self.text(annotation.name.name);
-            let first = item.annotations[..index].iter().find(|a| a.name.name == annotation.name.name);
-            if let Some(first) = first {
+            let mut before = item.annotations[..index].iter().filter(|a| a.name.name == annotation.name.name);
+            if let Some(first) = before.next() {
+                if before.next().is_some() {
+                    continue; // said at the second
+                }
                 let report = self
                     .diagnostic(codes::ANNOTATION, annotation.span, format!("`@{name}` stands here twice"))
                     .label(first.span, "first here")
@@ -346,7 +373,8 @@ impl<'a> Checker<'a, '_> {
         if owner.is_some() || !matches!(item.kind, ItemKind::Task(_) | ItemKind::Scenario(_)) {
             return self.misplaced(annotation, "a task or a scenario");
         }
-        let good = matches!(&annotation.args[..], [arg] if constant_text(&arg.value).is_some_and(|t| !t.is_empty()));
+        let good =
+            matches!(&annotation.args[..], [arg] if constant_text(&arg.value).is_some_and(|t| !t.is_empty()));
         if !good {
             let span = annotation.args.first().map_or(annotation.span, |arg| arg.value.span);
             let report = self

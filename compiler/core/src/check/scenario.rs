@@ -5,7 +5,7 @@
 //! nothing is said of what may only be missing.
 
 use super::stmt::strip;
-use super::{Checker, Context, Ending, Local};
+use super::{Checker, Context, Ending};
 use crate::defs::{Def, Defs, ModuleId, ScenarioDef, ScenarioId, TaskId};
 use crate::facts::{ArgSource, Facts, Res, RunFact};
 use crate::names::{Found, lookup, suggest};
@@ -90,17 +90,7 @@ impl<'a> Checker<'a, '_> {
             return;
         }
         let ty = self.string();
-        self.declare(Local {
-            name,
-            node: def.item.id,
-            span: def.span,
-            ty,
-            is_final: true,
-            assigned: 1,
-            read: true,
-            depth: 0,
-            is_pattern: false,
-        });
+        self.bind_as(def.item.id, ast::Ident { name, span: def.span }, ty, true, false);
     }
 
     // ---- the states ----

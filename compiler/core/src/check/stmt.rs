@@ -7,7 +7,7 @@ use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
-use dscript_grammar::span::{Span, Symbol};
+use dscript_grammar::span::{NodeId, Span, Symbol};
 use rustc_hash::FxHashSet;
 
 impl<'a> Checker<'a, '_> {
@@ -71,9 +71,9 @@ impl<'a> Checker<'a, '_> {
             StmtKind::DoWhile { body, cond } => self.do_while(None, body, cond),
             StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(None, stmt),
             StmtKind::Labeled { label, body } => match &body.kind {
-                StmtKind::While { cond, body } => self.while_loop(Some(label.name), cond, body),
-                StmtKind::DoWhile { body, cond } => self.do_while(Some(label.name), body, cond),
-                StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(label.name), body),
+                StmtKind::While { cond, body } => self.while_loop(Some(*label), cond, body),
+                StmtKind::DoWhile { body, cond } => self.do_while(Some(*label), body, cond),
+                StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(*label), body),
                 _ => {
                     self.error(codes::NO_LOOP, label.span, "a label stands before a loop");
                     self.stmt(body);
@@ -115,7 +115,22 @@ impl<'a> Checker<'a, '_> {
                     "types and functions are declared at the top level of a module",
                 );
             }
-            StmtKind::Empty | StmtKind::Error => {}
+            StmtKind::Error => self.unread(),
+            StmtKind::Empty => {}
+        }
+    }
+
+    /// A statement that could not be read: it may have given every variable its value, and looked at each.
+    fn unread(&mut self) {
+        for index in 0..self.cx.locals.len() {
+            let local = &mut self.cx.locals[index];
+            local.read = true;
+            let (node, is_pattern) = (local.node, local.is_pattern);
+            if !is_pattern {
+                self.cx.flow.assign(node);
+            }
+            self.cx.flow.handle(node);
+            self.cx.flow.see(node);
         }
     }
 
@@ -198,7 +213,9 @@ impl<'a> Checker<'a, '_> {
         }
         let failed = self.cx.flow.clone();
         self.cx.retries += 1;
+        self.cx.retry_locals.push(self.cx.locals.len());
         self.block(body);
+        self.cx.retry_locals.pop();
         self.cx.retries -= 1;
         let after = std::mem::replace(&mut self.cx.flow, failed);
         match else_ {
@@ -210,17 +227,7 @@ impl<'a> Checker<'a, '_> {
                     if ty != error && ty != Ty::POISON {
                         self.error(codes::MISMATCH, written.span, "what a retry ends with is an `Error`");
                     }
-                    self.declare(Local {
-                        name: name.name,
-                        node: *node,
-                        span: name.span,
-                        ty: error,
-                        is_final: false,
-                        assigned: 1,
-                        read: true,
-                        depth: 0,
-                        is_pattern: false,
-                    });
+                    self.bind(*node, *name, error);
                 }
                 self.block(&else_.body);
                 self.close_scope();
@@ -249,6 +256,7 @@ impl<'a> Checker<'a, '_> {
                     self.declare_var(local, var, ty, true);
                     self.narrow_on_assign(var.id, ty, found);
                     self.start_pending(var.id, ty, init);
+                    self.start_unseen(var.id, ty, found);
                     continue;
                 }
                 (Some(ty), None) => ty,
@@ -258,6 +266,7 @@ impl<'a> Checker<'a, '_> {
                     let ty = self.inferable(init, ty);
                     self.declare_var(local, var, ty, true);
                     self.start_pending(var.id, ty, init);
+                    self.start_unseen(var.id, ty, ty);
                     continue;
                 }
                 (None, None) => self.error(
@@ -281,15 +290,25 @@ impl<'a> Checker<'a, '_> {
             read: false,
             depth: 0,
             is_pattern: false,
+            assigned_at: var.name.span,
         });
         if !has_value && ty != Ty::POISON {
             self.cx.flow.declare_unassigned(var.id);
         }
     }
 
+    /// A local that holds what may be a failure owes it a look before the next one.
+    pub(super) fn start_unseen(&mut self, local: NodeId, declared: Ty, found: Ty) {
+        let fallible =
+            self.types.fallible_inner(declared).is_some() && self.types.fallible_inner(found).is_some();
+        if fallible {
+            self.cx.flow.set_unseen(local);
+        }
+    }
+
     /// A local that takes over a started Subprocess owes it a look.
-    pub(super) fn start_pending(&mut self, local: dscript_grammar::span::NodeId, ty: Ty, value: &ast::Expr) {
-        if self.is_subprocess(ty) && matches!(strip(value).kind, ExprKind::Call { .. }) {
+    pub(super) fn start_pending(&mut self, local: NodeId, ty: Ty, value: &ast::Expr) {
+        if self.is_subprocess(ty) && starts(value) {
             self.cx.flow.set_pending(local);
         }
     }
@@ -315,10 +334,10 @@ impl<'a> Checker<'a, '_> {
         let stored = matches!(strip(expr).kind, ExprKind::Assign { .. });
         if self.types.fallible_inner(ty).is_some() && !stored {
             let message = "a failure is overlooked: this result may be an error";
-            let report = self
-                .diagnostic(codes::UNHANDLED, expr.span, message)
-                .help("hand it on with `try`, test it with `isError`, replace it with `??`, or `ignore(...)` it")
-                .edit(Span::new(expr.span.start, expr.span.start), "try ");
+            let report = self.diagnostic(codes::UNHANDLED, expr.span, message).help(
+                "hand it on with `try`, test it with `isError`, replace it with `??`, or `ignore(...)` it",
+            );
+            let report = self.offer_handling(report, expr);
             self.diagnostics.push(report);
             return;
         }
@@ -327,7 +346,14 @@ impl<'a> Checker<'a, '_> {
                 args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
             });
         if list_of_failures && matches!(strip(expr).kind, ExprKind::Call { .. }) {
-            self.error(codes::UNHANDLED, expr.span, "a failure is overlooked: these results may be errors");
+            let report = self
+                .diagnostic(
+                    codes::UNHANDLED,
+                    expr.span,
+                    "a failure is overlooked: these results may be errors",
+                )
+                .help("walk the list and look at each, or `ignore(...)` it");
+            self.diagnostics.push(report);
             return;
         }
         if self.is_subprocess(ty) && matches!(strip(expr).kind, ExprKind::Call { .. }) {
@@ -351,6 +377,16 @@ impl<'a> Checker<'a, '_> {
                 "the result is not used, and the call does nothing else",
             ));
         }
+    }
+
+    /// A dropped failure is handed on where that is possible, else it must be said that it does not matter.
+    pub(super) fn offer_handling(&mut self, report: Diagnostic, expr: &ast::Expr) -> Diagnostic {
+        if self.can_fail() {
+            return self.with_try(report, expr);
+        }
+        let (start, end) =
+            (Span::new(expr.span.start, expr.span.start), Span::new(expr.span.end, expr.span.end));
+        report.edit(start, "ignore(").edit(end, ")")
     }
 
     /// Whether a call only computes: a function of std over values that cannot change.
@@ -442,11 +478,40 @@ impl<'a> Checker<'a, '_> {
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
         if self.cx.retries > 0 {
+            self.may_leave();
             self.cx.flow = Flow::dead();
             return Ty::NEVER;
         }
         self.leave_body();
         Ty::NEVER
+    }
+
+    /// Whether a failure has somewhere to go from here.
+    pub(super) fn can_fail(&self) -> bool {
+        self.cx.retries > 0
+            || match self.cx.ending {
+                Ending::Returns(ret) => self.types.fallible_inner(ret).is_some(),
+                Ending::Infer { .. } => true,
+                Ending::Nothing(_) => false,
+            }
+    }
+
+    /// `try` may leave from here, to the innermost `retry` or the end of the body: what is pending then stays so.
+    pub(super) fn may_leave(&mut self) {
+        if self.cx.flow.pending().is_empty() {
+            return;
+        }
+        let outside = self.cx.retry_locals.last().copied().unwrap_or(0);
+        let depth = self.cx.lambdas.len() as u32;
+        let left: Vec<Local> = self.cx.locals[outside.min(self.cx.locals.len())..]
+            .iter()
+            .filter(|l| l.depth == depth && self.cx.flow.pending().contains(&l.node))
+            .cloned()
+            .collect();
+        for local in left {
+            self.report_pending(&local);
+            self.forget_pending(local.node);
+        }
     }
 
     /// Checks that a failure has somewhere to go from here.
@@ -475,11 +540,21 @@ impl<'a> Checker<'a, '_> {
     // ---- loops ----
 
     /// What a loop's body assigns is not known by its earlier value at the loop's head.
-    fn enter_loop(&mut self, label: Option<Symbol>, assigned: &FxHashSet<Symbol>) {
+    fn enter_loop(&mut self, label: Option<ast::Ident>, assigned: &FxHashSet<Symbol>) {
+        if let Some(label) = label
+            && let Some(outer) = self.cx.jumps.iter().filter_map(|j| j.label).find(|l| l.name == label.name)
+        {
+            let message = format!("a loop around this one has the label `{}` too", self.text(label.name));
+            let report = self
+                .diagnostic(codes::DUPLICATE, label.span, message)
+                .label(outer.span, "first declared here");
+            self.diagnostics.push(report);
+        }
         for index in 0..self.cx.locals.len() {
             let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
             if assigned.contains(&name) {
                 self.cx.flow.widen(node);
+                self.cx.flow.see(node);
             }
         }
         let locals = self.cx.locals.len();
@@ -508,21 +583,24 @@ impl<'a> Checker<'a, '_> {
             if self.cx.flow.may_be_assigned(local.node) && !jump.head.may_be_assigned(local.node) {
                 local.assigned += 1;
                 if local.is_final {
-                    finals.push((local.name, local.span));
+                    finals.push((local.name, local.assigned_at, local.span));
                 }
             }
         }
-        for (name, span) in finals {
+        for (name, span, declared) in finals {
             let message = format!("`{}` is final, and a loop assigns it in every round", self.text(name));
-            self.error(codes::FINAL, span, message);
+            let report = self.diagnostic(codes::FINAL, span, message).label(declared, "declared here");
+            self.diagnostics.push(report);
         }
     }
 
     /// A loop whose condition is constantly false has a body that is never reached.
-    fn never_entered(&mut self, reached: bool, yes: &Flow, body: &Stmt) {
+    fn never_entered(&mut self, reached: bool, mut yes: Flow, body: &Stmt) -> Flow {
         if reached && yes.dead {
             self.error(codes::UNREACHABLE, body.span, "this statement is never reached");
+            yes = self.cx.flow.clone();
         }
+        yes
     }
 
     fn leave_loop(&mut self, after: Flow) {
@@ -534,21 +612,20 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn while_loop(&mut self, label: Option<Symbol>, cond: &'a ast::Expr, body: &'a Stmt) {
+    fn while_loop(&mut self, label: Option<ast::Ident>, cond: &'a ast::Expr, body: &'a Stmt) {
         let mut assigned = FxHashSet::default();
         assigned_in_stmt(body, &mut assigned);
         assigned_in_expr(cond, &mut assigned);
         self.enter_loop(label, &assigned);
         let reached = !self.cx.flow.dead;
         let (yes, no) = self.cond(cond);
-        self.never_entered(reached, &yes, body);
-        self.cx.flow = yes;
+        self.cx.flow = self.never_entered(reached, yes, body);
         self.scoped(body);
         self.end_round();
         self.leave_loop(no);
     }
 
-    fn do_while(&mut self, label: Option<Symbol>, body: &'a Stmt, cond: &'a ast::Expr) {
+    fn do_while(&mut self, label: Option<ast::Ident>, body: &'a Stmt, cond: &'a ast::Expr) {
         let mut assigned = FxHashSet::default();
         assigned_in_stmt(body, &mut assigned);
         self.enter_loop(label, &assigned);
@@ -559,7 +636,7 @@ impl<'a> Checker<'a, '_> {
         self.leave_loop(no);
     }
 
-    fn for_loop(&mut self, label: Option<Symbol>, stmt: &'a Stmt) {
+    fn for_loop(&mut self, label: Option<ast::Ident>, stmt: &'a Stmt) {
         self.open_scope();
         match &stmt.kind {
             StmtKind::For { init, cond, update, body } => {
@@ -573,8 +650,7 @@ impl<'a> Checker<'a, '_> {
                     Some(cond) => self.cond(cond),
                     None => (self.cx.flow.clone(), Flow::dead()),
                 };
-                self.never_entered(!before, &yes, body);
-                self.cx.flow = yes;
+                self.cx.flow = self.never_entered(!before, yes, body);
                 self.scoped(body);
                 self.end_round();
                 let dead = self.cx.flow.dead;
@@ -603,17 +679,10 @@ impl<'a> Checker<'a, '_> {
                 assigned_in_stmt(body, &mut assigned);
                 self.enter_loop(label, &assigned);
                 let before = self.cx.flow.clone();
-                self.declare(Local {
-                    name: var.name.name,
-                    node: var.id,
-                    span: var.name.span,
-                    ty,
-                    is_final: var.final_,
-                    assigned: 1,
-                    read: false,
-                    depth: 0,
-                    is_pattern: false,
-                });
+                self.bind_as(var.id, var.name, ty, var.final_, false);
+                if let Some(local) = self.cx.locals.last_mut() {
+                    local.read = false;
+                }
                 self.scoped(body);
                 self.end_round();
                 let mut after = before;
@@ -627,7 +696,7 @@ impl<'a> Checker<'a, '_> {
 
     fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {
         let index = match label {
-            Some(label) => self.cx.jumps.iter().rposition(|j| j.label == Some(label.name)),
+            Some(label) => self.cx.jumps.iter().rposition(|j| j.label.is_some_and(|l| l.name == label.name)),
             None => self.cx.jumps.iter().rposition(|j| is_break || !j.is_switch),
         };
         match index {
@@ -667,6 +736,19 @@ impl<'a> Checker<'a, '_> {
 /// The first `len` bytes of a span: the word a statement begins with.
 fn head(span: Span, len: u32) -> Span {
     Span::new(span.start, (span.start + len).min(span.end))
+}
+
+/// Whether a value of type Subprocess may be one that was started here: held ones have a name.
+fn starts(value: &ast::Expr) -> bool {
+    match &strip(value).kind {
+        ExprKind::Call { .. } => true,
+        ExprKind::Conditional { then, else_, .. } => starts(then) || starts(else_),
+        ExprKind::Switch(switch) => switch.arms.iter().any(|arm| match &arm.body {
+            ast::ArmBody::Expr(body) => starts(body),
+            ast::ArmBody::Block(_) => false,
+        }),
+        _ => false,
+    }
 }
 
 /// Without parentheses.

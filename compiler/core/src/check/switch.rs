@@ -4,9 +4,9 @@
 //! a row is useful when some value reaches it and no earlier row; a switch is exhaustive when a wildcard row
 //! behind it would not be useful.
 
+use super::Checker;
 use super::flow::Flow;
 use super::stmt::strip;
-use super::{Checker, Local};
 use crate::defs::{TypeDefId, TypeKind};
 use crate::facts::Res;
 use crate::types::{Ty, TyKind};
@@ -16,6 +16,19 @@ use dscript_grammar::span::Span;
 
 /// Steps one question of coverage may take; past it the switch is taken to be covered.
 const WORK_MAX: u32 = 100_000;
+
+/// Cases that a message names.
+const NAMED_MAX: usize = 6;
+/// Cases that an edit adds; where there are more it adds a `default`.
+const ADDED_MAX: usize = 32;
+
+/// A case that no arm covers.
+struct Missing {
+    /// As a message shows it.
+    name: String,
+    /// As a `case` has it.
+    label: String,
+}
 
 /// A pattern as coverage sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +55,7 @@ impl<'a> Checker<'a, '_> {
         let subject = self.subject(switch);
         let before = self.cx.flow.clone();
         let mut after = Flow::dead();
-        let mut rows = Vec::new();
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
         let mut broken = false;
         let locals = self.cx.locals.len();
         self.cx.jumps.push(super::Jump {
@@ -57,17 +70,19 @@ impl<'a> Checker<'a, '_> {
         for arm in &switch.arms {
             self.cx.flow = before.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, &mut rows);
+            broken |= !self.arm_labels(arm, subject, (&mut rows, &mut places));
             match &arm.body {
                 ArmBody::Expr(body) => {
-                    let ty = self.expr(body, None);
+                    let ty = self.arm_value(body, None);
                     let ty = self.types.resolve(ty);
                     if self.types.fallible_inner(ty).is_some() {
-                        self.error(
+                        let report = self.diagnostic(
                             codes::UNHANDLED,
                             body.span,
                             "a failure is overlooked: this result may be an error",
                         );
+                        let report = self.offer_handling(report, body);
+                        self.diagnostics.push(report);
                     } else if ty == Ty::NEVER {
                         self.cx.flow = Flow::dead();
                     } else if !matches!(
@@ -99,7 +114,7 @@ impl<'a> Checker<'a, '_> {
         }
         if self.must_cover(switch, subject) {
             if let Some(missing) = whole {
-                self.report_missing(switch, missing);
+                self.report_missing(switch, &missing, Some("{ }"));
             }
         } else if whole.is_some() {
             after.join(&before);
@@ -112,17 +127,17 @@ impl<'a> Checker<'a, '_> {
         let subject = self.subject(switch);
         let before = self.cx.flow.clone();
         let mut after = Flow::dead();
-        let mut rows = Vec::new();
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
         let mut broken = false;
-        let mut found: Vec<(Ty, Span)> = Vec::new();
+        let mut found: Vec<(Ty, Span, Option<&'a Expr>)> = Vec::new();
         for arm in &switch.arms {
             self.cx.flow = before.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, &mut rows);
+            broken |= !self.arm_labels(arm, subject, (&mut rows, &mut places));
             match &arm.body {
                 ArmBody::Expr(body) => {
-                    let ty = self.expr(body, expected);
-                    found.push((self.types.resolve(ty), body.span));
+                    let ty = self.arm_value(body, expected);
+                    found.push((self.types.resolve(ty), body.span, Some(body)));
                 }
                 ArmBody::Block(block) => {
                     self.cx.yields.push(Vec::new());
@@ -143,36 +158,78 @@ impl<'a> Checker<'a, '_> {
                     if !self.cx.flow.dead {
                         self.cx.flow = before.clone();
                     }
-                    found.extend(yields.into_iter().map(|ty| (ty, block.span)));
+                    found.extend(yields.into_iter().map(|ty| (ty, block.span, None)));
                 }
             }
             self.close_scope();
             after.join(&self.cx.flow);
         }
         if !broken && let Some(missing) = self.exhaustive(subject, &rows) {
-            self.report_missing(switch, missing);
+            let given = found.iter().map(|f| f.0).find(|&ty| !matches!(ty, Ty::NEVER | Ty::NULL));
+            let value = match expected.or(given) {
+                _ if self.can_fail() => Some("fail \"not expected\";"),
+                Some(ty) => self.value_to_begin_with(ty),
+                None => None,
+            };
+            self.report_missing(switch, &missing, value);
         }
         self.cx.flow = after;
         if let Some(wanted) = expected
-            && found.iter().all(|&(ty, _)| self.fits(ty, wanted))
+            && found.iter().all(|&(ty, _, _)| self.fits(ty, wanted))
         {
             return wanted;
         }
         let mut result = Ty::NEVER;
-        for (ty, span) in found {
+        let mut before: Option<Span> = None;
+        for &(ty, span, _) in &found {
             result = match self.join(result, ty) {
                 Some(joined) => joined,
                 None => {
+                    if let Some(wanted) = expected {
+                        return self.arms_that_misfit(&found, wanted);
+                    }
                     let (a, b) = (self.show(result), self.show(ty));
-                    return self.error(
-                        codes::MISMATCH,
-                        span,
-                        format!("another arm gives `{a}`, this one `{b}`"),
-                    );
+                    let message = format!("another arm gives `{a}`, this one `{b}`");
+                    let mut report = self.diagnostic(codes::MISMATCH, span, message);
+                    if let Some(before) = before {
+                        report = report.label(before, format!("this gives `{a}`"));
+                    }
+                    self.diagnostics.push(report);
+                    return Ty::POISON;
                 }
             };
+            if ty != Ty::NEVER {
+                before = before.or(Some(span));
+            }
         }
         result
+    }
+
+    /// Arms that give something else than what is wanted.
+    fn arms_that_misfit(&mut self, found: &[(Ty, Span, Option<&'a Expr>)], wanted: Ty) -> Ty {
+        for &(ty, span, body) in found {
+            match body {
+                Some(body) => {
+                    self.require(body, ty, wanted);
+                }
+                None if !self.fits(ty, wanted) => {
+                    let (wanted, shown) = (self.show(wanted), self.show(ty));
+                    let message = format!("a `{wanted}` is wanted, this arm gives `{shown}`");
+                    self.error(codes::MISMATCH, span, message);
+                }
+                None => {}
+            }
+        }
+        Ty::POISON
+    }
+
+    /// What stands behind `->`; here `fail` is an expression.
+    fn arm_value(&mut self, body: &'a Expr, expected: Option<Ty>) -> Ty {
+        let ExprKind::Fail(value) = &strip(body).kind else { return self.expr(body, expected) };
+        let ty = self.fail(strip(body).span, value);
+        self.facts().types[body.id.0 as usize] = ty;
+        self.facts().types[strip(body).id.0 as usize] = ty;
+        ty
     }
 
     pub(super) fn yield_stmt(&mut self, span: Span, value: &'a Expr) {
@@ -232,7 +289,12 @@ impl<'a> Checker<'a, '_> {
 
     /// Checks an arm's labels and guard; variables of patterns are declared in the open scope.
     /// False where a label could not be understood.
-    fn arm_labels(&mut self, arm: &'a ast::SwitchArm, subject: Ty, rows: &mut Vec<Shape>) -> bool {
+    fn arm_labels(
+        &mut self,
+        arm: &'a ast::SwitchArm,
+        subject: Ty,
+        (rows, places): (&mut Vec<Shape>, &mut Vec<Span>),
+    ) -> bool {
         let mut shapes = Vec::new();
         let mut good = true;
         for label in &arm.labels {
@@ -278,9 +340,14 @@ impl<'a> Checker<'a, '_> {
                 } else {
                     "this case is never reached: earlier ones cover it"
                 };
-                self.error(codes::DOMINATED, span, message);
+                let first = rows.iter().position(|r| *r == shape).and_then(|at| places.get(at).copied());
+                let mut report = self.diagnostic(codes::DOMINATED, span, message);
+                if let Some(first) = first {
+                    report = report.label(first, "first here");
+                }
+                self.diagnostics.push(report);
             }
-            shapes.push(shape);
+            shapes.push((shape, span));
         }
         match &arm.guard {
             // A guarded case may let its values pass.
@@ -288,7 +355,12 @@ impl<'a> Checker<'a, '_> {
                 let (yes, _) = self.cond(guard);
                 self.cx.flow = yes;
             }
-            None => rows.extend(shapes),
+            None => {
+                for (shape, span) in shapes {
+                    rows.push(shape);
+                    places.push(span);
+                }
+            }
         }
         good
     }
@@ -459,17 +531,7 @@ impl<'a> Checker<'a, '_> {
                 };
                 self.facts().patterns.insert(pattern.id, wanted);
                 if let Some(name) = name {
-                    self.declare(Local {
-                        name: name.name,
-                        node: pattern.id,
-                        span: name.span,
-                        ty: wanted,
-                        is_final: false,
-                        assigned: 1,
-                        read: true,
-                        depth: 0,
-                        is_pattern: true,
-                    });
+                    self.bind_as(pattern.id, *name, wanted, false, true);
                     self.cx.flow.assign(pattern.id);
                 }
                 if wanted == Ty::POISON {
@@ -585,7 +647,7 @@ impl<'a> Checker<'a, '_> {
     // ---- coverage ----
 
     /// An example of a case that no row covers.
-    fn exhaustive(&mut self, subject: Ty, rows: &[Shape]) -> Option<String> {
+    fn exhaustive(&mut self, subject: Ty, rows: &[Shape]) -> Option<Vec<Missing>> {
         if subject == Ty::POISON {
             return None;
         }
@@ -598,23 +660,76 @@ impl<'a> Checker<'a, '_> {
         let mut missing = Vec::new();
         for (case, name) in self.cases(subject).unwrap_or_default() {
             let mut work = WORK_MAX;
-            if self.useful(&matrix, &[case], &[subject], &mut work) {
-                missing.push(name);
+            if self.useful(&matrix, std::slice::from_ref(&case), &[subject], &mut work) {
+                let label = self.missing_label(&case, name.trim_matches('`'));
+                missing.push(Missing { name, label });
             }
         }
-        missing.truncate(6);
-        Some(missing.join(", "))
+        Some(missing)
     }
 
-    fn report_missing(&mut self, switch: &ast::Switch, missing: String) {
+    /// The label of a case that is to be added.
+    fn missing_label(&mut self, case: &Shape, name: &str) -> String {
+        let Shape::Object(..) = case else { return name.to_string() };
+        // A variable named after the type, which no other variable hides.
+        let plain = name.split('<').next().unwrap_or(name);
+        let mut letters = plain.chars();
+        let lower: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+        let first: String = lower.chars().take(1).collect();
+        let is_free = |checker: &Self, text: &str| {
+            checker.interner.get(text).is_none_or(|symbol| checker.local_index(symbol).is_none())
+        };
+        let variable = if is_free(self, &first) { first } else { format!("{lower}_") };
+        format!("{name} {variable}")
+    }
+
+    /// `value` says what arms give, in a `switch` that is an expression.
+    fn report_missing(&mut self, switch: &ast::Switch, missing: &[Missing], value: Option<&str>) {
         let mut report =
             self.diagnostic(codes::NOT_EXHAUSTIVE, switch.keyword, "the switch does not cover every case");
-        report = if missing.is_empty() {
-            report.help("add a `default`")
-        } else {
-            report.help(format!("missing: {missing}"))
+        let names: Vec<&str> = missing.iter().take(NAMED_MAX).map(|m| m.name.as_str()).collect();
+        report = match &names[..] {
+            [] => report.help("add a `default`"),
+            names if names.len() < missing.len() => report.help(format!(
+                "missing: {}, and {} more",
+                names.join(", "),
+                missing.len() - names.len()
+            )),
+            names => report.help(format!("missing: {}", names.join(", "))),
         };
+        if let (Some(last), Some(body)) = (switch.arms.last(), value) {
+            let start = last.span.start as usize;
+            let text = self.map.get(self.file()).text();
+            let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+            let own_line = text[line..start].trim().is_empty();
+            let indent = if own_line { format!("\n{}", &text[line..start]) } else { " ".to_string() };
+            let mut added = String::new();
+            let arms: Vec<&str> = missing.iter().map(|m| m.label.as_str()).collect();
+            for label in arms.iter().take(ADDED_MAX) {
+                added.push_str(&format!("{indent}case {label} -> {body}"));
+            }
+            if arms.is_empty() || arms.len() > ADDED_MAX {
+                added = format!("{indent}default -> {body}");
+            }
+            report = report.edit(Span::new(last.span.end, last.span.end), added);
+        }
         self.diagnostics.push(report);
+    }
+
+    /// What the arm of a case that is to be added gives: a value to begin with, of the type that is wanted.
+    fn value_to_begin_with(&mut self, ty: Ty) -> Option<&'static str> {
+        let ty = self.types.resolve(ty);
+        Some(match ty {
+            Ty::INT => "0;",
+            Ty::DOUBLE => "0.0;",
+            Ty::BOOL => "false;",
+            Ty::DURATION => "0s;",
+            _ if self.is_string(ty) => "\"\";",
+            _ if self.types.nullable_inner(ty).is_some() => "null;",
+            _ if self.is_known(ty, self.defs.known.list) => "[];",
+            _ if self.is_known(ty, self.defs.known.map) => "{:};",
+            _ => return None,
+        })
     }
 
     /// The cases a type consists of, each with its name; `None` where they are endless.

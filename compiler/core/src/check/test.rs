@@ -171,7 +171,7 @@ impl<'a> Checker<'a, '_> {
             let params = decl.type_params.clone();
             let args: Vec<Ty> = params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
             let ty = self.types.nominal(owner, &args);
-            self.unknown_member(owner, ty, name, true);
+            self.unknown_member(owner, ty, name, Some(Span::new(name.span.end, name.span.end)));
             return None;
         };
         let sig = &self.defs.fns[id.index()];
@@ -270,7 +270,7 @@ impl<'a> Checker<'a, '_> {
                     self.script(&arg.value);
                 }
             } else {
-                self.require_text(arg.value.span, ty);
+                self.require_text(&arg.value, ty);
             }
             wanted.push(Some(place));
         }
