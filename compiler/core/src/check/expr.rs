@@ -425,7 +425,6 @@ impl<'a> Checker<'a, '_> {
         match self.types.fallible_inner(ty) {
             Some(inner) => {
                 self.may_fail(word, "try");
-                self.may_leave();
                 inner
             }
             None if ty == Ty::POISON || ty == Ty::NEVER => ty,

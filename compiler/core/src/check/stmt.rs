@@ -478,7 +478,7 @@ impl<'a> Checker<'a, '_> {
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
         if self.cx.retries > 0 {
-            self.may_leave();
+            self.leave_retry();
             self.cx.flow = Flow::dead();
             return Ty::NEVER;
         }
@@ -496,8 +496,8 @@ impl<'a> Checker<'a, '_> {
             }
     }
 
-    /// `try` may leave from here, to the innermost `retry` or the end of the body: what is pending then stays so.
-    pub(super) fn may_leave(&mut self) {
+    /// `fail` leaves to the innermost `retry`: what is pending then stays so.
+    fn leave_retry(&mut self) {
         if self.cx.flow.pending().is_empty() {
             return;
         }
