@@ -17,9 +17,11 @@ fn corpus() -> Vec<(PathBuf, String)> {
         "std",
         "examples",
         "examples/run",
+        "examples/tests",
         "tests/run",
         "tests/trap",
         "tests/reject",
+        "tests/graph",
         "grammar/tests/parse",
         "grammar/tests/format",
     ];
@@ -38,8 +40,36 @@ fn corpus() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(out.len() > 40, "only {} files found", out.len());
+    for folder in ["docs/src", "compiler/cli/explain"] {
+        let entries = fs::read_dir(root.join(folder)).expect("the folder is there");
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
+        paths.sort();
+        for path in paths {
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            out.extend(blocks(&text).into_iter().map(|block| (path.clone(), block)));
+        }
+    }
+    assert!(out.len() > 200, "only {} files found", out.len());
     out
+}
+
+/// The blocks of D-Script in Markdown that can be read.
+fn blocks(markdown: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut open: Option<String> = None;
+    for line in markdown.lines() {
+        match &mut open {
+            None if line.starts_with("```d-script") => open = Some(String::new()),
+            None => {}
+            Some(_) if line == "```" => all.extend(open.take()),
+            Some(block) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+        }
+    }
+    all.retain(|block| read("block.ds", block).parsed.diagnostics.is_empty());
+    all
 }
 
 /// The whole tree without places and ids.

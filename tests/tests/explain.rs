@@ -89,6 +89,7 @@ fn a_new_program_checks_tests_and_compiles() {
     let folder = scratch.path().join("my-probe");
     assert!(folder.join("dscript.toml").is_file());
     assert_eq!(good("dsc", &folder, &["check", "my-probe.ds", "--deny-warnings"]), "");
+    assert_eq!(good("dsc", &folder, &["fmt", "--check", "my-probe.ds"]), "");
     assert!(good("dsc", &folder, &["test", "my-probe.ds"]).contains("1 passed, 0 failed"));
     good("dsc", &folder, &["compile", "my-probe.ds", "--deny-warnings"]);
     let ran = good("dsvm", &folder, &["exec", "my-probe.dsb", "--set", "floor=1"]);

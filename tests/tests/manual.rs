@@ -126,6 +126,51 @@ fn every_block_is_true() {
     assert!(count > 30, "the manual has examples");
 }
 
+/// As mdBook makes them of headings.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// The addresses of all links of Markdown, code left out.
+fn links(markdown: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    for text in markdown.split("```").step_by(2).flat_map(|text| text.split('`').step_by(2)) {
+        let after = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        all.extend(after.map(|(address, _)| address));
+    }
+    all
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let folder = root().join("docs/src");
+    let mut files: Vec<std::path::PathBuf> =
+        fs::read_dir(&folder).expect("the manual is there").map(|e| e.expect("an entry").path()).collect();
+    files.extend(["README.md", "ARCHITECTURE.md"].map(|name| root().join(name)));
+    let mut count = 0;
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        for address in links(&text).into_iter().filter(|a| !a.contains("://")) {
+            count += 1;
+            let (path, id) = address.split_once('#').unwrap_or((address, ""));
+            let target = match path {
+                "" => file.clone(),
+                path => file.parent().expect("a file stands in a folder").join(path),
+            };
+            let place = format!("{} links to {address}", file.display());
+            assert!(target.exists(), "{place}");
+            if !id.is_empty() {
+                let text = fs::read_to_string(&target).unwrap_or_else(|e| panic!("{place}: {e}"));
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let found = headings.map(|h| anchor(h.trim_start_matches('#'))).any(|anchor| anchor == id);
+                assert!(found, "{place}");
+            }
+        }
+    }
+    assert!(count > 30, "{count} links");
+}
+
 #[test]
 fn every_code_stands_in_the_manual() {
     let manual = fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the page is there");

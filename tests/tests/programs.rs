@@ -72,6 +72,18 @@ fn examples_run() {
     run_corpus("examples/run");
 }
 
+/// The first one stands as it was printed.
+#[test]
+fn examples_are_in_the_one_style() {
+    let folders = ["examples", "examples/run", "examples/tests"];
+    let files = folders.iter().flat_map(|folder| corpus(folder, "ds"));
+    let files: Vec<_> = files.filter(|file| !file.ends_with("listing1.ds")).collect();
+    let args = [OsStr::new("fmt"), OsStr::new("--check")];
+    let args: Vec<&OsStr> = args.into_iter().chain(files.iter().map(|file| file.as_os_str())).collect();
+    let checked = run("dsc", &root(), &args);
+    assert!(checked.status.success(), "not in the one style:\n{}", text(&checked.stdout));
+}
+
 #[test]
 fn mistakes_are_reported_as_expected() {
     let mut failures = Vec::new();

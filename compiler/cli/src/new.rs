@@ -38,7 +38,15 @@ monitor task memoryAbove(int floor = 256MiB) {
 
 test "too little memory is noticed" {
     Memory little = new Memory(
-        total: 1GiB, free: 10MiB, available: 100MiB, used: 900MiB, buffers: 0, cached: 90MiB, swapTotal: 0, swapFree: 0);
+        total: 1GiB,
+        free: 10MiB,
+        available: 100MiB,
+        used: 900MiB,
+        buffers: 0,
+        cached: 90MiB,
+        swapTotal: 0,
+        swapFree: 0
+    );
     given System.memory() returns little;
     assert !run(memoryAbove());
     assert run(memoryAbove(floor: 100MiB));
