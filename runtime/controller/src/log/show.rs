@@ -21,6 +21,11 @@ pub fn json_lines(records: &[Record]) -> String {
     records.iter().map(|record| format!("{}\n", record_json(record))).collect()
 }
 
+/// One object.
+pub fn record_text(record: &Record) -> String {
+    record_json(record).to_string()
+}
+
 fn record_json(record: &Record) -> Value {
     json!({
         "time": out::time(record.time),

@@ -39,7 +39,7 @@ pub struct ServeArgs {
     /// Not built in yet
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Not built in yet
+    /// Answer the memcached protocol at this address: items of its own, and log records as POOL/KEY:latest
     #[arg(long, value_name = "ADDR")]
     memcached: Option<String>,
     /// The data folder; else $DSCRIPT_DATA, else the user's data folder
@@ -73,10 +73,8 @@ pub fn serve(args: ServeArgs) -> i32 {
 }
 
 async fn begin(args: ServeArgs) -> Result<i32, String> {
-    for (option, given) in [("--http", &args.http), ("--memcached", &args.memcached)] {
-        if given.is_some() {
-            return Err(format!("{option} is not built in yet; leave it out"));
-        }
+    if args.http.is_some() {
+        return Err("--http is not built in yet; leave it out".into());
     }
     let address = loopback(&args.listen).await?;
     let retention = args.retain.iter().map(|rule| retention(rule)).collect::<Result<Vec<_>, _>>()?;
@@ -89,17 +87,38 @@ async fn begin(args: ServeArgs) -> Result<i32, String> {
         format!("cannot listen on {address}: {why}; --listen 127.0.0.1:0 takes a free port")
     })?;
     let bound = listener.local_addr().map_err(|why| format!("cannot listen on {address}: {why}"))?;
+    let door = match &args.memcached {
+        Some(address) => Some(open_door(address, &data).await?),
+        None => None,
+    };
     let address_file = address_file(&data);
     write_private(&address_file, format!("{bound}\n").as_bytes())
         .map_err(|why| format!("cannot write {}: {why}", address_file.display()))?;
     let ended =
         core::serve(&data, logs::Logs::open(&data, retention)?, listener, secret, args.lost_after, || {
             println!("listening on {bound}");
+            if let Some(door) = &door {
+                println!("memcached on {door}");
+            }
             eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
         })
         .await;
     let _ = std::fs::remove_file(&address_file);
     ended
+}
+
+/// Begins to answer memcached's clients; gives the address.
+async fn open_door(address: &str, data: &Path) -> Result<SocketAddr, String> {
+    let address = loopback(address).await?;
+    let items = dscript_door::Items::open(data)?;
+    let failed = |why: std::io::Error| format!("cannot listen on {address} for memcached: {why}");
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let data = data.to_owned();
+    tokio::spawn(
+        async move { dscript_door::serve(listener, items, &data, crate::log::show::record_text).await },
+    );
+    Ok(bound)
 }
 
 /// `vmstat=30d`, `*=10GiB`

@@ -1,0 +1,270 @@
+//! Items: what clients store under a key. One redb file, one writing thread that commits the changes that wait together.
+//!
+//! Tables of `items.redb`: `items`, key to flags (4 bytes), expiry (8: nanoseconds since 1970, 0 for never), cas (8),
+//! time it was stored (8), then the data, numbers little-endian; `meta`, name to number: `cas` (the next one), `flush`
+//! (items stored before this time are gone once it is past).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use tokio::sync::oneshot;
+
+use crate::limits::*;
+
+const ITEMS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("items");
+const META: TableDefinition<&str, i64> = TableDefinition::new("meta");
+const HEAD_BYTES: usize = 28;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    pub flags: u32,
+    /// Nanoseconds since 1970; 0 for never.
+    pub expires: i64,
+    pub cas: u64,
+    /// Nanoseconds since 1970; set when it is put.
+    pub stored: i64,
+    pub data: Vec<u8>,
+}
+
+impl Item {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + self.data.len());
+        bytes.extend_from_slice(&self.flags.to_le_bytes());
+        bytes.extend_from_slice(&self.expires.to_le_bytes());
+        bytes.extend_from_slice(&self.cas.to_le_bytes());
+        bytes.extend_from_slice(&self.stored.to_le_bytes());
+        bytes.extend_from_slice(&self.data);
+        bytes
+    }
+
+    /// `None` for bytes that are too few.
+    fn decode(bytes: &[u8]) -> Option<Item> {
+        let (flags, rest) = bytes.split_first_chunk()?;
+        let (expires, rest) = rest.split_first_chunk()?;
+        let (cas, rest) = rest.split_first_chunk()?;
+        let (stored, data) = rest.split_first_chunk()?;
+        Some(Item {
+            flags: u32::from_le_bytes(*flags),
+            expires: i64::from_le_bytes(*expires),
+            cas: u64::from_le_bytes(*cas),
+            stored: i64::from_le_bytes(*stored),
+            data: data.to_vec(),
+        })
+    }
+
+    fn is_there(&self, now: i64, flush: i64) -> bool {
+        (self.expires == 0 || self.expires > now) && !(flush <= now && self.stored < flush)
+    }
+}
+
+/// Nanoseconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The items of a data folder; clones share them.
+#[derive(Clone)]
+pub struct Items {
+    database: Arc<Database>,
+    jobs: SyncSender<Job>,
+}
+
+/// Does its change, and gives what is to be done when it is durable, or why it is not.
+type Job = Box<dyn FnOnce(&mut Change) -> Finish + Send>;
+type Finish = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
+/// The items as a change sees them.
+pub struct Change<'t> {
+    items: Table<'t, &'static [u8], &'static [u8]>,
+    cas: u64,
+    flush: i64,
+    /// Later with each change, so that they have an order within a group.
+    now: i64,
+}
+
+impl Change<'_> {
+    pub fn get(&self, key: &[u8]) -> Result<Option<Item>, redb::Error> {
+        let item = self.items.get(key)?.and_then(|bytes| Item::decode(bytes.value()));
+        Ok(item.filter(|item| item.is_there(self.now, self.flush)))
+    }
+
+    /// Stores it with a new cas, and gives that.
+    pub fn put(&mut self, key: &[u8], item: Item) -> Result<u64, redb::Error> {
+        self.cas += 1;
+        self.now += 1;
+        let item = Item { cas: self.cas, stored: self.now, ..item };
+        self.items.insert(key, &item.encode()[..])?;
+        Ok(self.cas)
+    }
+
+    /// Changes when it expires, and nothing else.
+    pub fn touch(&mut self, key: &[u8], item: Item) -> Result<(), redb::Error> {
+        self.items.insert(key, &item.encode()[..])?;
+        Ok(())
+    }
+
+    pub fn remove(&mut self, key: &[u8]) -> Result<(), redb::Error> {
+        self.items.remove(key)?;
+        Ok(())
+    }
+
+    /// Everything stored before that moment is gone from then on.
+    pub fn flush(&mut self, after_ns: i64) {
+        self.now += 1;
+        self.flush = self.now.saturating_add(after_ns);
+    }
+}
+
+impl Items {
+    /// Opens or makes `items.redb` in the folder, which only one process does at a time.
+    pub fn open(data: &Path) -> Result<Items, String> {
+        std::fs::create_dir_all(data).map_err(|why| format!("cannot make {}: {why}", data.display()))?;
+        let path = data.join("items.redb");
+        let failed = |why: &dyn std::fmt::Display| format!("cannot open {}: {why}", path.display());
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|why| failed(&why))?;
+        let database = Arc::new(database);
+        commit(&database, Vec::new()).map_err(|why| failed(&why))?;
+        let (jobs, waiting) = sync_channel(QUEUE_MAX);
+        let writer = database.clone();
+        std::thread::Builder::new()
+            .name("items".into())
+            .spawn(move || write_for_ever(&writer, &waiting))
+            .map_err(|why| failed(&why))?;
+        Ok(Items { database, jobs })
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Item>, String> {
+        let read = || -> Result<_, redb::Error> {
+            let read = self.database.begin_read()?;
+            let flush = read.open_table(META)?.get("flush")?.map_or(i64::MAX, |at| at.value());
+            let item = read.open_table(ITEMS)?.get(key)?.and_then(|bytes| Item::decode(bytes.value()));
+            Ok(item.filter(|item| item.is_there(now(), flush)))
+        };
+        read().map_err(|why| why.to_string())
+    }
+
+    /// How many items there are, those included whose time is up and that have not gone yet.
+    pub fn count(&self) -> Result<u64, String> {
+        use redb::ReadableTableMetadata;
+        let count =
+            || -> Result<u64, redb::Error> { Ok(self.database.begin_read()?.open_table(ITEMS)?.len()?) };
+        count().map_err(|why| why.to_string())
+    }
+
+    /// Makes a change; returns when it is durable. Changes happen one after the other.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Change) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, String> {
+        let (sender, done) = oneshot::channel();
+        let mut job: Job = Box::new(move |change| {
+            let result = work(change);
+            Box::new(move |committed| {
+                let result = match (committed, result) {
+                    (Ok(()), Ok(value)) => Ok(value),
+                    (Err(why), _) => Err(why.to_owned()),
+                    (_, Err(why)) => Err(why.to_string()),
+                };
+                let _ = sender.send(result);
+            })
+        });
+        loop {
+            job = match self.jobs.try_send(job) {
+                Ok(()) => break,
+                Err(TrySendError::Full(job)) => job,
+                Err(TrySendError::Disconnected(_)) => return Err("the writer of items is gone".into()),
+            };
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        done.await.unwrap_or_else(|_| Err("the writer of items is gone".into()))
+    }
+}
+
+fn write_for_ever(database: &Database, waiting: &Receiver<Job>) {
+    let mut swept: Vec<u8> = Vec::new();
+    loop {
+        match waiting.recv_timeout(SWEEP_EVERY) {
+            Ok(first) => {
+                let mut jobs = vec![first];
+                jobs.extend(waiting.try_iter().take(GROUP_MAX - 1));
+                // What failed was told to those who asked.
+                let _ = commit(database, jobs);
+            }
+            // A full disk is met again by the next change.
+            Err(RecvTimeoutError::Timeout) => swept = sweep(database, &swept).unwrap_or_default(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn commit(database: &Database, jobs: Vec<Job>) -> Result<(), redb::Error> {
+    let mut finish: Vec<Finish> = Vec::with_capacity(jobs.len());
+    let result = (|| -> Result<(), redb::Error> {
+        let mut write = database.begin_write()?;
+        write.set_quick_repair(true);
+        {
+            let mut meta = write.open_table(META)?;
+            let number = |name: &str, missing: i64| -> Result<i64, redb::Error> {
+                Ok(meta.get(name)?.map_or(missing, |value| value.value()))
+            };
+            let (cas, flush) = (number("cas", 0)? as u64, number("flush", i64::MAX)?);
+            let mut change = Change { items: write.open_table(ITEMS)?, cas, flush, now: now() };
+            for job in jobs {
+                finish.push(job(&mut change));
+            }
+            let (cas, flush) = (change.cas, change.flush);
+            drop(change);
+            meta.insert("cas", cas as i64)?;
+            meta.insert("flush", flush)?;
+        }
+        write.commit()?;
+        Ok(())
+    })();
+    let why = result.as_ref().err().map(ToString::to_string);
+    for finish in finish {
+        finish(why.as_deref().map_or(Ok(()), Err));
+    }
+    result
+}
+
+/// Removes some of the items whose time is up; returns the key to go on behind, empty for the beginning.
+fn sweep(database: &Database, from: &[u8]) -> Result<Vec<u8>, redb::Error> {
+    let now = now();
+    let (mut gone, mut last, mut seen) = (Vec::new(), Vec::new(), 0);
+    {
+        let read = database.begin_read()?;
+        let flush = read.open_table(META)?.get("flush")?.map_or(i64::MAX, |at| at.value());
+        for row in read
+            .open_table(ITEMS)?
+            .range::<&[u8]>((std::ops::Bound::Excluded(from), std::ops::Bound::Unbounded))?
+        {
+            let (key, item) = row?;
+            if Item::decode(item.value()).is_none_or(|item| !item.is_there(now, flush)) {
+                gone.push(key.value().to_vec());
+            }
+            seen += 1;
+            if seen == SWEEP_ITEMS {
+                last = key.value().to_vec();
+                break;
+            }
+        }
+    }
+    if !gone.is_empty() {
+        let job: Job = Box::new(move |change| {
+            let result = gone.iter().try_for_each(|key| match change.get(key)? {
+                // Stored again in the meantime.
+                Some(_) => Ok(()),
+                None => change.remove(key),
+            });
+            Box::new(move |_| drop(result))
+        });
+        commit(database, vec![job])?;
+    }
+    Ok(last)
+}

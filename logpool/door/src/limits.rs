@@ -1,0 +1,20 @@
+//! Every limit of the door by name.
+
+use std::time::Duration;
+
+pub const CONNECTIONS_MAX: usize = 4096;
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// As memcached has it.
+pub const KEY_BYTES_MAX: usize = 250;
+/// The line of a command; a `get` of many keys is the longest.
+pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// The data of an item, as memcached has it by default.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Changes that one commit makes durable.
+pub const GROUP_MAX: usize = 512;
+/// Changes that wait for the writer; further ones wait at the door.
+pub const QUEUE_MAX: usize = 4096;
+/// Items that are looked at between two groups, to find those whose time is up.
+pub const SWEEP_ITEMS: usize = 256;
+pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+pub const CACHE_BYTES: usize = 16 << 20;

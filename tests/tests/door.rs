@@ -1,0 +1,184 @@
+//! The memcached door of the controller, met by memcached's own clients: libmemcached's `memccapable`, and pymemcache.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use dscript_tests::{Mark, Running, command, good, text, wait_for};
+use tempfile::TempDir;
+
+struct Door {
+    controller: Running,
+    address: String,
+    mark: Mark,
+    scratch: TempDir,
+}
+
+impl Door {
+    fn open() -> Door {
+        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+        let mark = Mark::new();
+        let (controller, address) = serve(scratch.path(), &mark);
+        Door { controller, address, mark, scratch }
+    }
+
+    /// Kills the controller and starts another one on its data.
+    fn begin_anew(self) -> Door {
+        let Door { mut controller, mark, scratch, .. } = self;
+        controller.kill_hard();
+        let (controller, address) = serve(scratch.path(), &mark);
+        Door { controller, address, mark, scratch }
+    }
+
+    fn port(&self) -> &str {
+        self.address.rsplit(':').next().expect("an address has a port")
+    }
+
+    /// What is answered to these lines, up to the answer of a last `mn`.
+    fn say(&self, said: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the door is open");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+        stream.write_all(format!("{said}mn\r\n").as_bytes()).expect("it is sent");
+        let mut answers = String::new();
+        let mut bytes = [0; 4096];
+        while !answers.ends_with("MN\r\n") {
+            let read = stream.read(&mut bytes).expect("it answers");
+            assert!(read > 0, "it hung up after {answers}");
+            answers.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        answers.strip_suffix("MN\r\n").unwrap_or_default().to_owned()
+    }
+}
+
+fn serve(scratch: &Path, mark: &Mark) -> (Running, String) {
+    let said = scratch.join("controller.out");
+    let mut starting = command("dsctl", scratch);
+    mark.put(&mut starting);
+    starting.args(["serve", "--listen", "127.0.0.1:0", "--memcached", "127.0.0.1:0"]);
+    starting.stdout(File::create(&said).expect("a file can be made"));
+    starting.stderr(File::create(scratch.join("controller.err")).expect("a file can be made"));
+    let controller = Running::start(&mut starting);
+    let address = wait_for("the door to open", || {
+        let said = fs::read_to_string(&said).ok()?;
+        let line = said.lines().find_map(|line| line.strip_prefix("memcached on "))?;
+        said.ends_with('\n').then(|| line.to_owned())
+    });
+    (controller, address)
+}
+
+fn run_client(client: &mut Command) -> Output {
+    let name = client.get_program().to_string_lossy().into_owned();
+    client.output().unwrap_or_else(|why| {
+        panic!("{name}: {why}; `tools/setup test` installs libmemcached-tools and python3-pymemcache")
+    })
+}
+
+#[test]
+fn libmemcached_finds_every_ascii_command() {
+    let door = Door::open();
+    let output = run_client(Command::new("memccapable").args(["-a", "-h", "127.0.0.1", "-p", door.port()]));
+    let said = text(&output.stdout);
+    assert!(output.status.success() && said.contains("All tests passed"), "{said}{}", text(&output.stderr));
+}
+
+const PYTHON: &str = r#"
+import sys, time
+from pymemcache.client.base import Client
+c = Client(("127.0.0.1", int(sys.argv[1])), timeout=60)
+assert c.set("a", "1", noreply=False)
+assert c.get("a") == b"1" and c.get("none") is None
+assert c.incr("a", 41, noreply=False) == 42 and c.decr("a", 50, noreply=False) == 0
+assert c.add("a", "x", noreply=False) is False and c.replace("none", "x", noreply=False) is False
+assert c.append("a", "b", noreply=False) and c.prepend("a", "c", noreply=False) and c.get("a") == b"c0b"
+value, token = c.gets("a")
+assert c.cas("a", "new", token, noreply=False) is True and c.cas("a", "old", token, noreply=False) is False
+assert c.cas("none", "x", "1", noreply=False) is None
+many = {"k%d" % n: b"v" * n for n in range(200)}
+assert c.set_many(many, noreply=False) == []
+assert c.get_many(list(many)) == many
+large = bytes(range(256)) * 4000
+assert c.set("large", large, noreply=False) and c.get("large") == large
+assert c.set("short", "x", expire=1, noreply=False) and c.get("short") == b"x"
+assert c.touch("a", 100, noreply=False) and c.delete("k7", noreply=False) and not c.delete("k7", noreply=False)
+for n in range(100):
+    if c.get("short") is None: break
+    time.sleep(0.1)
+else: raise SystemExit("it does not expire")
+assert c.stats()[b"curr_items"] > 0 and c.version()
+print("good")
+"#;
+
+#[test]
+fn pymemcache_works_and_finds_its_items_after_a_kill() {
+    let door = Door::open();
+    let output = run_client(Command::new("/usr/bin/python3").args(["-c", PYTHON, door.port()]));
+    assert_eq!(text(&output.stdout), "good\n", "{}", text(&output.stderr));
+    let door = door.begin_anew();
+    assert_eq!(door.say("get a k3 k7\r\n"), "VALUE a 0 3\r\nnew\r\nVALUE k3 0 3\r\nvvv\r\nEND\r\n");
+    // What is flushed is gone, what comes after it is not.
+    assert_eq!(
+        door.say("flush_all\r\nget a\r\nset a 1 0 1\r\nx\r\nget a\r\n"),
+        "OK\r\nEND\r\nSTORED\r\nVALUE a 1 1\r\nx\r\nEND\r\n"
+    );
+}
+
+#[test]
+fn the_meta_protocol() {
+    let door = Door::open();
+    let check = |said: &str, expected: &str| assert_eq!(door.say(said), expected, "{said}");
+    check("ms a 2 F7 T0\r\nhi\r\n", "HD\r\n");
+    check("mg a v f t s k O9\r\n", "VA 2 f7 t-1 s2 ka O9\r\nhi\r\n");
+    check("mg a\r\nmg none\r\nmg none v q\r\n", "HD\r\nEN\r\n");
+    check(
+        "ms a 1 ME\r\nx\r\nms a 1 MA\r\n!\r\nms b 1 MR q\r\nx\r\nmg a v\r\n",
+        "NS\r\nHD\r\nNS\r\nVA 3\r\nhi!\r\n",
+    );
+    check(
+        "ma n v\r\nma n N0 J13 v\r\nma n D2 v\r\nma n MD D20 v\r\n",
+        "NF\r\nVA 2\r\n13\r\nVA 2\r\n15\r\nVA 1\r\n0\r\n",
+    );
+    check("ma a v\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
+    check("mg fresh N30 v\r\nmg fresh N30 v\r\n", "VA 0 W\r\n\r\nVA 0\r\n\r\n");
+    check("md a C1\r\nmd a q\r\nmd a\r\n", "EX\r\nNF\r\n");
+    check(
+        "mg a Z\r\nms a x\r\nms a 1 Tx\r\nx\r\n",
+        "CLIENT_ERROR invalid flag\r\nCLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad token in command line format\r\n",
+    );
+    let large = "x".repeat(2 << 20);
+    check(
+        &format!("set big 0 0 {}\r\n{large}\r\nget big\r\n", large.len()),
+        "SERVER_ERROR object too large for cache\r\nEND\r\n",
+    );
+    check("set a 0 0 2\r\nabcd\r\nget a\r\n", "CLIENT_ERROR bad data chunk\r\nEND\r\n");
+}
+
+const TASK: &str = r#"
+LogPool pool = try LogPool.open("disks");
+try pool.put("root fs", {"free": 5});
+try pool.put("root fs", {"free": 4});
+"#;
+
+#[test]
+fn log_records_are_values() {
+    let door = Door::open();
+    let scratch = door.scratch.path();
+    fs::write(scratch.join("task.ds"), TASK).expect("a file can be written");
+    good("dsc", scratch, &["compile", "task.ds"]);
+    good("dsvm", scratch, &["exec", "task.dsb"]);
+    let found = door.say("get disks/root%20fs:latest\r\n");
+    let json = found.lines().nth(1).unwrap_or_else(|| panic!("no value in {found}"));
+    let record: serde_json::Value = serde_json::from_str(json).expect("it is JSON");
+    assert_eq!((&record["fields"]["free"], &record["key"]), (&4.into(), &"root fs".into()));
+    let stored = &good("dsctl", scratch, &["log", "query", "root fs", "--where", "free == 5", "--json"]);
+    let stored: serde_json::Value = serde_json::from_str(stored.trim()).expect("it is one record");
+    let word = |name: &str| stored[name].as_str().map_or_else(|| stored[name].to_string(), str::to_owned);
+    let time: jiff::Timestamp = word("time").parse().expect("it has a time");
+    let key =
+        format!("disks/root%20fs/{}/{}/{}-{}", word("node"), time.as_nanosecond(), word("run"), word("seq"));
+    let found = door.say(&format!("get {key}\r\n"));
+    assert!(found.contains(r#""fields":{"free":5}"#), "{key}: {found}");
+    assert_eq!(door.say("get disks/none:latest\r\n"), "END\r\n");
+}
