@@ -30,17 +30,29 @@ pub trait Visitor {
     fn trap(&mut self, kind: TrapKind);
 }
 
+/// Takes the registers of an instruction for others; the value they have held is that of the register given.
+pub trait Renamer {
+    fn use_scalar(&mut self, reg: &mut S);
+    fn use_ref(&mut self, reg: &mut R);
+    fn def_scalar(&mut self, reg: &mut S);
+    fn def_ref(&mut self, reg: &mut R);
+}
+
 /// What an operand is: its value's type and how it is written, read back and visited.
 pub trait Operand {
     type Value: Clone + PartialEq + std::fmt::Debug;
     fn encode(value: &Self::Value, out: &mut Writer);
     fn decode(input: &mut Reader<'_>) -> Result<Self::Value, DecodeError>;
     fn visit<V: Visitor>(value: &Self::Value, visitor: &mut V);
+    /// Only registers are renamed.
+    fn rename<N: Renamer>(value: &mut Self::Value, renamer: &mut N) {
+        let _ = (value, renamer);
+    }
 }
 
 macro_rules! operands {
     ($($(#[$doc:meta])* $name:ident: $value:ty, $write:ident, $read:ident,
-        |$v:ident, $x:ident| $visit:expr;)*) => {$(
+        |$v:ident, $x:ident| $visit:expr $(, |$n:ident, $y:ident| $rename:expr)?;)*) => {$(
         $(#[$doc])*
         pub enum $name {}
 
@@ -55,34 +67,47 @@ macro_rules! operands {
             fn visit<V: Visitor>($x: &$value, $v: &mut V) {
                 $visit;
             }
+            $(fn rename<N: Renamer>($y: &mut $value, $n: &mut N) {
+                $rename;
+            })?
         }
     )*};
 }
 
 operands! {
     /// Reads a scalar register of the named kind; `InAny` takes its kind from context.
-    InInt: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Int));
-    InDouble: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Double));
-    InBool: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Bool));
-    InAny: S, scalar, scalar, |v, x| v.use_scalar(*x, None);
-    InRef: R, reference, reference, |v, x| v.use_ref(*x);
+    InInt: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Int)), |n, y| n.use_scalar(y);
+    InDouble: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Double)), |n, y| n.use_scalar(y);
+    InBool: S, scalar, scalar, |v, x| v.use_scalar(*x, Some(ScalarKind::Bool)), |n, y| n.use_scalar(y);
+    InAny: S, scalar, scalar, |v, x| v.use_scalar(*x, None), |n, y| n.use_scalar(y);
+    InRef: R, reference, reference, |v, x| v.use_ref(*x), |n, y| n.use_ref(y);
     /// Writes a register.
-    OutInt: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Int));
-    OutDouble: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Double));
-    OutBool: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Bool));
-    OutAny: S, scalar, scalar, |v, x| v.def_scalar(*x, None);
-    OutRef: R, reference, reference, |v, x| v.def_ref(*x);
+    OutInt: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Int)), |n, y| n.def_scalar(y);
+    OutDouble: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Double)), |n, y| n.def_scalar(y);
+    OutBool: S, scalar, scalar, |v, x| v.def_scalar(*x, Some(ScalarKind::Bool)), |n, y| n.def_scalar(y);
+    OutAny: S, scalar, scalar, |v, x| v.def_scalar(*x, None), |n, y| n.def_scalar(y);
+    OutRef: R, reference, reference, |v, x| v.def_ref(*x), |n, y| n.def_ref(y);
     /// Registers of a call, in the order of the parameters or results.
     Ins: Box<[Reg]>, registers, registers, |v, x| for reg in x.iter() {
         match *reg {
             Reg::S(s) => v.use_scalar(s, None),
             Reg::R(r) => v.use_ref(r),
         }
+    }, |n, y| for reg in y.iter_mut() {
+        match reg {
+            Reg::S(s) => n.use_scalar(s),
+            Reg::R(r) => n.use_ref(r),
+        }
     };
     Outs: Box<[Reg]>, registers, registers, |v, x| for reg in x.iter() {
         match *reg {
             Reg::S(s) => v.def_scalar(s, None),
             Reg::R(r) => v.def_ref(r),
+        }
+    }, |n, y| for reg in y.iter_mut() {
+        match reg {
+            Reg::S(s) => n.def_scalar(s),
+            Reg::R(r) => n.def_ref(r),
         }
     };
     Target: Label, label, label, |v, x| v.label(*x);
@@ -138,6 +163,16 @@ macro_rules! instructions {
                     Instr::$name { $($field),* } => {
                         $(<$kind as Operand>::visit($field, visitor);)*
                         let _ = visitor;
+                    }
+                )*}
+            }
+
+            /// Lets `renamer` replace every register, reads before writes.
+            pub fn rename<N: Renamer>(&mut self, renamer: &mut N) {
+                match self {$(
+                    Instr::$name { $($field),* } => {
+                        $(<$kind as Operand>::rename($field, renamer);)*
+                        let _ = renamer;
                     }
                 )*}
             }

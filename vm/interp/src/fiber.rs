@@ -87,10 +87,10 @@ impl Running<'_> {
     fn suspend(&mut self, wait: Wait) -> Resume {
         let mut vm = self.vm.take().expect("a running fiber holds the task's state");
         let deadline = vm.stack.limits.iter().map(|l| l.deadline).min();
-        let fiber = vm.fiber;
+        let (fiber, running) = (vm.fiber, vm.running);
         vm.parked[fiber] = Some(Box::new(std::mem::take(&mut vm.stack)));
         let (mut vm, resume) = self.yielder.suspend((vm, Suspend { wait, deadline }));
-        vm.fiber = fiber;
+        (vm.fiber, vm.running) = (fiber, running);
         vm.stack = *vm.parked[fiber].take().expect("a parked fiber has its stack");
         vm.fuel = TURN;
         self.vm = Some(vm);

@@ -1,5 +1,6 @@
 //! The engine: heap, frames, fibers, dispatch, pure natives. Knows no clock, file or socket.
 
+mod code;
 mod convert;
 mod equal;
 mod fiber;

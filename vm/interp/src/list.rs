@@ -40,19 +40,6 @@ impl Heap {
         self.set_word(list, 1, pair(size as u32, version));
     }
 
-    /// An element of a backing array of words or bytes.
-    pub(crate) fn scalar_at(&self, array: Ref, index: usize) -> u64 {
-        if self.tag(array) == BOOLS { self.bool_at(array, index).into() } else { self.word(array, 1 + index) }
-    }
-
-    pub(crate) fn set_scalar_at(&mut self, array: Ref, index: usize, value: u64) {
-        if self.tag(array) == BOOLS {
-            self.bools_mut(array)[index] = value as u8;
-        } else {
-            self.set_word(array, 1 + index, value);
-        }
-    }
-
     pub(crate) fn list_array(&self, list: Ref) -> Ref {
         self.ref_at(list, 2, 0)
     }

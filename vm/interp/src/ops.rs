@@ -3,9 +3,8 @@
 use crate::fiber::{Exit, Running};
 use crate::format;
 use crate::heap::{SLICE_WORDS, string_words};
-use crate::interp::make_object;
 use crate::link::Linked;
-use crate::native::{Failure, OutsideCall, PureBody, PureCall, Trapped};
+use crate::native::{Failure, OutsideCall, Trapped};
 use crate::program::Program;
 use crate::stack::{Frame, Limit};
 use crate::vm::{Cell, StaticState, Vm, trapped};
@@ -144,106 +143,14 @@ impl Vm {
         if !self.stack.open(callee.scalars.len(), callee.refs.len()) {
             return Err(trapped(TrapKind::Stack, "nested calls hold too many values"));
         }
-        self.stack.frames.push(Frame { function, pc: 0, scalars, refs, entry });
+        self.stack.grow_rows(limit);
+        let ip = self.program.code(function).start();
+        self.stack.frames.push(Frame { ip, function, entry: entry.into(), scalars, refs, pc: 0 });
         Ok(())
-    }
-
-    /// Takes the innermost frame off and gives its results to the one below; true for an entry frame, whose
-    /// results are left in `returned`.
-    pub(crate) fn leave_frame(&mut self, program: &Program, values: &[Reg]) -> bool {
-        let frame = *self.frame();
-        if frame.entry {
-            self.returned = self.registers(&values[..values.len().min(4)]);
-            self.stack.pop();
-            return true;
-        }
-        let below = self.stack.frames.len() - 2;
-        let caller = self.stack.frames[below];
-        let call = &program.image().functions[caller.function.index()].code[caller.pc as usize];
-        let text;
-        let results: &[Reg] = match call {
-            Instr::Call { results, .. }
-            | Instr::CallValue { results, .. }
-            | Instr::CallMethod { results, .. } => results,
-            Instr::GetStatic { from, results } => {
-                let value = self.registers(values);
-                self.statics[from.index()] = crate::vm::StaticSlot { state: StaticState::Set, value };
-                results
-            }
-            Instr::TextRef { dst, .. } => {
-                text = [Reg::R(*dst)];
-                &text
-            }
-            other => panic!("`{}` does not call a function", other.mnemonic()),
-        };
-        for (value, result) in values.iter().zip(results) {
-            match (*value, *result) {
-                (Reg::S(from), Reg::S(to)) => {
-                    self.stack.scalars[caller.scalars as usize + to.index()] =
-                        self.stack.scalars[frame.scalars as usize + from.index()];
-                }
-                (Reg::R(from), Reg::R(to)) => {
-                    self.stack.refs[caller.refs as usize + to.index()] =
-                        self.stack.refs[frame.refs as usize + from.index()];
-                }
-                _ => panic!("results are in the banks the call names"),
-            }
-        }
-        self.stack.pop();
-        self.stack.frames[below].pc += 1;
-        false
     }
 }
 
 impl Running<'_> {
-    /// Goes on after the instruction of the innermost frame.
-    pub(crate) fn advance(&mut self) {
-        if let Some(frame) = self.vm().stack.frames.last_mut() {
-            frame.pc += 1;
-        }
-    }
-
-    /// Calls a function with registers of the running frame; `object` goes before the others.
-    pub(crate) fn push(
-        &mut self,
-        function: FunctionId,
-        object: Option<R>,
-        args: &[Reg],
-    ) -> Result<(), Trapped> {
-        let vm = self.vm();
-        let caller = *vm.frame();
-        vm.open_frame(function, false)?;
-        let callee = *vm.frame();
-        let (mut i, mut j) = (callee.scalars as usize, callee.refs as usize);
-        if let Some(object) = object {
-            vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + object.index()];
-            j += 1;
-        }
-        for arg in args {
-            match arg {
-                Reg::S(s) => {
-                    vm.stack.scalars[i] = vm.stack.scalars[caller.scalars as usize + s.index()];
-                    i += 1;
-                }
-                Reg::R(r) => {
-                    vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + r.index()];
-                    j += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn call_pure(
-        &mut self,
-        linked: &Linked,
-        body: PureBody,
-        args: &[Reg],
-        results: &[Reg],
-    ) -> Result<(), Exit> {
-        body(&mut PureCall { vm: self.vm(), linked, args, results }).map_err(Exit::Trap)
-    }
-
     pub(crate) fn call_outside(
         &mut self,
         linked: &Linked,
@@ -267,49 +174,69 @@ impl Running<'_> {
         }
     }
 
-    /// Reads a static, or calls its initializer: then the instruction is done when that returns.
-    pub(crate) fn get_static(&mut self, program: &Program, id: StaticId) -> Result<(), Exit> {
+    /// Waits for a static that another fiber computes.
+    pub(crate) fn await_static(&mut self, id: StaticId) -> Result<(), Exit> {
         let vm = self.vm();
-        let (state, value) = (vm.statics[id.index()].state, vm.statics[id.index()].value);
-        match state {
-            StaticState::Set => {
-                let frame = *vm.frame();
-                let code = &program.image().functions[frame.function.index()].code;
-                if let Instr::GetStatic { results, .. } = &code[frame.pc as usize] {
-                    vm.set_registers(results, value);
-                }
-                self.advance();
-                Ok(())
-            }
-            StaticState::Unset => {
-                vm.statics[id.index()].state = StaticState::Running(vm.fiber);
-                let init = program.image().statics[id.index()].init;
-                self.push(init, None, &[]).map_err(Exit::Trap)
-            }
-            StaticState::Running(fiber) if fiber == vm.fiber => {
-                Err(trapped(TrapKind::Initialization, "a static final needs its own value").into())
-            }
-            // Another fiber was interrupted while it computes the value.
-            StaticState::Running(_) => self.interrupted(),
+        if vm.statics[id.index()].state == StaticState::Running(vm.fiber) {
+            return Err(trapped(TrapKind::Initialization, "a static final needs its own value").into());
         }
+        // Another fiber was interrupted while it computes the value.
+        self.interrupted()
+    }
+
+    /// Does an instruction of the innermost frame that has no handler of its own.
+    pub(crate) fn do_slowly(&mut self, instr: &Instr) -> Result<(), Exit> {
+        let vm = self.vm();
+        match *instr {
+            Instr::AddImm { a, value, dst } => {
+                let a = vm.get_s(a) as i64;
+                let sum = a.checked_add(value);
+                let sum = sum.ok_or_else(|| {
+                    trapped(TrapKind::Overflow, format!("{a} + {value} does not fit an int"))
+                })?;
+                vm.set_s(dst, sum as u64);
+            }
+            Instr::RemDouble { a, b, dst } => {
+                let (a, b) = (f64::from_bits(vm.get_s(a)), f64::from_bits(vm.get_s(b)));
+                vm.set_s(dst, (a % b).to_bits());
+            }
+            Instr::ListNew { ty, capacity, dst } => {
+                let list = vm.list_with_capacity(ty, capacity)?;
+                vm.set_r(dst, list);
+            }
+            Instr::ListAddScalar { list, src } => vm.list_add_of(vm.get_r(list), vm.get_s(src))?,
+            Instr::ListAddRef { list, src } => vm.list_add_of(vm.get_r(list), vm.get_r(src).into())?,
+            Instr::Concat { ref parts, dst } => vm.concat(parts, dst)?,
+            Instr::TextScalar { src, ty, dst } => vm.text_scalar(src, ty, dst)?,
+            Instr::TextRef { src, ty, dst } => self.text_ref(src, ty, dst)?,
+            Instr::Trap { kind, text } => {
+                let text = vm.program.constant_text(text).to_owned();
+                return Err(trapped(kind, text).into());
+            }
+            Instr::TrapText { kind, text } => {
+                return Err(trapped(kind, vm.heap.text(vm.get_r(text))).into());
+            }
+            ref other => panic!("`{}` has a handler", other.mnemonic()),
+        }
+        Ok(())
     }
 }
 
 // ---- regions of `within` ----
 
 impl Running<'_> {
-    pub(crate) fn enter_region(&mut self, limit: i64, to: Label) {
+    /// Begins a region; false where its limit is past already.
+    pub(crate) fn enter_region(&mut self, limit: i64, to: Label) -> bool {
         let vm = self.vm();
-        let frame = vm.stack.frames.len() - 1;
         if limit <= 0 {
-            vm.stack.frames[frame].pc = to.0;
-            return;
+            return false;
         }
+        let frame = vm.stack.frames.len() - 1;
         let region = vm.next_region;
         vm.next_region += 1;
         let deadline = vm.host.monotonic().saturating_add(limit);
         vm.stack.limits.push(Limit { region, frame, deadline, to: to.0 });
-        self.advance();
+        true
     }
 
     /// Cancels the region of a limit: frames above its own go, and that goes on at its label.
@@ -321,7 +248,9 @@ impl Running<'_> {
             vm.abandon_frame();
         }
         vm.stack.limits.truncate(limit);
+        let function = vm.stack.frames[frame].function;
         vm.stack.frames[frame].pc = to;
+        vm.stack.frames[frame].ip = vm.program.code(function).ip_of(to);
         let (host, shared) = (std::rc::Rc::clone(&vm.host), vm.shared.upgrade());
         for region in regions {
             host.region_cancelled(region);
@@ -348,7 +277,7 @@ impl Vm {
     pub(crate) fn abandon_frame(&mut self) {
         let Some(gone) = self.stack.frames.last().copied() else { return };
         self.stack.pop();
-        if gone.entry {
+        if gone.entry != 0 {
             return;
         }
         let Some(caller) = self.stack.frames.last() else { return };
@@ -362,39 +291,19 @@ impl Vm {
 // ---- objects and texts ----
 
 impl Vm {
-    pub(crate) fn load_constant(&mut self, id: ConstId, dst: R) -> Result<(), Trapped> {
+    /// The object of a constant, made when it is first asked for.
+    pub(crate) fn constant(&mut self, id: ConstId) -> Result<u32, Trapped> {
         let program = std::sync::Arc::clone(&self.program);
         let object = match &program.image().constants[id.index()] {
             Constant::String(text) => self.new_string(text)?,
             Constant::Bytes(bytes) => self.new_bytes(bytes)?,
         };
         self.constants[id.index()] = object;
-        self.set_r(dst, object);
-        Ok(())
+        Ok(object)
     }
 
-    pub(crate) fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) -> Result<(), Trapped> {
-        let shape = self.program.shapes[ty.index()];
-        self.reserve(shape.words as usize)?;
-        let frame = *self.frame();
-        let object = make_object(
-            &mut self.heap,
-            ty.0,
-            shape.words as usize,
-            shape.first as usize,
-            slots,
-            &self.stack.scalars[frame.scalars as usize..],
-            &self.stack.refs[frame.refs as usize..],
-        );
-        self.set_r(dst, object);
-        Ok(())
-    }
-
-    pub(crate) fn equal_refs(&mut self, ty: TypeId, a: R, b: R, dst: S) -> Result<(), Trapped> {
-        let (a, b) = (Cell::reference(self.get_r(a)), Cell::reference(self.get_r(b)));
-        let equal = self.equal(ty, a, b)?;
-        self.set_s(dst, equal.into());
-        Ok(())
+    pub(crate) fn equal_refs(&mut self, ty: TypeId, a: u32, b: u32) -> Result<bool, Trapped> {
+        self.equal(ty, Cell::reference(a), Cell::reference(b))
     }
 
     pub(crate) fn concat(&mut self, parts: &[Reg], dst: R) -> Result<(), Trapped> {
@@ -475,28 +384,5 @@ impl Vm {
             }
             _ => (bits as i64).to_string(),
         }
-    }
-}
-
-impl crate::heap::Heap {
-    /// Appends where there is room; false where not.
-    pub(crate) fn list_add_scalar(&mut self, list: u32, value: u64) -> bool {
-        let (array, size) = (self.list_array(list), self.list_size(list));
-        let fits = array != 0 && size < self.len(array);
-        if fits {
-            self.set_scalar_at(array, size, value);
-            self.list_resized(list, size + 1);
-        }
-        fits
-    }
-
-    pub(crate) fn list_add_ref(&mut self, list: u32, value: u32) -> bool {
-        let (array, size) = (self.list_array(list), self.list_size(list));
-        let fits = array != 0 && size < self.len(array);
-        if fits {
-            self.set_ref_at(array, 1, size, value);
-            self.list_resized(list, size + 1);
-        }
-        fits
     }
 }

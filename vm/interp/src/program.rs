@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::code::Code;
 use crate::heap::Shape;
 use crate::link::{self, Linked};
 use crate::map::MapType;
@@ -18,6 +19,8 @@ pub struct Program {
     pub(crate) infos: Vec<Info>,
     pub(crate) maps: Vec<Option<MapType>>,
     pub(crate) natives: Vec<Linked>,
+    /// By function.
+    codes: Box<[Code]>,
 }
 
 /// What the engine needs to know of a type at every turn.
@@ -104,8 +107,9 @@ impl Program {
             .natives
             .iter()
             .map(|native| link::link(&image, native, registry).map_err(LoadError))
-            .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, maps, natives }))
+            .collect::<Result<Vec<_>, _>>()?;
+        let codes = Code::table(&image, &infos, &natives);
+        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, maps, natives, codes }))
     }
 
     pub fn image(&self) -> &Image {
@@ -119,6 +123,11 @@ impl Program {
     /// What names this program everywhere.
     pub fn content_hash(&self) -> [u8; 32] {
         *self.hash.get_or_init(|| self.image.content_hash())
+    }
+
+    #[inline]
+    pub(crate) fn code(&self, function: FunctionId) -> &Code {
+        &self.codes[function.index()]
     }
 
     pub(crate) fn ty(&self, id: TypeId) -> &Type {

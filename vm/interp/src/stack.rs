@@ -9,15 +9,22 @@ use dscript_bytecode::ids::FunctionId;
 /// Slots of either bank of one fiber.
 pub(crate) const BANK_SLOTS_MAX: usize = 4 << 20;
 
+/// References that a call zeroes at once.
+pub(crate) const ZEROED: usize = 8;
+
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Frame {
+    /// Where its code goes on, once what runs above has returned.
+    pub ip: *const u64,
     pub function: FunctionId,
-    /// The instruction that runs, or whose call runs above.
-    pub pc: u32,
+    /// Not 0: returning from it leaves the dispatch loop rather than going on in the frame below.
+    pub entry: u32,
     pub scalars: u32,
     pub refs: u32,
-    /// Returning from it leaves the dispatch loop rather than going on in the frame below.
-    pub entry: bool,
+    /// The portable instruction that runs, or whose call runs above; of the innermost frame only known where the
+    /// handlers have handed over.
+    pub pc: u32,
 }
 
 /// An open `within` region.
@@ -41,12 +48,23 @@ pub(crate) struct Stack {
     pub limits: Vec<Limit>,
     /// References that natives keep over allocations.
     pub temps: Vec<Ref>,
+    /// Frames there may be until calls must ask for more.
+    pub rows_max: usize,
     /// Ends of the innermost window.
     pub scalars_top: usize,
     pub refs_top: usize,
 }
 
 impl Stack {
+    /// Makes room for one more frame of at most `limit`.
+    pub fn grow_rows(&mut self, limit: usize) {
+        if self.frames.len() == self.frames.capacity() {
+            let more = self.frames.len().max(8);
+            self.frames.reserve_exact(more.min(limit.saturating_sub(self.frames.len())));
+        }
+        self.rows_max = self.frames.capacity().min(limit);
+    }
+
     /// Opens a window above the top; false where a bank would exceed its limit. References are zeroed.
     pub fn open(&mut self, scalars: usize, refs: usize) -> bool {
         let (s_end, r_end) = (self.scalars_top + scalars, self.refs_top + refs);
@@ -56,8 +74,9 @@ impl Stack {
         if s_end > self.scalars.len() {
             self.scalars.resize(s_end.max(2 * self.scalars.len()).max(32), 0);
         }
-        if r_end > self.refs.len() {
-            self.refs.resize(r_end.max(2 * self.refs.len()).max(32), 0);
+        // Calls zero some references at once, beyond the window where it is small.
+        if r_end + ZEROED > self.refs.len() {
+            self.refs.resize((r_end + ZEROED).max(2 * self.refs.len()).max(32), 0);
         }
         self.refs[self.refs_top..r_end].fill(0);
         (self.scalars_top, self.refs_top) = (s_end, r_end);

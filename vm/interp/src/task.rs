@@ -76,6 +76,10 @@ impl Task {
                 stack: Stack::default(),
                 parked: Vec::new(),
                 fiber: 0,
+                running: std::ptr::null_mut(),
+                exit: None,
+                #[cfg(debug_assertions)]
+                machine: crate::code::M::default(),
                 fuel: TURN,
                 constants: vec![0; image.constants.len()],
                 statics: vec![StaticSlot::default(); image.statics.len()],

@@ -7,6 +7,9 @@ use std::any::Any;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+#[cfg(debug_assertions)]
+use crate::code::M;
+use crate::fiber::Exit;
 use crate::heap::{Collector, Heap, Ref, low};
 use crate::native::Trapped;
 use crate::program::{Element, FieldInfo, Object, Program};
@@ -34,6 +37,13 @@ pub struct Vm {
     /// Of the others, by fiber.
     pub(crate) parked: Vec<Option<Box<Stack>>>,
     pub(crate) fiber: usize,
+    /// `Running` of that fiber, while handlers run.
+    pub(crate) running: *mut (),
+    /// Why handlers have left.
+    pub(crate) exit: Option<Exit>,
+    /// The registers of the next handler, in builds where handlers return.
+    #[cfg(debug_assertions)]
+    pub(crate) machine: M,
     pub(crate) fuel: i64,
     pub(crate) constants: Vec<Ref>,
     pub(crate) statics: Vec<StaticSlot>,

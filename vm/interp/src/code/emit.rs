@@ -1,0 +1,548 @@
+//! Writes the steps of a function as words. A step is the address of its handler, and operands as that reads them.
+
+use super::calls::{self, CALL_WORDS};
+use super::select::{Cond, DoubleOp, IntOp, Op, Step, select};
+use super::{Code, Form, Handler, handlers as h, slow};
+use crate::link::Linked;
+use crate::native::Body;
+use crate::program::{Element, Info};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, Image, Type};
+use dscript_bytecode::instr::Instr;
+use std::sync::atomic::AtomicU64;
+
+pub(super) fn emit(
+    image: &Image,
+    infos: &[Info],
+    natives: &[Linked],
+    index: FunctionId,
+    f: &Function,
+    table: *const Code,
+) -> Code {
+    let mut emitter = Emitter {
+        image,
+        infos,
+        natives,
+        f,
+        table,
+        words: Vec::with_capacity(4 * f.code.len()),
+        code: Code {
+            function: index,
+            scalars: f.scalars.len() as u32,
+            refs: f.refs.len() as u32,
+            result_words: result_words(f.results.len()) as u32,
+            ..Code::default()
+        },
+        fixes: Vec::new(),
+    };
+    let steps = select(f);
+    let mut heads = f.heads.iter().peekable();
+    for (at, step) in steps.iter().enumerate() {
+        while heads.next_if(|head| head.at.0 <= step.pc).is_some() {
+            emitter.code.heads.push((step.pc, emitter.words.len() as u32));
+        }
+        if !matches!(step.op, Op::Gone) {
+            emitter.code.places.push((emitter.words.len() as u32, step.pc));
+            emitter.step(&steps, at);
+        }
+    }
+    emitter.finish()
+}
+
+/// A call has one word for results even where it has none, so that all calls look alike.
+fn result_words(results: usize) -> usize {
+    results.div_ceil(4).max(1)
+}
+
+struct Emitter<'a> {
+    image: &'a Image,
+    infos: &'a [Info],
+    natives: &'a [Linked],
+    f: &'a Function,
+    table: *const Code,
+    words: Vec<u64>,
+    code: Code,
+    /// Distances still to be written: the word they are counted from, the half word they go to, the label.
+    fixes: Vec<(usize, usize, Label)>,
+}
+
+fn lanes(a: u16, b: u16, c: u16, d: u16) -> u64 {
+    u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48
+}
+
+fn with_upper(a: u16, b: u16, upper: u32) -> u64 {
+    u64::from(a) | u64::from(b) << 16 | u64::from(upper) << 32
+}
+
+fn packed(regs: impl Iterator<Item = u16>) -> Vec<u64> {
+    let regs: Vec<u16> = regs.collect();
+    regs.chunks(4)
+        .map(|four| four.iter().enumerate().fold(0, |word, (i, reg)| word | u64::from(*reg) << (16 * i)))
+        .collect()
+}
+
+fn number(reg: &Reg) -> u16 {
+    match reg {
+        Reg::S(s) => s.0,
+        Reg::R(r) => r.0,
+    }
+}
+
+fn bank(reg: &Reg) -> u16 {
+    u16::from(matches!(reg, Reg::R(_)))
+}
+
+impl Emitter<'_> {
+    fn op(&mut self, handler: Handler, operands: u64) {
+        self.words.push(handler as usize as u64);
+        self.words.push(operands);
+    }
+
+    fn three(&mut self, handler: Handler, a: S, b: S, c: S) {
+        self.op(handler, lanes(a.0, b.0, c.0, 0));
+    }
+
+    /// A jump to a label, one way or back.
+    fn branch(&mut self, [forward, back]: [Handler; 2], pc: u32, a: u16, b: u16, to: Label) {
+        let at = self.words.len();
+        self.fixes.push((at, 2 * (at + 1) + 1, to));
+        self.op(if to.0 <= pc { back } else { forward }, with_upper(a, b, 0));
+    }
+
+    /// Keeps an instruction that a word points to.
+    fn keep(&mut self, instr: &Instr) {
+        let instr = Box::new(instr.clone());
+        self.words.push(std::ptr::from_ref::<Instr>(&instr) as usize as u64);
+        self.code.instrs.push(instr);
+    }
+
+    fn slow(&mut self, instr: &Instr) {
+        self.op(slow::instruction, 0);
+        self.keep(instr);
+    }
+
+    /// The type of a reference register as the portable instruction names it: a copy may be of a wider type.
+    fn ref_type(&self, r: R) -> TypeId {
+        self.f.refs[r.index()].ty
+    }
+
+    /// The word where the references of an object begin.
+    fn first_ref(&self, ty: TypeId) -> u16 {
+        1 + self.infos[ty.index()].object.as_ref().map_or(0, |object| object.scalars)
+    }
+
+    fn element(&self, list: R) -> Element {
+        match self.image.types[self.ref_type(list).index()] {
+            Type::List(element) => self.infos[element.index()].element,
+            ref other => panic!("{other:?} is not a list type"),
+        }
+    }
+
+    fn step(&mut self, steps: &[Step], at: usize) {
+        let Step { pc, ref op } = steps[at];
+        match op {
+            Op::Gone => {}
+            Op::Plain(instr) => self.plain(steps, at, instr),
+            Op::IntImm { op, form, a, value, dst } => {
+                if *form != Form::Written {
+                    self.code.forms.push((self.words.len() as u32, *form));
+                }
+                if *op == IntOp::Add && a == dst && self.counted(steps, at, *a, *value) {
+                    return;
+                }
+                let handler: Handler = match op {
+                    IntOp::Add => h::add_imm,
+                    IntOp::Mul => h::mul_imm,
+                    IntOp::And => h::and_imm,
+                    IntOp::Shl => h::shl_imm,
+                    IntOp::Shr => h::shr_imm,
+                    IntOp::UShr => h::ushr_imm,
+                    IntOp::Div if *value == 2 => h::half,
+                    IntOp::Div => h::div_imm,
+                    IntOp::Rem => h::rem_imm,
+                };
+                self.op(handler, with_upper(a.0, dst.0, *value as u32));
+            }
+            Op::DoubleConst { op, a, value, left, dst } => {
+                let handler: Handler = match (op, left) {
+                    (DoubleOp::Add, _) => h::add_dk,
+                    (DoubleOp::Mul, _) => h::mul_dk,
+                    (DoubleOp::Sub, false) => h::sub_dk,
+                    (DoubleOp::Sub, true) => h::sub_kd,
+                    (DoubleOp::Div, false) => h::div_dk,
+                    (DoubleOp::Div, true) => h::div_kd,
+                };
+                self.op(handler, with_upper(a.0, dst.0, 0));
+                self.words.push(value.to_bits());
+            }
+            Op::IfImm { cond, a, value, to } => {
+                let pair: [Handler; 2] = match cond {
+                    Cond::Eq => [h::if_eq_imm, h::if_eq_imm_back],
+                    Cond::Ne => [h::if_ne_imm, h::if_ne_imm_back],
+                    Cond::Lt => [h::if_lt_imm, h::if_lt_imm_back],
+                    Cond::Ge => [h::if_ge_imm, h::if_ge_imm_back],
+                };
+                self.branch(pair, pc, a.0, *value as u16, *to);
+            }
+        }
+    }
+
+    /// What runs after step `at`, where nothing but jumps to it lies between.
+    fn following<'s>(&self, steps: &'s [Step], at: usize) -> Option<&'s Step> {
+        let mut next = at + 1;
+        loop {
+            let step = steps.get(next)?;
+            match &step.op {
+                Op::Gone => next += 1,
+                Op::Plain(Instr::Jump { to }) if to.index() > next => next = to.index(),
+                _ => return Some(step),
+            }
+        }
+    }
+
+    /// An addition at the end of a loop, with the comparison and the jump back.
+    fn counted(&mut self, steps: &[Step], at: usize, a: S, value: i32) -> bool {
+        let Some(next) = self.following(steps, at) else { return false };
+        let mut word = u64::from(value as u32);
+        let (handler, b, to): (Handler, u16, Label) = match next.op {
+            Op::Plain(Instr::IfLtInt { a: x, b, to }) if x == a && b != a => (h::loop_lt, b.0, to),
+            Op::Plain(Instr::IfLeInt { a: x, b, to }) if x == a && b != a => (h::loop_le, b.0, to),
+            Op::IfImm { cond: Cond::Lt, a: x, value, to } if x == a => (h::loop_lt_imm, value as u16, to),
+            Op::IfImm { cond: Cond::Ge, a: x, value, to } if x == a => (h::loop_ge_imm, value as u16, to),
+            Op::Plain(Instr::ListSize { list, dst }) if dst != a => {
+                match self.following(steps, next.pc as usize).map(|step| &step.op) {
+                    Some(Op::Plain(Instr::IfLtInt { a: x, b, to })) if *x == a && *b == dst => {
+                        word |= u64::from(dst.0) << 32;
+                        (h::loop_list, list.0, *to)
+                    }
+                    _ => return false,
+                }
+            }
+            _ => return false,
+        };
+        if to.0 > steps[at].pc {
+            return false;
+        }
+        let from = self.words.len();
+        self.fixes.push((from, 2 * (from + 1) + 1, to));
+        self.op(handler, with_upper(a.0, b, 0));
+        self.words.push(word);
+        // Whoever does not go back compares again, and goes on.
+        self.jump_to(steps, at, next.pc);
+        true
+    }
+
+    /// Goes to a step further on, unless it comes next anyway.
+    fn jump_to(&mut self, steps: &[Step], at: usize, pc: u32) {
+        let between = &steps[at + 1..pc as usize];
+        let comes_next = between.iter().all(|step| match &step.op {
+            Op::Gone => true,
+            Op::Plain(Instr::Jump { to }) => to.0 <= pc && to.index() > at,
+            _ => false,
+        });
+        if !comes_next {
+            self.branch([h::jump, h::jump_back], steps[at].pc, 0, 0, Label(pc));
+        }
+    }
+
+    fn plain(&mut self, steps: &[Step], at: usize, instr: &Instr) {
+        let pc = steps[at].pc;
+        let written = &self.f.code[pc as usize];
+        match instr {
+            Instr::MoveScalar { src, dst } => self.op(h::mov_s, lanes(src.0, dst.0, 0, 0)),
+            Instr::MoveRef { src, dst } => self.op(h::mov_r, lanes(src.0, dst.0, 0, 0)),
+            Instr::Int { value, dst } => self.load(*value as u64, *dst),
+            Instr::Double { value, dst } => self.load(value.to_bits(), *dst),
+            Instr::Bool { value, dst } => self.load(u64::from(*value), *dst),
+            Instr::Null { dst } => self.op(h::null, lanes(dst.0, 0, 0, 0)),
+            Instr::Const { value, dst } => {
+                self.op(h::constant, with_upper(dst.0, 0, value.0));
+                self.keep(instr);
+            }
+
+            Instr::AddInt { a, b, dst } => self.three(h::add, *a, *b, *dst),
+            Instr::SubInt { a, b, dst } => self.three(h::sub, *a, *b, *dst),
+            Instr::MulInt { a, b, dst } => self.three(h::mul, *a, *b, *dst),
+            Instr::DivInt { a, b, dst } => self.three(h::div, *a, *b, *dst),
+            Instr::RemInt { a, b, dst } => self.three(h::rem, *a, *b, *dst),
+            Instr::NegInt { a, dst } => self.three(h::neg, *a, *a, *dst),
+            // A constant too large for the short form.
+            Instr::AddImm { .. } => self.slow(instr),
+            Instr::AndInt { a, b, dst } => self.three(h::and, *a, *b, *dst),
+            Instr::OrInt { a, b, dst } => self.three(h::or, *a, *b, *dst),
+            Instr::XorInt { a, b, dst } => self.three(h::xor, *a, *b, *dst),
+            Instr::NotInt { a, dst } => self.three(h::not, *a, *a, *dst),
+            Instr::ShlInt { a, b, dst } => self.three(h::shl, *a, *b, *dst),
+            Instr::ShrInt { a, b, dst } => self.three(h::shr, *a, *b, *dst),
+            Instr::UShrInt { a, b, dst } => self.three(h::ushr, *a, *b, *dst),
+
+            Instr::AddDouble { a, b, dst } => self.three(h::add_d, *a, *b, *dst),
+            Instr::SubDouble { a, b, dst } => self.three(h::sub_d, *a, *b, *dst),
+            Instr::MulDouble { a, b, dst } => self.three(h::mul_d, *a, *b, *dst),
+            Instr::DivDouble { a, b, dst } => self.three(h::div_d, *a, *b, *dst),
+            Instr::RemDouble { .. } => self.slow(instr),
+            Instr::NegDouble { a, dst } => self.three(h::neg_d, *a, *a, *dst),
+            Instr::IntToDouble { a, dst } => self.three(h::to_double, *a, *a, *dst),
+            Instr::DoubleToInt { a, dst } => self.three(h::to_int, *a, *a, *dst),
+
+            Instr::EqInt { a, b, dst } => self.three(h::eq_i, *a, *b, *dst),
+            Instr::LtInt { a, b, dst } => self.three(h::lt_i, *a, *b, *dst),
+            Instr::LeInt { a, b, dst } => self.three(h::le_i, *a, *b, *dst),
+            Instr::EqDouble { a, b, dst } => self.three(h::eq_d, *a, *b, *dst),
+            Instr::LtDouble { a, b, dst } => self.three(h::lt_d, *a, *b, *dst),
+            Instr::LeDouble { a, b, dst } => self.three(h::le_d, *a, *b, *dst),
+            Instr::EqBool { a, b, dst } => self.three(h::eq_b, *a, *b, *dst),
+            Instr::NotBool { a, dst } => self.three(h::not_b, *a, *a, *dst),
+            Instr::SameRef { a, b, dst } => self.op(h::same, lanes(a.0, b.0, dst.0, 0)),
+            Instr::IsNull { a, dst } => self.op(h::is_null, lanes(a.0, 0, dst.0, 0)),
+            Instr::EqValue { a, b, ty, dst } => {
+                self.op(h::eq_value, lanes(a.0, b.0, dst.0, 0));
+                self.words.push(u64::from(ty.0));
+                self.words.push(0);
+            }
+
+            Instr::Jump { to } => {
+                if to.index() <= at {
+                    self.branch([h::jump, h::jump_back], pc, 0, 0, *to);
+                } else {
+                    self.jump_to(steps, at, to.0);
+                }
+            }
+            Instr::If { a, to } => self.branch([h::if_true, h::if_true_back], pc, a.0, 0, *to),
+            Instr::IfNot { a, to } => self.branch([h::if_false, h::if_false_back], pc, a.0, 0, *to),
+            Instr::IfEqInt { a, b, to } => self.branch([h::if_eq, h::if_eq_back], pc, a.0, b.0, *to),
+            Instr::IfNeInt { a, b, to } => self.branch([h::if_ne, h::if_ne_back], pc, a.0, b.0, *to),
+            Instr::IfLtInt { a, b, to } => self.branch([h::if_lt, h::if_lt_back], pc, a.0, b.0, *to),
+            Instr::IfLeInt { a, b, to } => self.branch([h::if_le, h::if_le_back], pc, a.0, b.0, *to),
+            Instr::IfEqDouble { a, b, to } => self.branch([h::if_eq_d, h::if_eq_d_back], pc, a.0, b.0, *to),
+            Instr::IfNeDouble { a, b, to } => self.branch([h::if_ne_d, h::if_ne_d_back], pc, a.0, b.0, *to),
+            Instr::IfLtDouble { a, b, to } => self.branch([h::if_lt_d, h::if_lt_d_back], pc, a.0, b.0, *to),
+            Instr::IfLeDouble { a, b, to } => self.branch([h::if_le_d, h::if_le_d_back], pc, a.0, b.0, *to),
+            Instr::IfNotLtDouble { a, b, to } => {
+                self.branch([h::if_nlt_d, h::if_nlt_d_back], pc, a.0, b.0, *to);
+            }
+            Instr::IfNotLeDouble { a, b, to } => {
+                self.branch([h::if_nle_d, h::if_nle_d_back], pc, a.0, b.0, *to);
+            }
+            Instr::IfNull { a, to } => self.branch([h::if_null, h::if_null_back], pc, a.0, 0, *to),
+            Instr::IfNotNull { a, to } => self.branch([h::if_some, h::if_some_back], pc, a.0, 0, *to),
+            Instr::Switch { a, low, targets, default } => {
+                let from = self.words.len();
+                self.op(h::switch, with_upper(a.0, 0, targets.len() as u32));
+                self.words.push(*low as u64);
+                let first = self.words.len();
+                self.words.resize(first + (targets.len() + 1).div_ceil(2), 0);
+                for (i, to) in targets.iter().chain([default]).enumerate() {
+                    self.fixes.push((from, 2 * first + i, *to));
+                }
+            }
+
+            Instr::New { ty, slots, dst } => self.new_object(*ty, slots, *dst),
+            Instr::GetScalar { object, slot, dst } => {
+                self.op(h::get_s, lanes(object.0, 1 + slot.0, dst.0, 0));
+            }
+            Instr::SetScalar { object, slot, src } => {
+                self.op(h::set_s, lanes(object.0, 1 + slot.0, src.0, 0));
+            }
+            Instr::GetRef { object, slot, dst } => {
+                let Instr::GetRef { object: as_written, .. } = written else { return };
+                let half = 2 * self.first_ref(self.ref_type(*as_written)) + slot.0;
+                self.op(h::get_r, lanes(object.0, half, dst.0, 0));
+            }
+            Instr::SetRef { object, slot, src } => {
+                let Instr::SetRef { object: as_written, .. } = written else { return };
+                let half = 2 * self.first_ref(self.ref_type(*as_written)) + slot.0;
+                self.op(h::set_r, lanes(object.0, half, src.0, 0));
+            }
+            Instr::Unwrap { src, dst } => self.op(h::unwrap, lanes(src.0, dst.0, 0, 0)),
+            Instr::InstanceOf { src, ty, dst } => {
+                let handler: Handler = if self.is_final(*ty) { h::is_exactly } else { h::is_instance };
+                self.op(handler, with_upper(src.0, dst.0, ty.0));
+            }
+            Instr::Narrow { src, ty, dst } => {
+                let handler: Handler = if self.is_final(*ty) { h::narrow_exactly } else { h::narrow };
+                self.op(handler, with_upper(src.0, dst.0, ty.0));
+            }
+
+            Instr::ListNew { .. } => self.slow(instr),
+            Instr::ListSize { list, dst } => self.op(h::list_size, lanes(list.0, 0, dst.0, 0)),
+            Instr::ListGetScalar { list, index, dst } => {
+                let Instr::ListGetScalar { list: as_written, .. } = written else { return };
+                let is_bool = self.element(*as_written) == Element::Bool;
+                let handler: Handler = if is_bool { h::list_get_b } else { h::list_get_s };
+                self.op(handler, lanes(list.0, index.0, dst.0, 0));
+            }
+            Instr::ListGetRef { list, index, dst } => {
+                self.op(h::list_get_r, lanes(list.0, index.0, dst.0, 0));
+            }
+            Instr::ListSetScalar { list, index, src } => {
+                let Instr::ListSetScalar { list: as_written, .. } = written else { return };
+                let is_bool = self.element(*as_written) == Element::Bool;
+                let handler: Handler = if is_bool { h::list_set_b } else { h::list_set_s };
+                self.op(handler, lanes(list.0, index.0, src.0, 0));
+            }
+            Instr::ListSetRef { list, index, src } => {
+                self.op(h::list_set_r, lanes(list.0, index.0, src.0, 0));
+            }
+            Instr::ListAddScalar { list, src } => {
+                let Instr::ListAddScalar { list: as_written, .. } = written else { return };
+                let is_bool = self.element(*as_written) == Element::Bool;
+                let handler: Handler = if is_bool { h::list_add_b } else { h::list_add_s };
+                self.op(handler, lanes(list.0, src.0, 0, 0));
+                self.keep(instr);
+            }
+            Instr::ListAddRef { list, src } => {
+                self.op(h::list_add_r, lanes(list.0, src.0, 0, 0));
+                self.keep(instr);
+            }
+            Instr::Version { collection, dst } => self.op(h::version, lanes(collection.0, 0, dst.0, 0)),
+            Instr::CheckVersion { collection, version } => {
+                self.op(h::check_version, lanes(collection.0, version.0, 0, 0));
+            }
+            Instr::Concat { .. } | Instr::TextScalar { .. } => self.slow(instr),
+            Instr::TextRef { src, dst, .. } => {
+                self.op(calls::text, with_upper(src.0, dst.0, pc));
+                self.keep(instr);
+                self.words.push(u64::from(dst.0));
+            }
+
+            Instr::Call { function, args, results } => {
+                let callee = self.table.wrapping_add(function.index()) as usize as u64;
+                let (scalars, refs) = counts(args);
+                let handler: Handler = match (scalars, refs) {
+                    (0, 0) => calls::call_0,
+                    (1, 0) => calls::call_s,
+                    (2, 0) => calls::call_ss,
+                    (3, 0) => calls::call_sss,
+                    (0, 1) => calls::call_r,
+                    (0, 2) => calls::call_rr,
+                    (1, 1) => calls::call_rs,
+                    (2, 1) => calls::call_rss,
+                    (1, 2) => calls::call_rrs,
+                    _ => calls::call,
+                };
+                self.call(handler, pc, callee, 0, args, results);
+            }
+            Instr::CallValue { callee, args, results } => {
+                self.call(calls::call_value, pc, u64::from(callee.0), 0, args, results);
+            }
+            Instr::CallMethod { object, ty, method, args, results } => {
+                let what = u64::from(object.0) | u64::from(method.0) << 16 | u64::from(ty.0) << 32;
+                // No object has this tag.
+                self.call(calls::call_method, pc, u64::from(u32::MAX), what, args, results);
+            }
+            Instr::CallNative { native, args, results } => {
+                let linked = &self.natives[native.index()];
+                if linked.def.name == "Math.sqrt"
+                    && let ([Reg::S(a)], [Reg::S(dst)]) = (&args[..], &results[..])
+                {
+                    return self.three(h::sqrt, *a, *a, *dst);
+                }
+                let handler: Handler = match linked.def.body {
+                    Body::Pure(_) => slow::native_pure,
+                    Body::Outside(_) => slow::native_outside,
+                };
+                self.op(handler, with_upper(0, 0, pc));
+                self.keep(instr);
+            }
+            Instr::Return { values } => match values[..] {
+                [] => {
+                    self.op(calls::return_none, 0);
+                    self.words.push(0);
+                }
+                [Reg::S(s)] => {
+                    self.op(calls::return_s, lanes(1, 0, 0, 0));
+                    self.words.extend([u64::from(s.0), 0]);
+                }
+                [Reg::R(r)] => {
+                    self.op(calls::return_r, lanes(1, 0, 0, 0));
+                    self.words.extend([u64::from(r.0), 1]);
+                }
+                _ => {
+                    self.op(calls::return_any, lanes(values.len() as u16, 0, 0, 0));
+                    self.words.extend(packed(values.iter().map(number)));
+                    self.words.extend(packed(values.iter().map(bank)));
+                }
+            },
+            Instr::GetStatic { from, results } => {
+                let banks =
+                    results.iter().enumerate().fold(0, |bits, (i, reg)| bits | u64::from(bank(reg)) << i);
+                for handler in [calls::get_static as Handler, calls::store_static] {
+                    self.op(handler, u64::from(from.0) | u64::from(pc) << 32);
+                    self.words.push(results.len() as u64 | banks << 32);
+                    self.words.extend(packed(results.iter().map(number)).first().or(Some(&0)));
+                }
+            }
+            Instr::Trap { .. } | Instr::TrapText { .. } => self.slow(instr),
+            Instr::LimitEnter { limit, to } => {
+                let from = self.words.len();
+                self.fixes.push((from, 2 * (from + 1) + 1, *to));
+                self.op(slow::limit_enter, lanes(limit.0, 0, 0, 0));
+                self.keep(instr);
+            }
+            Instr::LimitLeave {} => self.op(slow::limit_leave, 0),
+        }
+    }
+
+    fn load(&mut self, bits: u64, dst: S) {
+        match i32::try_from(bits as i64) {
+            Ok(small) => self.op(h::load_small, with_upper(dst.0, 0, small as u32)),
+            Err(_) => {
+                self.op(h::load, lanes(dst.0, 0, 0, 0));
+                self.words.push(bits);
+            }
+        }
+    }
+
+    /// Whether no other type's objects are instances of it.
+    fn is_final(&self, ty: TypeId) -> bool {
+        !matches!(self.image.types[ty.index()], Type::Interface { .. } | Type::Function { .. })
+    }
+
+    fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) {
+        let (scalars, refs) = counts(slots);
+        let words = 1 + scalars + refs.div_ceil(2);
+        self.op(h::new, lanes(dst.0, words as u16, scalars as u16, refs as u16));
+        self.words.push(u64::from(ty.0));
+        self.arguments(slots);
+    }
+
+    /// Registers four to a word, scalars first.
+    fn arguments(&mut self, regs: &[Reg]) {
+        let of = |wanted: u16| regs.iter().filter(move |reg| bank(reg) == wanted).map(number);
+        self.words.extend(packed(of(0).chain(of(1))));
+    }
+
+    fn call(&mut self, handler: Handler, pc: u32, callee: u64, method: u64, args: &[Reg], results: &[Reg]) {
+        let (scalars, refs) = counts(args);
+        let from = self.words.len();
+        self.op(handler, with_upper(scalars as u16, refs as u16, pc));
+        self.words.extend([callee, method]);
+        debug_assert_eq!(self.words.len() - from, CALL_WORDS);
+        self.arguments(args);
+        let mut words = packed(results.iter().map(number));
+        words.resize(result_words(results.len()), 0);
+        words.reverse();
+        self.words.extend(words);
+    }
+
+    fn finish(mut self) -> Code {
+        for (from, half, label) in std::mem::take(&mut self.fixes) {
+            let at = self.code.heads.binary_search_by_key(&label.0, |(pc, _)| *pc);
+            let to = at.map(|i| self.code.heads[i].1).expect("the verifier has found a head at every label");
+            let distance = (i64::from(to) - from as i64) as i32;
+            let word = &mut self.words[half / 2];
+            let shift = half % 2 * 32;
+            *word = *word & !(0xffff_ffff << shift) | u64::from(distance as u32) << shift;
+        }
+        let words = std::mem::take(&mut self.words);
+        self.code.words = words.into_iter().map(AtomicU64::new).collect();
+        self.code
+    }
+}
+
+/// Registers of each bank.
+fn counts(regs: &[Reg]) -> (usize, usize) {
+    let refs = regs.iter().filter(|reg| matches!(reg, Reg::R(_))).count();
+    (regs.len() - refs, refs)
+}

@@ -1,0 +1,120 @@
+//! The interpreter's own code of a program, made from the image when it is loaded.
+//!
+//! `select` chooses the steps, `emit` writes them as words, `handlers`, `calls` and `slow` run them, `machine` says
+//! what they hold. The portable instructions stay what reports and native code go by: each word's place is known.
+
+mod calls;
+mod emit;
+mod handlers;
+mod machine;
+mod select;
+mod slow;
+
+use std::sync::atomic::AtomicU64;
+
+pub(crate) use machine::{Handler, M, Status};
+
+use crate::link::Linked;
+use crate::program::Info;
+use dscript_bytecode::ids::FunctionId;
+use dscript_bytecode::image::Image;
+use dscript_bytecode::instr::Instr;
+
+/// The code of one function.
+pub(crate) struct Code {
+    /// Read as plain words; only inline caches are written while the program runs.
+    words: Box<[AtomicU64]>,
+    pub function: FunctionId,
+    /// Registers of the frame.
+    pub scalars: u32,
+    pub refs: u32,
+    /// Words that a call has for its results.
+    pub result_words: u32,
+    /// For each step, its first word and the instruction it stands for.
+    places: Vec<(u32, u32)>,
+    /// The first word of each head, by instruction.
+    heads: Vec<(u32, u32)>,
+    /// How the operation at a word was written, where not as it is done.
+    forms: Vec<(u32, Form)>,
+    /// What words point to.
+    #[allow(clippy::vec_box)]
+    instrs: Vec<Box<Instr>>,
+}
+
+/// How the program has written an operation with a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Written,
+    /// The constant first.
+    Swapped,
+    /// The other constant is taken away.
+    Negated,
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Code {
+            words: Box::default(),
+            function: FunctionId(0),
+            scalars: 0,
+            refs: 0,
+            result_words: 1,
+            places: Vec::new(),
+            heads: Vec::new(),
+            forms: Vec::new(),
+            instrs: Vec::new(),
+        }
+    }
+}
+
+impl Code {
+    /// The code of every function of a verified image; a call's words point to rows of the table.
+    pub fn table(image: &Image, infos: &[Info], natives: &[Linked]) -> Box<[Code]> {
+        let mut table: Box<[Code]> = image.functions.iter().map(|_| Code::default()).collect();
+        let base = table.as_ptr();
+        for (index, function) in image.functions.iter().enumerate() {
+            let code = emit::emit(image, infos, natives, FunctionId(index as u32), function, base);
+            table[index] = code;
+        }
+        table
+    }
+
+    pub fn start(&self) -> *const u64 {
+        self.words.as_ptr().cast()
+    }
+
+    fn index_of(&self, ip: *const u64) -> u32 {
+        ((ip as usize - self.start() as usize) / 8) as u32
+    }
+
+    /// The instruction that the word at `ip` belongs to.
+    pub fn pc_of(&self, ip: *const u64) -> u32 {
+        let at = self.index_of(ip);
+        match self.places.partition_point(|(word, _)| *word <= at) {
+            0 => 0,
+            after => self.places[after - 1].1,
+        }
+    }
+
+    /// Where a head's code begins.
+    pub fn ip_of(&self, head: u32) -> *const u64 {
+        let at = self.heads.binary_search_by_key(&head, |(pc, _)| *pc);
+        let at = at.map(|i| self.heads[i].1).expect("the verifier has found a head at every label");
+        self.words[at as usize..].as_ptr().cast()
+    }
+
+    pub fn form_at(&self, ip: *const u64) -> Form {
+        let at = self.index_of(ip);
+        self.forms.binary_search_by_key(&at, |(word, _)| *word).map_or(Form::Written, |i| self.forms[i].1)
+    }
+}
+
+/// The register of a call's result, from the word after the call.
+///
+/// # Safety
+/// `after` follows the result words of a call that has so many results.
+#[inline(always)]
+pub(crate) unsafe fn result_reg(after: *const u64, index: usize) -> usize {
+    // SAFETY: the caller sees to it.
+    unsafe { *after.sub(1 + index / 4).cast::<u16>().add(index % 4) as usize }
+}

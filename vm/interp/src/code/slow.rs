@@ -1,0 +1,179 @@
+//! Handlers of what allocates, waits or is rare: they bring the frame up to date, let the state do the work, and load
+//! windows and heap anew.
+
+use super::handlers::handlers;
+use super::machine::{M, Status, go, outlined};
+use crate::fiber::Exit;
+use crate::heap::Ref;
+use crate::native::{Body, PureCall};
+use crate::vm::{Vm, trapped};
+use dscript_bytecode::ids::{ConstId, TypeId};
+use dscript_bytecode::instr::Instr;
+use dscript_bytecode::trap::TrapKind;
+
+/// The instruction that stands in word 2.
+#[inline(always)]
+unsafe fn instr(m: M) -> &'static Instr {
+    // SAFETY: the code keeps the instructions that its words point to.
+    unsafe { &*(m.word(2) as *const Instr) }
+}
+
+fn misplaced() -> Exit {
+    trapped(TrapKind::Internal, "a handler stands before an instruction of another kind").into()
+}
+
+outlined! {
+    // What is wanted at a place of interruption, where the fiber goes on at `ip`.
+    ask |m| {
+        m.note_place();
+        m.frame().ip = m.ip;
+        m.running().interrupted()
+    }
+
+    make_constant |m| {
+        m.note_place();
+        (*m.vm).constant(ConstId(m.upper() as u32)).map(|_| ()).map_err(Exit::Trap)
+    }
+
+    make_object |m| {
+        let (words, scalars, refs) = (m.op::<1>(), m.op::<2>(), m.op::<3>());
+        m.note_place();
+        (*m.vm).reserve(words).map_err(Exit::Trap).map(|()| {
+            let heap = &mut (*m.vm).heap;
+            let object = heap.allocate(m.word(2) as u32, 0, words);
+            let regs = m.ip.add(3).cast::<u16>();
+            for i in 0..scalars {
+                heap.set_word(object, 1 + i, *m.s.add(*regs.add(i) as usize));
+            }
+            for i in 0..refs {
+                heap.set_ref_at(object, 1 + scalars, i, *m.r.add(*regs.add(scalars + i) as usize));
+            }
+            m.set_ref::<0>(object);
+        })
+    }
+
+    compare |m| {
+        let (a, b) = (m.reference::<0>(), m.reference::<1>());
+        m.note_place();
+        let equal = (*m.vm).equal_refs(TypeId(m.word(2) as u32), a, b);
+        equal.map(|equal| m.set_bits::<2>(u64::from(equal))).map_err(Exit::Trap)
+    }
+
+    do_slowly |m| {
+        m.note_place();
+        m.running().do_slowly(instr(m))
+    }
+
+    call_pure |m| {
+        let vm = &mut *m.vm;
+        m.frame().pc = m.upper() as u32;
+        match instr(m) {
+            Instr::CallNative { native, args, results } => {
+                let program = std::sync::Arc::as_ptr(&vm.program);
+                let linked = &(&(*program).natives)[native.index()];
+                match linked.def.body {
+                    Body::Pure(body) => body(&mut PureCall { vm, linked, args, results }).map_err(Exit::Trap),
+                    Body::Outside(_) => Err(misplaced()),
+                }
+            }
+            _ => Err(misplaced()),
+        }
+    }
+
+    call_outside |m| {
+        m.frame().pc = m.upper() as u32;
+        let program = std::sync::Arc::clone(&(*m.vm).program);
+        match instr(m) {
+            Instr::CallNative { native, args, results } => {
+                let linked = &program.natives[native.index()];
+                match linked.def.body {
+                    Body::Outside(body) => m.running().call_outside(linked, body, args, results),
+                    Body::Pure(_) => Err(misplaced()),
+                }
+            }
+            _ => Err(misplaced()),
+        }
+    }
+
+    leave_region |m| {
+        m.note_place();
+        (*m.vm).end_region().map_err(Exit::Trap)
+    }
+}
+
+/// Whether a region was entered, rather than its limit being past already.
+#[inline(never)]
+unsafe fn enter_region(ip: *const u64, limit: i64, vm: *mut Vm) -> bool {
+    let m = M { ip, vm, ..M::default() };
+    // SAFETY: see `machine`.
+    unsafe {
+        m.note_place();
+        match instr(m) {
+            Instr::LimitEnter { to, .. } => m.running().enter_region(limit, *to),
+            _ => false,
+        }
+    }
+}
+
+/// Goes on after `words` words where an outlined function did well.
+macro_rules! after {
+    ($m:ident, $name:ident, $words:expr) => {
+        if $name($m.ip, $m.s, $m.r, $m.heap, $m.vm) { $m.reload().next($words) } else { Status::Exit }
+    };
+}
+
+macro_rules! spend {
+    ($m:ident) => {
+        (*$m.vm).fuel -= 1;
+        if (*$m.vm).fuel < 0 {
+            return interrupt_call($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+        }
+    };
+}
+
+handlers! {
+    // The counter of interruptions ran out at a jump back.
+    interrupt_jump |m| interrupt_call(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm)
+    interrupt_switch |m| {
+        let place = m.int::<0>().wrapping_sub(m.word(2) as i64) as u64;
+        let distance = *m.ip.add(3).cast::<i32>().add(place.min(m.upper() as u64) as usize);
+        interrupt_call(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm)
+    }
+    // At a call, which is then done.
+    interrupt_call |m| {
+        if ask(m.ip, m.s, m.r, m.heap, m.vm) { go(m.reload()) } else { Status::Exit }
+    }
+
+    constant |m| {
+        if make_constant(m.ip, m.s, m.r, m.heap, m.vm) { go(m.reload()) } else { Status::Exit }
+    }
+    new |m| after!(m, make_object, 3 + (m.op::<2>() + m.op::<3>()).div_ceil(4))
+    eq_value |m| {
+        let (a, b) = (m.reference::<0>(), m.reference::<1>());
+        let heap = &(*m.vm).heap;
+        if heap.is_string(a) {
+            m.set_bits::<2>(u64::from(heap.same_text(a, b)));
+            return m.next(4);
+        }
+        after!(m, compare, 4)
+    }
+    // Whatever has no handler of its own.
+    instruction |m| after!(m, do_slowly, 3)
+
+    native_pure |m| {
+        spend!(m);
+        if !call_pure(m.ip, m.s, m.r, m.heap, m.vm) {
+            return Status::Exit;
+        }
+        let mut m = m;
+        m.heap = (*m.vm).heap.base;
+        m.next(3)
+    }
+    native_outside |m| {
+        spend!(m);
+        after!(m, call_outside, 3)
+    }
+
+    limit_enter |m| if enter_region(m.ip, m.int::<0>(), m.vm) { m.next(3) } else { m.jump() }
+    limit_leave |m| after!(m, leave_region, 2)
+}
