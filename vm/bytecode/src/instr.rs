@@ -30,12 +30,15 @@ pub trait Visitor {
     fn trap(&mut self, kind: TrapKind);
 }
 
-/// Takes the registers of an instruction for others; the value they have held is that of the register given.
+/// Takes other registers, or labels, for those of an instruction.
 pub trait Renamer {
     fn use_scalar(&mut self, reg: &mut S);
     fn use_ref(&mut self, reg: &mut R);
     fn def_scalar(&mut self, reg: &mut S);
     fn def_ref(&mut self, reg: &mut R);
+    fn label(&mut self, label: &mut Label) {
+        let _ = label;
+    }
 }
 
 /// What an operand is: its value's type and how it is written, read back and visited.
@@ -44,7 +47,7 @@ pub trait Operand {
     fn encode(value: &Self::Value, out: &mut Writer);
     fn decode(input: &mut Reader<'_>) -> Result<Self::Value, DecodeError>;
     fn visit<V: Visitor>(value: &Self::Value, visitor: &mut V);
-    /// Only registers are renamed.
+    /// Only registers and labels are renamed.
     fn rename<N: Renamer>(value: &mut Self::Value, renamer: &mut N) {
         let _ = (value, renamer);
     }
@@ -110,9 +113,11 @@ operands! {
             Reg::R(r) => n.def_ref(r),
         }
     };
-    Target: Label, label, label, |v, x| v.label(*x);
+    Target: Label, label, label, |v, x| v.label(*x), |n, y| n.label(y);
     Targets: Box<[Label]>, labels, labels, |v, x| for label in x.iter() {
         v.label(*label)
+    }, |n, y| for label in y.iter_mut() {
+        n.label(label)
     };
     Type: TypeId, type_id, type_id, |v, x| v.type_id(*x);
     Constant: ConstId, const_id, const_id, |v, x| v.const_id(*x);
@@ -167,7 +172,7 @@ macro_rules! instructions {
                 )*}
             }
 
-            /// Lets `renamer` replace every register, reads before writes.
+            /// Lets `renamer` replace every register and label, reads before writes.
             pub fn rename<N: Renamer>(&mut self, renamer: &mut N) {
                 match self {$(
                     Instr::$name { $($field),* } => {

@@ -178,6 +178,7 @@ impl Heap {
         if self.in_old { self.next } else { self.old_top + self.next - self.young }
     }
 
+    #[inline]
     pub fn has_room(&self, words: usize) -> bool {
         words <= self.end.saturating_sub(self.next)
     }
@@ -207,6 +208,7 @@ impl Heap {
     }
 
     /// Makes an object of `words` words with the header; the rest is zero. Room was reserved.
+    #[inline]
     pub fn allocate(&mut self, tag: u32, len: u32, words: usize) -> Ref {
         let at = self.allocate_raw(tag, len, words);
         // SAFETY: the object lies within the window.
@@ -215,6 +217,7 @@ impl Heap {
     }
 
     /// As `allocate`, with words of whatever was there before: the caller fills all of them at once.
+    #[inline]
     pub fn allocate_raw(&mut self, tag: u32, len: u32, words: usize) -> Ref {
         if words > self.window_end - self.next {
             self.extend(words);
@@ -388,11 +391,13 @@ impl Heap {
 
     // ---- objects ----
 
+    #[inline]
     pub fn tag(&self, object: Ref) -> u32 {
         low(self.word(object, 0))
     }
 
     /// Bytes, words or references, by tag.
+    #[inline]
     pub fn len(&self, object: Ref) -> usize {
         high(self.word(object, 0)) as usize
     }
@@ -424,6 +429,7 @@ impl Heap {
         unsafe { std::slice::from_raw_parts_mut(self.base.add(array as usize + 1).cast(), len) }
     }
 
+    #[inline]
     pub fn bool_at(&self, array: Ref, index: usize) -> u8 {
         debug_assert!(index < self.len(array));
         // SAFETY: the index is below the array's length.
@@ -491,11 +497,13 @@ impl Heap {
 
     // ---- texts ----
 
+    #[inline]
     pub fn string(&mut self, text: &str) -> Ref {
         self.string_of(text.as_bytes(), code_points(text.as_bytes()))
     }
 
     /// A String of bytes that are UTF-8 of so many code points.
+    #[inline]
     pub fn string_of(&mut self, bytes: &[u8], points: u32) -> Ref {
         let words = string_words(bytes.len());
         let object = self.allocate_raw(STRING, bytes.len() as u32, words);
@@ -523,14 +531,17 @@ impl Heap {
         }
     }
 
+    #[inline]
     pub fn code_points(&self, string: Ref) -> usize {
         low(self.word(string, 1)) as usize
     }
 
+    #[inline]
     pub fn is_ascii(&self, string: Ref) -> bool {
         self.code_points(string) == self.len(string)
     }
 
+    #[inline]
     pub fn is_string(&self, object: Ref) -> bool {
         matches!(self.tag(object), STRING | SLICE)
     }
@@ -579,6 +590,7 @@ impl Heap {
         self.text_bytes(object)[index]
     }
 
+    #[inline]
     pub fn same_text(&self, a: Ref, b: Ref) -> bool {
         self.text_bytes(a) == self.text_bytes(b)
     }
@@ -602,6 +614,7 @@ impl Heap {
     }
 
     /// Copies bytes of text `from` into text `to`.
+    #[inline]
     pub fn copy_text(&mut self, from: Ref, at: usize, count: usize, to: Ref, to_at: usize) {
         debug_assert!(at + count <= self.len(from) && to_at + count <= self.len(to));
         // SAFETY: both ranges lie within their texts.
@@ -612,6 +625,7 @@ impl Heap {
     }
 
     /// A text of the bytes of several, which are so many with so many code points; room for it was reserved.
+    #[inline]
     pub fn new_text(&mut self, bytes: usize, points: usize) -> Ref {
         let words = string_words(bytes);
         let object = self.allocate_raw(STRING, bytes as u32, words);

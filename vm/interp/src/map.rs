@@ -2,7 +2,8 @@
 //!
 //! Four arrays hang off a map: the index (twice as many words as entries, probed linearly: the key's hash above,
 //! the number of its entry plus one below, or 0), the entries' hashes in half words (0 marks a removed entry),
-//! their keys, and a map's values. A removed entry keeps its places until the arrays are made anew.
+//! their keys, and a map's values. Where keys and values are words, they lie side by side in the array of keys. A
+//! removed entry keeps its places until the arrays are made anew; the one in the index has no hash then.
 
 use crate::heap::{Ref, SCALARS, fold, high, low, mix, pair};
 use crate::list::array_words;
@@ -31,6 +32,19 @@ pub(crate) struct MapType {
     key_element: Element,
     /// `None` in a set.
     value_element: Element,
+    /// Keys and values lie side by side.
+    paired: bool,
+}
+
+/// The last key that was looked up: it is often the next one too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memo {
+    map: Ref,
+    key: u64,
+    /// Size and version of the map, which every structural change changes.
+    state: u64,
+    hash: u32,
+    entry: Option<usize>,
 }
 
 /// How keys are hashed and compared.
@@ -57,12 +71,15 @@ impl MapType {
             _ => KeyKind::Parts,
         };
         let value_element = value.map_or(Element::None, |v| infos[v.index()].element);
-        Some(MapType { ty, key, value, keys, key_element: infos[key.index()].element, value_element })
+        let key_element = infos[key.index()].element;
+        let paired = key_element == Element::Scalar && value_element == Element::Scalar;
+        Some(MapType { ty, key, value, keys, key_element, value_element, paired })
     }
 }
 
 fn entry_words(map: &MapType, capacity: usize) -> usize {
     let values = if map.value.is_some() { array_words(map.value_element, capacity) } else { 0 };
+    // Side by side they have one header for two.
     (1 + 2 * capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
 }
 
@@ -75,10 +92,12 @@ fn capacity_for(entries: usize) -> usize {
 }
 
 impl Vm {
+    #[inline]
     pub(crate) fn map_type(&self, ty: TypeId) -> MapType {
         self.program.maps[ty.index()].expect("a type of maps or sets")
     }
 
+    #[inline]
     pub(crate) fn map_type_of(&self, map: Ref) -> MapType {
         self.map_type(TypeId(self.heap.tag(map)))
     }
@@ -95,25 +114,35 @@ impl Vm {
     fn make_arrays(&mut self, map: &MapType, object: Ref, capacity: usize) {
         let index = self.heap.allocate(SCALARS, 2 * capacity as u32, 1 + 2 * capacity);
         let hashes = self.heap.allocate(SCALARS, (capacity / 2) as u32, 1 + capacity / 2);
-        let keys = self.new_array(map.key_element, capacity);
-        let values = if map.value.is_some() { self.new_array(map.value_element, capacity) } else { 0 };
+        let (keys, values) = match map.value {
+            Some(_) if map.paired => (self.new_array(Element::Scalar, 2 * capacity), 0),
+            Some(_) => {
+                let keys = self.new_array(map.key_element, capacity);
+                (keys, self.new_array(map.value_element, capacity))
+            }
+            None => (self.new_array(map.key_element, capacity), 0),
+        };
         for (at, array) in [(INDEX, index), (HASHES, hashes), (KEYS, keys), (VALUES, values)] {
             self.heap.set_ref_at(object, ARRAYS, at, array);
         }
     }
 
+    #[inline]
     fn array(&self, map: Ref, which: usize) -> Ref {
         self.heap.ref_at(map, ARRAYS, which)
     }
 
+    #[inline]
     fn half(&self, array: Ref, index: usize) -> u32 {
         self.heap.ref_at(array, 1, index)
     }
 
+    #[inline]
     pub(crate) fn map_size(&self, map: Ref) -> usize {
         low(self.heap.word(map, 1)) as usize
     }
 
+    #[inline]
     fn map_used(&self, map: Ref) -> usize {
         self.heap.word(map, 2) as usize
     }
@@ -131,6 +160,7 @@ impl Vm {
         self.heap.set_word(map, 2, used as u64);
     }
 
+    #[inline]
     fn key_hash(&mut self, map: &MapType, key: u64) -> Result<u32, Trapped> {
         match map.keys {
             KeyKind::Bits => Ok(fold(mix(key))),
@@ -147,10 +177,23 @@ impl Vm {
         if self.map_size(map) == 0 {
             return Ok(None);
         }
-        let hash = self.key_hash(kind, key)?;
-        self.map_find_hashed(kind, map, key, hash)
+        self.map_look_up(kind, map, key).map(|memo| memo.entry)
     }
 
+    #[inline]
+    fn map_look_up(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Memo, Trapped> {
+        let memo = self.memo;
+        let state = self.heap.word(map, 1);
+        if memo.map == map && memo.key == key && memo.state == state {
+            return Ok(memo);
+        }
+        let hash = self.key_hash(kind, key)?;
+        let entry = self.map_find_hashed(kind, map, key, hash)?;
+        self.memo = Memo { map, key, state, hash, entry };
+        Ok(self.memo)
+    }
+
+    #[inline]
     fn map_find_hashed(
         &self,
         kind: &MapType,
@@ -172,18 +215,20 @@ impl Vm {
             }
             if high(found) == hash {
                 let entry = low(found) as usize - 1;
-                let other = self.array_get(kind.key_element, keys, entry);
-                let same = other == key
-                    || match kind.keys {
-                        KeyKind::Bits => false,
-                        // A removed entry has no key.
-                        _ if other == 0 => false,
-                        KeyKind::Text => self.heap.same_text(low(key), low(other)),
-                        KeyKind::Parts => {
-                            self.equal(kind.key, Cell::reference(low(key)), Cell::reference(low(other)))?
-                        }
-                    };
-                if same && self.half(self.array(map, HASHES), entry) != 0 {
+                let same = match kind.keys {
+                    KeyKind::Bits if kind.paired => self.heap.word(keys, 1 + 2 * entry) == key,
+                    KeyKind::Bits => self.array_get(kind.key_element, keys, entry) == key,
+                    KeyKind::Text => {
+                        let other = self.heap.ref_at(keys, 1, entry);
+                        other == low(key) || self.heap.same_text(low(key), other)
+                    }
+                    KeyKind::Parts => {
+                        let other = self.heap.ref_at(keys, 1, entry);
+                        other == low(key)
+                            || self.equal(kind.key, Cell::reference(low(key)), Cell::reference(other))?
+                    }
+                };
+                if same {
                     return Ok(Some(entry));
                 }
             }
@@ -199,8 +244,8 @@ impl Vm {
         key: u64,
         value: u64,
     ) -> Result<bool, Trapped> {
-        let hash = self.key_hash(kind, key)?;
-        if let Some(entry) = self.map_find_hashed(kind, map, key, hash)? {
+        let Memo { hash, entry, .. } = self.map_look_up(kind, map, key)?;
+        if let Some(entry) = entry {
             self.map_set_value(kind, map, entry, value);
             return Ok(false);
         }
@@ -231,7 +276,7 @@ impl Vm {
     fn map_append(&mut self, kind: &MapType, map: Ref, key: u64, value: u64, hash: u32) {
         let entry = self.map_used(map);
         let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
-        self.array_set(kind.key_element, keys, entry, key);
+        self.set_key(kind, keys, entry, key);
         self.heap.set_half_at(hashes, entry, hash);
         self.map_set_value(kind, map, entry, value);
         self.enter(map, entry, hash);
@@ -261,6 +306,12 @@ impl Vm {
                 continue;
             }
             self.heap.set_half_at(new[0], next, hash);
+            if kind.paired {
+                self.heap.copy_scalars(old[1], 2 * entry, new[1], 2 * next, 2);
+                self.enter(map, next, hash);
+                next += 1;
+                continue;
+            }
             self.array_copy(kind.key_element, old[1], entry, new[1], next, 1);
             if kind.value.is_some() {
                 self.array_copy(kind.value_element, old[2], entry, new[2], next, 1);
@@ -271,7 +322,19 @@ impl Vm {
         self.heap.set_word(map, 2, next as u64);
     }
 
+    fn set_key(&mut self, kind: &MapType, keys: Ref, entry: usize, key: u64) {
+        if kind.paired {
+            self.heap.set_word(keys, 1 + 2 * entry, key);
+        } else {
+            self.array_set(kind.key_element, keys, entry, key);
+        }
+    }
+
     fn map_set_value(&mut self, kind: &MapType, map: Ref, entry: usize, value: u64) {
+        if kind.paired {
+            let keys = self.array(map, KEYS);
+            return self.heap.set_word(keys, 2 + 2 * entry, value);
+        }
         if kind.value.is_some() {
             let values = self.array(map, VALUES);
             self.array_set(kind.value_element, values, entry, value);
@@ -280,13 +343,25 @@ impl Vm {
 
     pub(crate) fn map_remove(&mut self, kind: &MapType, map: Ref, entry: usize) {
         let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
+        self.forget(map, entry, self.half(hashes, entry));
         self.heap.set_half_at(hashes, entry, 0);
-        self.array_set(kind.key_element, keys, entry, 0);
+        self.set_key(kind, keys, entry, 0);
         self.map_set_value(kind, map, entry, 0);
         match self.map_size(map) - 1 {
             0 => self.map_clear(map),
             size => self.map_resized(map, size, self.map_used(map)),
         }
+    }
+
+    /// Takes the hash of an entry out of the index, so that nothing is found there.
+    fn forget(&mut self, map: Ref, entry: usize, hash: u32) {
+        let index = self.array(map, INDEX);
+        let mask = self.heap.len(index) - 1;
+        let mut place = hash as usize & mask;
+        while low(self.heap.word(index, 1 + place)) as usize != entry + 1 {
+            place = (place + 1) & mask;
+        }
+        self.heap.set_word(index, 1 + place, pair(entry as u32 + 1, 0));
     }
 
     pub(crate) fn map_clear(&mut self, map: Ref) {
@@ -309,10 +384,17 @@ impl Vm {
     }
 
     pub(crate) fn map_key(&self, kind: &MapType, map: Ref, entry: usize) -> u64 {
+        if kind.paired {
+            return self.heap.word(self.array(map, KEYS), 1 + 2 * entry);
+        }
         self.array_get(kind.key_element, self.array(map, KEYS), entry)
     }
 
+    #[inline]
     pub(crate) fn map_value(&self, kind: &MapType, map: Ref, entry: usize) -> u64 {
+        if kind.paired {
+            return self.heap.word(self.array(map, KEYS), 2 + 2 * entry);
+        }
         self.array_get(kind.value_element, self.array(map, VALUES), entry)
     }
 }

@@ -25,6 +25,28 @@ pub(crate) fn double_to_int(value: f64) -> Result<i64, Trapped> {
     Err(trapped(TrapKind::Cast, format!("{} does not fit an int", format::double_text(value))))
 }
 
+/// Bytes of the longest int.
+const INT_DIGITS: usize = 20;
+
+/// The text of an int, at the end of the buffer.
+fn int_text(value: i64, digits: &mut [u8; INT_DIGITS]) -> &[u8] {
+    let mut rest = value.unsigned_abs();
+    let mut at = INT_DIGITS;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    &digits[at..]
+}
+
 impl Program {
     pub(crate) fn constant_text(&self, id: ConstId) -> &str {
         match &self.image().constants[id.index()] {
@@ -75,26 +97,41 @@ impl Program {
 // ---- calls ----
 
 impl Vm {
+    #[inline]
     fn frame(&self) -> &Frame {
         self.stack.frames.last().expect("a running fiber has a frame")
     }
 
+    #[inline]
     pub(crate) fn get_s(&self, reg: S) -> u64 {
-        self.stack.scalars[self.frame().scalars as usize + reg.index()]
+        let at = self.frame().scalars as usize + reg.index();
+        debug_assert!(at < self.stack.scalars.len());
+        // SAFETY: the verifier has shown that the frame has the register.
+        unsafe { *self.stack.scalars.as_ptr().add(at) }
     }
 
+    #[inline]
     pub(crate) fn get_r(&self, reg: R) -> u32 {
-        self.stack.refs[self.frame().refs as usize + reg.index()]
+        let at = self.frame().refs as usize + reg.index();
+        debug_assert!(at < self.stack.refs.len());
+        // SAFETY: as `get_s`.
+        unsafe { *self.stack.refs.as_ptr().add(at) }
     }
 
+    #[inline]
     pub(crate) fn set_s(&mut self, reg: S, bits: u64) {
         let at = self.frame().scalars as usize + reg.index();
-        self.stack.scalars[at] = bits;
+        debug_assert!(at < self.stack.scalars.len());
+        // SAFETY: as `get_s`.
+        unsafe { *self.stack.scalars.as_mut_ptr().add(at) = bits }
     }
 
+    #[inline]
     pub(crate) fn set_r(&mut self, reg: R, object: u32) {
         let at = self.frame().refs as usize + reg.index();
-        self.stack.refs[at] = object;
+        debug_assert!(at < self.stack.refs.len());
+        // SAFETY: as `get_s`.
+        unsafe { *self.stack.refs.as_mut_ptr().add(at) = object }
     }
 
     /// Registers of the running frame as one value.
@@ -138,13 +175,13 @@ impl Vm {
         if self.stack.frames.len() >= limit {
             return Err(trapped(TrapKind::Stack, format!("more than {limit} calls are nested")));
         }
-        let callee = &self.program.image().functions[function.index()];
+        let callee = self.program.code(function);
+        let (registers, ip) = ((callee.scalars as usize, callee.refs as usize), callee.start());
         let (scalars, refs) = (self.stack.scalars_top as u32, self.stack.refs_top as u32);
-        if !self.stack.open(callee.scalars.len(), callee.refs.len()) {
+        if !self.stack.open(registers.0, registers.1) {
             return Err(trapped(TrapKind::Stack, "nested calls hold too many values"));
         }
         self.stack.grow_rows(limit);
-        let ip = self.program.code(function).start();
         self.stack.frames.push(Frame { ip, function, entry: entry.into(), scalars, refs, pc: 0 });
         Ok(())
     }
@@ -366,7 +403,16 @@ impl Vm {
     }
 
     pub(crate) fn text_scalar(&mut self, src: S, ty: TypeId, dst: R) -> Result<(), Trapped> {
-        let text = self.scalar_text(ty, self.get_s(src));
+        let bits = self.get_s(src);
+        if matches!(self.program.ty(ty), Type::Int) {
+            let mut digits = [0; INT_DIGITS];
+            let text = int_text(bits as i64, &mut digits);
+            self.reserve(string_words(text.len()))?;
+            let text = self.heap.string_of(text, text.len() as u32);
+            self.set_r(dst, text);
+            return Ok(());
+        }
+        let text = self.scalar_text(ty, bits);
         let text = self.new_string(&text)?;
         self.set_r(dst, text);
         Ok(())

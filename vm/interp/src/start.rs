@@ -130,11 +130,17 @@ impl Vm {
         Ok(())
     }
 
-    /// Where a frame is in the source.
-    fn place(&self, index: usize) -> Frame {
+    /// Where a frame is in the source, innermost first: in a function that was put in the place of its call, too.
+    fn places(&self, index: usize) -> impl Iterator<Item = Frame> + use<'_> {
         let frame = self.stack.frames[index];
-        let function = &self.program.image().functions[frame.function.index()];
-        let line = match function.lines.partition_point(|l| l.at <= frame.pc) {
+        let origin = self.program.code(frame.function).origin(frame.pc);
+        let inner = origin.inner.map(|(function, pc)| self.place(function, pc));
+        inner.into_iter().chain([self.place(frame.function, origin.pc)])
+    }
+
+    fn place(&self, function: FunctionId, pc: u32) -> Frame {
+        let function = &self.program.image().functions[function.index()];
+        let line = match function.lines.partition_point(|l| l.at <= pc) {
             0 => None,
             after => Some(function.lines[after - 1]),
         };
@@ -147,20 +153,24 @@ impl Vm {
     /// The innermost place outside the library, else the innermost.
     pub(crate) fn position(&self) -> Option<Frame> {
         let all = (0..self.stack.frames.len()).rev();
-        let own = all.take(64).map(|i| self.place(i)).find(|place| !place.file.starts_with("std/"));
-        own.or_else(|| self.stack.frames.len().checked_sub(1).map(|i| self.place(i)))
+        let own = all.take(64).flat_map(|i| self.places(i)).find(|place| !place.file.starts_with("std/"));
+        own.or_else(|| self.places(self.stack.frames.len().checked_sub(1)?).next())
     }
 
     fn report(&self, trap: Trapped) -> TrapReport {
         let count = self.stack.frames.len();
-        let mut stack = Vec::new();
+        let mut stack: Vec<Frame> = Vec::new();
         let mut omitted = None;
-        if count <= REPORT_INNER + REPORT_OUTER {
-            stack.extend((0..count).rev().map(|i| self.place(i)));
+        let inner = (0..count).rev().flat_map(|i| self.places(i));
+        // A function that was put into its caller has no frame, and yet counts as a call.
+        let hidden = count.checked_sub(1).map_or(0, |last| self.places(last).count() - 1);
+        let calls = count + hidden;
+        if calls <= REPORT_INNER + REPORT_OUTER {
+            stack.extend(inner);
         } else {
-            stack.extend((count - REPORT_INNER..count).rev().map(|i| self.place(i)));
-            stack.extend((0..REPORT_OUTER).rev().map(|i| self.place(i)));
-            omitted = Some((REPORT_INNER, count - REPORT_INNER - REPORT_OUTER));
+            stack.extend(inner.take(REPORT_INNER));
+            stack.extend((0..REPORT_OUTER).rev().flat_map(|i| self.places(i)));
+            omitted = Some((REPORT_INNER, calls - REPORT_INNER - REPORT_OUTER));
         }
         TrapReport { kind: trap.kind, text: trap.text, stack, omitted }
     }

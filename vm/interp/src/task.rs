@@ -84,6 +84,7 @@ impl Task {
                 constants: vec![0; image.constants.len()],
                 statics: vec![StaticSlot::default(); image.statics.len()],
                 returned: vm::Cell::default(),
+                memo: crate::map::Memo::default(),
                 resources: Vec::new(),
                 next_region: 1,
                 frames_max: options.frames_max as usize,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::code::M;
 use crate::fiber::Exit;
 use crate::heap::{Collector, Heap, Ref, low};
+use crate::map::Memo;
 use crate::native::Trapped;
 use crate::program::{Element, FieldInfo, Object, Program};
 use crate::stack::Stack;
@@ -49,6 +50,8 @@ pub struct Vm {
     pub(crate) statics: Vec<StaticSlot>,
     /// Results of the entry frame that returned last; to be read before anything allocates.
     pub(crate) returned: Cell,
+    /// Of maps and sets; gone with every collection.
+    pub(crate) memo: Memo,
     pub(crate) resources: Vec<Option<Handle>>,
     pub(crate) next_region: u64,
     pub(crate) frames_max: usize,
@@ -112,6 +115,7 @@ impl Vm {
     }
 
     /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.
+    #[inline]
     pub(crate) fn reserve(&mut self, words: usize) -> Result<(), Trapped> {
         self.fuel -= (words / 16) as i64;
         if self.heap.has_room(words) {
@@ -147,6 +151,7 @@ impl Vm {
         if self.heap.find_room(words) {
             return Ok(());
         }
+        self.memo = Memo::default();
         // Under stress every other collection is a full one.
         let odd = self.heap.stress && self.heap.collections % 2 == 1;
         if self.heap.can_collect_young() && !odd && self.collect_young(words) {
@@ -306,6 +311,7 @@ impl Vm {
     }
 
     /// An element of a backing array.
+    #[inline]
     pub(crate) fn array_get(&self, element: Element, array: Ref, index: usize) -> u64 {
         match element {
             Element::Bool => self.heap.bool_at(array, index).into(),

@@ -1,8 +1,9 @@
 //! Writes the steps of a function as words. A step is the address of its handler, and operands as that reads them.
 
 use super::calls::{self, CALL_WORDS};
+use super::inline::{Flat, flatten};
 use super::select::{Cond, DoubleOp, IntOp, Op, Step, select};
-use super::{Code, Form, Handler, handlers as h, slow};
+use super::{Code, Form, Handler, INLINED, handlers as h, slow};
 use crate::link::Linked;
 use crate::native::Body;
 use crate::program::{Element, Info};
@@ -16,14 +17,18 @@ pub(super) fn emit(
     infos: &[Info],
     natives: &[Linked],
     index: FunctionId,
-    f: &Function,
+    written: &Function,
     table: *const Code,
 ) -> Code {
+    let flat = flatten(image, written);
+    let f = &flat.function;
     let mut emitter = Emitter {
         image,
         infos,
         natives,
         f,
+        written,
+        flat: &flat,
         table,
         words: Vec::with_capacity(4 * f.code.len()),
         code: Code {
@@ -33,16 +38,18 @@ pub(super) fn emit(
             result_words: result_words(f.results.len()) as u32,
             ..Code::default()
         },
+        heads: Vec::with_capacity(f.heads.len()),
         fixes: Vec::new(),
     };
     let steps = select(f);
     let mut heads = f.heads.iter().peekable();
     for (at, step) in steps.iter().enumerate() {
-        while heads.next_if(|head| head.at.0 <= step.pc).is_some() {
-            emitter.code.heads.push((step.pc, emitter.words.len() as u32));
+        while heads.next_if(|head| head.at.0 == step.pc).is_some() {
+            emitter.heads.push((step.pc, emitter.words.len() as u32));
         }
         if !matches!(step.op, Op::Gone) {
-            emitter.code.places.push((emitter.words.len() as u32, step.pc));
+            let place = emitter.place(at);
+            emitter.code.places.push((emitter.words.len() as u32, place));
             emitter.step(&steps, at);
         }
     }
@@ -59,9 +66,14 @@ struct Emitter<'a> {
     infos: &'a [Info],
     natives: &'a [Linked],
     f: &'a Function,
+    /// As the image has it.
+    written: &'a Function,
+    flat: &'a Flat,
     table: *const Code,
     words: Vec<u64>,
     code: Code,
+    /// The first word of each head, by step.
+    heads: Vec<(u32, u32)>,
     /// Distances still to be written: the word they are counted from, the half word they go to, the label.
     fixes: Vec<(usize, usize, Label)>,
 }
@@ -96,6 +108,18 @@ impl Emitter<'_> {
     fn op(&mut self, handler: Handler, operands: u64) {
         self.words.push(handler as usize as u64);
         self.words.push(operands);
+    }
+
+    /// What a frame notes of the place of a step.
+    fn place(&mut self, at: usize) -> u32 {
+        let origin = self.flat.origins[at];
+        if origin.inner.is_none() {
+            return origin.pc;
+        }
+        if self.code.inlined.last() != Some(&origin) {
+            self.code.inlined.push(origin);
+        }
+        INLINED | (self.code.inlined.len() - 1) as u32
     }
 
     fn three(&mut self, handler: Handler, a: S, b: S, c: S) {
@@ -247,6 +271,8 @@ impl Emitter<'_> {
 
     fn plain(&mut self, steps: &[Step], at: usize, instr: &Instr) {
         let pc = steps[at].pc;
+        // What calls is of the function itself.
+        let place = self.flat.origins[at].pc;
         let written = &self.f.code[pc as usize];
         match instr {
             Instr::MoveScalar { src, dst } => self.op(h::mov_s, lanes(src.0, dst.0, 0, 0)),
@@ -401,7 +427,7 @@ impl Emitter<'_> {
             }
             Instr::Concat { .. } | Instr::TextScalar { .. } => self.slow(instr),
             Instr::TextRef { src, dst, .. } => {
-                self.op(calls::text, with_upper(src.0, dst.0, pc));
+                self.op(calls::text, with_upper(src.0, dst.0, place));
                 self.keep(instr);
                 self.words.push(u64::from(dst.0));
             }
@@ -421,15 +447,15 @@ impl Emitter<'_> {
                     (1, 2) => calls::call_rrs,
                     _ => calls::call,
                 };
-                self.call(handler, pc, callee, 0, args, results);
+                self.call(handler, place, callee, 0, args, results);
             }
             Instr::CallValue { callee, args, results } => {
-                self.call(calls::call_value, pc, u64::from(callee.0), 0, args, results);
+                self.call(calls::call_value, place, u64::from(callee.0), 0, args, results);
             }
             Instr::CallMethod { object, ty, method, args, results } => {
                 let what = u64::from(object.0) | u64::from(method.0) << 16 | u64::from(ty.0) << 32;
                 // No object has this tag.
-                self.call(calls::call_method, pc, u64::from(u32::MAX), what, args, results);
+                self.call(calls::call_method, place, u64::from(u32::MAX), what, args, results);
             }
             Instr::CallNative { native, args, results } => {
                 let linked = &self.natives[native.index()];
@@ -438,12 +464,21 @@ impl Emitter<'_> {
                 {
                     return self.three(h::sqrt, *a, *a, *dst);
                 }
-                let handler: Handler = match linked.def.body {
-                    Body::Pure(_) => slow::native_pure,
-                    Body::Outside(_) => slow::native_outside,
+                let (handler, registers): (Handler, u64) = match (linked.def.name, &args[..], &results[..]) {
+                    ("String.length", [Reg::R(text)], [Reg::S(dst)]) => {
+                        (slow::string_length, lanes(text.0, 0, dst.0, 0))
+                    }
+                    ("String.charAt", [Reg::R(text), Reg::S(index)], [Reg::S(dst)]) => {
+                        (slow::char_at, lanes(text.0, index.0, dst.0, 0))
+                    }
+                    _ => match linked.def.body {
+                        Body::Pure(_) => (slow::native_pure, 0),
+                        Body::Outside(_) => (slow::native_outside, 0),
+                    },
                 };
-                self.op(handler, with_upper(0, 0, pc));
+                self.op(handler, with_upper(0, 0, place));
                 self.keep(instr);
+                self.words.push(registers);
             }
             Instr::Return { values } => match values[..] {
                 [] => {
@@ -468,7 +503,7 @@ impl Emitter<'_> {
                 let banks =
                     results.iter().enumerate().fold(0, |bits, (i, reg)| bits | u64::from(bank(reg)) << i);
                 for handler in [calls::get_static as Handler, calls::store_static] {
-                    self.op(handler, u64::from(from.0) | u64::from(pc) << 32);
+                    self.op(handler, u64::from(from.0) | u64::from(place) << 32);
                     self.words.push(results.len() as u64 | banks << 32);
                     self.words.extend(packed(results.iter().map(number)).first().or(Some(&0)));
                 }
@@ -478,7 +513,9 @@ impl Emitter<'_> {
                 let from = self.words.len();
                 self.fixes.push((from, 2 * (from + 1) + 1, *to));
                 self.op(slow::limit_enter, lanes(limit.0, 0, 0, 0));
-                self.keep(instr);
+                // The frame notes the label as the image has it.
+                let head = self.f.heads.partition_point(|head| head.at < *to);
+                self.keep(&Instr::LimitEnter { limit: *limit, to: self.written.heads[head].at });
             }
             Instr::LimitLeave {} => self.op(slow::limit_leave, 0),
         }
@@ -528,13 +565,16 @@ impl Emitter<'_> {
 
     fn finish(mut self) -> Code {
         for (from, half, label) in std::mem::take(&mut self.fixes) {
-            let at = self.code.heads.binary_search_by_key(&label.0, |(pc, _)| *pc);
-            let to = at.map(|i| self.code.heads[i].1).expect("the verifier has found a head at every label");
+            let at = self.heads.binary_search_by_key(&label.0, |(pc, _)| *pc);
+            let to = at.map(|i| self.heads[i].1).expect("the verifier has found a head at every label");
             let distance = (i64::from(to) - from as i64) as i32;
             let word = &mut self.words[half / 2];
             let shift = half % 2 * 32;
             *word = *word & !(0xffff_ffff << shift) | u64::from(distance as u32) << shift;
         }
+        // Both are in the order of the heads.
+        let heads = self.written.heads.iter().zip(&self.heads);
+        self.code.heads = heads.map(|(head, (_, word))| (head.at.0, *word)).collect();
         let words = std::mem::take(&mut self.words);
         self.code.words = words.into_iter().map(AtomicU64::new).collect();
         self.code

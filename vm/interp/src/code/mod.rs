@@ -1,17 +1,19 @@
 //! The interpreter's own code of a program, made from the image when it is loaded.
 //!
-//! `select` chooses the steps, `emit` writes them as words, `handlers`, `calls` and `slow` run them, `machine` says
+//! `inline` puts small functions into their callers, `select` chooses the steps, `emit` writes them as words, `handlers`, `calls` and `slow` run them, `machine` says
 //! what they hold. The portable instructions stay what reports and native code go by: each word's place is known.
 
 mod calls;
 mod emit;
 mod handlers;
+mod inline;
 mod machine;
 mod select;
 mod slow;
 
 use std::sync::atomic::AtomicU64;
 
+pub(crate) use inline::Origin;
 pub(crate) use machine::{Handler, M, Status};
 
 use crate::link::Linked;
@@ -30,8 +32,10 @@ pub(crate) struct Code {
     pub refs: u32,
     /// Words that a call has for its results.
     pub result_words: u32,
-    /// For each step, its first word and the instruction it stands for.
+    /// For each step, its first word and the instruction it stands for, or `INLINED` and a row of `inlined`.
     places: Vec<(u32, u32)>,
+    /// Instructions of functions that were put in the place of their calls.
+    pub inlined: Vec<Origin>,
     /// The first word of each head, by instruction.
     heads: Vec<(u32, u32)>,
     /// How the operation at a word was written, where not as it is done.
@@ -40,6 +44,9 @@ pub(crate) struct Code {
     #[allow(clippy::vec_box)]
     instrs: Vec<Box<Instr>>,
 }
+
+/// Marks a frame's place as a row of `Code::inlined`; images have fewer instructions in a function.
+pub(crate) const INLINED: u32 = 1 << 31;
 
 /// How the program has written an operation with a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +67,7 @@ impl Default for Code {
             refs: 0,
             result_words: 1,
             places: Vec::new(),
+            inlined: Vec::new(),
             heads: Vec::new(),
             forms: Vec::new(),
             instrs: Vec::new(),
@@ -81,6 +89,14 @@ impl Code {
 
     pub fn start(&self) -> *const u64 {
         self.words.as_ptr().cast()
+    }
+
+    /// Where a frame that noted this place is, and in what was put there.
+    pub fn origin(&self, place: u32) -> Origin {
+        match place & INLINED {
+            0 => Origin { pc: place, inner: None },
+            _ => self.inlined[(place & !INLINED) as usize],
+        }
     }
 
     fn index_of(&self, ip: *const u64) -> u32 {

@@ -4,7 +4,7 @@
 use super::handlers::handlers;
 use super::machine::{M, Status, go, outlined};
 use crate::fiber::Exit;
-use crate::heap::Ref;
+use crate::heap::{Ref, SLICE, STRING, high, low};
 use crate::native::{Body, PureCall};
 use crate::vm::{Vm, trapped};
 use dscript_bytecode::ids::{ConstId, TypeId};
@@ -160,6 +160,7 @@ handlers! {
     // Whatever has no handler of its own.
     instruction |m| after!(m, do_slowly, 3)
 
+    // Word 3 is for the natives below, which have registers there and fall back to this.
     native_pure |m| {
         spend!(m);
         if !call_pure(m.ip, m.s, m.r, m.heap, m.vm) {
@@ -167,13 +168,47 @@ handlers! {
         }
         let mut m = m;
         m.heap = (*m.vm).heap.base;
-        m.next(3)
+        m.next(4)
     }
     native_outside |m| {
         spend!(m);
-        after!(m, call_outside, 3)
+        after!(m, call_outside, 4)
     }
 
     limit_enter |m| if enter_region(m.ip, m.int::<0>(), m.vm) { m.next(3) } else { m.jump() }
     limit_leave |m| after!(m, leave_region, 2)
+}
+
+/// Natives that are done at once where nothing is unusual: their registers stand in word 3.
+macro_rules! quick {
+    ($($name:ident |$m:ident, $quick:ident| $body:expr)*) => {
+        handlers! {$(
+            $name |$m| {
+                let $quick = M { ip: $m.ip.add(2), ..$m };
+                let done: bool = $body;
+                if done { $m.next(4) } else { native_pure($m.ip, $m.s, $m.r, $m.heap, $m.vm) }
+            }
+        )*}
+    };
+}
+
+quick! {
+    string_length |m, quick| {
+        quick.set_bits::<2>(u64::from(low(*m.object(quick.reference::<0>()).add(1))));
+        true
+    }
+    char_at |m, quick| {
+        let string = m.object(quick.reference::<0>());
+        let (head, points, index) = (*string, low(*string.add(1)), quick.bits::<1>());
+        // One byte a code point, and the bytes lie in the object.
+        let is_quick = low(head) == STRING && high(head) == points && index < u64::from(points);
+        if is_quick {
+            quick.set_bits::<2>(u64::from(*string.add(2).cast::<u8>().add(index as usize)));
+        } else if low(head) == SLICE && high(head) == points && index < u64::from(points) {
+            let bytes = m.object(low(*string.add(2))).add(2).cast::<u8>();
+            quick.set_bits::<2>(u64::from(*bytes.add(*string.add(3) as usize + index as usize)));
+            return m.next(4);
+        }
+        is_quick
+    }
 }

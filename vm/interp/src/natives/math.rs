@@ -64,7 +64,7 @@ natives! {
     };
     "Int.parse" "(String, int) -> int?" |call| {
         let radix = radix(call.int(1))?;
-        let value = i64::from_str_radix(call.text(0).trim(), radix).ok();
+        let value = i64::from_str_radix(call.str(0).trim(), radix).ok();
         call.give_optional(value.map(|v| v as u64))
     };
     "Int.toText" "(int, int) -> String" |call| {

@@ -54,6 +54,7 @@ use natives;
 
 /// Registers by their place in the flat lists of the call.
 impl PureCall<'_> {
+    #[inline]
     fn bits(&self, arg: usize) -> u64 {
         match self.args[arg] {
             Reg::S(s) => self.vm.get_s(s),
@@ -61,6 +62,7 @@ impl PureCall<'_> {
         }
     }
 
+    #[inline]
     fn int(&self, arg: usize) -> i64 {
         self.bits(arg) as i64
     }
@@ -69,11 +71,13 @@ impl PureCall<'_> {
         f64::from_bits(self.bits(arg))
     }
 
+    #[inline]
     fn object(&self, arg: usize) -> Ref {
         self.bits(arg) as Ref
     }
 
     /// A String as it lies in the heap.
+    #[inline]
     fn str(&self, arg: usize) -> &str {
         self.vm.heap.text(self.object(arg))
     }
@@ -86,10 +90,12 @@ impl PureCall<'_> {
     }
 
     /// Counts work towards the turn.
+    #[inline]
     fn spend(&mut self, steps: usize) {
         self.vm.fuel -= steps as i64;
     }
 
+    #[inline]
     fn set_bits(&mut self, result: usize, bits: u64) {
         match self.results[result] {
             Reg::S(s) => self.vm.set_s(s, bits),
@@ -97,11 +103,13 @@ impl PureCall<'_> {
         }
     }
 
+    #[inline]
     fn give_int(&mut self, value: i64) -> Done {
         self.set_bits(0, value as u64);
         Ok(())
     }
 
+    #[inline]
     fn give_bool(&mut self, value: bool) -> Done {
         self.set_bits(0, value.into());
         Ok(())
@@ -112,6 +120,7 @@ impl PureCall<'_> {
         Ok(())
     }
 
+    #[inline]
     fn give_object(&mut self, object: Ref) -> Done {
         self.set_bits(0, object.into());
         Ok(())
@@ -123,6 +132,7 @@ impl PureCall<'_> {
     }
 
     /// A `T?`: a flag and a scalar, or a reference.
+    #[inline]
     fn give_optional(&mut self, value: Option<u64>) -> Done {
         if self.results.len() == 2 {
             self.set_bits(0, value.is_some().into());

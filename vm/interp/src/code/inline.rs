@@ -1,0 +1,182 @@
+//! Puts the code of small functions in the place of their calls.
+//!
+//! Only what runs straight through and calls nothing is put in: such a function needs no frame of its own, as nothing
+//! but a trap can look for it. Its registers come after those of the caller.
+
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, Image, RegType};
+use dscript_bytecode::instr::{Instr, Renamer};
+use dscript_bytecode::limits::REGISTERS_MAX;
+use rustc_hash::FxHashMap;
+
+/// Instructions of a function that is put in the place of its calls.
+const INLINED_MAX: usize = 24;
+
+/// A function with the small ones it calls put in.
+pub(super) struct Flat {
+    pub function: Function,
+    pub origins: Vec<Origin>,
+}
+
+/// Where an instruction comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// In the function itself.
+    pub pc: u32,
+    /// In the function that is called there.
+    pub inner: Option<(FunctionId, u32)>,
+}
+
+pub(super) fn flatten(image: &Image, f: &Function) -> Flat {
+    let mut flat = Flat {
+        function: Function { code: Vec::with_capacity(f.code.len()), ..f.clone() },
+        origins: Vec::with_capacity(f.code.len()),
+    };
+    let mut moved = Vec::with_capacity(f.code.len());
+    let mut windows = FxHashMap::default();
+    for (pc, instr) in f.code.iter().enumerate() {
+        moved.push(flat.function.code.len() as u32);
+        let pc = pc as u32;
+        match instr {
+            Instr::Call { function, args, results } if is_small(image, *function) => {
+                let callee = &image.functions[function.index()];
+                match flat.window(*function, callee, &mut windows) {
+                    Some(window) => flat.put(pc, *function, callee, window, args, results),
+                    None => flat.push(instr.clone(), Origin { pc, inner: None }),
+                }
+            }
+            _ => flat.push(instr.clone(), Origin { pc, inner: None }),
+        }
+    }
+    for instr in &mut flat.function.code {
+        instr.rename(&mut Labels(&moved));
+    }
+    for head in &mut flat.function.heads {
+        head.at = Label(moved[head.at.index()]);
+    }
+    flat
+}
+
+fn is_small(image: &Image, function: FunctionId) -> bool {
+    let f = &image.functions[function.index()];
+    if f.code.len() > INLINED_MAX || !f.heads.is_empty() {
+        return false;
+    }
+    let Some((Instr::Return { .. }, body)) = f.code.split_last() else { return false };
+    body.iter().all(|instr| match instr {
+        Instr::CallNative { native, .. } => image.natives[native.index()].name == "Math.sqrt",
+        Instr::Call { .. }
+        | Instr::CallValue { .. }
+        | Instr::CallMethod { .. }
+        | Instr::GetStatic { .. }
+        | Instr::TextRef { .. }
+        | Instr::LimitEnter { .. }
+        | Instr::LimitLeave {}
+        | Instr::Return { .. } => false,
+        _ => true,
+    })
+}
+
+impl Flat {
+    fn push(&mut self, instr: Instr, origin: Origin) {
+        self.function.code.push(instr);
+        self.origins.push(origin);
+    }
+
+    /// The first registers of a callee's own, one place for all of its calls; `None` where there would be too many.
+    fn window(
+        &mut self,
+        id: FunctionId,
+        callee: &Function,
+        windows: &mut FxHashMap<FunctionId, (u16, u16)>,
+    ) -> Option<(u16, u16)> {
+        if let Some(window) = windows.get(&id) {
+            return Some(*window);
+        }
+        let f = &mut self.function;
+        let window = (f.scalars.len(), f.refs.len());
+        if window.0 + callee.scalars.len() > REGISTERS_MAX || window.1 + callee.refs.len() > REGISTERS_MAX {
+            return None;
+        }
+        f.scalars.extend(&callee.scalars);
+        f.refs.extend(&callee.refs);
+        let window = (window.0 as u16, window.1 as u16);
+        windows.insert(id, window);
+        Some(window)
+    }
+
+    fn put(
+        &mut self,
+        pc: u32,
+        id: FunctionId,
+        callee: &Function,
+        window: (u16, u16),
+        args: &[Reg],
+        results: &[Reg],
+    ) {
+        let origin = |inner: usize| Origin { pc, inner: Some((id, inner as u32)) };
+        let (mut scalar, mut reference) = window;
+        for (param, arg) in callee.params.iter().zip(args) {
+            let to = match param {
+                RegType::Scalar(_) => {
+                    scalar += 1;
+                    Reg::S(S(scalar - 1))
+                }
+                RegType::Ref(_) => {
+                    reference += 1;
+                    Reg::R(R(reference - 1))
+                }
+            };
+            self.push(copy(*arg, to), origin(0));
+        }
+        for (inner, instr) in callee.code.iter().enumerate() {
+            let mut instr = instr.clone();
+            instr.rename(&mut Shift(window));
+            match instr {
+                Instr::Return { values } => {
+                    for (value, result) in values.iter().zip(results) {
+                        self.push(copy(*value, *result), origin(inner));
+                    }
+                }
+                instr => self.push(instr, origin(inner)),
+            }
+        }
+    }
+}
+
+fn copy(from: Reg, to: Reg) -> Instr {
+    match (from, to) {
+        (Reg::S(src), Reg::S(dst)) => Instr::MoveScalar { src, dst },
+        (Reg::R(src), Reg::R(dst)) => Instr::MoveRef { src, dst },
+        _ => panic!("values are passed within a bank"),
+    }
+}
+
+struct Shift((u16, u16));
+
+impl Renamer for Shift {
+    fn use_scalar(&mut self, reg: &mut S) {
+        reg.0 += self.0.0;
+    }
+    fn use_ref(&mut self, reg: &mut R) {
+        reg.0 += self.0.1;
+    }
+    fn def_scalar(&mut self, reg: &mut S) {
+        reg.0 += self.0.0;
+    }
+    fn def_ref(&mut self, reg: &mut R) {
+        reg.0 += self.0.1;
+    }
+}
+
+struct Labels<'m>(&'m [u32]);
+
+impl Renamer for Labels<'_> {
+    fn use_scalar(&mut self, _reg: &mut S) {}
+    fn use_ref(&mut self, _reg: &mut R) {}
+    fn def_scalar(&mut self, _reg: &mut S) {}
+    fn def_ref(&mut self, _reg: &mut R) {}
+    fn label(&mut self, label: &mut Label) {
+        label.0 = self.0[label.index()];
+    }
+}
