@@ -1,13 +1,16 @@
-//! Programs with expected output beside them, and rejected programs with the diagnostics a user sees.
+//! Programs with expected output beside them, run on every engine, and rejected programs with the diagnostics a
+//! user sees.
 //!
 //! `UPDATE=1 cargo test -p dscript-tests` rewrites what is expected; the difference is reviewed.
 
 use dscript_tests::{corpus, expect, report, root, run, text};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Compiles and runs one program: what it prints, what it says on stderr, and how it ends.
-fn run_program(file: &Path, scratch: &Path) -> String {
+const ENGINES: [&str; 3] = ["interp", "jit", "auto"];
+
+/// Compiles one program; the error is what the compiler says.
+fn compile_program(file: &Path, scratch: &Path) -> Result<PathBuf, String> {
     let image = scratch.join("program.dsb");
     let compile = run(
         "dsc",
@@ -21,9 +24,15 @@ fn run_program(file: &Path, scratch: &Path) -> String {
         ],
     );
     if !compile.status.success() {
-        return format!("does not compile:\n{}", text(&compile.stderr));
+        return Err(format!("does not compile:\n{}", text(&compile.stderr)));
     }
-    let output = run("dsvm", scratch, &[OsStr::new("exec"), image.as_os_str()]);
+    Ok(image)
+}
+
+/// Runs a program: what it prints, what it says on stderr, and how it ends.
+fn run_program(image: &Path, engine: &str, scratch: &Path) -> String {
+    let args = [OsStr::new("exec"), image.as_os_str(), OsStr::new("--engine"), OsStr::new(engine)];
+    let output = run("dsvm", scratch, &args);
     let mut all = text(&output.stdout);
     let errors = without_library_lines(&text(&output.stderr));
     if !errors.is_empty() {
@@ -51,8 +60,31 @@ fn run_corpus(folder: &str) {
     let mut failures = Vec::new();
     for file in corpus(folder, "ds") {
         let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-        let actual = run_program(&file, scratch.path());
-        expect(&file.with_extension("out"), &actual, &mut failures);
+        let image = match compile_program(&file, scratch.path()) {
+            Ok(image) => image,
+            Err(why) => {
+                expect(&file.with_extension("out"), &why, &mut failures);
+                continue;
+            }
+        };
+        let mut first = None;
+        for engine in ENGINES {
+            // What one run leaves must not be there for the next.
+            let folder = tempfile::tempdir().expect("a scratch folder can be made");
+            let actual = run_program(&image, engine, folder.path());
+            match &first {
+                None => {
+                    expect(&file.with_extension("out"), &actual, &mut failures);
+                    first = Some(actual);
+                }
+                Some(first) if *first != actual => failures.push(format!(
+                    "--- {} with {} prints\n{first}--- but with {engine}\n{actual}",
+                    file.display(),
+                    ENGINES[0]
+                )),
+                Some(_) => {}
+            }
+        }
     }
     report(&failures);
 }

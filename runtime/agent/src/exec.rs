@@ -99,8 +99,8 @@ struct Ready {
 }
 
 fn prepare(args: ExecArgs) -> Result<Ready, String> {
-    if matches!(args.engine, Engine::Jit | Engine::Native) {
-        return Err("this engine is not built in yet; leave --engine out, or use --engine interp".into());
+    if args.engine == Engine::Native {
+        return Err("this engine is not built in yet; leave --engine out, or use --engine jit".into());
     }
     for pattern in args.allow.iter().chain(&args.deny) {
         Capability::parse(pattern).map_err(|why| why.to_string())?;
@@ -110,6 +110,11 @@ fn prepare(args: ExecArgs) -> Result<Ready, String> {
     let bytes =
         dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"))?;
     let program = dscript_host::load(&bytes).map_err(|why| format!("{file}: {why}"))?;
+    match args.engine {
+        Engine::Auto => dscript_native::attach_auto(&program),
+        Engine::Jit => dscript_native::attach_jit(&program).map_err(|why| format!("{file}: {why}"))?,
+        Engine::Interp | Engine::Native => {}
+    }
     let task =
         choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
     let node = node_name();

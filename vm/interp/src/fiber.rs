@@ -11,15 +11,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack as _};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use crate::door;
 use crate::native::Trapped;
 use crate::report::{FiberEnd, TrapReport};
 use crate::stack::Stack;
 use crate::start::Start;
 use crate::task::Shared;
-use crate::vm::{TURN, Vm};
+use crate::vm::Vm;
 use dscript_bytecode::trap::TrapKind;
 
 /// Mapped when a fiber first runs and touched as far as it is used. The dispatch loop does not recurse for
@@ -52,7 +53,7 @@ pub(crate) enum Resume {
 
 /// Why the dispatch loop leaves frames.
 #[derive(Debug)]
-pub(crate) enum Exit {
+pub enum Exit {
     Trap(Trapped),
     Cancelled,
     /// The limit at this index of the fiber's list is past.
@@ -66,11 +67,13 @@ impl From<Trapped> for Exit {
 }
 
 /// A running fiber: the one that holds the `Vm`.
-pub(crate) struct Running<'a> {
+pub struct Running<'a> {
     vm: Option<Box<Vm>>,
     yielder: &'a Yielder<Input, Output>,
-    /// Dispatch loops on the native stack.
-    pub nested: usize,
+    /// Dispatch loops on the native stack for texts within texts.
+    pub(crate) nested: usize,
+    /// The lowest address of the native stack.
+    pub(crate) stack_end: usize,
 }
 
 /// What natives that wait see of the fiber, whatever its lifetimes.
@@ -80,7 +83,7 @@ pub(crate) trait Waiting {
 }
 
 impl Running<'_> {
-    pub fn vm(&mut self) -> &mut Vm {
+    pub(crate) fn vm(&mut self) -> &mut Vm {
         self.vm.as_mut().expect("a running fiber holds the task's state")
     }
 
@@ -92,7 +95,7 @@ impl Running<'_> {
         let (mut vm, resume) = self.yielder.suspend((vm, Suspend { wait, deadline }));
         (vm.fiber, vm.running) = (fiber, running);
         vm.stack = *vm.parked[fiber].take().expect("a parked fiber has its stack");
-        vm.fuel = TURN;
+        vm.begin_turn();
         self.vm = Some(vm);
         resume
     }
@@ -129,6 +132,9 @@ impl Running<'_> {
     /// The counter of interruptions ran out: is the fiber to stop, or to give way?
     #[cold]
     pub fn interrupted(&mut self) -> Result<(), Exit> {
+        if self.vm().next_slice() {
+            return Ok(());
+        }
         let turn = self.vm().host.yield_now();
         self.wait(turn)
     }
@@ -216,16 +222,18 @@ impl Fiber {
         if self.shared.is_cancelled(self.id) {
             return Some(FiberEnd::Cancelled);
         }
-        let Ok(stack) = DefaultStack::new(STACK_BYTES) else {
+        let native = self.shared.program.engine().map_or(0, |_| door::NATIVE_STACK_BYTES);
+        let Ok(stack) = DefaultStack::new(STACK_BYTES + native) else {
             return Some(internal("no memory for another fiber"));
         };
+        let stack_end = stack.limit().get();
         let id = self.id;
         let coroutine =
             Coroutine::with_stack(stack, move |yielder: &Yielder<Input, Output>, (mut vm, _): Input| {
                 vm.fiber = id;
                 vm.stack = vm.slot(id).take().map_or_else(Stack::default, |stack| *stack);
-                vm.fuel = TURN;
-                let mut running = Running { vm: Some(vm), yielder, nested: 0 };
+                vm.begin_turn();
+                let mut running = Running { vm: Some(vm), yielder, nested: 0, stack_end };
                 let end = running.run_start(start);
                 let mut vm = running.vm.take().expect("a running fiber holds the task's state");
                 vm.stack = Stack::default();

@@ -271,6 +271,18 @@ impl Heap {
         true
     }
 
+    /// For native code, which allocates by itself: where the words lie, the next free one, the end of the window, and
+    /// where the nursery begins.
+    pub fn native_view(&self) -> (*mut u64, usize, usize, usize) {
+        (self.base, self.next, self.end, self.young)
+    }
+
+    /// Takes over what native code has made: `top` lies within the window.
+    pub fn set_native_top(&mut self, top: usize) {
+        debug_assert!((self.next..=self.window_end).contains(&top));
+        self.next = top;
+    }
+
     // ---- collections ----
 
     /// Whether the survivors of the nursery are sure to fit; else a full collection is due.

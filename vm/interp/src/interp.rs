@@ -19,6 +19,13 @@ impl Running<'_> {
             return Err(trapped(TrapKind::Stack, "texts within texts are nested too deep").into());
         }
         self.nested += 1;
+        let result = self.run_entry(base);
+        self.nested -= 1;
+        result
+    }
+
+    /// As `run`, for a frame that native code calls.
+    pub(crate) fn run_entry(&mut self, base: usize) -> Result<(), Exit> {
         let temps = self.vm().stack.temps.len();
         // The code must outlive the handlers.
         let program = Arc::clone(&self.vm().program);
@@ -32,7 +39,6 @@ impl Running<'_> {
             }
         };
         drop(program);
-        self.nested -= 1;
         result
     }
 

@@ -2,6 +2,7 @@
 
 mod code;
 mod convert;
+pub mod door;
 mod equal;
 mod fiber;
 mod format;

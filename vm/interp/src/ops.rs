@@ -98,7 +98,7 @@ impl Program {
 
 impl Vm {
     #[inline]
-    fn frame(&self) -> &Frame {
+    pub(crate) fn frame(&self) -> &Frame {
         self.stack.frames.last().expect("a running fiber has a frame")
     }
 
@@ -172,7 +172,7 @@ impl Vm {
     /// Opens a frame whose parameters are still to be filled.
     pub(crate) fn open_frame(&mut self, function: FunctionId, entry: bool) -> Result<(), Trapped> {
         let limit = self.frames_max;
-        if self.stack.frames.len() >= limit {
+        if self.stack.depth() >= limit {
             return Err(trapped(TrapKind::Stack, format!("more than {limit} calls are nested")));
         }
         let callee = self.program.code(function);

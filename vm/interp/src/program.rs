@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::code::Code;
+use crate::door::Engine;
 use crate::heap::Shape;
 use crate::link::{self, Linked};
 use crate::map::MapType;
@@ -21,6 +22,7 @@ pub struct Program {
     pub(crate) natives: Vec<Linked>,
     /// By function.
     codes: Box<[Code]>,
+    engine: OnceLock<Arc<dyn Engine>>,
 }
 
 /// What the engine needs to know of a type at every turn.
@@ -109,7 +111,8 @@ impl Program {
             .map(|native| link::link(&image, native, registry).map_err(LoadError))
             .collect::<Result<Vec<_>, _>>()?;
         let codes = Code::table(&image, &infos, &natives);
-        Ok(Arc::new(Program { image, hash: OnceLock::new(), shapes, infos, maps, natives, codes }))
+        let (hash, engine) = (OnceLock::new(), OnceLock::new());
+        Ok(Arc::new(Program { image, hash, shapes, infos, maps, natives, codes, engine }))
     }
 
     pub fn image(&self) -> &Image {
@@ -128,6 +131,20 @@ impl Program {
     #[inline]
     pub(crate) fn code(&self, function: FunctionId) -> &Code {
         &self.codes[function.index()]
+    }
+
+    /// Lets tasks of this program that begin from now on run native code; the first engine stays.
+    pub fn attach(&self, engine: Arc<dyn Engine>) {
+        self.engine.get_or_init(|| engine);
+    }
+
+    /// From now on frames of the function begin in native code; for the attached engine, which gets the entry.
+    pub fn set_entry(&self, function: FunctionId, entry: usize) {
+        self.codes[function.index()].begin_native(entry);
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Arc<dyn Engine>> {
+        self.engine.get()
     }
 
     pub(crate) fn ty(&self, id: TypeId) -> &Type {

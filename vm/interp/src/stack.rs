@@ -39,6 +39,18 @@ pub(crate) struct Limit {
     pub to: u32,
 }
 
+/// An entry into native code: its frames, the one it was entered with included, have no rows but that one.
+#[derive(Clone, Copy, Debug)]
+pub struct Activation {
+    /// The index of the frame it was entered with.
+    pub(crate) frame: usize,
+    /// Whether the row after that lends its windows to an instruction the interpreter does for the native frame.
+    pub(crate) lent: bool,
+    /// The native frame that called out last, and its place; what they mean is the engine's.
+    pub native_frame: usize,
+    pub place: u32,
+}
+
 #[derive(Default)]
 pub(crate) struct Stack {
     pub scalars: Vec<u64>,
@@ -50,14 +62,19 @@ pub(crate) struct Stack {
     pub temps: Vec<Ref>,
     /// Frames there may be until calls must ask for more.
     pub rows_max: usize,
+    /// Entries into native code that have not returned, outermost first.
+    pub activations: Vec<Activation>,
+    /// Calls of native code that have no row in `frames`, less the rows that stand for none.
+    pub hidden: isize,
     /// Ends of the innermost window.
     pub scalars_top: usize,
     pub refs_top: usize,
 }
 
 impl Stack {
-    /// Makes room for one more frame of at most `limit`.
+    /// Makes room for one more frame of at most `limit`, those that have no row included.
     pub fn grow_rows(&mut self, limit: usize) {
+        let limit = limit.saturating_add_signed(-self.hidden);
         if self.frames.len() == self.frames.capacity() {
             let more = self.frames.len().max(8);
             self.frames.reserve_exact(more.min(limit.saturating_sub(self.frames.len())));
@@ -72,15 +89,20 @@ impl Stack {
             return false;
         }
         if s_end > self.scalars.len() {
-            self.scalars.resize(s_end.max(2 * self.scalars.len()).max(32), 0);
+            self.scalars.resize(s_end.max(2 * self.scalars.len()).clamp(32, BANK_SLOTS_MAX), 0);
         }
         // Calls zero some references at once, beyond the window where it is small.
         if r_end + ZEROED > self.refs.len() {
-            self.refs.resize((r_end + ZEROED).max(2 * self.refs.len()).max(32), 0);
+            self.refs.resize((r_end + ZEROED).max((2 * self.refs.len()).clamp(32, BANK_SLOTS_MAX)), 0);
         }
         self.refs[self.refs_top..r_end].fill(0);
         (self.scalars_top, self.refs_top) = (s_end, r_end);
         true
+    }
+
+    /// Calls that are nested.
+    pub fn depth(&self) -> usize {
+        self.frames.len().wrapping_add_signed(self.hidden)
     }
 
     /// Takes the innermost frame off, with its limits.

@@ -15,6 +15,15 @@ use dscript_bytecode::trap::TrapKind;
 const REPORT_INNER: usize = 32;
 const REPORT_OUTER: usize = 8;
 
+/// The calls of a trap's report: function and instruction, innermost first.
+#[derive(Default)]
+pub(crate) struct Trace {
+    inner: Vec<(FunctionId, u32)>,
+    outer: Vec<(FunctionId, u32)>,
+    /// Left out between the two.
+    omitted: usize,
+}
+
 /// What a fiber runs.
 pub(crate) enum Start {
     /// A task of the manifest; a parameter that is not given takes its default.
@@ -130,14 +139,7 @@ impl Vm {
         Ok(())
     }
 
-    /// Where a frame is in the source, innermost first: in a function that was put in the place of its call, too.
-    fn places(&self, index: usize) -> impl Iterator<Item = Frame> + use<'_> {
-        let frame = self.stack.frames[index];
-        let origin = self.program.code(frame.function).origin(frame.pc);
-        let inner = origin.inner.map(|(function, pc)| self.place(function, pc));
-        inner.into_iter().chain([self.place(frame.function, origin.pc)])
-    }
-
+    /// Where an instruction is in the source.
     fn place(&self, function: FunctionId, pc: u32) -> Frame {
         let function = &self.program.image().functions[function.index()];
         let line = match function.lines.partition_point(|l| l.at <= pc) {
@@ -150,28 +152,85 @@ impl Vm {
         Frame { function: function.name.clone(), file: file.into(), line, column }
     }
 
-    /// The innermost place outside the library, else the innermost.
-    pub(crate) fn position(&self) -> Option<Frame> {
-        let all = (0..self.stack.frames.len()).rev();
-        let own = all.take(64).flat_map(|i| self.places(i)).find(|place| !place.file.starts_with("std/"));
-        own.or_else(|| self.places(self.stack.frames.len().checked_sub(1)?).next())
+    /// Shows the calls that are nested, innermost first, those in native code included, until `see` says no.
+    fn calls(&self, mut see: impl FnMut(FunctionId, u32) -> bool) {
+        let mut activations = self.stack.activations.iter().rev().peekable();
+        let mut index = self.stack.frames.len();
+        while index > 0 {
+            index -= 1;
+            match activations.peek() {
+                Some(native) if native.lent && index == native.frame + 1 => {}
+                Some(native) if index == native.frame => {
+                    let engine = self.program.engine().expect("native code is an engine's");
+                    if !engine.calls(native, &mut see) {
+                        return;
+                    }
+                    activations.next();
+                }
+                _ => {
+                    let frame = self.stack.frames[index];
+                    let origin = self.program.code(frame.function).origin(frame.pc);
+                    if origin.inner.is_some_and(|(function, pc)| !see(function, pc)) {
+                        return;
+                    }
+                    if !see(frame.function, origin.pc) {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
-    fn report(&self, trap: Trapped) -> TrapReport {
-        let count = self.stack.frames.len();
-        let mut stack: Vec<Frame> = Vec::new();
-        let mut omitted = None;
-        let inner = (0..count).rev().flat_map(|i| self.places(i));
-        // A function that was put into its caller has no frame, and yet counts as a call.
-        let hidden = count.checked_sub(1).map_or(0, |last| self.places(last).count() - 1);
-        let calls = count + hidden;
-        if calls <= REPORT_INNER + REPORT_OUTER {
-            stack.extend(inner);
-        } else {
-            stack.extend(inner.take(REPORT_INNER));
-            stack.extend((0..REPORT_OUTER).rev().flat_map(|i| self.places(i)));
-            omitted = Some((REPORT_INNER, calls - REPORT_INNER - REPORT_OUTER));
+    /// The innermost place outside the library, else the innermost.
+    pub(crate) fn position(&self) -> Option<Frame> {
+        let (mut innermost, mut own) = (None, None);
+        let mut left = 64;
+        self.calls(|function, pc| {
+            let place = self.place(function, pc);
+            left -= 1;
+            if place.is_library() {
+                innermost.get_or_insert(place);
+                left > 0
+            } else {
+                own = Some(place);
+                false
+            }
+        });
+        own.or(innermost)
+    }
+
+    /// Keeps the calls that are nested now for the report of a trap; for native code, whose frames are gone
+    /// when the fiber ends.
+    pub(crate) fn keep_trace(&mut self) {
+        if self.trace.is_none() {
+            self.trace = Some(self.trace_now());
         }
+    }
+
+    fn trace_now(&self) -> Trace {
+        let mut trace = Trace::default();
+        let mut outer = std::collections::VecDeque::new();
+        self.calls(|function, pc| {
+            if trace.inner.len() < REPORT_INNER {
+                trace.inner.push((function, pc));
+            } else {
+                outer.push_back((function, pc));
+                if outer.len() > REPORT_OUTER {
+                    outer.pop_front();
+                    trace.omitted += 1;
+                }
+            }
+            true
+        });
+        trace.outer = outer.into();
+        trace
+    }
+
+    fn report(&mut self, trap: Trapped) -> TrapReport {
+        let trace = self.trace.take().unwrap_or_else(|| self.trace_now());
+        let places = trace.inner.iter().chain(&trace.outer);
+        let stack = places.map(|(function, pc)| self.place(*function, *pc)).collect();
+        let omitted = (trace.omitted > 0).then_some((REPORT_INNER, trace.omitted));
         TrapReport { kind: trap.kind, text: trap.text, stack, omitted }
     }
 

@@ -81,6 +81,8 @@ impl Task {
                 #[cfg(debug_assertions)]
                 machine: crate::code::M::default(),
                 fuel: TURN,
+                turn_left: 0,
+                trace: None,
                 constants: vec![0; image.constants.len()],
                 statics: vec![StaticSlot::default(); image.statics.len()],
                 returned: vm::Cell::default(),

@@ -25,6 +25,9 @@ use dscript_bytecode::trap::TrapKind;
 /// Backward jumps and calls of one turn; allocation and collection count too.
 pub(crate) const TURN: i64 = 20_000;
 
+/// Part of a turn after which an engine is told where the program is.
+const SLICE: i64 = 4_000;
+
 /// Work one comparison or hash may do beyond what the heap could hold once: a value that shares parts of
 /// itself can be endless to walk.
 const STEPS_FREE: u64 = 16 << 20;
@@ -46,6 +49,10 @@ pub struct Vm {
     #[cfg(debug_assertions)]
     pub(crate) machine: M,
     pub(crate) fuel: i64,
+    /// What is left of the turn when `fuel` is used up.
+    pub(crate) turn_left: i64,
+    /// Of the trap that ends the running fiber, where native frames it went through are gone.
+    pub(crate) trace: Option<crate::start::Trace>,
     pub(crate) constants: Vec<Ref>,
     pub(crate) statics: Vec<StaticSlot>,
     /// Results of the entry frame that returned last; to be read before anything allocates.
@@ -63,23 +70,40 @@ pub struct Vm {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(crate) struct StaticSlot {
     pub state: StaticState,
     pub value: Cell,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, u32)]
 pub(crate) enum StaticState {
     #[default]
-    Unset,
+    Unset = 0,
     /// By this fiber.
-    Running(usize),
-    Set,
+    Running(usize) = 1,
+    Set = 2,
+}
+
+impl StaticSlot {
+    /// Its size; where state, scalars and references lie; the state that is set.
+    pub const LAYOUT: [usize; 5] = {
+        let value = std::mem::offset_of!(StaticSlot, value);
+        [
+            size_of::<StaticSlot>(),
+            std::mem::offset_of!(StaticSlot, state),
+            value + std::mem::offset_of!(Cell, s),
+            value + std::mem::offset_of!(Cell, r),
+            2,
+        ]
+    };
 }
 
 /// The registers of one value outside a frame. No value has more than two in either bank.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cell {
+#[repr(C)]
+pub struct Cell {
     pub s: [u64; 2],
     pub r: [Ref; 2],
 }
@@ -112,6 +136,18 @@ impl Vm {
             self.parked.resize_with(fiber + 1, || None);
         }
         &mut self.parked[fiber]
+    }
+
+    pub(crate) fn begin_turn(&mut self) {
+        let slice = if self.program.engine().is_some_and(|engine| engine.samples()) { SLICE } else { TURN };
+        (self.fuel, self.turn_left) = (slice, TURN - slice);
+    }
+
+    /// Goes on with the next part of the turn; false where it is used up.
+    pub(crate) fn next_slice(&mut self) -> bool {
+        let slice = self.turn_left.min(SLICE);
+        (self.fuel, self.turn_left) = (slice, self.turn_left - slice);
+        slice > 0
     }
 
     /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.

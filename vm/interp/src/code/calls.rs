@@ -6,8 +6,9 @@
 
 use super::Code;
 use super::handlers::handlers;
-use super::machine::{M, Status, go, outlined};
+use super::machine::{Handler, M, Status, go, outlined};
 use super::slow;
+use crate::door::Entered;
 use crate::fiber::Exit;
 use crate::heap::{Ref, low};
 use crate::stack::ZEROED;
@@ -199,6 +200,34 @@ outlined! {
     }
 }
 
+/// The step of frames that begin in native code: handler | entry.
+pub(super) fn native_step() -> u64 {
+    let handler: Handler = native;
+    handler as usize as u64
+}
+
+/// Runs the innermost frame as native code, and gives its results to the one below. Where there is no room for that
+/// the interpreter goes on at `ip`.
+#[inline(never)]
+pub(super) unsafe fn run_native(vm: *mut Vm, entry: usize, ip: *const u64) -> Status {
+    // SAFETY: see `machine`.
+    unsafe {
+        let m = M { vm, ..M::default() };
+        match m.running().enter_native(entry) {
+            Ok(Entered::Returned) => Status::Returned,
+            Ok(Entered::Gone) => Status::Again,
+            Ok(Entered::NoRoom) => {
+                m.frame().ip = ip;
+                Status::Again
+            }
+            Err(exit) => {
+                (*vm).exit = Some(exit);
+                Status::Exit
+            }
+        }
+    }
+}
+
 macro_rules! spend {
     ($m:ident) => {
         (*$m.vm).fuel -= 1;
@@ -232,6 +261,10 @@ calls! {
 }
 
 handlers! {
+    native |m| {
+        let first = (*m.vm).program.code(m.frame().function).first();
+        run_native(m.vm, m.word(1) as usize, first)
+    }
     call |m| {
         spend!(m);
         enter(m, m.word(2) as *const Code, m.op::<0>(), m.op::<1>(), 0)

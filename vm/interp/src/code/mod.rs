@@ -11,7 +11,8 @@ mod machine;
 mod select;
 mod slow;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 pub(crate) use inline::Origin;
 pub(crate) use machine::{Handler, M, Status};
@@ -40,6 +41,9 @@ pub(crate) struct Code {
     heads: Vec<(u32, u32)>,
     /// How the operation at a word was written, where not as it is done.
     forms: Vec<(u32, Form)>,
+    /// Where frames begin: the first word, or that of a step that enters native code.
+    start: AtomicPtr<u64>,
+    native: OnceLock<Box<[u64; 2]>>,
     /// What words point to.
     #[allow(clippy::vec_box)]
     instrs: Vec<Box<Instr>>,
@@ -70,6 +74,8 @@ impl Default for Code {
             inlined: Vec::new(),
             heads: Vec::new(),
             forms: Vec::new(),
+            start: AtomicPtr::default(),
+            native: OnceLock::new(),
             instrs: Vec::new(),
         }
     }
@@ -81,13 +87,21 @@ impl Code {
         let mut table: Box<[Code]> = image.functions.iter().map(|_| Code::default()).collect();
         let base = table.as_ptr();
         for (index, function) in image.functions.iter().enumerate() {
-            let code = emit::emit(image, infos, natives, FunctionId(index as u32), function, base);
+            let mut code = emit::emit(image, infos, natives, FunctionId(index as u32), function, base);
+            *code.start.get_mut() = code.first().cast_mut();
             table[index] = code;
         }
         table
     }
 
+    /// Where a frame begins.
+    #[inline]
     pub fn start(&self) -> *const u64 {
+        self.start.load(Ordering::Acquire)
+    }
+
+    /// The first word of the interpreter's code.
+    pub fn first(&self) -> *const u64 {
         self.words.as_ptr().cast()
     }
 
@@ -99,8 +113,20 @@ impl Code {
         }
     }
 
+    /// From now on frames begin in native code.
+    pub fn begin_native(&self, entry: usize) {
+        let words = self.native.get_or_init(|| Box::new([calls::native_step(), entry as u64]));
+        self.start.store(words.as_ptr().cast_mut(), Ordering::Release);
+    }
+
+    /// The head whose code begins at `ip`.
+    pub fn head_at(&self, ip: *const u64) -> Option<u32> {
+        let at = self.index_of(ip);
+        self.heads.iter().find(|(_, word)| *word == at).map(|(pc, _)| *pc)
+    }
+
     fn index_of(&self, ip: *const u64) -> u32 {
-        ((ip as usize - self.start() as usize) / 8) as u32
+        ((ip as usize - self.first() as usize) / 8) as u32
     }
 
     /// The instruction that the word at `ip` belongs to.

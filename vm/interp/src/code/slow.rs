@@ -101,6 +101,19 @@ outlined! {
     }
 }
 
+/// Tells an engine where the fiber is; native code that goes on at the head of a loop, or 0.
+#[inline(never)]
+unsafe fn sample(ip: *const u64, vm: *mut Vm, head: bool) -> usize {
+    let m = M { ip, vm, ..M::default() };
+    // SAFETY: see `machine`.
+    unsafe {
+        let frame = m.frame();
+        let code = (*vm).program.code(frame.function);
+        let place = if head { code.head_at(ip) } else { Some(code.origin(code.pc_of(ip)).pc) };
+        place.map_or(0, |pc| m.running().sample(pc, head))
+    }
+}
+
 /// Whether a region was entered, rather than its limit being past already.
 #[inline(never)]
 unsafe fn enter_region(ip: *const u64, limit: i64, vm: *mut Vm) -> bool {
@@ -133,15 +146,29 @@ macro_rules! spend {
 
 handlers! {
     // The counter of interruptions ran out at a jump back.
-    interrupt_jump |m| interrupt_call(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm)
+    interrupt_jump |m| interrupt_head(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm)
     interrupt_switch |m| {
         let place = m.int::<0>().wrapping_sub(m.word(2) as i64) as u64;
         let distance = *m.ip.add(3).cast::<i32>().add(place.min(m.upper() as u64) as usize);
-        interrupt_call(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm)
+        interrupt_head(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm)
+    }
+    // At a head, where native code may go on.
+    interrupt_head |m| {
+        if !ask(m.ip, m.s, m.r, m.heap, m.vm) {
+            return Status::Exit;
+        }
+        match sample(m.ip, m.vm, true) {
+            0 => go(m.reload()),
+            entry => super::calls::run_native(m.vm, entry, m.ip),
+        }
     }
     // At a call, which is then done.
     interrupt_call |m| {
-        if ask(m.ip, m.s, m.r, m.heap, m.vm) { go(m.reload()) } else { Status::Exit }
+        if !ask(m.ip, m.s, m.r, m.heap, m.vm) {
+            return Status::Exit;
+        }
+        sample(m.ip, m.vm, false);
+        go(m.reload())
     }
 
     constant |m| {

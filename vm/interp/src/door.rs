@@ -1,0 +1,487 @@
+//! The door for native code: what an engine that compiles bytecode needs of a running fiber, and no more.
+//!
+//! Native frames have no rows in the fiber's `frames` but the one they were entered with. Their references lie in
+//! windows of the fiber's reference bank, one above the other; their scalars are the engine's own business. An
+//! engine *calls out* for everything that is not worth machine code: it says where it is (`call_out`), and then asks
+//! for a collection, an interruption, or for any instruction by `execute`, which lends the native frame's windows
+//! to the interpreter's own handler. So a rarely run instruction has one implementation.
+//!
+//! While native code runs, the heap's top, the counter of interruptions and the top of the reference bank live in
+//! the engine's own context; `call_out` brings them here, `state` fetches them back.
+
+use std::sync::Arc;
+
+pub use crate::fiber::{Exit, Running};
+use crate::native::{Body, PureCall, Trapped};
+use crate::program::Program;
+pub use crate::stack::Activation;
+use crate::stack::{BANK_SLOTS_MAX, Frame};
+pub use crate::vm::Cell;
+use crate::vm::{StaticSlot, StaticState, trapped};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::RegType;
+use dscript_bytecode::instr::Instr;
+use dscript_bytecode::trap::TrapKind;
+
+/// The native frames of the deepest stack: 64 Ki of this size.
+pub const NATIVE_FRAME_BYTES: usize = 512;
+/// What of a fiber's stack is for them. Only what is touched costs memory.
+pub(crate) const NATIVE_STACK_BYTES: usize = NATIVE_FRAME_BYTES * (64 << 10);
+/// Registers of either bank in a function whose frames may be nested as deep as frames may.
+pub const NATIVE_REGISTERS: usize = BANK_SLOTS_MAX / (64 << 10);
+
+/// The reference bank of a fiber that runs native code: what the interpreter may open, and as much again for native
+/// windows, so that these need no check of their own. Only what is touched costs memory.
+const NATIVE_BANK_SLOTS: usize = 2 * BANK_SLOTS_MAX;
+
+/// Compiled code of one program.
+pub trait Engine: Send + Sync {
+    /// Runs the innermost frame from its first instruction, or the one the entry is for, to its return, and
+    /// gives its results. `None` where there is no room for native frames: the interpreter runs it.
+    fn enter(&self, running: &mut Running<'_>, entry: usize) -> Result<Option<Cell>, Exit>;
+    /// Shows the calls of an activation, innermost first, the frame it was entered with included; false as
+    /// soon as `see` is.
+    fn calls(&self, activation: &Activation, see: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool;
+    /// Whether it wants to be told where the interpreter is.
+    fn samples(&self) -> bool;
+    /// The interpreter has done some thousands of jumps and calls, the last one here: a call, or a jump to here. An
+    /// entry for this place after a jump, or 0.
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> usize;
+}
+
+/// What native code keeps at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct NativeState {
+    pub heap: *mut u64,
+    /// In words: the next free one, and the end of what may be used.
+    pub top: usize,
+    pub end: usize,
+    /// Where young objects begin: the heap must know of references to them in older ones.
+    pub young: usize,
+    pub fuel: i64,
+    pub constants: *const u32,
+    pub statics: *const u8,
+}
+
+/// The windows of the innermost frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    pub scalars: *const u64,
+    pub refs: *mut u32,
+    /// Where the bank begins.
+    pub bank: *mut u32,
+}
+
+/// Where native code calls out.
+#[derive(Clone, Copy, Debug)]
+pub struct CallOut {
+    pub top: usize,
+    pub fuel: i64,
+    /// The window of the native frame: where it begins in the bank, and its slots.
+    pub refs: usize,
+    pub slots: usize,
+    pub native_frame: usize,
+    pub place: u32,
+}
+
+/// An instruction that the interpreter does for a native frame: its scalar operands are renumbered to those lent,
+/// its references to the slots of the native window.
+#[derive(Clone, Copy, Debug)]
+pub struct Lend<'a> {
+    pub function: FunctionId,
+    pub pc: u32,
+    pub instr: &'a Instr,
+    /// Of the window.
+    pub slots: usize,
+    /// Calls that may still be nested.
+    pub left: i64,
+}
+
+/// Whether lists of booleans hold their elements in bytes.
+pub const BOOLS_IN_BYTES: bool = true;
+
+/// Bytes from one static to the next, to its state, to its first scalar and reference; and the state that is set.
+pub const STATIC_LAYOUT: [usize; 5] = StaticSlot::LAYOUT;
+
+/// What became of the innermost frame.
+pub(crate) enum Entered {
+    /// It was an entry frame, and has left its results in `returned`.
+    Returned,
+    /// The one below has its results.
+    Gone,
+    /// It is as it was: there is no room for native code.
+    NoRoom,
+}
+
+impl Running<'_> {
+    /// Runs the innermost frame as native code.
+    pub(crate) fn enter_native(&mut self, entry: usize) -> Result<Entered, Exit> {
+        let program = Arc::clone(&self.vm().program);
+        let engine = program.engine().expect("native code is an engine's");
+        let results = engine.enter(self, entry)?;
+        let vm = self.vm();
+        vm.stack.grow_rows(vm.frames_max);
+        let Some(results) = results else { return Ok(Entered::NoRoom) };
+        let frame = *vm.frame();
+        vm.stack.pop();
+        if frame.entry != 0 {
+            vm.returned = results;
+            return Ok(Entered::Returned);
+        }
+        let after = vm.frame().ip;
+        let (mut i, mut j) = (0, 0);
+        for (k, kind) in program.image().functions[frame.function.index()].results.iter().enumerate() {
+            // SAFETY: the frame below is at a call of the function, which has so many results.
+            let to = unsafe { crate::code::result_reg(after, k) } as u16;
+            match kind {
+                RegType::Scalar(_) => {
+                    vm.set_s(S(to), results.s[i]);
+                    i += 1;
+                }
+                RegType::Ref(_) => {
+                    vm.set_r(R(to), results.r[j]);
+                    j += 1;
+                }
+            }
+        }
+        Ok(Entered::Gone)
+    }
+
+    /// After an interruption: tells the engine where the fiber is; an entry for that place, or 0.
+    pub(crate) fn sample(&mut self, pc: u32, head: bool) -> usize {
+        let program = Arc::clone(&self.vm().program);
+        match program.engine() {
+            Some(engine) if engine.samples() => engine.sampled(&program, self.vm().frame().function, pc, head),
+            _ => 0,
+        }
+    }
+
+    /// The lowest address of the fiber's native stack.
+    pub fn stack_end(&self) -> usize {
+        self.stack_end
+    }
+
+    /// Calls that may still be nested in the innermost frame.
+    pub fn depth_left(&mut self) -> i64 {
+        let vm = self.vm();
+        vm.frames_max as i64 - vm.stack.depth() as i64
+    }
+
+    /// Slots of the reference bank that native windows may still take.
+    pub fn bank_left(&mut self) -> usize {
+        NATIVE_BANK_SLOTS - self.vm().stack.refs_top
+    }
+
+    /// The windows of the innermost frame. The reference bank does not move any more from now on.
+    pub fn windows(&mut self) -> Windows {
+        let vm = self.vm();
+        let frame = *vm.frame();
+        let stack = &mut vm.stack;
+        if stack.refs.capacity() < NATIVE_BANK_SLOTS {
+            stack.refs.reserve_exact(NATIVE_BANK_SLOTS - stack.refs.len());
+        }
+        let bank = stack.refs.as_mut_ptr();
+        Windows {
+            scalars: stack.scalars[frame.scalars as usize..].as_ptr(),
+            refs: bank.wrapping_add(frame.refs as usize),
+            bank,
+        }
+    }
+
+    pub fn state(&mut self) -> NativeState {
+        let vm = self.vm();
+        let (heap, top, end, young) = vm.heap.native_view();
+        NativeState {
+            heap,
+            top,
+            end,
+            young,
+            fuel: vm.fuel,
+            constants: vm.constants.as_ptr(),
+            statics: vm.statics.as_ptr().cast(),
+        }
+    }
+
+    pub fn begin_activation(&mut self) {
+        let stack = &mut self.vm().stack;
+        let frame = stack.frames.len() - 1;
+        stack.activations.push(Activation { frame, lent: false, native_frame: 0, place: 0 });
+    }
+
+    /// Native code has returned to the frame it was entered with.
+    ///
+    /// # Safety
+    /// `top` is the engine's bump pointer: between the one `state` gave last and its `end`, or the words up to it
+    /// were reserved; all words below it are written.
+    pub unsafe fn end_activation(&mut self, top: usize, fuel: i64) {
+        let vm = self.vm();
+        vm.stack.activations.pop();
+        vm.fuel = fuel;
+        vm.heap.set_native_top(top);
+    }
+
+    /// Native code calls out.
+    ///
+    /// # Safety
+    /// As `end_activation`; and all slots of the bank below the end of the given window hold references.
+    pub unsafe fn call_out(&mut self, at: CallOut) {
+        let vm = self.vm();
+        vm.fuel = at.fuel;
+        vm.heap.set_native_top(at.top);
+        let stack = &mut vm.stack;
+        stack.refs_top = at.refs + at.slots;
+        if stack.refs.len() < stack.refs_top {
+            assert!(stack.refs_top <= stack.refs.capacity(), "native windows lie within the bank");
+            // SAFETY: within the capacity, and written by native code.
+            unsafe { stack.refs.set_len(stack.refs_top) };
+        }
+        let native = stack.activations.last_mut().expect("native code was entered");
+        (native.native_frame, native.place) = (at.native_frame, at.place);
+    }
+
+    /// An old object has got a reference to a young one in a slot, counted in references from the heap's begin.
+    pub fn remember(&mut self, slot: usize) {
+        self.vm().heap.remember(slot);
+    }
+
+    /// Makes room for an object, collecting where there is none.
+    pub fn reserve_words(&mut self, words: usize) -> Result<(), Exit> {
+        let result = self.vm().reserve(words).map_err(Exit::Trap);
+        self.keep_trace_of(result)
+    }
+
+    /// The counter of interruptions ran out.
+    pub fn interrupt(&mut self) -> Result<(), Exit> {
+        self.interrupted()
+    }
+
+    /// Ends the native frames with a trap at the place that called out.
+    pub fn trap(&mut self, trap: Trapped) -> Exit {
+        self.vm().keep_trace();
+        Exit::Trap(trap)
+    }
+
+    fn keep_trace_of(&mut self, result: Result<(), Exit>) -> Result<(), Exit> {
+        if matches!(result, Err(Exit::Trap(_))) {
+            self.vm().keep_trace();
+        }
+        result
+    }
+
+    /// Does an instruction of a native frame that has called out; `scalars` is lent as its window.
+    pub fn execute(&mut self, lend: Lend<'_>, scalars: &mut [u64]) -> Result<(), Exit> {
+        let vm = self.vm();
+        let depth = vm.frames_max as i64 - lend.left;
+        let native = *vm.stack.activations.last().expect("native code was entered");
+        let (scalars_at, refs_top) = (vm.stack.scalars_top, vm.stack.refs_top);
+        if !vm.stack.open(scalars.len(), 0) {
+            return Err(self.trap(trapped(TrapKind::Stack, "nested calls hold too many values")));
+        }
+        vm.stack.scalars[scalars_at..scalars_at + scalars.len()].copy_from_slice(scalars);
+        let refs = vm.stack.refs_top - lend.slots;
+        let row = vm.stack.frames.len();
+        debug_assert_eq!(row, native.frame + 1);
+        let (function, pc) = (lend.function, lend.pc);
+        vm.stack.frames.push(Frame {
+            function,
+            pc,
+            scalars: scalars_at as u32,
+            refs: refs as u32,
+            entry: 0,
+            ip: std::ptr::null(),
+        });
+        let hidden = std::mem::replace(&mut vm.stack.hidden, depth as isize - (row as isize + 1));
+        if let Some(native) = vm.stack.activations.last_mut() {
+            native.lent = true;
+        }
+        let done = self.handle(lend.instr);
+        let done = self.keep_trace_of(done);
+        let vm = self.vm();
+        while vm.stack.frames.len() > row + 1 {
+            vm.abandon_frame();
+        }
+        vm.stack.frames.truncate(row);
+        vm.stack.hidden = hidden;
+        vm.stack.grow_rows(vm.frames_max);
+        if let Some(native) = vm.stack.activations.last_mut() {
+            native.lent = false;
+        }
+        scalars.copy_from_slice(&vm.stack.scalars[scalars_at..scalars_at + scalars.len()]);
+        (vm.stack.scalars_top, vm.stack.refs_top) = (scalars_at, refs_top);
+        done
+    }
+
+    /// The handlers of the instructions that native code leaves to the interpreter.
+    fn handle(&mut self, instr: &Instr) -> Result<(), Exit> {
+        let vm = self.vm();
+        match instr {
+            Instr::Const { value, dst } => {
+                let object = match vm.constants[value.index()] {
+                    0 => vm.constant(*value)?,
+                    object => object,
+                };
+                vm.set_r(*dst, object);
+            }
+            Instr::EqValue { a, b, ty, dst } => {
+                let (x, y) = (vm.get_r(*a), vm.get_r(*b));
+                if x == y || x == 0 || y == 0 {
+                    vm.set_s(*dst, (x == y).into());
+                } else if vm.heap.is_string(x) {
+                    let same = vm.heap.same_text(x, y);
+                    vm.set_s(*dst, same.into());
+                } else {
+                    let same = vm.equal_refs(*ty, x, y)?;
+                    vm.set_s(*dst, same.into());
+                }
+            }
+            Instr::ListNew { .. }
+            | Instr::ListAddScalar { .. }
+            | Instr::ListAddRef { .. }
+            | Instr::Concat { .. }
+            | Instr::TextScalar { .. } => self.do_slowly(instr)?,
+            Instr::TextRef { src, ty, dst } => {
+                let object = vm.get_r(*src);
+                if vm.heap.is_string(object) {
+                    vm.set_r(*dst, object);
+                } else if let Some(function) = vm.program.to_string(vm.heap.tag(object)) {
+                    self.call_function(function, None, &[Reg::R(*src)], &[Reg::R(*dst)])?;
+                } else {
+                    self.text_ref(*src, *ty, *dst)?;
+                }
+            }
+            Instr::Call { function, args, results } => self.call_function(*function, None, args, results)?,
+            Instr::CallValue { callee, args, results } => {
+                let function = vm.program.closure_code(vm.heap.tag(vm.get_r(*callee)));
+                self.call_function(function, Some(*callee), args, results)?;
+            }
+            Instr::CallMethod { object, ty, method, args, results } => {
+                let function = vm.program.method(vm.heap.tag(vm.get_r(*object)), *ty, *method);
+                self.call_function(function, Some(*object), args, results)?;
+            }
+            Instr::CallNative { native, args, results } => {
+                self.spend()?;
+                let program = Arc::clone(&self.vm().program);
+                let linked = &program.natives[native.index()];
+                match linked.def.body {
+                    Body::Pure(body) => body(&mut PureCall { vm: self.vm(), linked, args, results })?,
+                    Body::Outside(body) => self.call_outside(linked, body, args, results)?,
+                }
+            }
+            Instr::GetStatic { from, results } => self.read_static(*from, results)?,
+            other => panic!("`{}` has a native form", other.mnemonic()),
+        }
+        Ok(())
+    }
+
+    /// A call is a place of interruption; whether there was one.
+    fn spend(&mut self) -> Result<bool, Exit> {
+        let vm = self.vm();
+        vm.fuel -= 1;
+        if vm.fuel < 0 {
+            self.interrupted()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn call_function(
+        &mut self,
+        function: FunctionId,
+        object: Option<R>,
+        args: &[Reg],
+        results: &[Reg],
+    ) -> Result<(), Exit> {
+        if self.spend()? {
+            let program = Arc::clone(&self.vm().program);
+            if let Some(engine) = program.engine() {
+                engine.sampled(&program, function, 0, false);
+            }
+        }
+        self.run_function(function, object, args)?;
+        let vm = self.vm();
+        let returned = vm.returned;
+        vm.set_registers(results, returned);
+        Ok(())
+    }
+
+    fn read_static(&mut self, id: StaticId, results: &[Reg]) -> Result<(), Exit> {
+        loop {
+            let vm = self.vm();
+            let fiber = vm.fiber;
+            match vm.statics[id.index()].state {
+                StaticState::Set => {
+                    let value = vm.statics[id.index()].value;
+                    vm.set_registers(results, value);
+                    return Ok(());
+                }
+                StaticState::Unset => {
+                    vm.statics[id.index()].state = StaticState::Running(fiber);
+                    let init = vm.program.image().statics[id.index()].init;
+                    let done = self.run_function(init, None, &[]);
+                    let vm = self.vm();
+                    vm.statics[id.index()] = match done {
+                        Ok(()) => StaticSlot { state: StaticState::Set, value: vm.returned },
+                        Err(_) => StaticSlot::default(),
+                    };
+                    done?;
+                }
+                StaticState::Running(owner) if owner == fiber => {
+                    let text = "a static final needs its own value";
+                    return Err(trapped(TrapKind::Initialization, text).into());
+                }
+                StaticState::Running(_) => self.interrupted()?,
+            }
+        }
+    }
+
+    /// Runs a function with registers of the innermost frame; `object` goes before the others. Its results are in
+    /// the `returned` cell.
+    fn run_function(&mut self, function: FunctionId, object: Option<R>, args: &[Reg]) -> Result<(), Exit> {
+        let vm = self.vm();
+        let caller = *vm.frame();
+        vm.open_frame(function, true)?;
+        let callee = *vm.frame();
+        let (mut i, mut j) = (callee.scalars as usize, callee.refs as usize);
+        for arg in object.map(Reg::R).iter().chain(args) {
+            match arg {
+                Reg::S(s) => {
+                    vm.stack.scalars[i] = vm.stack.scalars[caller.scalars as usize + s.index()];
+                    i += 1;
+                }
+                Reg::R(r) => {
+                    vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + r.index()];
+                    j += 1;
+                }
+            }
+        }
+        let base = vm.stack.frames.len() - 1;
+        self.run_entry(base)
+    }
+}
+
+impl Running<'_> {
+    pub fn program(&mut self) -> Arc<Program> {
+        Arc::clone(&self.vm().program)
+    }
+
+    /// The most calls that may be nested.
+    pub fn frames_max(&mut self) -> usize {
+        self.vm().frames_max
+    }
+
+    /// A copy of a String.
+    pub fn text_of(&mut self, string: u32) -> String {
+        self.vm().heap.text(string).to_owned()
+    }
+}
+
+/// Words of an object of a struct type, and the word where its references begin.
+pub fn shape(program: &Program, ty: TypeId) -> (u32, u32) {
+    let shape = program.shapes[ty.index()];
+    (shape.words, shape.first)
+}
+
+/// Whether an object with this tag is of a type, an interface's or function's included.
+pub fn is_instance(program: &Program, tag: TypeId, ty: TypeId) -> bool {
+    program.is_instance(tag.0, ty)
+}

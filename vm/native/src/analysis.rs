@@ -1,0 +1,240 @@
+//! What the translator must know of a function before it begins: where blocks begin, which references are alive
+//! where a collection may happen, and which of them need a slot of the frame's window for that.
+
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, RegType, ScalarKind};
+use dscript_bytecode::instr::{Instr, Visitor};
+use dscript_bytecode::trap::TrapKind;
+
+pub(crate) struct Analysis {
+    /// By instruction: whether a block begins there.
+    pub leaders: Vec<bool>,
+    /// By instruction, where a collection may happen in it: references alive across it, and for one that collects
+    /// before it reads its operands, those too. For a jump backward: those alive at its target.
+    pub alive: Vec<Option<Box<[R]>>>,
+    /// By reference register: its slot of the native window, where it needs one.
+    pub slots: Vec<Option<u16>>,
+    pub slot_count: usize,
+    /// Registers alive at each block's beginning, by instruction; only of leaders.
+    pub heads: Vec<Option<Box<[Reg]>>>,
+}
+
+/// Reads and writes of one instruction.
+#[derive(Default)]
+pub(crate) struct Operands {
+    pub uses: Vec<Reg>,
+    pub defs: Vec<Reg>,
+    pub labels: Vec<Label>,
+}
+
+impl Operands {
+    pub fn of(instr: &Instr) -> Operands {
+        let mut operands = Operands::default();
+        instr.visit(&mut operands);
+        operands
+    }
+}
+
+impl Visitor for Operands {
+    fn use_scalar(&mut self, reg: S, _: Option<ScalarKind>) {
+        self.uses.push(Reg::S(reg));
+    }
+    fn use_ref(&mut self, reg: R) {
+        self.uses.push(Reg::R(reg));
+    }
+    fn def_scalar(&mut self, reg: S, _: Option<ScalarKind>) {
+        self.defs.push(Reg::S(reg));
+    }
+    fn def_ref(&mut self, reg: R) {
+        self.defs.push(Reg::R(reg));
+    }
+    fn label(&mut self, label: Label) {
+        self.labels.push(label);
+    }
+    fn type_id(&mut self, _: TypeId) {}
+    fn const_id(&mut self, _: ConstId) {}
+    fn function(&mut self, _: FunctionId) {}
+    fn native(&mut self, _: NativeId) {}
+    fn static_id(&mut self, _: StaticId) {}
+    fn slot(&mut self, _: Slot) {}
+    fn method(&mut self, _: MethodId) {}
+    fn int(&mut self, _: i64) {}
+    fn double(&mut self, _: f64) {}
+    fn bool(&mut self, _: bool) {}
+    fn trap(&mut self, _: TrapKind) {}
+}
+
+/// How an instruction may collect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Collects {
+    Never,
+    /// With its operands read; they are alive no more unless something else needs them.
+    After,
+    /// Before it reads its operands.
+    Before,
+    /// The interpreter may do it, with operands and results in slots.
+    Lent,
+}
+
+fn collects(instr: &Instr, lends: &dyn Fn(&Instr) -> bool) -> Collects {
+    match instr {
+        Instr::New { .. } => Collects::Before,
+        _ if lends(instr) => Collects::Lent,
+        Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. } => Collects::After,
+        _ => Collects::Never,
+    }
+}
+
+/// A set of registers: references from 0, scalars behind them.
+#[derive(Clone, PartialEq, Eq)]
+struct Set(Vec<u64>);
+
+impl Set {
+    fn new(size: usize) -> Self {
+        Set(vec![0; size.div_ceil(64)])
+    }
+
+    fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.0[index / 64] &= !(1 << (index % 64));
+    }
+
+    /// Whether it grew.
+    fn extend(&mut self, other: &Set) -> bool {
+        let mut grown = false;
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            grown |= *theirs & !*mine != 0;
+            *mine |= theirs;
+        }
+        grown
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(word, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 != 0).map(move |bit| word * 64 + bit)
+        })
+    }
+}
+
+impl Analysis {
+    /// `lends` says which instructions the interpreter may do for native code.
+    pub fn of(function: &Function, lends: &dyn Fn(&Instr) -> bool) -> Analysis {
+        let code = &function.code[..];
+        let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+        let mut leaders = vec![false; code.len() + 1];
+        leaders[0] = true;
+        for (pc, instr) in code.iter().enumerate() {
+            for label in &operands[pc].labels {
+                leaders[label.index()] = true;
+            }
+            if instr.ends_block() {
+                leaders[pc + 1] = true;
+            }
+        }
+        let refs = function.refs.len();
+        let number = |reg: Reg| match reg {
+            Reg::R(r) => r.index(),
+            Reg::S(s) => refs + s.index(),
+        };
+        let size = refs + function.scalars.len();
+        // Registers alive at the beginning of each block, until nothing changes.
+        let mut live: Vec<Option<Set>> = leaders.iter().map(|leads| leads.then(|| Set::new(size))).collect();
+        let step = |pc: usize, set: &mut Set, live: &[Option<Set>]| {
+            if code[pc].ends_block() {
+                set.0.fill(0);
+            }
+            for label in &operands[pc].labels {
+                set.extend(live[label.index()].as_ref().expect("labels lead blocks"));
+            }
+            for def in &operands[pc].defs {
+                set.remove(number(*def));
+            }
+            for used in &operands[pc].uses {
+                set.insert(number(*used));
+            }
+        };
+        loop {
+            let mut changed = false;
+            let mut set = Set::new(size);
+            for pc in (0..code.len()).rev() {
+                step(pc, &mut set, &live);
+                if leaders[pc] {
+                    let head = live[pc].as_mut().expect("a leader has a set");
+                    changed |= head.extend(&set);
+                    set.clone_from(head);
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+
+        let mut alive: Vec<Option<Box<[R]>>> = vec![None; code.len()];
+        let mut slotted = Set::new(refs.max(1));
+        let only_refs =
+            |set: &Set| -> Box<[R]> { set.iter().filter(|i| *i < refs).map(|i| R(i as u16)).collect() };
+        let mut set = Set::new(size);
+        for pc in (0..code.len()).rev() {
+            let (instr, ops) = (&code[pc], &operands[pc]);
+            let kind = collects(instr, lends);
+            let backward = ops.labels.iter().any(|to| to.index() <= pc);
+            if kind != Collects::Never {
+                let mut across = set.clone();
+                for def in &ops.defs {
+                    across.remove(number(*def));
+                }
+                if kind == Collects::Before {
+                    ops.uses.iter().for_each(|used| across.insert(number(*used)));
+                }
+                alive[pc] = Some(only_refs(&across));
+                if kind == Collects::Lent {
+                    for reg in ops.uses.iter().chain(&ops.defs) {
+                        if let Reg::R(r) = reg {
+                            slotted.insert(r.index());
+                        }
+                    }
+                }
+            }
+            step(pc, &mut set, &live);
+            if leaders[pc] {
+                set.clone_from(live[pc].as_ref().expect("a leader has a set"));
+            }
+            if backward {
+                let mut at_target = Set::new(size);
+                for label in ops.labels.iter().filter(|to| to.index() <= pc) {
+                    at_target.extend(live[label.index()].as_ref().expect("labels lead blocks"));
+                }
+                alive[pc] = Some(only_refs(&at_target));
+            }
+            for r in alive[pc].iter().flat_map(|a| a.iter()) {
+                slotted.insert(r.index());
+            }
+        }
+        // A function may be interrupted at its entry.
+        for (index, _) in function.params.iter().filter(|p| matches!(p, RegType::Ref(_))).enumerate() {
+            if live[0].as_ref().is_some_and(|head| head.0[index / 64] >> (index % 64) & 1 != 0) {
+                slotted.insert(index);
+            }
+        }
+        let mut slots = vec![None; refs];
+        let mut slot_count = 0;
+        for index in slotted.iter().filter(|i| *i < refs) {
+            slots[index] = Some(slot_count as u16);
+            slot_count += 1;
+        }
+        let heads = live
+            .iter()
+            .map(|set| {
+                set.as_ref().map(|set| {
+                    set.iter()
+                        .map(|i| if i < refs { Reg::R(R(i as u16)) } else { Reg::S(S((i - refs) as u16)) })
+                        .collect()
+                })
+            })
+            .collect();
+        Analysis { leaders, alive, slots, slot_count, heads }
+    }
+}

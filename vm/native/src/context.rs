@@ -1,0 +1,356 @@
+//! What native code has at hand: the context that the pinned register points to, and the functions it calls out to.
+//!
+//! One context for each entry from the interpreter, on the stack of the fiber. Before native code calls out it
+//! stores its frame, place, window and counters here; afterwards it takes the counter of interruptions anew, which
+//! is below zero when its frame must return at once: `exit` says why. Between two calls out that counter is never
+//! below zero, so it is also what every call returns first.
+
+use std::any::Any;
+use std::mem::offset_of;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dscript_bytecode::ids::ConstId;
+use dscript_bytecode::image::Constant;
+use dscript_bytecode::trap::TrapKind;
+use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
+use dscript_interp::native::Trapped;
+
+use crate::code::Code;
+
+/// Scalars that one instruction may lend or get back.
+pub(crate) const VALUES_MAX: usize = 64;
+
+#[repr(C)]
+pub(crate) struct Context {
+    /// The heap's words.
+    heap: *mut u64,
+    /// In words.
+    top: usize,
+    end: usize,
+    /// Where the nursery begins.
+    young: usize,
+    /// Calls that may still be nested in the frame that calls out.
+    left: i64,
+    fuel: i64,
+    /// Its window.
+    refs: *mut u32,
+    frame: usize,
+    place: u32,
+    constants: *const u32,
+    statics: *const u8,
+    /// Code by function, 0 where there is none.
+    entries: *const usize,
+    /// `Code::dispatch`.
+    dispatch: *const u32,
+    helpers: *const Helper,
+    values: [u64; VALUES_MAX],
+
+    running: *mut (),
+    code: *const Code,
+    bank: *mut u32,
+    exit: Option<Exit>,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// Offsets in `Context`, for the code that is generated.
+pub(crate) mod at {
+    use super::{Context, offset_of};
+    pub const HEAP: i32 = offset_of!(Context, heap) as i32;
+    pub const TOP: i32 = offset_of!(Context, top) as i32;
+    pub const END: i32 = offset_of!(Context, end) as i32;
+    pub const YOUNG: i32 = offset_of!(Context, young) as i32;
+    pub const LEFT: i32 = offset_of!(Context, left) as i32;
+    pub const FUEL: i32 = offset_of!(Context, fuel) as i32;
+    pub const REFS: i32 = offset_of!(Context, refs) as i32;
+    pub const FRAME: i32 = offset_of!(Context, frame) as i32;
+    pub const PLACE: i32 = offset_of!(Context, place) as i32;
+    pub const CONSTANTS: i32 = offset_of!(Context, constants) as i32;
+    pub const STATICS: i32 = offset_of!(Context, statics) as i32;
+    pub const ENTRIES: i32 = offset_of!(Context, entries) as i32;
+    pub const DISPATCH: i32 = offset_of!(Context, dispatch) as i32;
+    pub const HELPERS: i32 = offset_of!(Context, helpers) as i32;
+    pub const VALUES: i32 = offset_of!(Context, values) as i32;
+}
+
+/// An address of one of the functions below.
+pub(crate) type Helper = *const ();
+
+/// The table that `Context::helpers` points to, by the numbers in `helper`.
+struct Helpers([Helper; 7]);
+
+// SAFETY: addresses of functions.
+unsafe impl Sync for Helpers {}
+
+static HELPERS: Helpers = Helpers([
+    interrupt as *const (),
+    reserve as *const (),
+    execute as *const (),
+    trap as *const (),
+    too_deep as *const (),
+    remainder as *const (),
+    remember as *const (),
+]);
+
+/// Places in the table of helpers.
+pub(crate) mod helper {
+    /// (context): the counter of interruptions is below zero.
+    pub const INTERRUPT: usize = 0;
+    /// (context, words): makes room in the heap.
+    pub const RESERVE: usize = 1;
+    /// (context, site): the interpreter does the instruction.
+    pub const EXECUTE: usize = 2;
+    /// (context, what, a, b): a trap of the frame.
+    pub const TRAP: usize = 3;
+    /// (context): the frame must not be there, so many calls are nested.
+    pub const TOO_DEEP: usize = 4;
+    /// (a, b): `a % b` of doubles. Calls nothing.
+    pub const REMAINDER: usize = 5;
+    /// (context, slot): an old object has got a reference to a young one. Collects nothing.
+    pub const REMEMBER: usize = 6;
+}
+
+/// What native code traps for, with up to two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum What {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Neg,
+    DivZero,
+    RemZero,
+    Shift,
+    Cast,
+    Index,
+    Null,
+    Narrow,
+    Changed,
+    /// A kind, and a constant.
+    Constant,
+    /// A kind, and a String.
+    Text,
+}
+
+impl What {
+    const ALL: [What; 15] = [
+        What::Add,
+        What::Sub,
+        What::Mul,
+        What::Div,
+        What::Neg,
+        What::DivZero,
+        What::RemZero,
+        What::Shift,
+        What::Cast,
+        What::Index,
+        What::Null,
+        What::Narrow,
+        What::Changed,
+        What::Constant,
+        What::Text,
+    ];
+}
+
+impl Context {
+    pub fn new(code: &Code, running: &mut Running<'_>, windows: Windows, left: i64) -> Context {
+        let state = running.state();
+        Context {
+            heap: state.heap,
+            top: state.top,
+            end: state.end,
+            young: state.young,
+            // The frame that is entered takes one off each, and yet it is there already, and its call was counted.
+            left: left + 1,
+            fuel: state.fuel.max(0) + 1,
+            refs: windows.refs,
+            frame: 0,
+            place: 0,
+            constants: state.constants,
+            statics: state.statics,
+            entries: code.entries(),
+            dispatch: code.dispatch(),
+            helpers: HELPERS.0.as_ptr(),
+            values: [0; VALUES_MAX],
+            running: std::ptr::from_mut(running).cast(),
+            code,
+            bank: windows.bank,
+            exit: None,
+            panic: None,
+        }
+    }
+
+    pub fn heap_top(&self) -> usize {
+        self.top
+    }
+
+    /// Why the frames of native code returned before their end.
+    pub fn take_exit(&mut self) -> Exit {
+        if let Some(panic) = self.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        self.exit.take().expect("who ends native frames says why")
+    }
+
+    /// # Safety
+    /// The context is that of native code that is calling out, so that the fiber is the running one and nothing
+    /// else holds a reference to it.
+    unsafe fn running(&mut self) -> &'static mut Running<'static> {
+        // SAFETY: it outlives the activation; the lifetimes are those of `enter`, which waits for it.
+        unsafe { &mut *self.running.cast() }
+    }
+
+    /// Brings the fiber up to date with the native frame.
+    unsafe fn call_out(&mut self) -> &'static mut Running<'static> {
+        // SAFETY: `code` lives as long as any frame in it.
+        let code = unsafe { &*self.code };
+        let slots = code.slots_at(self.place);
+        let refs = (self.refs as usize - self.bank as usize) / size_of::<u32>();
+        let at = CallOut {
+            top: self.top,
+            fuel: self.fuel,
+            refs,
+            slots,
+            native_frame: self.frame,
+            place: self.place,
+        };
+        // SAFETY: the generated code keeps `top` below `end` or asked `reserve`, and has written every slot of
+        // every window that is open.
+        unsafe {
+            let running = self.running();
+            running.call_out(at);
+            running
+        }
+    }
+
+    /// Takes over what the call out has changed; native code goes on or, with an exit, returns.
+    fn come_back(&mut self, running: &mut Running<'_>, done: Result<(), Exit>) {
+        let state = running.state();
+        (self.heap, self.top, self.end, self.young) = (state.heap, state.top, state.end, state.young);
+        (self.constants, self.statics) = (state.constants, state.statics);
+        self.fuel = match done {
+            // What the counter is below zero is of no use to the next check.
+            Ok(()) => state.fuel.max(0),
+            Err(exit) => {
+                self.exit = Some(exit);
+                -1
+            }
+        };
+    }
+
+    /// Runs a helper; a panic in it ends the native frames and goes on where they were entered.
+    fn guarded(&mut self, body: impl FnOnce(&mut Context) -> Result<(), Exit>) {
+        match catch_unwind(AssertUnwindSafe(|| body(self))) {
+            Ok(done) => {
+                // SAFETY: the body has ended, and with it what it had of the fiber.
+                let running = unsafe { self.running() };
+                self.come_back(running, done);
+            }
+            Err(panic) => {
+                self.panic = Some(panic);
+                self.fuel = -1;
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn interrupt(context: *mut Context) {
+    // SAFETY: native code calls with its own context.
+    unsafe { (*context).guarded(|context| context.call_out().interrupt()) }
+}
+
+unsafe extern "C" fn reserve(context: *mut Context, words: usize) {
+    // SAFETY: as in `interrupt`.
+    unsafe { (*context).guarded(|context| context.call_out().reserve_words(words)) }
+}
+
+unsafe extern "C" fn execute(context: *mut Context, site: u32) {
+    // SAFETY: as in `interrupt`; the site is one of the code's.
+    unsafe {
+        (*context).guarded(|context| {
+            let running = context.call_out();
+            let code = &*context.code;
+            let site = code.site(site);
+            let (function, pc) = code.place(context.place);
+            let lend = Lend {
+                function,
+                pc,
+                instr: &site.instr,
+                slots: code.slots_at(context.place),
+                left: context.left,
+            };
+            running.execute(lend, &mut context.values[..site.scalars])
+        })
+    }
+}
+
+unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
+    // SAFETY: as in `interrupt`.
+    unsafe {
+        (*context).guarded(|context| {
+            let running = context.call_out();
+            let trap = trap_of(running, What::ALL[what as usize], a, b);
+            Err(running.trap(trap))
+        })
+    }
+}
+
+fn trap_of(running: &mut Running<'_>, what: What, a: u64, b: u64) -> Trapped {
+    let (x, y) = (a as i64, b as i64);
+    let overflow = |sign| (TrapKind::Overflow, format!("{x} {sign} {y} does not fit an int"));
+    let kind = || TrapKind::from_code(a as u8).unwrap_or(TrapKind::Internal);
+    let (kind, text) = match what {
+        What::Add => overflow("+"),
+        What::Sub => overflow("-"),
+        What::Mul => overflow("*"),
+        What::Div => overflow("/"),
+        What::Neg => (TrapKind::Overflow, format!("-({x}) does not fit an int")),
+        What::DivZero => (TrapKind::DivisionByZero, format!("{x} / 0")),
+        What::RemZero => (TrapKind::DivisionByZero, format!("{x} % 0")),
+        What::Shift => (TrapKind::Shift, format!("a shift by {y} is outside 0..63")),
+        What::Cast => {
+            let text = dscript_interp::double_text(f64::from_bits(a));
+            (TrapKind::Cast, format!("{text} does not fit an int"))
+        }
+        What::Index => (TrapKind::Index, format!("index {x}, size {y}")),
+        What::Null => (TrapKind::Internal, "null where the compiler had shown a value".into()),
+        What::Narrow => (TrapKind::Internal, "an object of another type than the compiler had shown".into()),
+        What::Changed => (TrapKind::Changed, "a collection was changed while a for-each walked it".into()),
+        What::Constant => {
+            let program = running.program();
+            let text = match &program.image().constants[ConstId(b as u32).index()] {
+                Constant::String(text) => text.clone(),
+                Constant::Bytes(_) => String::new(),
+            };
+            (kind(), text)
+        }
+        What::Text => (kind(), running.text_of(b as u32)),
+    };
+    Trapped { kind, text }
+}
+
+unsafe extern "C" fn too_deep(context: *mut Context) {
+    // SAFETY: as in `interrupt`. The frame that calls out is not to be there: its caller traps, whose frame pointer
+    // and return address lie where every frame of native code has them.
+    unsafe {
+        (*context).guarded(|context| {
+            let frame = context.frame as *const usize;
+            let code = &*context.code;
+            context.frame = *frame;
+            context.place = code.find_place(*frame.add(1)).expect("native code calls native code");
+            context.refs = context.refs.sub(code.slots_at(context.place));
+            let running = context.call_out();
+            let text = format!("more than {} calls are nested", running.frames_max());
+            Err(running.trap(Trapped { kind: TrapKind::Stack, text }))
+        })
+    }
+}
+
+unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
+    // SAFETY: as in `interrupt`.
+    unsafe { (*context).running().remember(slot) }
+}
+
+extern "C" fn remainder(a: f64, b: f64) -> f64 {
+    a % b
+}

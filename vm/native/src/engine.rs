@@ -1,0 +1,251 @@
+//! The engine that a program is attached to: how the interpreter enters native code, and when there is some.
+//!
+//! With `attach_jit` everything is compiled before the program runs. With `attach_auto` the interpreter begins and
+//! says where it is whenever it has done some thousands of jumps and calls. A function that is met there again and
+//! again is compiled with what it calls, on one background thread for all programs of the process; from then on
+//! calls go to its code, and a loop that is running goes on in code that begins at the loop's head.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
+
+use dscript_bytecode::ids::FunctionId;
+use dscript_bytecode::instr::Instr;
+use dscript_interp::Program;
+use dscript_interp::door::{Activation, Cell, Engine, Exit, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::code::{Code, Entry};
+use crate::compile::{Target, compile_some};
+use crate::context::Context;
+use crate::translate::Start;
+use crate::unit::Facts;
+
+/// Stack that helpers and natives in Rust need above the native frames; unoptimized frames are larger.
+const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
+
+/// How often a function is met before it is compiled.
+const HOT: u32 = 2;
+/// What is compiled with a hot function, in instructions.
+const TOGETHER_MAX: usize = 2_000;
+
+/// Compiles every function of the program that may be native, before it runs.
+///
+/// # Errors
+/// Where there is no native code for this machine, or no memory for it.
+pub fn attach_jit(program: &Arc<Program>) -> Result<(), String> {
+    let target = Target::host()?;
+    let native = Native::new(program, None);
+    let all = (0..program.image().functions.len() as u32).map(FunctionId);
+    let wanted = all.filter(|function| native.code().facts.eligible[function.index()]);
+    native.compile(program, &target, wanted.map(|function| (function, Start::Call)).collect())?;
+    program.attach(native);
+    Ok(())
+}
+
+/// Compiles what turns out to be hot while the program runs.
+pub fn attach_auto(program: &Arc<Program>) {
+    program.attach(Native::new(program, Some(Auto::default())));
+}
+
+struct Native {
+    /// Made before the first function is compiled.
+    code: OnceLock<Code>,
+    auto: Option<Auto>,
+    own: Weak<Native>,
+}
+
+/// What a program that is compiled as it runs has been seen to do.
+#[derive(Default)]
+struct Auto {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// How often each function was met.
+    heat: FxHashMap<FunctionId, u32>,
+    /// Compiled, being compiled, or not to be.
+    asked: FxHashSet<(FunctionId, Start)>,
+    /// Code that begins in loops.
+    loops: FxHashMap<(FunctionId, u32), usize>,
+}
+
+impl Native {
+    fn new(program: &Arc<Program>, auto: Option<Auto>) -> Arc<Native> {
+        let code = OnceLock::new();
+        if auto.is_none() {
+            code.get_or_init(|| Code::new(Facts::of(program)));
+        }
+        Arc::new_cyclic(|own| Native { code, auto, own: own.clone() })
+    }
+
+    fn code(&self) -> &Code {
+        self.code.get().expect("there is code before it is entered")
+    }
+
+    /// Compiles these, and lets calls go to them.
+    fn compile(
+        &self,
+        program: &Program,
+        target: &Target,
+        wanted: Vec<(FunctionId, Start)>,
+    ) -> Result<(), String> {
+        let code = self.code();
+        let base = code.next_base().ok_or("the program has too many pieces of native code")?;
+        let piece = compile_some(program, &code.facts, target, wanted, base)?;
+        for entry in code.add(piece)? {
+            let address = std::ptr::from_ref(entry) as usize;
+            match (entry.start, &self.auto) {
+                (Start::Loop(pc), Some(auto)) => {
+                    auto.seen().loops.insert((entry.function, pc), address);
+                }
+                _ => program.set_entry(entry.function, address),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles what is hot, with what it calls.
+    fn compile_hot(&self, program: &Program, target: &Target, function: FunctionId, start: Start) {
+        let code = self.code.get_or_init(|| Code::new(Facts::of(program)));
+        let Some(auto) = &self.auto else { return };
+        if !code.facts.eligible[function.index()] {
+            return;
+        }
+        let mut wanted = Vec::new();
+        if start != Start::Call {
+            wanted.push((function, start));
+        }
+        let mut queue = VecDeque::from([function]);
+        let mut size = 0;
+        while let Some(next) = queue.pop_front() {
+            if !code.facts.eligible[next.index()]
+                || code.has_code(next)
+                || wanted.contains(&(next, Start::Call))
+            {
+                continue;
+            }
+            let body = &program.image().functions[next.index()].code;
+            size += body.len();
+            if size > TOGETHER_MAX && next != function {
+                break;
+            }
+            wanted.push((next, Start::Call));
+            for instr in body {
+                if let Instr::Call { function, .. } = instr {
+                    queue.push_back(*function);
+                }
+            }
+        }
+        auto.seen().asked.extend(&wanted);
+        // Where it cannot be compiled the interpreter goes on.
+        let _ = self.compile(program, target, wanted);
+    }
+}
+
+impl Auto {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the background thread is to compile.
+struct Request {
+    program: Arc<Program>,
+    native: Arc<Native>,
+    function: FunctionId,
+    start: Start,
+}
+
+/// Hands a request to the background thread, which is started by the first one.
+fn request(request: Request) {
+    static COMPILER: OnceLock<Option<mpsc::Sender<Request>>> = OnceLock::new();
+    let compiler = COMPILER.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Request>();
+        let work = move || {
+            let Ok(target) = Target::host() else { return };
+            for Request { program, native, function, start } in receiver {
+                native.compile_hot(&program, &target, function, start);
+            }
+        };
+        std::thread::Builder::new().name("dscript-compiler".into()).spawn(work).ok().map(|_| sender)
+    });
+    if let Some(compiler) = compiler {
+        // Without the thread the interpreter goes on.
+        let _ = compiler.send(request);
+    }
+}
+
+/// How the trampolines are called.
+type Trampoline = unsafe extern "C" fn(*mut Context, usize, *const u64, *mut u32, *mut Cell) -> i64;
+
+impl Engine for Native {
+    fn enter(&self, running: &mut Running<'_>, entry: usize) -> Result<Option<Cell>, Exit> {
+        let code = self.code();
+        // SAFETY: entries are addresses of `Entry` values that live as long as the code.
+        let entry = unsafe { &*(entry as *const Entry) };
+        let left = running.depth_left();
+        let here = std::ptr::from_ref(&left) as usize;
+        let room = here.saturating_sub(running.stack_end());
+        let frames = left as usize * NATIVE_FRAME_BYTES + code.extra_frame_bytes();
+        let registers = left as usize * NATIVE_REGISTERS + code.facts.extra_registers;
+        if room < frames + RUST_STACK_BYTES || running.bank_left() < registers {
+            return Ok(None);
+        }
+        let windows = running.windows();
+        let mut context = Context::new(code, running, windows, left);
+        running.begin_activation();
+        let mut results = Cell::default();
+        // SAFETY: the trampoline is of the entry's form, the windows are those of a frame of its function, and the
+        // context outlives the call.
+        let fuel = unsafe {
+            let trampoline: Trampoline = std::mem::transmute(entry.trampoline);
+            trampoline(&mut context, entry.code, windows.scalars, windows.refs, &mut results)
+        };
+        // SAFETY: native code keeps its bump pointer within what it was given, and has written what it allocated.
+        unsafe { running.end_activation(context.heap_top(), fuel.max(0)) };
+        if fuel < 0 { Err(context.take_exit()) } else { Ok(Some(results)) }
+    }
+
+    fn calls(&self, activation: &Activation, see: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool {
+        let code = self.code();
+        let mut place = Some(activation.place);
+        let mut frame = activation.native_frame as *const usize;
+        while let Some(id) = place {
+            let (function, pc) = code.place(id);
+            if !see(function, pc) {
+                return false;
+            }
+            // SAFETY: native frames keep the frame pointers of their callers in a chain, each below the return
+            // address; the first frame is one that called out and waits. The chain ends at a trampoline, whose
+            // return addresses are not among the places.
+            unsafe {
+                place = code.find_place(*frame.add(1));
+                frame = *frame as *const usize;
+            }
+        }
+        true
+    }
+
+    fn samples(&self) -> bool {
+        self.auto.is_some()
+    }
+
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> usize {
+        let Some(auto) = &self.auto else { return 0 };
+        let mut seen = auto.seen();
+        let start = if jump { Start::Loop(pc) } else { Start::Call };
+        if jump && let Some(entry) = seen.loops.get(&(function, pc)) {
+            return *entry;
+        }
+        let heat = seen.heat.entry(function).or_default();
+        *heat += 1;
+        if *heat >= HOT && seen.asked.insert((function, start)) {
+            drop(seen);
+            if let Some(native) = self.own.upgrade() {
+                request(Request { program: program.clone(), native, function, start });
+            }
+        }
+        0
+    }
+}

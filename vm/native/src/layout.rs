@@ -1,0 +1,44 @@
+//! Where things lie in the heap, in bytes from an object's header, for the code that is generated.
+
+use dscript_bytecode::ids::{Slot, TypeId};
+use dscript_interp::Program;
+use dscript_interp::door;
+
+pub(crate) const TAG: i32 = 0;
+/// Of an array: its elements; of a text: its bytes.
+pub(crate) const LENGTH: i32 = 4;
+/// Of an array, the first one.
+pub(crate) const ELEMENTS: i32 = 8;
+pub(crate) const LIST_SIZE: i32 = 8;
+/// The upper half of the word that the size is in.
+pub(crate) const VERSION: i32 = 12;
+/// A list's size and version, one more each.
+pub(crate) const GROWN: i64 = (1 << 32) + 1;
+pub(crate) const LIST_ARRAY: i32 = 16;
+
+pub(crate) fn header(ty: TypeId) -> i64 {
+    i64::from(ty.0)
+}
+
+pub(crate) fn scalar_field(slot: Slot) -> i32 {
+    8 * (1 + i32::from(slot.0))
+}
+
+/// The objects of a struct type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub words: u32,
+    /// The word where the references begin.
+    pub first: u32,
+}
+
+impl Shape {
+    pub fn of(program: &Program, ty: TypeId) -> Shape {
+        let (words, first) = door::shape(program, ty);
+        Shape { words, first }
+    }
+
+    pub fn ref_field(self, slot: Slot) -> i32 {
+        8 * self.first as i32 + 4 * i32::from(slot.0)
+    }
+}

@@ -1,0 +1,30 @@
+//! Native code: the bytecode of a program through Cranelift.
+//!
+//! A program's functions become machine code that the interpreter enters at calls, and that calls back for whatever
+//! is rare (`dscript_interp::door`). Both run the same program with the same values, windows and limits, and a trap
+//! reads the same; what may not be native (a function with a `within`, one with very many registers in a cycle of
+//! calls) stays with the interpreter. In order:
+//!
+//! - `unit`: which functions may be native, and the tables that calls by type need;
+//! - `analysis`: what is alive where in a function, and which references need slots;
+//! - `translate`: from bytecode to Cranelift's form;
+//! - `compile`: to one piece of position-independent code with its tables;
+//! - `code`, `memory`: pieces where they run;
+//! - `context`: what native code has at hand, and the functions it calls out to.
+//!
+//! The collector needs no stack maps: a reference that is alive where a collection may happen lies in a slot of the
+//! frame's window of the reference bank. Frames leave no records: what a report of a trap needs is found from return
+//! addresses. Code is never changed once it may be executed, and goes as a whole with its program.
+
+mod analysis;
+mod code;
+mod compile;
+mod context;
+mod engine;
+mod graph;
+mod layout;
+mod memory;
+mod translate;
+mod unit;
+
+pub use engine::{attach_auto, attach_jit};

@@ -1,0 +1,242 @@
+//! Calls, statics, and what is lent to the interpreter.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I8, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::ScalarKind;
+use dscript_bytecode::instr::Instr;
+use dscript_interp::door::STATIC_LAYOUT;
+
+use super::{Area, Translator};
+use crate::context::{What, at, helper};
+use crate::unit::Table;
+
+/// Code to be called.
+enum Callee {
+    /// In the same piece of code.
+    Near(FunctionId),
+    /// The address of code for a function with such a signature.
+    Far(Value),
+}
+
+impl<'p> Translator<'_, '_, 'p> {
+    pub(super) fn call_instruction(&mut self, instr: &'p Instr) {
+        match *instr {
+            Instr::Call { function, ref args, ref results } => {
+                if self.unit.is_near(function) {
+                    self.call(Callee::Near(function), function, None, args, results);
+                } else if self.unit.may_have_code(function) {
+                    let code = self.load_entry(function);
+                    let missing = self.b.ins().icmp_imm_s(IntCC::Equal, code, 0);
+                    self.or_lend(instr, missing, |this| {
+                        this.call(Callee::Far(code), function, None, args, results);
+                    });
+                } else {
+                    self.lend(instr);
+                }
+            }
+            Instr::CallValue { callee, ref args, ref results } => {
+                let object = self.reference(callee);
+                let ty = self.function.refs[callee.index()].ty;
+                self.call_by_tag(instr, Table::Closures, ty, object, args, results);
+            }
+            Instr::CallMethod { object, ty, method, ref args, ref results } => {
+                let value = self.reference(object);
+                self.call_by_tag(instr, Table::Method(ty, method), ty, value, args, results);
+            }
+            Instr::Return { ref values } => {
+                let mut all = vec![self.b.use_var(self.fuel)];
+                for value in values {
+                    all.push(match *value {
+                        Reg::S(reg) => self.scalar(reg),
+                        Reg::R(reg) => self.reference(reg),
+                    });
+                }
+                self.b.ins().return_(&all);
+            }
+            Instr::GetStatic { from, ref results } => self.get_static(instr, from, results),
+            Instr::Trap { kind, text } => {
+                let (kind, text) = (self.int(i64::from(kind as u8)), self.int(i64::from(text.0)));
+                self.trap(What::Constant, kind, text);
+            }
+            Instr::TrapText { kind, text } => {
+                let (kind, text) = (self.int(i64::from(kind as u8)), self.reference(text));
+                self.trap(What::Text, kind, text);
+            }
+            Instr::EqValue { a, b, dst, .. } => {
+                let (x, y) = (self.reference(a), self.reference(b));
+                let same = self.b.ins().icmp(IntCC::Equal, x, y);
+                let no_x = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
+                let no_y = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
+                // Neither the same object nor one of them null: by content.
+                let null = self.b.ins().bor(no_x, no_y);
+                let known = self.b.ins().bor(same, null);
+                let unknown = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
+                self.or_lend(instr, unknown, |this| this.set_scalar(dst, same));
+            }
+            _ => self.lend(instr),
+        }
+    }
+
+    fn call(
+        &mut self,
+        callee: Callee,
+        like: FunctionId,
+        object: Option<Value>,
+        args: &[Reg],
+        results: &[Reg],
+    ) {
+        let window = self.b.ins().iadd_imm_s(self.window, 4 * self.analysis.slot_count as i64);
+        let fuel = self.b.use_var(self.fuel);
+        let mut values = vec![self.left, window, fuel];
+        values.extend(object);
+        for arg in args {
+            values.push(match *arg {
+                Reg::S(reg) => self.scalar(reg),
+                Reg::R(reg) => self.reference(reg),
+            });
+        }
+        let call = match callee {
+            Callee::Near(function) => {
+                let target = self.unit.import(self.b.func, function);
+                self.b.ins().call(target, &values)
+            }
+            Callee::Far(code) => {
+                let signature = super::signature(self.unit.function(like), super::Start::Call);
+                let signature = self.b.import_signature(signature);
+                self.b.ins().call_indirect(signature, code, &values)
+            }
+        };
+        let given = self.b.inst_results(call).to_vec();
+        let alive = self.alive();
+        self.go_on(given[0], &alive);
+        for (value, result) in given[1..].iter().zip(results) {
+            match *result {
+                Reg::S(reg) => self.set_scalar(reg, *value),
+                Reg::R(reg) => self.set_ref(reg, *value),
+            }
+        }
+    }
+
+    fn load_entry(&mut self, function: FunctionId) -> Value {
+        let entries = self.load_context(at::ENTRIES);
+        let flags = self.flags(Area::Tables);
+        self.b.ins().load(I64, flags, entries, 8 * function.0 as i32)
+    }
+
+    /// Calls the code that the object's type has for a function value or a method.
+    fn call_by_tag(
+        &mut self,
+        instr: &'p Instr,
+        table: Table,
+        ty: TypeId,
+        object: Value,
+        args: &[Reg],
+        results: &[Reg],
+    ) {
+        let Some((table, like)) = self.unit.table(table, ty) else {
+            // No object of the program can be behind it.
+            self.lend(instr);
+            return;
+        };
+        let tag = self.tag(object);
+        let function = self.look_up(table, tag);
+        let entries = self.load_context(at::ENTRIES);
+        let offset = self.b.ins().ishl_imm_u(function, 3);
+        let address = self.b.ins().iadd(entries, offset);
+        let flags = self.flags(Area::Tables);
+        let code = self.b.ins().load(I64, flags, address, 0);
+        let missing = self.b.ins().icmp_imm_s(IntCC::Equal, code, 0);
+        self.or_lend(instr, missing, |this| {
+            this.call(Callee::Far(code), like, Some(object), args, results);
+        });
+    }
+
+    fn get_static(&mut self, instr: &'p Instr, id: StaticId, results: &[Reg]) {
+        let [size, state, scalars, refs, set] = STATIC_LAYOUT;
+        let statics = self.load_context(at::STATICS);
+        let at = size * id.index();
+        let flags = self.flags(Area::Tables);
+        let now = self.b.ins().uload32(flags, statics, (at + state) as i32);
+        let unset = self.b.ins().icmp_imm_s(IntCC::NotEqual, now, set as i64);
+        self.or_lend(instr, unset, |this| {
+            let (mut s, mut r) = (0, 0);
+            for result in results {
+                match *result {
+                    Reg::S(reg) => {
+                        let ty = super::scalar_type(this.function.scalars[reg.index()]);
+                        let value = this.b.ins().load(ty, flags, statics, (at + scalars + 8 * s) as i32);
+                        this.set_scalar(reg, value);
+                        s += 1;
+                    }
+                    Reg::R(reg) => {
+                        let value = this.b.ins().uload32(flags, statics, (at + refs + 4 * r) as i32);
+                        this.set_ref(reg, value);
+                        r += 1;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The interpreter does the instruction where the condition holds; else the body does.
+    pub(super) fn or_lend(&mut self, instr: &'p Instr, rarely: Value, body: impl FnOnce(&mut Self)) {
+        let (rare, here, next) = (self.cold(), self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(rarely, rare, &[], here, &[]);
+        self.b.switch_to_block(rare);
+        self.lend(instr);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(here);
+        body(self);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+    }
+
+    /// The interpreter does the instruction: its scalars go through the context, its references lie in their slots.
+    fn lend(&mut self, instr: &'p Instr) {
+        let operands = crate::analysis::Operands::of(instr);
+        let mut lent: Vec<S> = Vec::new();
+        for reg in operands.uses.iter().chain(&operands.defs) {
+            if let Reg::S(reg) = reg
+                && !lent.contains(reg)
+            {
+                lent.push(*reg);
+            }
+        }
+        let (context, flags) = (self.context(), self.flags(Area::Context));
+        for (index, reg) in lent.iter().enumerate() {
+            if operands.uses.contains(&Reg::S(*reg)) {
+                let value = self.scalar(*reg);
+                let value = self.bits(self.function.scalars[reg.index()], value);
+                self.b.ins().store(flags, value, context, at::VALUES + 8 * index as i32);
+            }
+        }
+        let slots = &self.analysis.slots;
+        let renumbered = crate::unit::renumber(
+            instr,
+            &|reg| S(lent.iter().position(|l| *l == reg).expect("an operand is lent") as u16),
+            &|reg| R(slots[reg.index()].expect("an operand of what is lent has a slot")),
+        );
+        let site = self.unit.site(renumbered, lent.len());
+        let site = self.int(i64::from(site));
+        self.call_helper(helper::EXECUTE, &[site]);
+        let alive = self.alive();
+        self.come_back(&alive);
+        let context = self.context();
+        for reg in &operands.defs {
+            match *reg {
+                Reg::S(reg) => {
+                    let index = lent.iter().position(|l| *l == reg).expect("a result is lent") as i32;
+                    let ty = match self.function.scalars[reg.index()] {
+                        ScalarKind::Bool => I8,
+                        kind => super::scalar_type(kind),
+                    };
+                    let value = self.b.ins().load(ty, flags, context, at::VALUES + 8 * index);
+                    self.set_scalar(reg, value);
+                }
+                Reg::R(reg) => self.reload(&[reg]),
+            }
+        }
+    }
+}

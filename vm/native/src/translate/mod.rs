@@ -1,0 +1,496 @@
+//! One function from bytecode to Cranelift's form.
+//!
+//! A scalar register is an SSA variable; a reference register is one too, and where a collection may happen while it
+//! is alive it also has a slot in the frame's window, written whenever it is. What may collect lies behind a call:
+//! when that comes back, the references that are alive are read anew from their slots. So on the way that does not
+//! collect, however long, nothing is read twice, and no reference is in a machine register while objects move.
+//!
+//! A function takes the calls that may still be nested, its window, the counter of interruptions and its arguments;
+//! it gives the counter, below zero when it did not come to its end, and its results. Everything rare, traps
+//! included, is in blocks marked cold.
+
+mod calls;
+mod objects;
+mod scalars;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{F64, I8, I32, I64};
+use cranelift_codegen::ir::{
+    self, AbiParam, AliasRegionData, Block, BlockArg, InstBuilder, MemFlagsData, Signature, SourceLoc, Value,
+};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, RegType, ScalarKind};
+use dscript_bytecode::instr::Instr;
+
+use crate::analysis::Analysis;
+use crate::context::{What, at, helper};
+use crate::unit::Unit;
+
+/// How functions of a program call each other.
+pub(crate) const CONVENTION: CallConv = CallConv::Tail;
+
+/// Where translated code begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Start {
+    Call,
+    /// In a running frame of the interpreter, at a loop's head; the scalars come from its window.
+    Loop(u32),
+}
+
+pub(crate) fn scalar_type(kind: ScalarKind) -> ir::Type {
+    match kind {
+        ScalarKind::Int => I64,
+        ScalarKind::Double => F64,
+        ScalarKind::Bool => I8,
+    }
+}
+
+pub(crate) fn reg_type(reg: &RegType) -> ir::Type {
+    match reg {
+        RegType::Scalar(kind) => scalar_type(*kind),
+        RegType::Ref(_) => I64,
+    }
+}
+
+/// What a function takes and gives.
+pub(crate) fn signature(function: &Function, start: Start) -> Signature {
+    let mut signature = Signature::new(CONVENTION);
+    signature.params.extend([AbiParam::new(I64); 3]);
+    match start {
+        Start::Call => {
+            signature.params.extend(function.params.iter().map(|p| AbiParam::new(reg_type(p))));
+        }
+        Start::Loop(_) => signature.params.push(AbiParam::new(I64)),
+    }
+    signature.returns.push(AbiParam::new(I64));
+    signature.returns.extend(function.results.iter().map(|r| AbiParam::new(reg_type(r))));
+    signature
+}
+
+/// What memory an access is to; accesses of different kinds never meet.
+#[derive(Clone, Copy)]
+enum Area {
+    Context,
+    Window,
+    Tables,
+    Headers,
+    Lists,
+    ScalarElements,
+    RefElements,
+    ScalarFields,
+    RefFields,
+}
+
+pub(crate) struct Translator<'a, 'f, 'p> {
+    b: FunctionBuilder<'f>,
+    unit: &'a mut Unit<'p>,
+    id: FunctionId,
+    function: &'p Function,
+    analysis: Analysis,
+    scalars: Vec<Variable>,
+    refs: Vec<Variable>,
+    fuel: Variable,
+    heap: Variable,
+    left: Value,
+    window: Value,
+    blocks: Vec<Option<Block>>,
+    /// Returns with the counter below zero.
+    exit: Block,
+    pc: usize,
+    place: u32,
+}
+
+impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
+    pub fn translate(
+        unit: &'a mut Unit<'p>,
+        id: FunctionId,
+        start: Start,
+        out: &'f mut ir::Function,
+        context: &'f mut FunctionBuilderContext,
+    ) {
+        let function = unit.function(id);
+        let analysis = Analysis::of(function, &|instr| unit.lends(instr));
+        out.signature = signature(function, start);
+        let mut b = FunctionBuilder::new(out, context);
+        let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
+        let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
+        let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        let blocks = analysis.leaders[..function.code.len()]
+            .iter()
+            .map(|leads| leads.then(|| b.create_block()))
+            .collect();
+        let exit = b.create_block();
+        b.set_cold_block(exit);
+        b.switch_to_block(entry);
+        let params = b.block_params(entry).to_vec();
+        let place = unit.place(id, 0, analysis.slot_count);
+        let mut this = Translator {
+            b,
+            unit,
+            id,
+            function,
+            analysis,
+            scalars,
+            refs,
+            fuel,
+            heap,
+            left: params[0],
+            window: params[1],
+            blocks,
+            exit,
+            pc: 0,
+            place,
+        };
+        this.entry(start, &params);
+        this.code();
+        this.exit_block();
+        this.b.seal_all_blocks();
+        let config = this.unit.frontend_config();
+        this.b.finalize(config);
+    }
+
+    fn entry(&mut self, start: Start, params: &[Value]) {
+        self.b.set_srcloc(SourceLoc::new(self.place));
+        let one = self.b.ins().iconst(I64, 1);
+        self.left = self.b.ins().isub(params[0], one);
+        let fuel = self.b.ins().isub(params[2], one);
+        self.b.def_var(self.fuel, fuel);
+        self.reload_heap();
+        let at = match start {
+            Start::Call => {
+                let (mut s, mut r) = (0, 0);
+                let mut stored = vec![false; self.analysis.slot_count];
+                for (param, value) in self.function.params.iter().zip(&params[3..]) {
+                    match param {
+                        RegType::Scalar(_) => {
+                            self.b.def_var(self.scalars[s], *value);
+                            s += 1;
+                        }
+                        RegType::Ref(_) => {
+                            self.set_ref(R(r as u16), *value);
+                            if let Some(slot) = self.analysis.slots[r] {
+                                stored[usize::from(slot)] = true;
+                            }
+                            r += 1;
+                        }
+                    }
+                }
+                self.zero_slots(&stored);
+                self.check_entry();
+                0
+            }
+            Start::Loop(pc) => {
+                let head = self.analysis.heads[pc as usize].clone().expect("a loop's head leads a block");
+                let values: Vec<(Reg, Value)> =
+                    head.iter().map(|reg| (*reg, self.load_register(*reg, params[3]))).collect();
+                let mut stored = vec![false; self.analysis.slot_count];
+                for (reg, value) in values {
+                    match reg {
+                        Reg::S(s) => self.b.def_var(self.scalars[s.index()], value),
+                        Reg::R(r) => {
+                            self.set_ref(r, value);
+                            if let Some(slot) = self.analysis.slots[r.index()] {
+                                stored[usize::from(slot)] = true;
+                            }
+                        }
+                    }
+                }
+                self.zero_slots(&stored);
+                pc as usize
+            }
+        };
+        let first = self.block_at(at);
+        self.b.ins().jump(first, &[]);
+    }
+
+    /// A register of the interpreter's frame.
+    fn load_register(&mut self, reg: Reg, scalars: Value) -> Value {
+        match reg {
+            Reg::S(s) => {
+                let ty = scalar_type(self.function.scalars[s.index()]);
+                let flags = self.flags(Area::Tables);
+                self.b.ins().load(ty, flags, scalars, 8 * i32::from(s.0))
+            }
+            Reg::R(r) => {
+                let flags = self.flags(Area::Window);
+                self.b.ins().uload32(flags, self.window, 4 * i32::from(r.0))
+            }
+        }
+    }
+
+    fn zero_slots(&mut self, stored: &[bool]) {
+        let flags = self.flags(Area::Window);
+        let zero = self.b.ins().iconst(I32, 0);
+        for slot in stored.iter().enumerate().filter(|(_, s)| !**s).map(|(i, _)| i) {
+            self.b.ins().store(flags, zero, self.window, 4 * slot as i32);
+        }
+    }
+
+    /// One look at both: how deep calls are nested, and whether the fiber is to be interrupted.
+    fn check_entry(&mut self) {
+        let fuel = self.b.use_var(self.fuel);
+        let either = self.b.ins().bor(fuel, self.left);
+        let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, either, 0);
+        let (slow, go) = (self.cold(), self.b.create_block());
+        let (deep, interrupted) = (self.cold(), self.cold());
+        self.b.ins().brif(below, slow, &[], go, &[]);
+        self.b.switch_to_block(slow);
+        let too_deep = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, self.left, 0);
+        self.b.ins().brif(too_deep, deep, &[], interrupted, &[]);
+        self.b.switch_to_block(deep);
+        self.call_helper(helper::TOO_DEEP, &[]);
+        self.b.ins().jump(self.exit, &[]);
+        self.b.switch_to_block(interrupted);
+        self.call_helper(helper::INTERRUPT, &[]);
+        let head = self.analysis.heads[0].clone().unwrap_or_default();
+        let alive: Vec<R> =
+            head.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect();
+        self.come_back(&alive);
+        self.b.ins().jump(go, &[]);
+        self.b.switch_to_block(go);
+    }
+
+    fn code(&mut self) {
+        let mut open = false;
+        for (pc, instr) in self.function.code.iter().enumerate() {
+            self.pc = pc;
+            if let Some(block) = self.blocks[pc] {
+                if open {
+                    self.b.ins().jump(block, &[]);
+                }
+                self.b.switch_to_block(block);
+                open = true;
+            }
+            if !open {
+                continue;
+            }
+            self.place = self.unit.place(self.id, pc as u32, self.analysis.slot_count);
+            self.b.set_srcloc(SourceLoc::new(self.place));
+            self.instruction(instr);
+            open = !instr.ends_block();
+        }
+    }
+
+    fn exit_block(&mut self) {
+        self.b.switch_to_block(self.exit);
+        let mut values = vec![self.b.ins().iconst(I64, -1)];
+        for result in &self.function.results {
+            let zero = match reg_type(result) {
+                F64 => self.b.ins().f64const(0.0),
+                ty => self.b.ins().iconst(ty, 0),
+            };
+            values.push(zero);
+        }
+        self.b.ins().return_(&values);
+    }
+
+    fn block_at(&self, pc: usize) -> Block {
+        self.blocks[pc].expect("jumps go to leaders")
+    }
+
+    fn cold(&mut self) -> Block {
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        block
+    }
+
+    fn flags(&mut self, area: Area) -> MemFlagsData {
+        let data = AliasRegionData { user_id: area as u32, description: "".into() };
+        let region = self.b.func.dfg.alias_regions.insert(data);
+        MemFlagsData::trusted().with_alias_region(Some(region))
+    }
+
+    // ---- registers ----
+
+    fn scalar(&mut self, reg: S) -> Value {
+        self.b.use_var(self.scalars[reg.index()])
+    }
+
+    fn set_scalar(&mut self, reg: S, value: Value) {
+        self.b.def_var(self.scalars[reg.index()], value);
+    }
+
+    fn reference(&mut self, reg: R) -> Value {
+        self.b.use_var(self.refs[reg.index()])
+    }
+
+    fn set_ref(&mut self, reg: R, value: Value) {
+        self.b.def_var(self.refs[reg.index()], value);
+        if let Some(slot) = self.analysis.slots[reg.index()] {
+            let flags = self.flags(Area::Window);
+            self.b.ins().istore32(flags, value, self.window, 4 * i32::from(slot));
+        }
+    }
+
+    /// Reads references anew after a call that may have collected.
+    fn reload(&mut self, alive: &[R]) {
+        let flags = self.flags(Area::Window);
+        for reg in alive {
+            let slot =
+                self.analysis.slots[reg.index()].expect("what is alive across a collection has a slot");
+            let value = self.b.ins().uload32(flags, self.window, 4 * i32::from(slot));
+            self.b.def_var(self.refs[reg.index()], value);
+        }
+    }
+
+    fn alive(&self) -> Vec<R> {
+        self.analysis.alive[self.pc].as_deref().unwrap_or_default().to_vec()
+    }
+
+    fn bits(&mut self, kind: ScalarKind, value: Value) -> Value {
+        match kind {
+            ScalarKind::Bool => self.b.ins().uextend(I64, value),
+            ScalarKind::Int | ScalarKind::Double => value,
+        }
+    }
+
+    /// The value of an int that is known here.
+    fn constant(&self, value: Value) -> Option<i64> {
+        let inst = self.b.func.dfg.value_def(self.b.func.dfg.resolve_aliases(value)).inst()?;
+        match self.b.func.dfg.insts[inst] {
+            ir::InstructionData::UnaryImm { opcode: ir::Opcode::Iconst, imm } => Some(imm.bits()),
+            _ => None,
+        }
+    }
+
+    // ---- calls out ----
+
+    fn context(&mut self) -> Value {
+        self.b.ins().get_pinned_reg(I64)
+    }
+
+    fn load_context(&mut self, offset: i32) -> Value {
+        let context = self.context();
+        let flags = self.flags(Area::Context);
+        self.b.ins().load(I64, flags, context, offset)
+    }
+
+    fn reload_heap(&mut self) {
+        let heap = self.load_context(at::HEAP);
+        self.b.def_var(self.heap, heap);
+    }
+
+    /// Says where the frame is, and calls a helper with the context and these.
+    fn call_helper(&mut self, which: usize, args: &[Value]) {
+        let flags = self.flags(Area::Context);
+        let context = self.context();
+        let frame = self.b.ins().get_frame_pointer(I64);
+        let place = self.b.ins().iconst(I32, i64::from(self.place));
+        let fuel = self.b.use_var(self.fuel);
+        self.b.ins().store(flags, frame, context, at::FRAME);
+        self.b.ins().store(flags, place, context, at::PLACE);
+        if which != helper::TRAP {
+            self.b.ins().store(flags, fuel, context, at::FUEL);
+            self.b.ins().store(flags, self.window, context, at::REFS);
+            self.b.ins().store(flags, self.left, context, at::LEFT);
+        }
+        let mut all = vec![context];
+        all.extend(args);
+        let mut signature = Signature::new(self.unit.host_convention());
+        signature.params = vec![AbiParam::new(I64); all.len()];
+        let signature = self.b.import_signature(signature);
+        let target = self.helper_address(which);
+        self.b.ins().call_indirect(signature, target, &all);
+    }
+
+    /// Calls a helper that neither collects nor ends the frame.
+    fn call_note(&mut self, which: usize, arg: Value) {
+        let mut signature = Signature::new(self.unit.host_convention());
+        signature.params = vec![AbiParam::new(I64); 2];
+        let signature = self.b.import_signature(signature);
+        let (context, target) = (self.context(), self.helper_address(which));
+        self.b.ins().call_indirect(signature, target, &[context, arg]);
+    }
+
+    fn helper_address(&mut self, which: usize) -> Value {
+        let helpers = self.load_context(at::HELPERS);
+        let flags = self.flags(Area::Tables);
+        self.b.ins().load(I64, flags, helpers, 8 * which as i32)
+    }
+
+    /// After a helper: returns where it says so, else takes over what it has changed.
+    fn come_back(&mut self, alive: &[R]) {
+        let fuel = self.load_context(at::FUEL);
+        self.go_on(fuel, alive);
+    }
+
+    /// After any call: returns where the counter is below zero.
+    fn go_on(&mut self, fuel: Value, alive: &[R]) {
+        self.b.def_var(self.fuel, fuel);
+        let ended = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+        let next = self.b.create_block();
+        self.b.ins().brif(ended, self.exit, &[], next, &[]);
+        self.b.switch_to_block(next);
+        self.reload_heap();
+        self.reload(alive);
+    }
+
+    /// Goes to a cold block when the condition holds, which this fills; then on in the block after it.
+    fn rarely(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
+        let (rare, next) = (self.cold(), self.b.create_block());
+        self.b.ins().brif(condition, rare, &[], next, &[]);
+        self.b.switch_to_block(rare);
+        body(self);
+        self.b.switch_to_block(next);
+    }
+
+    fn trap_if(&mut self, condition: Value, what: What, a: Value, b: Value) {
+        self.rarely(condition, |this| this.trap(what, a, b));
+    }
+
+    fn trap(&mut self, what: What, a: Value, b: Value) {
+        let what = self.b.ins().iconst(I64, what as i64);
+        self.call_helper(helper::TRAP, &[what, a, b]);
+        self.b.ins().jump(self.exit, &[]);
+    }
+
+    fn int(&mut self, value: i64) -> Value {
+        self.b.ins().iconst(I64, value)
+    }
+
+    /// Jumps; backward, that is a place of interruption.
+    fn jump(&mut self, to: Label) {
+        let target = self.block_at(to.index());
+        if to.index() <= self.pc {
+            let fuel = self.b.use_var(self.fuel);
+            let fuel = self.b.ins().iadd_imm_s(fuel, -1);
+            self.b.def_var(self.fuel, fuel);
+            let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+            let rare = self.cold();
+            self.b.ins().brif(below, rare, &[], target, &[]);
+            self.b.switch_to_block(rare);
+            self.call_helper(helper::INTERRUPT, &[]);
+            let alive = self.alive();
+            self.come_back(&alive);
+        }
+        self.b.ins().jump(target, &[]);
+    }
+
+    fn jump_if(&mut self, condition: Value, to: Label) {
+        let next = self.b.create_block();
+        if to.index() <= self.pc {
+            let edge = self.b.create_block();
+            self.b.ins().brif(condition, edge, &[], next, &[]);
+            self.b.switch_to_block(edge);
+            self.jump(to);
+        } else {
+            let target = self.block_at(to.index());
+            self.b.ins().brif(condition, target, &[], next, &[]);
+        }
+        self.b.switch_to_block(next);
+    }
+
+    fn join(&mut self, block: Block, value: Value) {
+        self.b.ins().jump(block, &[BlockArg::Value(value)]);
+    }
+
+    fn instruction(&mut self, instr: &'p Instr) {
+        if !self.scalar_instruction(instr) && !self.object_instruction(instr) {
+            self.call_instruction(instr);
+        }
+    }
+}

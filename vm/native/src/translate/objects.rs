@@ -1,0 +1,358 @@
+//! References, objects and lists: the ways that need no help, with the rest in cold blocks or lent.
+//!
+//! The layouts are the heap's; see its head comment and `layout`.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I8, I32, I64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::instr::Instr;
+
+use super::{Area, Translator};
+use crate::context::{What, at, helper};
+use crate::layout;
+use crate::unit::Test;
+
+impl<'p> Translator<'_, '_, 'p> {
+    /// False where the instruction is not one of these.
+    pub(super) fn object_instruction(&mut self, instr: &'p Instr) -> bool {
+        match *instr {
+            Instr::MoveRef { src, dst } => {
+                let value = self.reference(src);
+                self.set_ref(dst, value);
+            }
+            Instr::Null { dst } => {
+                let null = self.int(0);
+                self.set_ref(dst, null);
+            }
+            Instr::Const { value, dst } => self.constant_object(instr, value, dst),
+            Instr::SameRef { a, b, dst } => {
+                let (x, y) = (self.reference(a), self.reference(b));
+                let same = self.b.ins().icmp(IntCC::Equal, x, y);
+                self.set_scalar(dst, same);
+            }
+            Instr::IsNull { a, dst } => {
+                let x = self.reference(a);
+                let null = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
+                self.set_scalar(dst, null);
+            }
+            Instr::IfNull { a, to } => {
+                let x = self.reference(a);
+                let null = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
+                self.jump_if(null, to);
+            }
+            Instr::IfNotNull { a, to } => {
+                let x = self.reference(a);
+                let some = self.b.ins().icmp_imm_s(IntCC::NotEqual, x, 0);
+                self.jump_if(some, to);
+            }
+            Instr::New { ty, ref slots, dst } => self.new_object(ty, slots, dst),
+            Instr::GetScalar { object, slot, dst } => {
+                let address = self.object(object);
+                let ty = super::scalar_type(self.function.scalars[dst.index()]);
+                let flags = self.flags(Area::ScalarFields);
+                let value = self.b.ins().load(ty, flags, address, layout::scalar_field(slot));
+                self.set_scalar(dst, value);
+            }
+            Instr::SetScalar { object, slot, src } => {
+                let (value, address) = (self.scalar(src), self.object(object));
+                let value = self.bits(self.function.scalars[src.index()], value);
+                let flags = self.flags(Area::ScalarFields);
+                self.b.ins().store(flags, value, address, layout::scalar_field(slot));
+            }
+            Instr::GetRef { object, slot, dst } => {
+                let at = self.ref_field(object, slot);
+                let address = self.object(object);
+                let flags = self.flags(Area::RefFields);
+                let value = self.b.ins().uload32(flags, address, at);
+                self.set_ref(dst, value);
+            }
+            Instr::SetRef { object, slot, src } => {
+                let at = self.ref_field(object, slot);
+                let (value, address) = (self.reference(src), self.object(object));
+                self.store_ref(Area::RefFields, value, address, at);
+            }
+            Instr::Unwrap { src, dst } => {
+                let value = self.reference(src);
+                let null = self.b.ins().icmp_imm_s(IntCC::Equal, value, 0);
+                self.trap_if(null, What::Null, value, value);
+                self.set_ref(dst, value);
+            }
+            Instr::InstanceOf { src, ty, dst } => {
+                let value = self.reference(src);
+                let is = self.is_instance(value, ty);
+                self.set_scalar(dst, is);
+            }
+            Instr::Narrow { src, ty, dst } => {
+                let value = self.reference(src);
+                let is = self.is_instance(value, ty);
+                let is_not = self.b.ins().icmp_imm_s(IntCC::Equal, is, 0);
+                self.trap_if(is_not, What::Narrow, value, value);
+                self.set_ref(dst, value);
+            }
+
+            Instr::ListSize { list, dst } => {
+                let list = self.object(list);
+                let size = self.list_size(list);
+                self.set_scalar(dst, size);
+            }
+            Instr::ListGetScalar { list, index, dst } => {
+                let ty = super::scalar_type(self.function.scalars[dst.index()]);
+                let bytes = self.in_bytes(list);
+                let (array, index) = self.element(list, index);
+                let (flags, address) =
+                    (self.flags(Area::ScalarElements), self.scalar_at(array, index, bytes));
+                let value = self.b.ins().load(ty, flags, address, layout::ELEMENTS);
+                self.set_scalar(dst, value);
+            }
+            Instr::ListSetScalar { list, index, src } => {
+                let bytes = self.in_bytes(list);
+                let (array, index) = self.element(list, index);
+                let value = self.element_bits(src, bytes);
+                let (flags, address) =
+                    (self.flags(Area::ScalarElements), self.scalar_at(array, index, bytes));
+                self.b.ins().store(flags, value, address, layout::ELEMENTS);
+            }
+            Instr::ListGetRef { list, index, dst } => {
+                let (array, index) = self.element(list, index);
+                let (flags, address) = (self.flags(Area::RefElements), self.ref_at(array, index));
+                let value = self.b.ins().uload32(flags, address, layout::ELEMENTS);
+                self.set_ref(dst, value);
+            }
+            Instr::ListSetRef { list, index, src } => {
+                let (array, index) = self.element(list, index);
+                let value = self.reference(src);
+                let address = self.ref_at(array, index);
+                self.store_ref(Area::RefElements, value, address, layout::ELEMENTS);
+            }
+            Instr::ListAddScalar { list, src } => {
+                let bytes = self.in_bytes(list);
+                let value = self.element_bits(src, bytes);
+                self.list_add(instr, list, |this, array, size| {
+                    let address = this.scalar_at(array, size, bytes);
+                    let flags = this.flags(Area::ScalarElements);
+                    this.b.ins().store(flags, value, address, layout::ELEMENTS);
+                });
+            }
+            Instr::ListAddRef { list, src } => {
+                let value = self.reference(src);
+                self.list_add(instr, list, |this, array, size| {
+                    let address = this.ref_at(array, size);
+                    this.store_ref(Area::RefElements, value, address, layout::ELEMENTS);
+                });
+            }
+            Instr::Version { collection, dst } => {
+                let collection = self.object(collection);
+                let version = self.version(collection);
+                self.set_scalar(dst, version);
+            }
+            Instr::CheckVersion { collection, version } => {
+                let (collection, seen) = (self.object(collection), self.scalar(version));
+                let now = self.version(collection);
+                let changed = self.b.ins().icmp(IntCC::NotEqual, now, seen);
+                self.trap_if(changed, What::Changed, seen, now);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Where the object behind a register lies.
+    fn object(&mut self, reg: R) -> Value {
+        let reference = self.reference(reg);
+        self.address(reference)
+    }
+
+    fn address(&mut self, reference: Value) -> Value {
+        let heap = self.b.use_var(self.heap);
+        let offset = self.b.ins().ishl_imm_u(reference, 3);
+        self.b.ins().iadd(heap, offset)
+    }
+
+    /// Where a reference field lies in objects of the type that the register has.
+    fn ref_field(&self, object: R, slot: Slot) -> i32 {
+        self.unit.shape(self.function.refs[object.index()].ty).ref_field(slot)
+    }
+
+    pub(super) fn tag(&mut self, reference: Value) -> Value {
+        let address = self.address(reference);
+        let flags = self.flags(Area::Headers);
+        self.b.ins().uload32(flags, address, layout::TAG)
+    }
+
+    /// A constant String or Bytes; made when it is first asked for.
+    fn constant_object(&mut self, instr: &'p Instr, id: ConstId, dst: R) {
+        let constants = self.load_context(at::CONSTANTS);
+        // Filled in by calls only.
+        let flags = self.flags(Area::Tables);
+        let known = self.b.ins().uload32(flags, constants, 4 * id.0 as i32);
+        let missing = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
+        self.or_lend(instr, missing, |this| this.set_ref(dst, known));
+    }
+
+    fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) {
+        let shape = self.unit.shape(ty);
+        let (context, flags) = (self.context(), self.flags(Area::Context));
+        let top = self.b.ins().load(I64, flags, context, at::TOP);
+        let end = self.b.ins().load(I64, flags, context, at::END);
+        let above = self.b.ins().iadd_imm_s(top, i64::from(shape.words));
+        let full = self.b.ins().icmp(IntCC::UnsignedGreaterThan, above, end);
+        let (rare, make) = (self.cold(), self.b.create_block());
+        let at_top = self.b.append_block_param(make, I64);
+        self.b.ins().brif(full, rare, &[], make, &[cranelift_codegen::ir::BlockArg::Value(top)]);
+        self.b.switch_to_block(rare);
+        let words = self.int(i64::from(shape.words));
+        self.call_helper(helper::RESERVE, &[words]);
+        let alive = self.alive();
+        self.come_back(&alive);
+        let top = self.load_context(at::TOP);
+        self.join(make, top);
+        self.b.switch_to_block(make);
+        let context = self.context();
+        let flags = self.flags(Area::Context);
+        let above = self.b.ins().iadd_imm_s(at_top, i64::from(shape.words));
+        self.b.ins().store(flags, above, context, at::TOP);
+        let address = self.address(at_top);
+        let flags = self.flags(Area::Headers);
+        let header = self.int(layout::header(ty));
+        self.b.ins().store(flags, header, address, 0);
+        let (mut scalar, mut reference) = (0, 0);
+        for slot in slots {
+            match *slot {
+                Reg::S(reg) => {
+                    let value = self.scalar(reg);
+                    let value = self.bits(self.function.scalars[reg.index()], value);
+                    let flags = self.flags(Area::ScalarFields);
+                    self.b.ins().store(flags, value, address, layout::scalar_field(Slot(scalar)));
+                    scalar += 1;
+                }
+                Reg::R(reg) => {
+                    let value = self.reference(reg);
+                    let flags = self.flags(Area::RefFields);
+                    self.b.ins().istore32(flags, value, address, shape.ref_field(Slot(reference)));
+                    reference += 1;
+                }
+            }
+        }
+        if reference % 2 == 1 {
+            // The other half of the last word.
+            let (flags, zero) = (self.flags(Area::RefFields), self.b.ins().iconst(I32, 0));
+            self.b.ins().store(flags, zero, address, shape.ref_field(Slot(reference)));
+        }
+        self.set_ref(dst, at_top);
+    }
+
+    /// Whether an object is of a type; false for null.
+    fn is_instance(&mut self, reference: Value, ty: TypeId) -> Value {
+        let (some, done) = (self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I8);
+        let (null, no) = (self.b.ins().icmp_imm_s(IntCC::Equal, reference, 0), self.b.ins().iconst(I8, 0));
+        let arg = cranelift_codegen::ir::BlockArg::Value(no);
+        self.b.ins().brif(null, done, &[arg], some, &[]);
+        self.b.switch_to_block(some);
+        let tag = self.tag(reference);
+        let is = match self.unit.test(ty) {
+            Test::Tag => self.b.ins().icmp_imm_u(IntCC::Equal, tag, i64::from(ty.0)),
+            Test::Table(table) => {
+                let is = self.look_up(table, tag);
+                self.b.ins().icmp_imm_s(IntCC::NotEqual, is, 0)
+            }
+        };
+        self.join(done, is);
+        self.b.switch_to_block(done);
+        result
+    }
+
+    /// A row of one of the program's tables by tag.
+    pub(super) fn look_up(&mut self, table: u32, tag: Value) -> Value {
+        let tables = self.load_context(at::DISPATCH);
+        let offset = self.b.ins().ishl_imm_u(tag, 2);
+        let address = self.b.ins().iadd(tables, offset);
+        let flags = self.flags(Area::Tables);
+        self.b.ins().uload32(flags, address, 4 * table as i32)
+    }
+
+    // ---- lists ----
+
+    fn list_size(&mut self, list: Value) -> Value {
+        let flags = self.flags(Area::Lists);
+        self.b.ins().uload32(flags, list, layout::LIST_SIZE)
+    }
+
+    fn version(&mut self, collection: Value) -> Value {
+        let flags = self.flags(Area::Lists);
+        self.b.ins().uload32(flags, collection, layout::VERSION)
+    }
+
+    /// The backing array, and the index, which is inside.
+    fn element(&mut self, list: R, index: S) -> (Value, Value) {
+        let (list, index) = (self.object(list), self.scalar(index));
+        let size = self.list_size(list);
+        let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
+        self.trap_if(outside, What::Index, index, size);
+        let flags = self.flags(Area::Lists);
+        let array = self.b.ins().uload32(flags, list, layout::LIST_ARRAY);
+        (self.address(array), index)
+    }
+
+    /// Whether a list holds its elements in bytes.
+    fn in_bytes(&self, list: R) -> bool {
+        self.unit.is_bool_list(self.function.refs[list.index()].ty)
+    }
+
+    fn element_bits(&mut self, src: S, bytes: bool) -> Value {
+        let value = self.scalar(src);
+        if bytes { value } else { self.bits(self.function.scalars[src.index()], value) }
+    }
+
+    fn scalar_at(&mut self, array: Value, index: Value, bytes: bool) -> Value {
+        let offset = if bytes { index } else { self.b.ins().ishl_imm_u(index, 3) };
+        self.b.ins().iadd(array, offset)
+    }
+
+    /// Stores a reference in an object that may be old: the heap must know of one to a young object there.
+    fn store_ref(&mut self, area: Area, value: Value, address: Value, offset: i32) {
+        let flags = self.flags(area);
+        self.b.ins().istore32(flags, value, address, offset);
+        let young = self.load_context(at::YOUNG);
+        let is_young = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, value, young);
+        let (look, old, next) = (self.cold(), self.cold(), self.b.create_block());
+        self.b.ins().brif(is_young, look, &[], next, &[]);
+        self.b.switch_to_block(look);
+        let heap = self.b.use_var(self.heap);
+        let place = self.b.ins().iadd_imm_s(address, i64::from(offset));
+        let place = self.b.ins().isub(place, heap);
+        let words = self.b.ins().ushr_imm_u(place, 3);
+        let is_old = self.b.ins().icmp(IntCC::UnsignedLessThan, words, young);
+        self.b.ins().brif(is_old, old, &[], next, &[]);
+        self.b.switch_to_block(old);
+        let slot = self.b.ins().ushr_imm_u(place, 2);
+        self.call_note(helper::REMEMBER, slot);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+    }
+
+    fn ref_at(&mut self, array: Value, index: Value) -> Value {
+        let offset = self.b.ins().ishl_imm_u(index, 2);
+        self.b.ins().iadd(array, offset)
+    }
+
+    /// Appends where the array has room.
+    fn list_add(&mut self, instr: &'p Instr, list: R, store: impl FnOnce(&mut Self, Value, Value)) {
+        let list = self.object(list);
+        let flags: MemFlagsData = self.flags(Area::Lists);
+        let array = self.b.ins().uload32(flags, list, layout::LIST_ARRAY);
+        let size = self.list_size(list);
+        let address = self.address(array);
+        // Index 0 of the heap is an array without room, so a list without an array has none.
+        let headers = self.flags(Area::Headers);
+        let room = self.b.ins().uload32(headers, address, layout::LENGTH);
+        let full = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, size, room);
+        self.or_lend(instr, full, |this| {
+            store(this, address, size);
+            let both = this.b.ins().load(I64, flags, list, layout::LIST_SIZE);
+            let both = this.b.ins().iadd_imm_s(both, layout::GROWN);
+            this.b.ins().store(flags, both, list, layout::LIST_SIZE);
+        });
+    }
+}

@@ -1,0 +1,295 @@
+//! Moves, numbers, comparisons and jumps.
+
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::types::{F64, I8, I32, I64};
+use cranelift_codegen::ir::{AbiParam, BlockArg, InstBuilder, JumpTableData, Signature, Value};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::instr::Instr;
+
+use super::Translator;
+use crate::context::{What, helper};
+
+impl<'p> Translator<'_, '_, 'p> {
+    /// False where the instruction is not one of these.
+    pub(super) fn scalar_instruction(&mut self, instr: &'p Instr) -> bool {
+        match *instr {
+            Instr::MoveScalar { src, dst } => {
+                let value = self.scalar(src);
+                self.set_scalar(dst, value);
+            }
+            Instr::Int { value, dst } => {
+                let value = self.int(value);
+                self.set_scalar(dst, value);
+            }
+            Instr::Double { value, dst } => {
+                let value = self.b.ins().f64const(value);
+                self.set_scalar(dst, value);
+            }
+            Instr::Bool { value, dst } => {
+                let value = self.b.ins().iconst(I8, i64::from(value));
+                self.set_scalar(dst, value);
+            }
+
+            Instr::AddInt { a, b, dst } => {
+                let (x, y) = (self.scalar(a), self.scalar(b));
+                let sum = match (self.constant(x), self.constant(y)) {
+                    (_, Some(value)) => self.add_constant(x, value, What::Add, x, y),
+                    (Some(value), None) => self.add_constant(y, value, What::Add, x, y),
+                    (None, None) => {
+                        let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
+                        self.trap_if(overflow, What::Add, x, y);
+                        sum
+                    }
+                };
+                self.set_scalar(dst, sum);
+            }
+            Instr::AddImm { a, value, dst } => {
+                let (x, y) = (self.scalar(a), self.int(value));
+                let sum = self.add_constant(x, value, What::Add, x, y);
+                self.set_scalar(dst, sum);
+            }
+            Instr::SubInt { a, b, dst } => {
+                let (x, y) = (self.scalar(a), self.scalar(b));
+                let difference = match self.constant(y) {
+                    Some(value) if value != i64::MIN => self.add_constant(x, -value, What::Sub, x, y),
+                    _ => {
+                        let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
+                        self.trap_if(overflow, What::Sub, x, y);
+                        difference
+                    }
+                };
+                self.set_scalar(dst, difference);
+            }
+            Instr::MulInt { a, b, dst } => {
+                let (x, y) = (self.scalar(a), self.scalar(b));
+                let (product, overflow) = self.b.ins().smul_overflow(x, y);
+                self.trap_if(overflow, What::Mul, x, y);
+                self.set_scalar(dst, product);
+            }
+            Instr::DivInt { a, b, dst } => {
+                let (x, y) = (self.scalar(a), self.scalar(b));
+                let quotient = self.divide(x, y);
+                self.set_scalar(dst, quotient);
+            }
+            Instr::RemInt { a, b, dst } => {
+                let (x, y) = (self.scalar(a), self.scalar(b));
+                if self.constant(y).is_none_or(|y| y == 0) {
+                    let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
+                    self.trap_if(zero, What::RemZero, x, y);
+                }
+                let rest = match self.constant(y) {
+                    Some(-1) => self.int(0),
+                    _ => self.b.ins().srem(x, y),
+                };
+                self.set_scalar(dst, rest);
+            }
+            Instr::NegInt { a, dst } => {
+                let x = self.scalar(a);
+                let overflow = self.b.ins().icmp_imm_s(IntCC::Equal, x, i64::MIN);
+                self.trap_if(overflow, What::Neg, x, x);
+                let value = self.b.ins().ineg(x);
+                self.set_scalar(dst, value);
+            }
+            Instr::AndInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().band(x, y)),
+            Instr::OrInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().bor(x, y)),
+            Instr::XorInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().bxor(x, y)),
+            Instr::NotInt { a, dst } => {
+                let x = self.scalar(a);
+                let value = self.b.ins().bnot(x);
+                self.set_scalar(dst, value);
+            }
+            Instr::ShlInt { a, b, dst } => self.shift(a, b, dst, |t, x, y| t.b.ins().ishl(x, y)),
+            Instr::ShrInt { a, b, dst } => self.shift(a, b, dst, |t, x, y| t.b.ins().sshr(x, y)),
+            Instr::UShrInt { a, b, dst } => self.shift(a, b, dst, |t, x, y| t.b.ins().ushr(x, y)),
+
+            Instr::AddDouble { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().fadd(x, y)),
+            Instr::SubDouble { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().fsub(x, y)),
+            Instr::MulDouble { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().fmul(x, y)),
+            Instr::DivDouble { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().fdiv(x, y)),
+            Instr::RemDouble { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.remainder(x, y)),
+            Instr::NegDouble { a, dst } => {
+                let x = self.scalar(a);
+                let value = self.b.ins().fneg(x);
+                self.set_scalar(dst, value);
+            }
+            Instr::IntToDouble { a, dst } => {
+                let x = self.scalar(a);
+                let value = self.b.ins().fcvt_from_sint(F64, x);
+                self.set_scalar(dst, value);
+            }
+            Instr::DoubleToInt { a, dst } => {
+                let x = self.scalar(a);
+                let low = self.b.ins().f64const(i64::MIN as f64);
+                let high = self.b.ins().f64const(-(i64::MIN as f64));
+                let from = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, x, low);
+                let to = self.b.ins().fcmp(FloatCC::LessThan, x, high);
+                let fits = self.b.ins().band(from, to);
+                let misfit = self.b.ins().icmp_imm_s(IntCC::Equal, fits, 0);
+                let no_int = misfit;
+                self.rarely(no_int, |this| {
+                    let bits = this.b.ins().bitcast(I64, cranelift_codegen::ir::MemFlagsData::new(), x);
+                    this.trap(What::Cast, bits, bits);
+                });
+                let value = self.b.ins().fcvt_to_sint_sat(I64, x);
+                self.set_scalar(dst, value);
+            }
+
+            Instr::EqInt { a, b, dst } => self.compare(IntCC::Equal, a, b, dst),
+            Instr::LtInt { a, b, dst } => self.compare(IntCC::SignedLessThan, a, b, dst),
+            Instr::LeInt { a, b, dst } => self.compare(IntCC::SignedLessThanOrEqual, a, b, dst),
+            Instr::EqBool { a, b, dst } => self.compare(IntCC::Equal, a, b, dst),
+            Instr::EqDouble { a, b, dst } => self.compare_doubles(FloatCC::Equal, a, b, dst),
+            Instr::LtDouble { a, b, dst } => self.compare_doubles(FloatCC::LessThan, a, b, dst),
+            Instr::LeDouble { a, b, dst } => self.compare_doubles(FloatCC::LessThanOrEqual, a, b, dst),
+            Instr::NotBool { a, dst } => {
+                let x = self.scalar(a);
+                let value = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
+                self.set_scalar(dst, value);
+            }
+
+            Instr::Jump { to } => self.jump(to),
+            Instr::If { a, to } => {
+                let x = self.scalar(a);
+                self.jump_if(x, to);
+            }
+            Instr::IfNot { a, to } => {
+                let x = self.scalar(a);
+                let not = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
+                self.jump_if(not, to);
+            }
+            Instr::IfEqInt { a, b, to } => self.jump_compared(IntCC::Equal, a, b, to),
+            Instr::IfNeInt { a, b, to } => self.jump_compared(IntCC::NotEqual, a, b, to),
+            Instr::IfLtInt { a, b, to } => self.jump_compared(IntCC::SignedLessThan, a, b, to),
+            Instr::IfLeInt { a, b, to } => self.jump_compared(IntCC::SignedLessThanOrEqual, a, b, to),
+            Instr::IfEqDouble { a, b, to } => self.jump_doubles(FloatCC::Equal, a, b, to),
+            Instr::IfNeDouble { a, b, to } => self.jump_doubles(FloatCC::NotEqual, a, b, to),
+            Instr::IfLtDouble { a, b, to } => self.jump_doubles(FloatCC::LessThan, a, b, to),
+            Instr::IfLeDouble { a, b, to } => self.jump_doubles(FloatCC::LessThanOrEqual, a, b, to),
+            Instr::IfNotLtDouble { a, b, to } => {
+                self.jump_doubles(FloatCC::UnorderedOrGreaterThanOrEqual, a, b, to)
+            }
+            Instr::IfNotLeDouble { a, b, to } => self.jump_doubles(FloatCC::UnorderedOrGreaterThan, a, b, to),
+            Instr::Switch { a, low, ref targets, default } => self.switch(a, low, targets, default),
+            _ => return false,
+        }
+        true
+    }
+
+    fn binary(&mut self, a: S, b: S, dst: S, op: impl FnOnce(&mut Self, Value, Value) -> Value) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        let value = op(self, x, y);
+        self.set_scalar(dst, value);
+    }
+
+    /// x + constant: it has overflowed when the sum lies on the wrong side of x.
+    fn add_constant(&mut self, x: Value, constant: i64, what: What, a: Value, b: Value) -> Value {
+        let sum = self.b.ins().iadd_imm_s(x, constant);
+        if constant != 0 {
+            let wrong = if constant > 0 { IntCC::SignedLessThan } else { IntCC::SignedGreaterThan };
+            let overflow = self.b.ins().icmp(wrong, sum, x);
+            self.trap_if(overflow, what, a, b);
+        }
+        sum
+    }
+
+    fn divide(&mut self, x: Value, y: Value) -> Value {
+        match self.constant(y) {
+            Some(value) if value != 0 && value != -1 => return self.b.ins().sdiv(x, y),
+            _ => {}
+        }
+        let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
+        self.trap_if(zero, What::DivZero, x, y);
+        let minus = self.b.ins().icmp_imm_s(IntCC::Equal, y, -1);
+        let (negate, divide, done) = (self.cold(), self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I64);
+        self.b.ins().brif(minus, negate, &[], divide, &[]);
+        self.b.switch_to_block(negate);
+        let overflow = self.b.ins().icmp_imm_s(IntCC::Equal, x, i64::MIN);
+        self.trap_if(overflow, What::Div, x, y);
+        let value = self.b.ins().ineg(x);
+        self.join(done, value);
+        self.b.switch_to_block(divide);
+        let value = self.b.ins().sdiv(x, y);
+        self.join(done, value);
+        self.b.switch_to_block(done);
+        result
+    }
+
+    fn shift(&mut self, a: S, b: S, dst: S, op: impl FnOnce(&mut Self, Value, Value) -> Value) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        if !self.constant(y).is_some_and(|by| (0..64).contains(&by)) {
+            let outside = self.b.ins().icmp_imm_s(IntCC::UnsignedGreaterThan, y, 63);
+            self.trap_if(outside, What::Shift, x, y);
+        }
+        let value = op(self, x, y);
+        self.set_scalar(dst, value);
+    }
+
+    /// `%` of doubles, by a helper that calls nothing.
+    fn remainder(&mut self, x: Value, y: Value) -> Value {
+        let mut signature = Signature::new(self.unit.host_convention());
+        signature.params = vec![AbiParam::new(F64); 2];
+        signature.returns = vec![AbiParam::new(F64)];
+        let signature = self.b.import_signature(signature);
+        let target = self.helper_address(helper::REMAINDER);
+        let call = self.b.ins().call_indirect(signature, target, &[x, y]);
+        self.b.inst_results(call)[0]
+    }
+
+    fn compare(&mut self, condition: IntCC, a: S, b: S, dst: S) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        let value = self.b.ins().icmp(condition, x, y);
+        self.set_scalar(dst, value);
+    }
+
+    fn compare_doubles(&mut self, condition: FloatCC, a: S, b: S, dst: S) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        let value = self.b.ins().fcmp(condition, x, y);
+        self.set_scalar(dst, value);
+    }
+
+    fn jump_compared(&mut self, condition: IntCC, a: S, b: S, to: Label) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        let holds = self.b.ins().icmp(condition, x, y);
+        self.jump_if(holds, to);
+    }
+
+    fn jump_doubles(&mut self, condition: FloatCC, a: S, b: S, to: Label) {
+        let (x, y) = (self.scalar(a), self.scalar(b));
+        let holds = self.b.ins().fcmp(condition, x, y);
+        self.jump_if(holds, to);
+    }
+
+    fn switch(&mut self, a: S, low: i64, targets: &[Label], default: Label) {
+        let x = self.scalar(a);
+        let place = self.b.ins().iadd_imm_s(x, low.wrapping_neg());
+        let outside = self.b.ins().icmp_imm_s(IntCC::UnsignedGreaterThanOrEqual, place, targets.len() as i64);
+        let inside = self.b.create_block();
+        // A jump backward needs a block of its own for the interruption.
+        let mut edges = Vec::new();
+        let mut edge = |this: &mut Self, to: Label| {
+            if to.index() > this.pc {
+                return this.block_at(to.index());
+            }
+            let block = this.b.create_block();
+            edges.push((block, to));
+            block
+        };
+        let default = edge(self, default);
+        let targets: Vec<_> = targets.iter().map(|to| edge(self, *to)).collect();
+        self.b.ins().brif(outside, default, &[], inside, &[]);
+        self.b.switch_to_block(inside);
+        let index = self.b.ins().ireduce(I32, place);
+        let none: [BlockArg; 0] = [];
+        let pool = &mut self.b.func.dfg.value_lists;
+        let call = |block, pool: &mut _| cranelift_codegen::ir::BlockCall::new(block, none, pool);
+        let default = call(default, pool);
+        let calls: Vec<_> = targets.iter().map(|block| call(*block, pool)).collect();
+        let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+        self.b.ins().br_table(index, table);
+        for (block, to) in edges {
+            self.b.switch_to_block(block);
+            self.jump(to);
+        }
+    }
+}

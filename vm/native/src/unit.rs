@@ -1,0 +1,344 @@
+//! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
+//! by which code finds a method, a closure's code or an interface's objects.
+
+use cranelift_codegen::ir::{self, ExtFuncData, ExternalName, FuncRef, UserExternalName};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, Type};
+use dscript_bytecode::instr::Instr;
+use dscript_interp::Program;
+use dscript_interp::door::{self, NATIVE_REGISTERS};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::analysis::Operands;
+use crate::context::VALUES_MAX;
+use crate::layout::Shape;
+use crate::translate::{self, Start};
+
+/// A table by tag: of functions, or of 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Table {
+    /// The code of the closures of a function type.
+    Closures,
+    /// A method of an interface.
+    Method(TypeId, MethodId),
+}
+
+/// How an object is seen to be of a type.
+pub(crate) enum Test {
+    /// Its tag is the type.
+    Tag,
+    /// The table says so.
+    Table(u32),
+}
+
+/// Facts of a program that do not depend on what is compiled.
+pub(crate) struct Facts {
+    /// By function: whether it may be native.
+    pub eligible: Vec<bool>,
+    /// By function: whether its frames may be nested in each other.
+    pub recursive: Vec<bool>,
+    /// Registers of the eligible functions with very many, which are nested in themselves never.
+    pub extra_registers: usize,
+    /// All tables, one after the other.
+    pub dispatch: Vec<u32>,
+    /// Where the tables of functions begin, and their functions.
+    tables: FxHashMap<(Table, TypeId), (u32, Vec<FunctionId>)>,
+    instances: FxHashMap<TypeId, u32>,
+}
+
+impl Facts {
+    pub fn of(program: &Program) -> Facts {
+        let image = program.image();
+        let types = &image.types;
+        let mut facts = Facts {
+            eligible: Vec::new(),
+            recursive: Vec::new(),
+            extra_registers: 0,
+            dispatch: Vec::new(),
+            tables: FxHashMap::default(),
+            instances: FxHashMap::default(),
+        };
+        for function in &image.functions {
+            for instr in &function.code {
+                match *instr {
+                    Instr::CallValue { callee, .. } => {
+                        facts.add_table(types, Table::Closures, function.refs[callee.index()].ty);
+                    }
+                    Instr::CallMethod { ty, method, .. } => {
+                        facts.add_table(types, Table::Method(ty, method), ty);
+                    }
+                    Instr::InstanceOf { ty, .. } | Instr::Narrow { ty, .. } => facts.add_test(program, ty),
+                    _ => {}
+                }
+            }
+        }
+        facts.recursive = crate::graph::recursive(&facts.edges(program));
+        for (function, recursive) in image.functions.iter().zip(&facts.recursive) {
+            let registers = function.scalars.len().max(function.refs.len());
+            let large = registers > NATIVE_REGISTERS;
+            let fits = function.code.iter().all(|instr| {
+                !matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {})
+                    && lent_scalars(instr) <= VALUES_MAX
+            });
+            let eligible = fits && !(large && *recursive);
+            if eligible && large {
+                facts.extra_registers += registers;
+            }
+            facts.eligible.push(eligible);
+        }
+        facts
+    }
+
+    fn add_table(&mut self, types: &[Type], table: Table, ty: TypeId) {
+        if self.tables.contains_key(&(table, ty)) {
+            return;
+        }
+        let code = |of: &Type| match (table, of) {
+            (Table::Closures, Type::Closure { ty: of, code, .. }) if *of == ty => Some(*code),
+            (Table::Method(interface, method), Type::Record(s) | Type::Class(s)) => s
+                .implements
+                .iter()
+                .find(|i| i.interface == interface)
+                .and_then(|i| i.methods.get(method.index()).copied()),
+            _ => None,
+        };
+        let rows: Vec<Option<FunctionId>> = types.iter().map(code).collect();
+        let mut functions: Vec<FunctionId> = rows.iter().flatten().copied().collect();
+        functions.sort();
+        functions.dedup();
+        if let Some(first) = functions.first().copied() {
+            let start = self.dispatch.len() as u32;
+            // A tag that cannot be there finds a function of the right form all the same.
+            self.dispatch.extend(rows.iter().map(|row| row.unwrap_or(first).0));
+            self.tables.insert((table, ty), (start, functions));
+        }
+    }
+
+    fn add_test(&mut self, program: &Program, ty: TypeId) {
+        let types = &program.image().types;
+        if matches!(types[ty.index()], Type::Interface { .. } | Type::Function { .. })
+            && !self.instances.contains_key(&ty)
+        {
+            self.instances.insert(ty, self.dispatch.len() as u32);
+            let is = |tag: usize| u32::from(door::is_instance(program, TypeId(tag as u32), ty));
+            self.dispatch.extend((0..types.len()).map(is));
+        }
+    }
+
+    /// Who may call whom.
+    fn edges(&self, program: &Program) -> Vec<Vec<u32>> {
+        let image = program.image();
+        let texts: Vec<u32> = image
+            .types
+            .iter()
+            .filter_map(|ty| match ty {
+                Type::Record(s) | Type::Class(s) => s.to_string.map(|f| f.0),
+                _ => None,
+            })
+            .collect();
+        let edges_of = |function: &Function| {
+            let mut edges = Vec::new();
+            let mut shows = false;
+            for instr in &function.code {
+                match *instr {
+                    Instr::Call { function, .. } => edges.push(function.0),
+                    Instr::CallValue { callee, .. } => {
+                        edges.extend(self.callees(Table::Closures, function.refs[callee.index()].ty));
+                    }
+                    Instr::CallMethod { ty, method, .. } => {
+                        edges.extend(self.callees(Table::Method(ty, method), ty));
+                    }
+                    Instr::GetStatic { from, .. } => edges.push(image.statics[from.index()].init.0),
+                    // A native may show a value as text.
+                    Instr::TextRef { .. } | Instr::CallNative { .. } => shows = true,
+                    _ => {}
+                }
+            }
+            if shows {
+                edges.extend(&texts);
+            }
+            edges.sort();
+            edges.dedup();
+            edges
+        };
+        image.functions.iter().map(edges_of).collect()
+    }
+
+    fn callees(&self, table: Table, ty: TypeId) -> impl Iterator<Item = u32> + '_ {
+        self.tables.get(&(table, ty)).into_iter().flat_map(|(_, functions)| functions.iter().map(|f| f.0))
+    }
+}
+
+fn lent_scalars(instr: &Instr) -> usize {
+    let operands = Operands::of(instr);
+    operands.uses.iter().chain(&operands.defs).filter(|reg| matches!(reg, Reg::S(_))).count()
+}
+
+/// A place in native code: where it is in the program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub function: FunctionId,
+    pub pc: u32,
+    /// Of the window of the native frame.
+    pub slots: u32,
+}
+
+/// An instruction that the interpreter does for native code, renumbered.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub instr: Instr,
+    pub scalars: usize,
+}
+
+/// Functions that are compiled together.
+pub(crate) struct Unit<'p> {
+    program: &'p Program,
+    facts: &'p Facts,
+    /// Functions with code in this unit, for calls.
+    near: FxHashSet<FunctionId>,
+    host: CallConv,
+    config: TargetFrontendConfig,
+    /// Ids of places and sites begin here.
+    base: u32,
+    pub places: Vec<Place>,
+    pub sites: Vec<Site>,
+    /// Of the function under translation.
+    imports: FxHashMap<FunctionId, FuncRef>,
+}
+
+impl<'p> Unit<'p> {
+    pub fn new(
+        program: &'p Program,
+        facts: &'p Facts,
+        near: FxHashSet<FunctionId>,
+        config: TargetFrontendConfig,
+        base: u32,
+    ) -> Self {
+        let host = config.default_call_conv;
+        let (places, sites, imports) = (Vec::new(), Vec::new(), FxHashMap::default());
+        Unit { program, facts, near, host, config, base, places, sites, imports }
+    }
+
+    pub fn function(&self, id: FunctionId) -> &'p Function {
+        &self.program.image().functions[id.index()]
+    }
+
+    pub fn shape(&self, ty: TypeId) -> Shape {
+        Shape::of(self.program, ty)
+    }
+
+    pub fn is_bool_list(&self, ty: TypeId) -> bool {
+        let types = &self.program.image().types;
+        door::BOOLS_IN_BYTES
+            && matches!(types[ty.index()], Type::List(element) if matches!(types[element.index()], Type::Bool))
+    }
+
+    pub fn frontend_config(&self) -> TargetFrontendConfig {
+        self.config
+    }
+
+    /// How functions written in Rust are called.
+    pub fn host_convention(&self) -> CallConv {
+        self.host
+    }
+
+    pub fn is_near(&self, function: FunctionId) -> bool {
+        self.near.contains(&function)
+    }
+
+    /// Whether another unit may have code for it.
+    pub fn may_have_code(&self, function: FunctionId) -> bool {
+        self.facts.eligible[function.index()]
+    }
+
+    /// Whether the interpreter may do the instruction for native code.
+    pub fn lends(&self, instr: &Instr) -> bool {
+        match instr {
+            Instr::Call { function, .. } => !self.is_near(*function),
+            Instr::Const { .. }
+            | Instr::EqValue { .. }
+            | Instr::ListNew { .. }
+            | Instr::ListAddScalar { .. }
+            | Instr::ListAddRef { .. }
+            | Instr::Concat { .. }
+            | Instr::TextScalar { .. }
+            | Instr::TextRef { .. }
+            | Instr::CallNative { .. }
+            | Instr::CallValue { .. }
+            | Instr::CallMethod { .. }
+            | Instr::GetStatic { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The table and a function of the form that all in it have; none where it would be empty.
+    pub fn table(&self, table: Table, ty: TypeId) -> Option<(u32, FunctionId)> {
+        self.facts.tables.get(&(table, ty)).map(|(start, functions)| (*start, functions[0]))
+    }
+
+    pub fn test(&self, ty: TypeId) -> Test {
+        self.facts.instances.get(&ty).map_or(Test::Tag, |table| Test::Table(*table))
+    }
+
+    pub fn place(&mut self, function: FunctionId, pc: u32, slots: usize) -> u32 {
+        self.places.push(Place { function, pc, slots: slots as u32 });
+        self.base + (self.places.len() - 1) as u32
+    }
+
+    pub fn site(&mut self, instr: Instr, scalars: usize) -> u32 {
+        self.sites.push(Site { instr, scalars });
+        self.base + (self.sites.len() - 1) as u32
+    }
+
+    pub fn begin_function(&mut self) {
+        self.imports.clear();
+    }
+
+    pub fn import(&mut self, into: &mut ir::Function, function: FunctionId) -> FuncRef {
+        if let Some(known) = self.imports.get(&function) {
+            return *known;
+        }
+        let signature = into.import_signature(translate::signature(self.function(function), Start::Call));
+        let name = UserExternalName { namespace: 0, index: function.0 };
+        let name = ExternalName::user(into.declare_imported_user_function(name));
+        let import = into.import_function(ExtFuncData { name, signature, colocated: true, patchable: false });
+        self.imports.insert(function, import);
+        import
+    }
+}
+
+/// An instruction that may be lent with its registers renamed.
+pub(crate) fn renumber(instr: &Instr, s: &dyn Fn(S) -> S, r: &dyn Fn(R) -> R) -> Instr {
+    let regs = |regs: &[Reg]| -> Box<[Reg]> {
+        let one = |reg: &Reg| match *reg {
+            Reg::S(reg) => Reg::S(s(reg)),
+            Reg::R(reg) => Reg::R(r(reg)),
+        };
+        regs.iter().map(one).collect()
+    };
+    match *instr {
+        Instr::Const { value, dst } => Instr::Const { value, dst: r(dst) },
+        Instr::EqValue { a, b, ty, dst } => Instr::EqValue { a: r(a), b: r(b), ty, dst: s(dst) },
+        Instr::ListNew { ty, capacity, dst } => Instr::ListNew { ty, capacity, dst: r(dst) },
+        Instr::ListAddScalar { list, src } => Instr::ListAddScalar { list: r(list), src: s(src) },
+        Instr::ListAddRef { list, src } => Instr::ListAddRef { list: r(list), src: r(src) },
+        Instr::Concat { ref parts, dst } => Instr::Concat { parts: regs(parts), dst: r(dst) },
+        Instr::TextScalar { src, ty, dst } => Instr::TextScalar { src: s(src), ty, dst: r(dst) },
+        Instr::TextRef { src, ty, dst } => Instr::TextRef { src: r(src), ty, dst: r(dst) },
+        Instr::Call { function, ref args, ref results } => {
+            Instr::Call { function, args: regs(args), results: regs(results) }
+        }
+        Instr::CallNative { native, ref args, ref results } => {
+            Instr::CallNative { native, args: regs(args), results: regs(results) }
+        }
+        Instr::CallValue { callee, ref args, ref results } => {
+            Instr::CallValue { callee: r(callee), args: regs(args), results: regs(results) }
+        }
+        Instr::CallMethod { object, ty, method, ref args, ref results } => {
+            Instr::CallMethod { object: r(object), ty, method, args: regs(args), results: regs(results) }
+        }
+        Instr::GetStatic { from, ref results } => Instr::GetStatic { from, results: regs(results) },
+        ref other => panic!("`{}` is never lent", other.mnemonic()),
+    }
+}
