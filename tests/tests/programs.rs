@@ -7,22 +7,20 @@ use dscript_tests::{corpus, expect, report, root, run, text};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-const ENGINES: [&str; 3] = ["interp", "jit", "auto"];
+const ENGINES: [&str; 4] = ["interp", "jit", "auto", "native"];
 
-/// Compiles one program; the error is what the compiler says.
-fn compile_program(file: &Path, scratch: &Path) -> Result<PathBuf, String> {
+/// Compiles one program, with machine code where an engine needs it; the error is what the compiler says.
+fn compile_program(file: &Path, native: bool, scratch: &Path) -> Result<PathBuf, String> {
     let image = scratch.join("program.dsb");
-    let compile = run(
-        "dsc",
-        &root(),
-        &[
-            OsStr::new("compile"),
-            file.as_os_str(),
-            OsStr::new("-o"),
-            image.as_os_str(),
-            OsStr::new("--deny-warnings"),
-        ],
-    );
+    let mut args = vec![
+        OsStr::new("compile"),
+        file.as_os_str(),
+        OsStr::new("-o"),
+        image.as_os_str(),
+        OsStr::new("--deny-warnings"),
+    ];
+    args.extend(native.then_some(OsStr::new("--native")));
+    let compile = run("dsc", &root(), &args);
     if !compile.status.success() {
         return Err(format!("does not compile:\n{}", text(&compile.stderr)));
     }
@@ -60,7 +58,7 @@ fn run_corpus(folder: &str) {
     let mut failures = Vec::new();
     for file in corpus(folder, "ds") {
         let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-        let image = match compile_program(&file, scratch.path()) {
+        let image = match compile_program(&file, false, scratch.path()) {
             Ok(image) => image,
             Err(why) => {
                 expect(&file.with_extension("out"), &why, &mut failures);
@@ -71,6 +69,9 @@ fn run_corpus(folder: &str) {
         for engine in ENGINES {
             // What one run leaves must not be there for the next.
             let folder = tempfile::tempdir().expect("a scratch folder can be made");
+            if engine == "native" {
+                compile_program(&file, true, scratch.path()).expect("it compiled before");
+            }
             let actual = run_program(&image, engine, folder.path());
             match &first {
                 None => {

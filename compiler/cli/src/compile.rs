@@ -1,17 +1,19 @@
-//! `dsc compile`: a source file to an image.
+//! `dsc compile`: a source file to an image, with machine code beside the bytecode or a VM around it where asked.
 
 use crate::files;
 use crate::report::{MessageFormat, Reporter};
 use dscript_compiler::{Goal, compile};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Compile a source file and what it imports to a program image
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  dsc compile watch.ds                 write watch.dsb beside it\n  \
-    dsc compile watch.ds -o /tmp/w.dsb\n\nThe same source gives the same bytes.\n\
+    dsc compile watch.ds -o /tmp/w.dsb\n  dsc compile watch.ds --native           with machine code for this architecture\n  \
+    dsc compile watch.ds --standalone       write watch, which runs by itself\n\nThe same source gives the same bytes.\n\
     Exit status: 0 written, 1 errors in the source, 2 a file could not be read or written")]
 pub struct Args {
     /// The source file
@@ -19,6 +21,13 @@ pub struct Args {
     /// Where to write the image [default: the same name with .dsb]
     #[arg(short, long, value_name = "OUT.dsb")]
     output: Option<PathBuf>,
+    /// Add machine code for an architecture, x86_64 or aarch64 [default: this machine's]; a VM uses it when the
+    /// file belongs to who runs it
+    #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true)]
+    native: Vec<Option<String>>,
+    /// Write one executable file: the VM with the image in it, machine code included [default OUT: the name alone]
+    #[arg(long)]
+    standalone: bool,
     #[arg(long, value_enum, default_value = "text")]
     message_format: MessageFormat,
     /// Write nothing when there are warnings
@@ -36,13 +45,39 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         Some(image) if !reporter.failed() => image,
         _ => return Ok(ExitCode::from(1)),
     };
+    let mut targets: Vec<&str> =
+        args.native.iter().map(|t| t.as_deref().unwrap_or(std::env::consts::ARCH)).collect();
+    if args.standalone && targets.is_empty() {
+        targets.push(std::env::consts::ARCH);
+    }
+    targets.dedup();
+    let native: Vec<Vec<u8>> = targets
+        .iter()
+        .map(|target| dscript_native::compile_ahead(&image, target))
+        .collect::<Result<_, _>>()
+        .map_err(|why| format!("--native: {why}"))?;
+    let bytes = image.to_bytes_with(&native);
+    if args.standalone {
+        let output = args.output.clone().unwrap_or_else(|| args.file.with_extension(""));
+        return standalone(&output, &bytes);
+    }
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("dsb"));
-    write_whole(&output, &image.to_bytes())?;
+    write_whole(&output, &bytes, 0o666)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a copy of the VM, which lies beside this program, with the image behind it.
+fn standalone(output: &Path, image: &[u8]) -> Result<ExitCode, String> {
+    let own = std::env::current_exe().map_err(|why| format!("cannot find dsvm: {why}"))?;
+    let vm = own.with_file_name("dsvm");
+    let mut bytes = fs::read(&vm).map_err(|why| format!("--standalone needs {}: {why}", vm.display()))?;
+    dscript_bytecode::file::append_image(&mut bytes, image);
+    write_whole(output, &bytes, 0o777)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes beside and renames, so that nobody ever sees half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
     let shown = path.display();
     if path.exists() && !path.is_file() {
         // A device or a pipe is written as it is.
@@ -51,7 +86,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let mut name = path.file_name().ok_or(format!("{shown}: is not the name of a file"))?.to_os_string();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let written = fs::File::create(&part)
+    let mut options = fs::File::options();
+    let written = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&part)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&part, path));
     written.map_err(|error| {

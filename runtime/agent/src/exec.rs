@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,13 +39,28 @@ const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
 pub struct ExecArgs {
     /// The program, as `dsc compile` made it
     file: PathBuf,
+    #[command(flatten)]
+    options: ExecOptions,
+}
+
+/// What a program made by `dsc compile --standalone` takes.
+#[derive(clap::Parser)]
+#[command(about = "A D-Script program with its VM")]
+pub struct EmbeddedArgs {
+    #[command(flatten)]
+    options: ExecOptions,
+}
+
+#[derive(Args)]
+struct ExecOptions {
     /// The D-Task to run; else the script, else the only task
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
     /// A parameter of the task
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = units::setting)]
     set: Vec<(String, String)>,
-    /// How the code is run
+    /// How the code is run: `auto` compiles what turns out to be hot, `jit` everything at first, `native` uses the
+    /// image's own machine code
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
     engine: Engine,
     /// Stop the task after this time; its result stands
@@ -76,9 +91,32 @@ enum Engine {
     Native,
 }
 
+/// The image in this executable, where there is one.
+pub fn embedded() -> Option<Vec<u8>> {
+    // A program that cannot read itself is taken for what it usually is.
+    dscript_bytecode::file::embedded_image(&own_executable()).ok().flatten()
+}
+
+fn own_executable() -> PathBuf {
+    "/proc/self/exe".into()
+}
+
+/// Runs the program of the executable; gives the exit status.
+pub fn exec_embedded(args: EmbeddedArgs, image: &[u8]) -> i32 {
+    let name = std::env::args_os().next().map_or_else(own_executable, PathBuf::from);
+    start(prepare(args.options, &name.display().to_string(), image, &own_executable()))
+}
+
 /// Runs the command; gives the exit status.
 pub fn exec(args: ExecArgs) -> i32 {
-    match prepare(args) {
+    let file = args.file.display().to_string();
+    let bytes =
+        dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"));
+    start(bytes.and_then(|bytes| prepare(args.options, &file, &bytes, &args.file)))
+}
+
+fn start(ready: Result<Ready, String>) -> i32 {
+    match ready {
         Ok(ready) => go(ready),
         Err(why) => {
             eprintln!("dsvm: {why}");
@@ -98,22 +136,28 @@ struct Ready {
     time: Option<Duration>,
 }
 
-fn prepare(args: ExecArgs) -> Result<Ready, String> {
-    if args.engine == Engine::Native {
-        return Err("this engine is not built in yet; leave --engine out, or use --engine jit".into());
-    }
+/// `from` is the file that holds the image.
+fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<Ready, String> {
     for pattern in args.allow.iter().chain(&args.deny) {
         Capability::parse(pattern).map_err(|why| why.to_string())?;
     }
     let routes = Routes::parse(&args.pools)?;
-    let file = args.file.display();
-    let bytes =
-        dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"))?;
-    let program = dscript_host::load(&bytes).map_err(|why| format!("{file}: {why}"))?;
+    let program = dscript_host::load(bytes).map_err(|why| format!("{file}: {why}"))?;
     match args.engine {
-        Engine::Auto => dscript_native::attach_auto(&program),
+        Engine::Interp => {}
         Engine::Jit => dscript_native::attach_jit(&program).map_err(|why| format!("{file}: {why}"))?,
-        Engine::Interp | Engine::Native => {}
+        Engine::Auto | Engine::Native => {
+            let sections =
+                dscript_bytecode::file::native_sections(bytes).map_err(|why| format!("{file}: {why}"))?;
+            if args.engine == Engine::Native || !sections.is_empty() {
+                let attached = trusted(from).and_then(|()| dscript_native::attach_ahead(&program, &sections));
+                if let Err(why) = attached {
+                    eprintln!("dsvm: note: {file} runs without its native code: {why}");
+                }
+            }
+            // Where there is native code this changes nothing.
+            dscript_native::attach_auto(&program);
+        }
     }
     let task =
         choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
@@ -130,6 +174,20 @@ fn prepare(args: ExecArgs) -> Result<Ready, String> {
         node,
         time: args.time,
     })
+}
+
+/// Whether the machine code in a file may be run: nobody but who runs it, or root, can have written it.
+fn trusted(file: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(file).map_err(|why| why.to_string())?;
+    let user = nix::unistd::geteuid().as_raw();
+    if meta.uid() != user && meta.uid() != 0 {
+        return Err("the file belongs to another user".into());
+    }
+    if meta.mode() & 0o002 != 0 {
+        return Err("everybody may write to the file; `chmod o-w` it".into());
+    }
+    Ok(())
 }
 
 /// The machine's name.

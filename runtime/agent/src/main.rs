@@ -26,9 +26,12 @@ enum Command {
 fn main() {
     // The process that starts programs for D-Tasks is this executable once more.
     dscript_host::spawner::maybe_run();
-    let code = match Cli::parse().command {
-        Command::Exec(args) => dsvm::exec::exec(args),
-        Command::Node(args) => dsvm::node::node(args),
+    let code = match dsvm::exec::embedded() {
+        Some(image) => dsvm::exec::exec_embedded(dsvm::exec::EmbeddedArgs::parse(), &image),
+        None => match Cli::parse().command {
+            Command::Exec(args) => dsvm::exec::exec(args),
+            Command::Node(args) => dsvm::node::node(args),
+        },
     };
     // Not by returning: nothing that is still waiting may hold the process up.
     std::process::exit(code);

@@ -19,7 +19,8 @@
 //! A section is kind (4), length of its body (4) and body. The kinds 1 to 7 come once each, in this order:
 //! 1 manifest, 2 types, 3 constants, 4 natives, 5 statics, 6 functions, 7 scripts. Other kinds below 256 are
 //! refused. Kinds from 256 on follow in ascending order, may repeat, and are skipped by a reader that does not know
-//! them: the program means the same without. 256 is kept for native code, whose body begins with its target.
+//! them: the program means the same without. 256 is native code, whose body begins with its target
+//! (`dscript-native` says how it goes on); the content hash by which a program is named is that of the file without.
 //!
 //! The bodies of 1 to 5 and 7 and the signatures are the rows of `image` in postcard's encoding. The functions are
 //! their number (postcard `u32`) and for each: name, params, results, scalars, refs, heads, lines (postcard),
@@ -46,6 +47,9 @@ const HASH_AT: usize = 24;
 const HEADER: usize = 56;
 /// Of the trailer, without the signatures.
 const TRAILER: usize = 4 + 32;
+
+/// Sections of native code.
+pub const NATIVE_KIND: u32 = 256;
 
 /// A BLAKE3 hash.
 pub type Hash = [u8; 32];
@@ -134,7 +138,12 @@ pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, String> {
 impl Image {
     /// The file of this image.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = content(self);
+        self.to_bytes_with(&[])
+    }
+
+    /// As `to_bytes`, with sections of native code. The program is the same, with the same `content_hash`.
+    pub fn to_bytes_with(&self, native: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = content(self, native);
         let content_end = out.len();
         let signatures = put(Vec::new(), &self.signatures);
         out.extend((signatures.len() as u32).to_le_bytes());
@@ -169,7 +178,7 @@ impl Image {
     /// The content hash of this image's file, without native code: what signatures sign and what names the
     /// program. For a file at hand, use [`content_hash`].
     pub fn content_hash(&self) -> Hash {
-        let out = content(self);
+        let out = content(self, &[]);
         hash_content(&out, out.len())
     }
 }
@@ -188,6 +197,58 @@ pub fn rehash(bytes: &mut [u8]) {
     if content_end >= HEADER && content_end.checked_add(TRAILER).is_some_and(|end| end <= bytes.len()) {
         seal(bytes, content_end);
     }
+}
+
+/// The bodies of the sections of native code in an image file.
+///
+/// # Errors
+/// Where the file is damaged or not an image.
+pub fn native_sections(bytes: &[u8]) -> Result<Vec<&[u8]>, FileError> {
+    let outline = Outline::read(bytes)?;
+    let mut sections = Sections { rest: outline.sections, left: outline.section_count };
+    let mut native = Vec::new();
+    while sections.left > 0 {
+        let (kind, body) = sections.next("optional")?;
+        if kind == NATIVE_KIND {
+            native.push(body);
+        }
+    }
+    Ok(native)
+}
+
+/// What an executable with an image in it ends with, after the length of the image.
+const EMBEDDED: [u8; 8] = *b"DSB-EXEC";
+
+/// Makes an executable carry an image: behind it come the image, its length (8 bytes) and a mark.
+pub fn append_image(executable: &mut Vec<u8>, image: &[u8]) {
+    executable.extend(image);
+    executable.extend((image.len() as u64).to_le_bytes());
+    executable.extend(EMBEDDED);
+}
+
+/// The image that an executable carries; `None` where it carries none.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn embedded_image(executable: &std::path::Path) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::{Read, Seek, SeekFrom};
+    const TAIL: u64 = 16;
+    let mut file = std::fs::File::open(executable)?;
+    let length = file.metadata()?.len();
+    if length < TAIL {
+        return Ok(None);
+    }
+    let mut tail = [0; TAIL as usize];
+    file.seek(SeekFrom::Start(length - TAIL))?;
+    file.read_exact(&mut tail)?;
+    let size = u64_of(&tail[..8]);
+    if tail[8..] != EMBEDDED || size > (length - TAIL).min(FILE_BYTES_MAX as u64) {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(length - TAIL - size))?;
+    let mut image = Vec::new();
+    file.take(size).read_to_end(&mut image)?;
+    Ok(Some(image))
 }
 
 fn u32_of(bytes: &[u8]) -> u32 {
@@ -228,7 +289,7 @@ fn put(out: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Everything before the trailer, the hash left open.
-fn content(image: &Image) -> Vec<u8> {
+fn content(image: &Image, native: &[Vec<u8>]) -> Vec<u8> {
     let bodies = [
         (1, put(Vec::new(), &image.manifest)),
         (2, put(Vec::new(), &image.types)),
@@ -240,10 +301,11 @@ fn content(image: &Image) -> Vec<u8> {
     ];
     let mut out = Vec::from(MAGIC);
     out.extend(FORMAT_VERSION.to_le_bytes());
-    out.extend((bodies.len() as u32).to_le_bytes());
+    out.extend(((bodies.len() + native.len()) as u32).to_le_bytes());
     out.extend([0; HEADER - 16]);
-    for (kind, body) in &bodies {
-        out.extend(u32::to_le_bytes(*kind));
+    let native = native.iter().map(|body| (NATIVE_KIND, body));
+    for (kind, body) in bodies.iter().map(|(kind, body)| (*kind, body)).chain(native) {
+        out.extend(u32::to_le_bytes(kind));
         out.extend((body.len() as u32).to_le_bytes());
         out.extend(body);
     }

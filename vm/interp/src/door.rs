@@ -97,6 +97,9 @@ pub struct Lend<'a> {
     pub left: i64,
 }
 
+/// The tag of a String that lies in one piece.
+pub const STRING_TAG: u32 = crate::heap::STRING;
+
 /// Whether lists of booleans hold their elements in bytes.
 pub const BOOLS_IN_BYTES: bool = true;
 
@@ -151,7 +154,9 @@ impl Running<'_> {
     pub(crate) fn sample(&mut self, pc: u32, head: bool) -> usize {
         let program = Arc::clone(&self.vm().program);
         match program.engine() {
-            Some(engine) if engine.samples() => engine.sampled(&program, self.vm().frame().function, pc, head),
+            Some(engine) if engine.samples() => {
+                engine.sampled(&program, self.vm().frame().function, pc, head)
+            }
             _ => 0,
         }
     }

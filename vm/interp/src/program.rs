@@ -97,22 +97,26 @@ impl Program {
     /// Verifies and links an image.
     pub fn from_image(image: Image, registry: &Registry) -> Result<Arc<Program>, LoadError> {
         dscript_bytecode::verify::verify(&image).map_err(|error| LoadError(error.to_string()))?;
-        Self::from_verified(image, registry)
+        let link = |native| link::link(&image, native, registry).map_err(LoadError);
+        let natives = image.natives.iter().map(link).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::with_natives(image, Some(natives)))
     }
 
-    fn from_verified(image: Image, registry: &Registry) -> Result<Arc<Program>, LoadError> {
+    fn with_natives(image: Image, natives: Option<Vec<Linked>>) -> Arc<Program> {
         let infos: Vec<Info> = (0..image.types.len()).map(|i| info(&image, TypeId(i as u32))).collect();
         let shapes = image.types.iter().zip(&infos).map(|(ty, info)| shape(ty, info)).collect();
         let types = &image.types;
         let maps = (0..types.len()).map(|i| MapType::new(types, &infos, TypeId(i as u32))).collect();
-        let natives = image
-            .natives
-            .iter()
-            .map(|native| link::link(&image, native, registry).map_err(LoadError))
-            .collect::<Result<Vec<_>, _>>()?;
-        let codes = Code::table(&image, &infos, &natives);
+        let codes = natives.as_ref().map(|natives| Code::table(&image, &infos, natives)).unwrap_or_default();
+        let natives = natives.unwrap_or_default();
         let (hash, engine) = (OnceLock::new(), OnceLock::new());
-        Ok(Arc::new(Program { image, hash, shapes, infos, maps, natives, codes, engine }))
+        Arc::new(Program { image, hash, shapes, infos, maps, natives, codes, engine })
+    }
+
+    /// Verifies an image that is only to be looked at: a program without the bodies of its natives, which cannot run.
+    pub fn unlinked(image: Image) -> Result<Arc<Program>, LoadError> {
+        dscript_bytecode::verify::verify(&image).map_err(|error| LoadError(error.to_string()))?;
+        Ok(Self::with_natives(image, None))
     }
 
     pub fn image(&self) -> &Image {

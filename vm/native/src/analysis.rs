@@ -65,8 +65,8 @@ impl Visitor for Operands {
 }
 
 /// How an instruction may collect.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Collects {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Collects {
     Never,
     /// With its operands read; they are alive no more unless something else needs them.
     After,
@@ -74,15 +74,6 @@ enum Collects {
     Before,
     /// The interpreter may do it, with operands and results in slots.
     Lent,
-}
-
-fn collects(instr: &Instr, lends: &dyn Fn(&Instr) -> bool) -> Collects {
-    match instr {
-        Instr::New { .. } => Collects::Before,
-        _ if lends(instr) => Collects::Lent,
-        Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. } => Collects::After,
-        _ => Collects::Never,
-    }
 }
 
 /// A set of registers: references from 0, scalars behind them.
@@ -120,8 +111,7 @@ impl Set {
 }
 
 impl Analysis {
-    /// `lends` says which instructions the interpreter may do for native code.
-    pub fn of(function: &Function, lends: &dyn Fn(&Instr) -> bool) -> Analysis {
+    pub fn of(function: &Function, collects: &dyn Fn(&Instr) -> Collects) -> Analysis {
         let code = &function.code[..];
         let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
         let mut leaders = vec![false; code.len() + 1];
@@ -179,7 +169,7 @@ impl Analysis {
         let mut set = Set::new(size);
         for pc in (0..code.len()).rev() {
             let (instr, ops) = (&code[pc], &operands[pc]);
-            let kind = collects(instr, lends);
+            let kind = collects(instr);
             let backward = ops.labels.iter().any(|to| to.index() <= pc);
             if kind != Collects::Never {
                 let mut across = set.clone();

@@ -110,6 +110,11 @@ impl Code {
         (place.function, place.pc)
     }
 
+    /// The place of the call that a place was inlined for.
+    pub fn caller(&self, place: u32) -> Option<u32> {
+        self.row(place, |piece| &piece.places).caller
+    }
+
     pub fn slots_at(&self, place: u32) -> usize {
         self.row(place, |piece| &piece.places).slots as usize
     }

@@ -82,7 +82,7 @@ impl Target {
 }
 
 /// Features of this machine's processor that the code generator can use.
-fn host_features() -> Vec<&'static str> {
+pub(crate) fn host_features() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {
         macro_rules! there {

@@ -70,13 +70,32 @@ pub(crate) mod at {
     pub const DISPATCH: i32 = offset_of!(Context, dispatch) as i32;
     pub const HELPERS: i32 = offset_of!(Context, helpers) as i32;
     pub const VALUES: i32 = offset_of!(Context, values) as i32;
+    /// What code that is kept depends on.
+    pub const ALL: [i32; 16] = [
+        HEAP,
+        TOP,
+        END,
+        YOUNG,
+        LEFT,
+        FUEL,
+        REFS,
+        FRAME,
+        PLACE,
+        CONSTANTS,
+        STATICS,
+        ENTRIES,
+        DISPATCH,
+        HELPERS,
+        VALUES,
+        super::VALUES_MAX as i32,
+    ];
 }
 
 /// An address of one of the functions below.
 pub(crate) type Helper = *const ();
 
 /// The table that `Context::helpers` points to, by the numbers in `helper`.
-struct Helpers([Helper; 7]);
+struct Helpers([Helper; 8]);
 
 // SAFETY: addresses of functions.
 unsafe impl Sync for Helpers {}
@@ -89,6 +108,7 @@ static HELPERS: Helpers = Helpers([
     too_deep as *const (),
     remainder as *const (),
     remember as *const (),
+    no_deeper as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -107,6 +127,8 @@ pub(crate) mod helper {
     pub const REMAINDER: usize = 5;
     /// (context, slot): an old object has got a reference to a young one. Collects nothing.
     pub const REMEMBER: usize = 6;
+    /// (context): the frame calls, and no more calls may be nested.
+    pub const NO_DEEPER: usize = 7;
 }
 
 /// What native code traps for, with up to two operands.
@@ -339,11 +361,22 @@ unsafe extern "C" fn too_deep(context: *mut Context) {
             context.frame = *frame;
             context.place = code.find_place(*frame.add(1)).expect("native code calls native code");
             context.refs = context.refs.sub(code.slots_at(context.place));
-            let running = context.call_out();
-            let text = format!("more than {} calls are nested", running.frames_max());
-            Err(running.trap(Trapped { kind: TrapKind::Stack, text }))
+            too_many(context)
         })
     }
+}
+
+unsafe extern "C" fn no_deeper(context: *mut Context) {
+    // SAFETY: as in `interrupt`.
+    unsafe { (*context).guarded(|context| too_many(context)) }
+}
+
+/// The trap of a call that would be one too many.
+unsafe fn too_many(context: &mut Context) -> Result<(), Exit> {
+    // SAFETY: the caller is a helper of native code that is calling out.
+    let running = unsafe { context.call_out() };
+    let text = format!("more than {} calls are nested", running.frames_max());
+    Err(running.trap(Trapped { kind: TrapKind::Stack, text }))
 }
 
 unsafe extern "C" fn remember(context: *mut Context, slot: usize) {

@@ -15,7 +15,7 @@ use dscript_interp::door::{Activation, Cell, Engine, Exit, NATIVE_FRAME_BYTES, N
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::code::{Code, Entry};
-use crate::compile::{Target, compile_some};
+use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
 use crate::translate::Start;
 use crate::unit::Facts;
@@ -47,7 +47,7 @@ pub fn attach_auto(program: &Arc<Program>) {
     program.attach(Native::new(program, Some(Auto::default())));
 }
 
-struct Native {
+pub(crate) struct Native {
     /// Made before the first function is compiled.
     code: OnceLock<Code>,
     auto: Option<Auto>,
@@ -56,7 +56,7 @@ struct Native {
 
 /// What a program that is compiled as it runs has been seen to do.
 #[derive(Default)]
-struct Auto {
+pub(crate) struct Auto {
     seen: Mutex<Seen>,
 }
 
@@ -71,7 +71,7 @@ struct Seen {
 }
 
 impl Native {
-    fn new(program: &Arc<Program>, auto: Option<Auto>) -> Arc<Native> {
+    pub(crate) fn new(program: &Arc<Program>, auto: Option<Auto>) -> Arc<Native> {
         let code = OnceLock::new();
         if auto.is_none() {
             code.get_or_init(|| Code::new(Facts::of(program)));
@@ -93,7 +93,12 @@ impl Native {
         let code = self.code();
         let base = code.next_base().ok_or("the program has too many pieces of native code")?;
         let piece = compile_some(program, &code.facts, target, wanted, base)?;
-        for entry in code.add(piece)? {
+        self.add(program, piece)
+    }
+
+    /// Puts a piece where it can run, and lets calls go to it.
+    pub(crate) fn add(&self, program: &Program, piece: Piece) -> Result<(), String> {
+        for entry in self.code().add(piece)? {
             let address = std::ptr::from_ref(entry) as usize;
             match (entry.start, &self.auto) {
                 (Start::Loop(pc), Some(auto)) => {
@@ -212,9 +217,13 @@ impl Engine for Native {
         let mut place = Some(activation.place);
         let mut frame = activation.native_frame as *const usize;
         while let Some(id) = place {
-            let (function, pc) = code.place(id);
-            if !see(function, pc) {
-                return false;
+            let mut inlined = Some(id);
+            while let Some(id) = inlined {
+                let (function, pc) = code.place(id);
+                if !see(function, pc) {
+                    return false;
+                }
+                inlined = code.caller(id);
             }
             // SAFETY: native frames keep the frame pointers of their callers in a chain, each below the return
             // address; the first frame is one that called out and waits. The chain ends at a trampoline, whose

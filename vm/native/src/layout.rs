@@ -15,6 +15,26 @@ pub(crate) const VERSION: i32 = 12;
 /// A list's size and version, one more each.
 pub(crate) const GROWN: i64 = (1 << 32) + 1;
 pub(crate) const LIST_ARRAY: i32 = 16;
+/// The tag of a String that lies in one piece.
+pub(crate) const STRING: u32 = door::STRING_TAG;
+/// Of a String in either form.
+pub(crate) const CODE_POINTS: i32 = 8;
+/// The first byte of a String that lies in one piece.
+pub(crate) const TEXT: i32 = 16;
+
+/// What code that is kept depends on.
+pub(crate) const ALL: [i64; 10] = [
+    TAG as i64,
+    LENGTH as i64,
+    ELEMENTS as i64,
+    LIST_SIZE as i64,
+    VERSION as i64,
+    GROWN,
+    LIST_ARRAY as i64,
+    STRING as i64,
+    CODE_POINTS as i64,
+    TEXT as i64,
+];
 
 pub(crate) fn header(ty: TypeId) -> i64 {
     i64::from(ty.0)

@@ -7,15 +7,20 @@
 //!
 //! - `unit`: which functions may be native, and the tables that calls by type need;
 //! - `analysis`: what is alive where in a function, and which references need slots;
+//! - `ranges`: between which bounds ints lie, for checks that cannot fail;
+//! - `loops`: loops in which no list changes;
 //! - `translate`: from bytecode to Cranelift's form;
 //! - `compile`: to one piece of position-independent code with its tables;
 //! - `code`, `memory`: pieces where they run;
+//! - `engine`: how the interpreter enters it, and when what is compiled;
+//! - `ahead`: pieces that are made ahead of time and kept in images;
 //! - `context`: what native code has at hand, and the functions it calls out to.
 //!
 //! The collector needs no stack maps: a reference that is alive where a collection may happen lies in a slot of the
 //! frame's window of the reference bank. Frames leave no records: what a report of a trap needs is found from return
 //! addresses. Code is never changed once it may be executed, and goes as a whole with its program.
 
+mod ahead;
 mod analysis;
 mod code;
 mod compile;
@@ -23,8 +28,11 @@ mod context;
 mod engine;
 mod graph;
 mod layout;
+mod loops;
 mod memory;
+mod ranges;
 mod translate;
 mod unit;
 
+pub use ahead::{ARCHITECTURES, attach_ahead, compile_ahead};
 pub use engine::{attach_auto, attach_jit};

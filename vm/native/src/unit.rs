@@ -10,7 +10,7 @@ use dscript_interp::Program;
 use dscript_interp::door::{self, NATIVE_REGISTERS};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::Operands;
+use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
 use crate::layout::Shape;
 use crate::translate::{self, Start};
@@ -22,6 +22,19 @@ pub(crate) enum Table {
     Closures,
     /// A method of an interface.
     Method(TypeId, MethodId),
+}
+
+/// A native that is a few machine instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intrinsic {
+    Sqrt,
+    AbsDouble,
+    Add,
+    Sub,
+    Mul,
+    Length,
+    /// Only the usual way; the interpreter does the rest.
+    CharAt,
 }
 
 /// How an object is seen to be of a type.
@@ -182,6 +195,8 @@ pub(crate) struct Place {
     pub pc: u32,
     /// Of the window of the native frame.
     pub slots: u32,
+    /// The call whose place it took, where it is of a function that was inlined.
+    pub caller: Option<u32>,
 }
 
 /// An instruction that the interpreter does for native code, renumbered.
@@ -252,11 +267,18 @@ impl<'p> Unit<'p> {
         self.facts.eligible[function.index()]
     }
 
-    /// Whether the interpreter may do the instruction for native code.
-    pub fn lends(&self, instr: &Instr) -> bool {
+    /// Whether and how an instruction may collect; what the interpreter may do for native code may.
+    pub fn collects(&self, instr: &Instr) -> Collects {
         match instr {
-            Instr::Call { function, .. } => !self.is_near(*function),
-            Instr::Const { .. }
+            Instr::New { .. } => Collects::Before,
+            Instr::Call { function, .. } if self.is_inlined(*function) => Collects::Never,
+            Instr::Call { function, .. } if self.is_near(*function) => Collects::After,
+            Instr::CallNative { native, .. } => match self.intrinsic(*native) {
+                None | Some(Intrinsic::CharAt) => Collects::Lent,
+                Some(_) => Collects::Never,
+            },
+            Instr::Call { .. }
+            | Instr::Const { .. }
             | Instr::EqValue { .. }
             | Instr::ListNew { .. }
             | Instr::ListAddScalar { .. }
@@ -264,12 +286,26 @@ impl<'p> Unit<'p> {
             | Instr::Concat { .. }
             | Instr::TextScalar { .. }
             | Instr::TextRef { .. }
-            | Instr::CallNative { .. }
             | Instr::CallValue { .. }
             | Instr::CallMethod { .. }
-            | Instr::GetStatic { .. } => true,
-            _ => false,
+            | Instr::GetStatic { .. } => Collects::Lent,
+            _ => Collects::Never,
         }
+    }
+
+    /// Whether calls of a function are replaced by its code: it is short, has no loop, calls nothing.
+    pub fn is_inlined(&self, function: FunctionId) -> bool {
+        const INSTRUCTIONS_MAX: usize = 24;
+        if !self.facts.eligible[function.index()] {
+            return false;
+        }
+        let code = &self.function(function).code;
+        code.len() <= INSTRUCTIONS_MAX
+            && code.iter().enumerate().all(|(pc, instr)| {
+                !matches!(instr, Instr::Call { .. })
+                    && self.collects(instr) == Collects::Never
+                    && Operands::of(instr).labels.iter().all(|to| to.index() > pc)
+            })
     }
 
     /// The table and a function of the form that all in it have; none where it would be empty.
@@ -281,8 +317,21 @@ impl<'p> Unit<'p> {
         self.facts.instances.get(&ty).map_or(Test::Tag, |table| Test::Table(*table))
     }
 
-    pub fn place(&mut self, function: FunctionId, pc: u32, slots: usize) -> u32 {
-        self.places.push(Place { function, pc, slots: slots as u32 });
+    pub fn intrinsic(&self, native: NativeId) -> Option<Intrinsic> {
+        Some(match self.program.image().natives[native.index()].name.as_str() {
+            "Math.sqrt" => Intrinsic::Sqrt,
+            "Math.absDouble" => Intrinsic::AbsDouble,
+            "Int.wrappingAdd" => Intrinsic::Add,
+            "Int.wrappingSub" => Intrinsic::Sub,
+            "Int.wrappingMul" => Intrinsic::Mul,
+            "String.length" => Intrinsic::Length,
+            "String.charAt" => Intrinsic::CharAt,
+            _ => return None,
+        })
+    }
+
+    pub fn place(&mut self, function: FunctionId, pc: u32, slots: usize, caller: Option<u32>) -> u32 {
+        self.places.push(Place { function, pc, slots: slots as u32, caller });
         self.base + (self.places.len() - 1) as u32
     }
 

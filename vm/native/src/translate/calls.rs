@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
@@ -24,7 +24,9 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn call_instruction(&mut self, instr: &'p Instr) {
         match *instr {
             Instr::Call { function, ref args, ref results } => {
-                if self.unit.is_near(function) {
+                if self.unit.is_inlined(function) {
+                    self.inline(function, args, results);
+                } else if self.unit.is_near(function) {
                     self.call(Callee::Near(function), function, None, args, results);
                 } else if self.unit.may_have_code(function) {
                     let code = self.load_entry(function);
@@ -46,14 +48,26 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.call_by_tag(instr, Table::Method(ty, method), ty, value, args, results);
             }
             Instr::Return { ref values } => {
-                let mut all = vec![self.b.use_var(self.fuel)];
+                let mut all = Vec::new();
                 for value in values {
                     all.push(match *value {
                         Reg::S(reg) => self.scalar(reg),
                         Reg::R(reg) => self.reference(reg),
                     });
                 }
-                self.b.ins().return_(&all);
+                match self.inlined {
+                    Some((done, _)) => {
+                        let args: Vec<BlockArg> = all.into_iter().map(BlockArg::Value).collect();
+                        self.b.ins().jump(done, &args);
+                    }
+                    None => {
+                        all.insert(0, self.b.use_var(self.fuel));
+                        self.b.ins().return_(&all);
+                    }
+                }
+            }
+            Instr::CallNative { native, ref args, ref results } => {
+                self.call_native(instr, native, args, results);
             }
             Instr::GetStatic { from, ref results } => self.get_static(instr, from, results),
             Instr::Trap { kind, text } => {
@@ -87,7 +101,7 @@ impl<'p> Translator<'_, '_, 'p> {
         args: &[Reg],
         results: &[Reg],
     ) {
-        let window = self.b.ins().iadd_imm_s(self.window, 4 * self.analysis.slot_count as i64);
+        let window = self.b.ins().iadd_imm_s(self.window, 4 * self.slot_count as i64);
         let fuel = self.b.use_var(self.fuel);
         let mut values = vec![self.left, window, fuel];
         values.extend(object);
@@ -194,7 +208,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// The interpreter does the instruction: its scalars go through the context, its references lie in their slots.
-    fn lend(&mut self, instr: &'p Instr) {
+    pub(super) fn lend(&mut self, instr: &'p Instr) {
         let operands = crate::analysis::Operands::of(instr);
         let mut lent: Vec<S> = Vec::new();
         for reg in operands.uses.iter().chain(&operands.defs) {

@@ -10,6 +10,7 @@
 //! included, is in blocks marked cold.
 
 mod calls;
+mod intrinsics;
 mod objects;
 mod scalars;
 
@@ -23,9 +24,12 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
+use rustc_hash::FxHashMap;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Collects};
 use crate::context::{What, at, helper};
+use crate::loops::{QuietLoop, quiet_loops};
+use crate::ranges::Ranges;
 use crate::unit::Unit;
 
 /// How functions of a program call each other.
@@ -89,6 +93,7 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     id: FunctionId,
     function: &'p Function,
     analysis: Analysis,
+    ranges: Ranges,
     scalars: Vec<Variable>,
     refs: Vec<Variable>,
     fuel: Variable,
@@ -100,6 +105,39 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     exit: Block,
     pc: usize,
     place: u32,
+    /// Of the window.
+    slot_count: usize,
+    /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
+    views: Vec<View>,
+    /// Where the loops that have views go on.
+    inner: FxHashMap<usize, Block>,
+    /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
+    inlined: Option<(Block, u32)>,
+}
+
+/// Where the array of a list lies, and how many elements it has, in a loop where neither changes.
+#[derive(Clone, Copy)]
+struct View {
+    head: usize,
+    last: usize,
+    list: R,
+    array: Variable,
+    size: Variable,
+}
+
+/// What of the translator is another function's while that is inlined.
+struct Inner<'p> {
+    id: FunctionId,
+    function: &'p Function,
+    analysis: Analysis,
+    ranges: Ranges,
+    scalars: Vec<Variable>,
+    refs: Vec<Variable>,
+    blocks: Vec<Option<Block>>,
+    pc: usize,
+    place: u32,
+    views: Vec<View>,
+    inlined: Option<(Block, u32)>,
 }
 
 impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
@@ -111,12 +149,22 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         context: &'f mut FunctionBuilderContext,
     ) {
         let function = unit.function(id);
-        let analysis = Analysis::of(function, &|instr| unit.lends(instr));
+        let collects = |instr: &Instr| unit.collects(instr);
+        let analysis = Analysis::of(function, &collects);
+        let loops = quiet_loops(&function.code, &analysis, &collects);
+        let ranges = Ranges::of(function, &analysis.leaders);
         out.signature = signature(function, start);
         let mut b = FunctionBuilder::new(out, context);
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
         let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
+        let mut views = Vec::new();
+        for QuietLoop { head, last, lists } in loops {
+            views.extend(lists.into_iter().map(|list| {
+                let (array, size) = (b.declare_var(I64), b.declare_var(I64));
+                View { head, last, list, array, size }
+            }));
+        }
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let blocks = analysis.leaders[..function.code.len()]
@@ -127,13 +175,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         b.set_cold_block(exit);
         b.switch_to_block(entry);
         let params = b.block_params(entry).to_vec();
-        let place = unit.place(id, 0, analysis.slot_count);
+        let slot_count = analysis.slot_count;
+        let place = unit.place(id, 0, slot_count, None);
         let mut this = Translator {
             b,
             unit,
             id,
             function,
             analysis,
+            ranges,
             scalars,
             refs,
             fuel,
@@ -144,6 +194,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             exit,
             pc: 0,
             place,
+            slot_count,
+            views,
+            inner: FxHashMap::default(),
+            inlined: None,
         };
         this.entry(start, &params);
         this.code();
@@ -200,6 +254,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     }
                 }
                 self.zero_slots(&stored);
+                let alive: Vec<R> =
+                    head.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect();
+                self.read_views_around(pc as usize, &alive);
                 pc as usize
             }
         };
@@ -263,16 +320,136 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     self.b.ins().jump(block, &[]);
                 }
                 self.b.switch_to_block(block);
+                self.begin_loop(pc);
                 open = true;
             }
             if !open {
                 continue;
             }
-            self.place = self.unit.place(self.id, pc as u32, self.analysis.slot_count);
+            let caller = self.inlined.map(|(_, caller)| caller);
+            self.place = self.unit.place(self.id, pc as u32, self.slot_count, caller);
             self.b.set_srcloc(SourceLoc::new(self.place));
             self.instruction(instr);
             open = !instr.ends_block();
         }
+    }
+
+    /// Before a loop in which no list changes: reads where its lists lie.
+    fn begin_loop(&mut self, head: usize) {
+        if !self.views.iter().any(|view| view.head == head) {
+            return;
+        }
+        self.read_views(&|view| view.head == head);
+        let inner = self.b.create_block();
+        self.b.ins().jump(inner, &[]);
+        self.b.switch_to_block(inner);
+        self.inner.insert(head, inner);
+    }
+
+    fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
+        for at in 0..self.views.len() {
+            let View { list, array, size, .. } = self.views[at];
+            if which(&self.views[at]) {
+                let object = self.object(list);
+                let (now, start) = (self.list_size(object), self.list_array(object));
+                self.b.def_var(size, now);
+                self.b.def_var(array, start);
+            }
+        }
+    }
+
+    /// Reads anew where lists lie that the loops around an instruction reach.
+    fn read_views_around(&mut self, pc: usize, alive: &[R]) {
+        self.read_views(&|view| (view.head..=view.last).contains(&pc) && alive.contains(&view.list));
+    }
+
+    /// Array and size of a list, where they are known.
+    fn view(&mut self, list: R) -> Option<(Value, Value)> {
+        let here = |view: &&View| view.list == list && (view.head..=view.last).contains(&self.pc);
+        let view = self.views.iter().rev().find(here)?;
+        let (array, size) = (view.array, view.size);
+        Some((self.b.use_var(array), self.b.use_var(size)))
+    }
+
+    /// Puts the code of a function in the place of a call.
+    fn inline(&mut self, callee: FunctionId, args: &[Reg], results: &[Reg]) {
+        let given: Vec<Value> = args
+            .iter()
+            .map(|arg| match *arg {
+                Reg::S(reg) => self.scalar(reg),
+                Reg::R(reg) => self.reference(reg),
+            })
+            .collect();
+        // It is a call all the same, and so many may be nested.
+        let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
+        self.rarely(none_left, |this| {
+            this.call_helper(helper::NO_DEEPER, &[]);
+            this.b.ins().jump(this.exit, &[]);
+        });
+        let function = self.unit.function(callee);
+        let done = self.b.create_block();
+        for result in &function.results {
+            self.b.append_block_param(done, reg_type(result));
+        }
+        let analysis = Analysis::of(function, &|_| Collects::Never);
+        let mut inner = Inner {
+            id: callee,
+            function,
+            ranges: Ranges::of(function, &analysis.leaders),
+            scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
+            refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
+            blocks: analysis.leaders[..function.code.len()]
+                .iter()
+                .map(|leads| leads.then(|| self.b.create_block()))
+                .collect(),
+            analysis: Analysis { slots: vec![None; function.refs.len()], slot_count: 0, ..analysis },
+            pc: 0,
+            place: self.place,
+            views: Vec::new(),
+            inlined: Some((done, self.place)),
+        };
+        self.swap(&mut inner);
+        let (mut s, mut r) = (0, 0);
+        for (param, value) in function.params.iter().zip(given) {
+            match param {
+                RegType::Scalar(_) => {
+                    self.set_scalar(S(s), value);
+                    s += 1;
+                }
+                RegType::Ref(_) => {
+                    self.set_ref(R(r), value);
+                    r += 1;
+                }
+            }
+        }
+        let first = self.block_at(0);
+        self.b.ins().jump(first, &[]);
+        self.code();
+        self.swap(&mut inner);
+        self.b.switch_to_block(done);
+        self.b.set_srcloc(SourceLoc::new(self.place));
+        let values = self.b.block_params(done).to_vec();
+        for (value, result) in values.into_iter().zip(results) {
+            match *result {
+                Reg::S(reg) => self.set_scalar(reg, value),
+                Reg::R(reg) => self.set_ref(reg, value),
+            }
+        }
+    }
+
+    fn swap(&mut self, inner: &mut Inner<'p>) {
+        use std::mem::swap;
+        swap(&mut self.id, &mut inner.id);
+        swap(&mut self.function, &mut inner.function);
+        swap(&mut self.analysis, &mut inner.analysis);
+        swap(&mut self.ranges, &mut inner.ranges);
+        swap(&mut self.scalars, &mut inner.scalars);
+        swap(&mut self.refs, &mut inner.refs);
+        swap(&mut self.blocks, &mut inner.blocks);
+        swap(&mut self.pc, &mut inner.pc);
+        swap(&mut self.place, &mut inner.place);
+        swap(&mut self.views, &mut inner.views);
+        swap(&mut self.inlined, &mut inner.inlined);
     }
 
     fn exit_block(&mut self) {
@@ -456,16 +633,20 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     fn jump(&mut self, to: Label) {
         let target = self.block_at(to.index());
         if to.index() <= self.pc {
+            let again = self.inner.get(&to.index()).copied().unwrap_or(target);
             let fuel = self.b.use_var(self.fuel);
             let fuel = self.b.ins().iadd_imm_s(fuel, -1);
             self.b.def_var(self.fuel, fuel);
             let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
             let rare = self.cold();
-            self.b.ins().brif(below, rare, &[], target, &[]);
+            self.b.ins().brif(below, rare, &[], again, &[]);
             self.b.switch_to_block(rare);
             self.call_helper(helper::INTERRUPT, &[]);
             let alive = self.alive();
             self.come_back(&alive);
+            self.read_views_around(self.pc, &alive);
+            self.b.ins().jump(again, &[]);
+            return;
         }
         self.b.ins().jump(target, &[]);
     }

@@ -92,8 +92,13 @@ impl<'p> Translator<'_, '_, 'p> {
             }
 
             Instr::ListSize { list, dst } => {
-                let list = self.object(list);
-                let size = self.list_size(list);
+                let size = match self.view(list) {
+                    Some((_, size)) => size,
+                    None => {
+                        let list = self.object(list);
+                        self.list_size(list)
+                    }
+                };
                 self.set_scalar(dst, size);
             }
             Instr::ListGetScalar { list, index, dst } => {
@@ -158,7 +163,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// Where the object behind a register lies.
-    fn object(&mut self, reg: R) -> Value {
+    pub(super) fn object(&mut self, reg: R) -> Value {
         let reference = self.reference(reg);
         self.address(reference)
     }
@@ -274,7 +279,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     // ---- lists ----
 
-    fn list_size(&mut self, list: Value) -> Value {
+    pub(super) fn list_size(&mut self, list: Value) -> Value {
         let flags = self.flags(Area::Lists);
         self.b.ins().uload32(flags, list, layout::LIST_SIZE)
     }
@@ -286,13 +291,28 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// The backing array, and the index, which is inside.
     fn element(&mut self, list: R, index: S) -> (Value, Value) {
-        let (list, index) = (self.object(list), self.scalar(index));
-        let size = self.list_size(list);
+        let index = self.scalar(index);
+        let (array, size) = match self.view(list) {
+            Some((array, size)) => (Some(array), size),
+            None => {
+                let list = self.object(list);
+                (None, self.list_size(list))
+            }
+        };
         let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
         self.trap_if(outside, What::Index, index, size);
+        let array = array.unwrap_or_else(|| {
+            let list = self.object(list);
+            self.list_array(list)
+        });
+        (array, index)
+    }
+
+    /// Where the array of a list lies.
+    pub(super) fn list_array(&mut self, list: Value) -> Value {
         let flags = self.flags(Area::Lists);
         let array = self.b.ins().uload32(flags, list, layout::LIST_ARRAY);
-        (self.address(array), index)
+        self.address(array)
     }
 
     /// Whether a list holds its elements in bytes.

@@ -32,7 +32,9 @@ impl<'p> Translator<'_, '_, 'p> {
 
             Instr::AddInt { a, b, dst } => {
                 let (x, y) = (self.scalar(a), self.scalar(b));
+                let [p, q] = self.ranges.at(self.pc);
                 let sum = match (self.constant(x), self.constant(y)) {
+                    _ if p.plus(q).1 => self.b.ins().iadd(x, y),
                     (_, Some(value)) => self.add_constant(x, value, What::Add, x, y),
                     (Some(value), None) => self.add_constant(y, value, What::Add, x, y),
                     (None, None) => {
@@ -45,12 +47,19 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::AddImm { a, value, dst } => {
                 let (x, y) = (self.scalar(a), self.int(value));
-                let sum = self.add_constant(x, value, What::Add, x, y);
+                let [p, q] = self.ranges.at(self.pc);
+                let sum = if p.plus(q).1 {
+                    self.b.ins().iadd(x, y)
+                } else {
+                    self.add_constant(x, value, What::Add, x, y)
+                };
                 self.set_scalar(dst, sum);
             }
             Instr::SubInt { a, b, dst } => {
                 let (x, y) = (self.scalar(a), self.scalar(b));
+                let [p, q] = self.ranges.at(self.pc);
                 let difference = match self.constant(y) {
+                    _ if p.minus(q).1 => self.b.ins().isub(x, y),
                     Some(value) if value != i64::MIN => self.add_constant(x, -value, What::Sub, x, y),
                     _ => {
                         let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
@@ -62,8 +71,14 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::MulInt { a, b, dst } => {
                 let (x, y) = (self.scalar(a), self.scalar(b));
-                let (product, overflow) = self.b.ins().smul_overflow(x, y);
-                self.trap_if(overflow, What::Mul, x, y);
+                let [p, q] = self.ranges.at(self.pc);
+                let product = if p.times(q).1 {
+                    self.b.ins().imul(x, y)
+                } else {
+                    let (product, overflow) = self.b.ins().smul_overflow(x, y);
+                    self.trap_if(overflow, What::Mul, x, y);
+                    product
+                };
                 self.set_scalar(dst, product);
             }
             Instr::DivInt { a, b, dst } => {
@@ -73,7 +88,7 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::RemInt { a, b, dst } => {
                 let (x, y) = (self.scalar(a), self.scalar(b));
-                if self.constant(y).is_none_or(|y| y == 0) {
+                if !self.ranges.at(self.pc)[1].lacks(0) {
                     let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
                     self.trap_if(zero, What::RemZero, x, y);
                 }
@@ -193,9 +208,9 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     fn divide(&mut self, x: Value, y: Value) -> Value {
-        match self.constant(y) {
-            Some(value) if value != 0 && value != -1 => return self.b.ins().sdiv(x, y),
-            _ => {}
+        let [p, q] = self.ranges.at(self.pc);
+        if q.lacks(0) && (q.lacks(-1) || p.lacks(i64::MIN)) {
+            return self.b.ins().sdiv(x, y);
         }
         let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
         self.trap_if(zero, What::DivZero, x, y);
@@ -217,7 +232,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     fn shift(&mut self, a: S, b: S, dst: S, op: impl FnOnce(&mut Self, Value, Value) -> Value) {
         let (x, y) = (self.scalar(a), self.scalar(b));
-        if !self.constant(y).is_some_and(|by| (0..64).contains(&by)) {
+        if !self.ranges.at(self.pc)[1].within(0, 63) {
             let outside = self.b.ins().icmp_imm_s(IntCC::UnsignedGreaterThan, y, 63);
             self.trap_if(outside, What::Shift, x, y);
         }
