@@ -23,8 +23,9 @@ pub struct Args {
     output: Option<PathBuf>,
     /// Add machine code for an architecture, x86_64 or aarch64 [default: this machine's]; a VM uses it when the
     /// file belongs to who runs it
-    #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true)]
-    native: Vec<Option<String>>,
+    #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true,
+        default_missing_value = std::env::consts::ARCH)]
+    native: Vec<String>,
     /// Write one executable file: the VM with the image in it, machine code included [default OUT: the name alone]
     #[arg(long)]
     standalone: bool,
@@ -45,8 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         Some(image) if !reporter.failed() => image,
         _ => return Ok(ExitCode::from(1)),
     };
-    let mut targets: Vec<&str> =
-        args.native.iter().map(|t| t.as_deref().unwrap_or(std::env::consts::ARCH)).collect();
+    let mut targets: Vec<&str> = args.native.iter().map(String::as_str).collect();
     if args.standalone && targets.is_empty() {
         targets.push(std::env::consts::ARCH);
     }
