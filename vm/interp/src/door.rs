@@ -490,3 +490,8 @@ pub fn shape(program: &Program, ty: TypeId) -> (u32, u32) {
 pub fn is_instance(program: &Program, tag: TypeId, ty: TypeId) -> bool {
     program.is_instance(tag.0, ty)
 }
+
+/// Whether the interpreter puts the function in the place of its calls, which are then not counted as nested.
+pub fn is_put_in(program: &Program, function: FunctionId) -> bool {
+    crate::code::is_small(program.image(), function)
+}

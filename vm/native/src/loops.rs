@@ -38,12 +38,7 @@ pub(crate) fn quiet_loops(
     loops.sort_by_key(|(head, last)| (*head, std::cmp::Reverse(*last)));
     let mut found = Vec::new();
     for (head, last) in loops {
-        // It is entered at its head alone.
-        let enters = operands.iter().enumerate().any(|(pc, ops)| {
-            !(head..=last).contains(&pc)
-                && ops.labels.iter().any(|to| to.index() > head && to.index() <= last)
-        });
-        if enters || !code[head..=last].iter().all(quiet) {
+        if !code[head..=last].iter().all(quiet) {
             continue;
         }
         let changed = |list: R| operands[head..=last].iter().any(|ops| ops.defs.contains(&Reg::R(list)));

@@ -308,6 +308,43 @@ impl<'p> Unit<'p> {
             })
     }
 
+    /// Whether native code reaches objects for an instruction, in the code it puts in its place included.
+    pub fn uses_heap(&self, instr: &Instr) -> bool {
+        match instr {
+            Instr::Call { function, .. } => {
+                self.is_inlined(*function)
+                    && self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
+            }
+            Instr::CallNative { native, .. } => {
+                matches!(self.intrinsic(*native), Some(Intrinsic::Length | Intrinsic::CharAt))
+            }
+            Instr::New { .. }
+            | Instr::GetScalar { .. }
+            | Instr::GetRef { .. }
+            | Instr::SetScalar { .. }
+            | Instr::SetRef { .. }
+            | Instr::InstanceOf { .. }
+            | Instr::Narrow { .. }
+            | Instr::ListSize { .. }
+            | Instr::ListGetScalar { .. }
+            | Instr::ListGetRef { .. }
+            | Instr::ListSetScalar { .. }
+            | Instr::ListSetRef { .. }
+            | Instr::ListAddScalar { .. }
+            | Instr::ListAddRef { .. }
+            | Instr::Version { .. }
+            | Instr::CheckVersion { .. }
+            | Instr::CallValue { .. }
+            | Instr::CallMethod { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether calls of it are counted as nested.
+    pub fn is_counted(&self, function: FunctionId) -> bool {
+        !door::is_put_in(self.program, function)
+    }
+
     /// The table and a function of the form that all in it have; none where it would be empty.
     pub fn table(&self, table: Table, ty: TypeId) -> Option<(u32, FunctionId)> {
         self.facts.tables.get(&(table, ty)).map(|(start, functions)| (*start, functions[0]))

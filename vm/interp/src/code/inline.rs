@@ -57,7 +57,8 @@ pub(super) fn flatten(image: &Image, f: &Function) -> Flat {
     flat
 }
 
-fn is_small(image: &Image, function: FunctionId) -> bool {
+/// Whether calls of the function are no frames of their own, and so are not counted as nested.
+pub(crate) fn is_small(image: &Image, function: FunctionId) -> bool {
     let f = &image.functions[function.index()];
     if f.code.len() > INLINED_MAX || !f.heads.is_empty() {
         return false;

@@ -24,7 +24,6 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
-use rustc_hash::FxHashMap;
 
 use crate::analysis::{Analysis, Collects};
 use crate::context::{What, at, helper};
@@ -107,10 +106,10 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     place: u32,
     /// Of the window.
     slot_count: usize,
+    /// Whether it reaches objects by itself.
+    uses_heap: bool,
     /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
     views: Vec<View>,
-    /// Where the loops that have views go on.
-    inner: FxHashMap<usize, Block>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
 }
@@ -123,6 +122,12 @@ struct View {
     list: R,
     array: Variable,
     size: Variable,
+}
+
+impl View {
+    fn holds(&self, pc: usize) -> bool {
+        (self.head..=self.last).contains(&pc)
+    }
 }
 
 /// What of the translator is another function's while that is inlined.
@@ -176,6 +181,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         b.switch_to_block(entry);
         let params = b.block_params(entry).to_vec();
         let slot_count = analysis.slot_count;
+        let uses_heap = function.code.iter().any(|instr| unit.uses_heap(instr));
         let place = unit.place(id, 0, slot_count, None);
         let mut this = Translator {
             b,
@@ -195,8 +201,8 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             pc: 0,
             place,
             slot_count,
+            uses_heap,
             views,
-            inner: FxHashMap::default(),
             inlined: None,
         };
         this.entry(start, &params);
@@ -235,6 +241,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 }
                 self.zero_slots(&stored);
                 self.check_entry();
+                self.enter_loops(None, 0);
                 0
             }
             Start::Loop(pc) => {
@@ -317,10 +324,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.pc = pc;
             if let Some(block) = self.blocks[pc] {
                 if open {
+                    self.enter_loops(pc.checked_sub(1), pc);
                     self.b.ins().jump(block, &[]);
                 }
                 self.b.switch_to_block(block);
-                self.begin_loop(pc);
                 open = true;
             }
             if !open {
@@ -334,16 +341,26 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
     }
 
-    /// Before a loop in which no list changes: reads where its lists lie.
-    fn begin_loop(&mut self, head: usize) {
-        if !self.views.iter().any(|view| view.head == head) {
+    /// Before a way into loops in which no list changes: reads where their lists lie. `from` is outside of what is
+    /// no loop around both.
+    fn enter_loops(&mut self, from: Option<usize>, to: usize) {
+        if !self.enters_loops(from, to) {
             return;
         }
-        self.read_views(&|view| view.head == head);
-        let inner = self.b.create_block();
-        self.b.ins().jump(inner, &[]);
-        self.b.switch_to_block(inner);
-        self.inner.insert(head, inner);
+        let alive = self.alive_at(to);
+        self.read_views(&|view| {
+            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.list)
+        });
+    }
+
+    fn enters_loops(&self, from: Option<usize>, to: usize) -> bool {
+        self.views.iter().any(|view| view.holds(to) && !from.is_some_and(|pc| view.holds(pc)))
+    }
+
+    /// References alive where a block begins.
+    fn alive_at(&self, head: usize) -> Vec<R> {
+        let alive = self.analysis.heads[head].iter().flat_map(|regs| regs.iter());
+        alive.filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect()
     }
 
     fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
@@ -360,12 +377,12 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     /// Reads anew where lists lie that the loops around an instruction reach.
     fn read_views_around(&mut self, pc: usize, alive: &[R]) {
-        self.read_views(&|view| (view.head..=view.last).contains(&pc) && alive.contains(&view.list));
+        self.read_views(&|view| view.holds(pc) && alive.contains(&view.list));
     }
 
     /// Array and size of a list, where they are known.
     fn view(&mut self, list: R) -> Option<(Value, Value)> {
-        let here = |view: &&View| view.list == list && (view.head..=view.last).contains(&self.pc);
+        let here = |view: &&View| view.list == list && view.holds(self.pc);
         let view = self.views.iter().rev().find(here)?;
         let (array, size) = (view.array, view.size);
         Some((self.b.use_var(array), self.b.use_var(size)))
@@ -380,12 +397,14 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 Reg::R(reg) => self.reference(reg),
             })
             .collect();
-        // It is a call all the same, and so many may be nested.
-        let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
-        self.rarely(none_left, |this| {
-            this.call_helper(helper::NO_DEEPER, &[]);
-            this.b.ins().jump(this.exit, &[]);
-        });
+        if self.unit.is_counted(callee) {
+            // It is a call all the same, and so many may be nested.
+            let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
+            self.rarely(none_left, |this| {
+                this.call_helper(helper::NO_DEEPER, &[]);
+                this.b.ins().jump(this.exit, &[]);
+            });
+        }
         let function = self.unit.function(callee);
         let done = self.b.create_block();
         for result in &function.results {
@@ -547,6 +566,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     }
 
     fn reload_heap(&mut self) {
+        if !self.uses_heap {
+            return;
+        }
         let heap = self.load_context(at::HEAP);
         self.b.def_var(self.heap, heap);
     }
@@ -632,28 +654,26 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     /// Jumps; backward, that is a place of interruption.
     fn jump(&mut self, to: Label) {
         let target = self.block_at(to.index());
+        self.enter_loops(Some(self.pc), to.index());
         if to.index() <= self.pc {
-            let again = self.inner.get(&to.index()).copied().unwrap_or(target);
             let fuel = self.b.use_var(self.fuel);
             let fuel = self.b.ins().iadd_imm_s(fuel, -1);
             self.b.def_var(self.fuel, fuel);
             let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
             let rare = self.cold();
-            self.b.ins().brif(below, rare, &[], again, &[]);
+            self.b.ins().brif(below, rare, &[], target, &[]);
             self.b.switch_to_block(rare);
             self.call_helper(helper::INTERRUPT, &[]);
             let alive = self.alive();
             self.come_back(&alive);
-            self.read_views_around(self.pc, &alive);
-            self.b.ins().jump(again, &[]);
-            return;
+            self.read_views_around(to.index(), &alive);
         }
         self.b.ins().jump(target, &[]);
     }
 
     fn jump_if(&mut self, condition: Value, to: Label) {
         let next = self.b.create_block();
-        if to.index() <= self.pc {
+        if to.index() <= self.pc || self.enters_loops(Some(self.pc), to.index()) {
             let edge = self.b.create_block();
             self.b.ins().brif(condition, edge, &[], next, &[]);
             self.b.switch_to_block(edge);

@@ -280,10 +280,10 @@ impl<'p> Translator<'_, '_, 'p> {
         let place = self.b.ins().iadd_imm_s(x, low.wrapping_neg());
         let outside = self.b.ins().icmp_imm_s(IntCC::UnsignedGreaterThanOrEqual, place, targets.len() as i64);
         let inside = self.b.create_block();
-        // A jump backward needs a block of its own for the interruption.
+        // A jump backward needs a block of its own for the interruption, as one into a loop for what is read there.
         let mut edges = Vec::new();
         let mut edge = |this: &mut Self, to: Label| {
-            if to.index() > this.pc {
+            if to.index() > this.pc && !this.enters_loops(Some(this.pc), to.index()) {
                 return this.block_at(to.index());
             }
             let block = this.b.create_block();
