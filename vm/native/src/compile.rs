@@ -190,6 +190,9 @@ fn compile(
     })
 }
 
+/// Return addresses by offset, with the ids of their places.
+type Returns = Vec<(u32, u32)>;
+
 /// Code one function after the other.
 struct Assembler<'a> {
     isa: &'a dyn TargetIsa,
@@ -236,7 +239,7 @@ impl Assembler<'_> {
     }
 
     /// Fills in the calls within the piece.
-    fn link(mut self, starts: &FxHashMap<FunctionId, u32>) -> Result<(Vec<u8>, Vec<(u32, u32)>), String> {
+    fn link(mut self, starts: &FxHashMap<FunctionId, u32>) -> Result<(Vec<u8>, Returns), String> {
         for (at, kind, addend, called) in self.calls {
             let target = *starts.get(&called).ok_or("a call leaves the piece")?;
             let distance = i64::from(target) + addend - i64::from(at);

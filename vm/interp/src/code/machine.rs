@@ -72,7 +72,7 @@ pub(super) unsafe fn go(m: M) -> Status {
 }
 
 // SAFETY of all: what the head of this file says.
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
 impl M {
     /// One of the four operands in the first word after the handler.
     #[inline(always)]

@@ -191,7 +191,7 @@ fn split(call: &mut PureCall<'_>) -> Done {
 }
 
 /// The pieces of a text up to each of `ends`, with separators of `size` bytes between them.
-fn cuts<'t>(text: &'t str, ends: impl Iterator<Item = usize>, size: usize) -> impl Iterator<Item = &'t str> {
+fn cuts(text: &str, ends: impl Iterator<Item = usize>, size: usize) -> impl Iterator<Item = &str> {
     let mut start = 0;
     ends.map(move |end| {
         let piece = &text[start..end];
