@@ -6,6 +6,8 @@
 use dscript_tests::{corpus, expect, report, root, run, text};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const ENGINES: [&str; 4] = ["interp", "jit", "auto", "native"];
 
@@ -54,40 +56,60 @@ fn without_library_lines(report: &str) -> String {
     report.lines().map(line).collect()
 }
 
-fn run_corpus(folder: &str) {
+/// What is not as expected when a program runs on every engine.
+fn run_file(file: &Path) -> Vec<String> {
     let mut failures = Vec::new();
-    for file in corpus(folder, "ds") {
-        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-        let image = match compile_program(&file, false, scratch.path()) {
-            Ok(image) => image,
-            Err(why) => {
-                expect(&file.with_extension("out"), &why, &mut failures);
-                continue;
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let image = match compile_program(file, false, scratch.path()) {
+        Ok(image) => image,
+        Err(why) => {
+            expect(&file.with_extension("out"), &why, &mut failures);
+            return failures;
+        }
+    };
+    let mut first = None;
+    for engine in ENGINES {
+        // What one run leaves must not be there for the next.
+        let folder = tempfile::tempdir().expect("a scratch folder can be made");
+        if engine == "native" {
+            compile_program(file, true, scratch.path()).expect("it compiled before");
+        }
+        let actual = run_program(&image, engine, folder.path());
+        match &first {
+            None => {
+                expect(&file.with_extension("out"), &actual, &mut failures);
+                first = Some(actual);
             }
-        };
-        let mut first = None;
-        for engine in ENGINES {
-            // What one run leaves must not be there for the next.
-            let folder = tempfile::tempdir().expect("a scratch folder can be made");
-            if engine == "native" {
-                compile_program(&file, true, scratch.path()).expect("it compiled before");
-            }
-            let actual = run_program(&image, engine, folder.path());
-            match &first {
-                None => {
-                    expect(&file.with_extension("out"), &actual, &mut failures);
-                    first = Some(actual);
-                }
-                Some(first) if *first != actual => failures.push(format!(
-                    "--- {} with {} prints\n{first}--- but with {engine}\n{actual}",
-                    file.display(),
-                    ENGINES[0]
-                )),
-                Some(_) => {}
-            }
+            Some(first) if *first != actual => failures.push(format!(
+                "--- {} with {} prints\n{first}--- but with {engine}\n{actual}",
+                file.display(),
+                ENGINES[0]
+            )),
+            Some(_) => {}
         }
     }
-    report(&failures);
+    failures
+}
+
+/// Programs that are run at once: many of them mostly wait.
+const AT_ONCE: usize = 4;
+
+fn run_corpus(folder: &str) {
+    let files = corpus(folder, "ds");
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = run_file(file);
+            failures.lock().expect("no panic").extend(found);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    report(&failures.into_inner().expect("no panic"));
 }
 
 #[test]

@@ -121,6 +121,14 @@ impl<'a> Lowerer<'a, '_> {
         let (left, pause) = (self.kept_int(times), self.kept_int(pause));
         self.at(span);
         self.require_positive(left, "`retry` must run its block at least once");
+        // Less than no pause is none: doubled, it would overflow.
+        let counted = self.b.mark();
+        let zero = self.int_const(0);
+        let to = self.b.to(counted);
+        self.b.emit(Instr::IfLeInt { a: zero, b: pause, to });
+        self.b.emit(Instr::Int { value: 0, dst: pause });
+        self.b.jump(counted);
+        self.b.place(counted);
         let ty = self.error_type_id().unwrap_or(TypeId(0));
         let Reg::R(error) = self.b.keep(RegType::Ref(RefType { ty, nullable: false })) else {
             unreachable!("an error is a reference")
