@@ -150,4 +150,5 @@ codes! {
     // Warnings
     UNUSED_RESULT = "W0001" "result is not used";
     WIDE_CAPABILITY = "W0002" "capability is wider than it looks";
+    LEFT_OUT = "W0003" "`@Needs` leaves out what is needed";
 }

@@ -192,6 +192,10 @@ impl<'a> Asm<'a> {
         for capability in &manifest.capabilities {
             self.line(format_args!("capability {}", text(capability)));
         }
+        for needs in &manifest.needs {
+            let all = joined(&needs.capabilities, |capability| text(capability).to_string());
+            self.line(format_args!("needs {:?} {all}", needs.function));
+        }
         for name in &manifest.lowlevel {
             self.line(format_args!("lowlevel {}", text(name)));
         }

@@ -40,6 +40,17 @@ pub struct Manifest {
     /// The type of `Error`, where the program uses it.
     pub error_type: Option<TypeId>,
     pub scenarios: Vec<Scenario>,
+    /// In order of the functions, each once.
+    pub needs: Vec<Needs>,
+}
+
+/// What the code of one function may ask for, whatever else the program declares: `@Needs` says it, for the lambdas
+/// in it too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Needs {
+    pub function: FunctionId,
+    /// As `Manifest::capabilities`.
+    pub capabilities: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

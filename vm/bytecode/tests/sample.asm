@@ -1,6 +1,7 @@
 image sample
 capability exec:systemctl
 capability logpool:write:*
+needs fn0 exec:/usr/lib/checks/*
 lowlevel System.startDVMStat
 source0 sample.ds 0707070707070707
 source1 std/system.ds 0707070707070707

@@ -218,6 +218,19 @@ fn manifest() {
     capabilities("capability `exec:**` must be written `exec:*`", &["exec:**"]);
     capabilities("the capabilities are not sorted, or `exec:a` is there twice", &["exec:b", "exec:a"]);
     capabilities("the capabilities are not sorted, or `exec:a` is there twice", &["exec:a", "exec:a"]);
+    let needs = |expected: &str, all: &[(u32, &str)]| {
+        refused(expected, |image| {
+            let row = |&(function, text): &(u32, &str)| Needs {
+                function: FunctionId(function),
+                capabilities: vec![text.to_string()],
+            };
+            image.manifest.needs = all.iter().map(row).collect();
+        });
+    };
+    needs("fn999 is outside the function table", &[(999, "exec:a")]);
+    needs("needs: bad capability `exec`", &[(0, "exec")]);
+    needs("what functions need is not in their order", &[(1, "exec:a"), (0, "exec:a")]);
+    needs("what functions need is not in their order", &[(1, "exec:a"), (1, "exec:b")]);
     refused("the Low-Level Scripts are not sorted", |image| {
         image.manifest.lowlevel = vec!["b".into(), "a".into()];
     });

@@ -120,9 +120,19 @@ impl OutsideCall<'_> {
         }
     }
 
-    /// `Err` with code `denied` unless the image declares a capability that covers this one and the policy of
-    /// the run allows it. Every native that reaches outside calls this before it does.
+    /// `Err` with code `denied` unless the image declares a capability that covers this one, the policy of the run
+    /// allows it, and the function that calls says nothing else of itself. Every native that reaches outside calls
+    /// this before it does.
     pub fn require(&self, capability: &str) -> Result<(), ErrorValue> {
+        self.require_with(capability, self.waiting.vm_ref().needs())
+    }
+
+    /// As `require`, for what was opened before: whoever opened it has answered for it.
+    pub fn require_held(&self, capability: &str) -> Result<(), ErrorValue> {
+        self.require_with(capability, None)
+    }
+
+    fn require_with(&self, capability: &str, needs: Option<&[Capability]>) -> Result<(), ErrorValue> {
         let vm = self.waiting.vm_ref();
         let refused = |why: &str| ErrorValue {
             code: "denied".into(),
@@ -136,6 +146,9 @@ impl OutsideCall<'_> {
         };
         if !vm.capabilities.iter().any(|declared| declared.covers(&wanted)) {
             return Err(refused("the program does not declare"));
+        }
+        if needs.is_some_and(|needs| !needs.iter().any(|bound| bound.covers(&wanted))) {
+            return Err(refused("the `@Needs` of the function that asks leaves out"));
         }
         if !(vm.allow)(capability) {
             return Err(refused("the policy of this run does not allow"));

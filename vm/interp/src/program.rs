@@ -9,8 +9,10 @@ use crate::heap::Shape;
 use crate::link::{self, Linked};
 use crate::map::MapType;
 use crate::native::Registry;
+use dscript_bytecode::capability::Capability;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{self, Image, Manifest, RegType, ScalarKind, Type};
+use rustc_hash::FxHashMap;
 
 pub struct Program {
     image: Image,
@@ -23,6 +25,8 @@ pub struct Program {
     /// By function.
     codes: Box<[Code]>,
     engine: OnceLock<Arc<dyn Engine>>,
+    /// Of functions that say it themselves.
+    pub(crate) needs: FxHashMap<FunctionId, Vec<Capability>>,
 }
 
 /// What the engine needs to know of a type at every turn.
@@ -110,7 +114,11 @@ impl Program {
         let codes = natives.as_ref().map(|natives| Code::table(&image, &infos, natives)).unwrap_or_default();
         let natives = natives.unwrap_or_default();
         let (hash, engine) = (OnceLock::new(), OnceLock::new());
-        Arc::new(Program { image, hash, shapes, infos, maps, natives, codes, engine })
+        let capabilities =
+            |all: &[String]| all.iter().filter_map(|text| Capability::parse(text).ok()).collect();
+        let needs =
+            image.manifest.needs.iter().map(|n| (n.function, capabilities(&n.capabilities))).collect();
+        Arc::new(Program { image, hash, shapes, infos, maps, natives, codes, engine, needs })
     }
 
     /// Verifies an image that is only to be looked at: a program without the bodies of its natives, which cannot run.

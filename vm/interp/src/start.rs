@@ -8,6 +8,7 @@ use crate::program::Program;
 use crate::report::{FiberEnd, Frame, TrapReport};
 use crate::value::Value;
 use crate::vm::{Cell, StaticState, Vm, trapped};
+use dscript_bytecode::capability::Capability;
 use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::trap::TrapKind;
 
@@ -179,6 +180,19 @@ impl Vm {
                 }
             }
         }
+    }
+
+    /// What the innermost function of the program's own may ask for, where it says so.
+    pub(crate) fn needs(&self) -> Option<&[Capability]> {
+        if self.program.needs.is_empty() {
+            return None;
+        }
+        let mut own = None;
+        self.calls(|function, pc| {
+            own = Some(function).filter(|_| !self.place(function, pc).is_library());
+            own.is_none()
+        });
+        self.program.needs.get(&own?).map(Vec::as_slice)
     }
 
     /// The innermost place outside the library, else the innermost.

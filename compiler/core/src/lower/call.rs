@@ -519,7 +519,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let params = vec![(string, ArgSource::Given(0)), (list_ty, ArgSource::Default)];
         let fact = CallFact { target: Target::Fn(id), type_args: Vec::new(), params };
         match script {
-            Some(script) => self.embed(script),
+            Some(script) => {
+                self.embed(script);
+                self.left_out([(script.capability().to_string().as_str(), false)], expr.span);
+            }
             None => self.needs(id, &fact, args, expr.span),
         }
         let function = self.instance(id, Vec::new(), expr.span);
@@ -537,7 +540,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         if !self.image.scripts.iter().any(|known| known.name == script.name) {
             self.image.scripts.push(script.clone());
         }
-        if !self.cx.covered {
+        if self.cx.needs.is_none() {
             self.capabilities.insert(script.capability().to_string());
         }
     }
@@ -553,10 +556,13 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
         let Some(needs) = &def.needs else { return };
         let user_code = !self.defs.modules[self.cx.module.index()].is_std;
-        for pattern in needs.clone() {
-            if self.cx.covered {
-                continue;
-            }
+        let needs = needs.clone();
+        if self.cx.needs.is_some() {
+            let all: Vec<_> = needs.iter().map(|pattern| self.fill(id, pattern, fact, args)).collect();
+            self.left_out(all.iter().map(|(text, open)| (text.as_str(), *open)), span);
+            return;
+        }
+        for pattern in needs {
             let (capability, open) = self.fill(id, &pattern, fact, args);
             if open && user_code && self.warned.insert((self.cx.module, span)) {
                 let file = self.defs.modules[self.cx.module.index()].file;
@@ -573,18 +579,29 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 
     /// Enters what a task declares: operators give its parameters, so these may be anything.
     pub(super) fn declared_needs(&mut self, patterns: &[String]) {
-        for pattern in patterns {
-            let mut open = String::new();
-            let mut rest = pattern.as_str();
-            while let Some((before, after)) = rest.split_once('{') {
-                open.push_str(before);
-                open.push('*');
-                rest = after.split_once('}').map_or("", |(_, tail)| tail);
+        self.capabilities
+            .extend(patterns.iter().filter_map(|text| super::bound(text)).map(|c| c.to_string()));
+    }
+
+    /// Warns where the `@Needs` around a call says nothing of what the call needs, each with whether it is open.
+    fn left_out<'t>(&mut self, all: impl IntoIterator<Item = (&'t str, bool)>, span: Span) {
+        let module = self.cx.module;
+        let Some(needs) = self.cx.needs.filter(|_| !self.defs.modules[module.index()].is_std) else { return };
+        let bounds: Vec<Capability> = needs.iter().filter_map(|text| super::bound(text)).collect();
+        let mut first = None;
+        for (text, open) in all {
+            let Ok(wanted) = Capability::parse(text) else { return };
+            // One of several may be enough: whoever may write a pool may open it.
+            if open || bounds.iter().any(|bound| bound.covers(&wanted)) {
+                return;
             }
-            open.push_str(rest);
-            let canonical = Capability::parse(&open).map_or(open, |c| c.to_string());
-            self.capabilities.insert(canonical);
+            first.get_or_insert(wanted);
         }
+        let Some(wanted) = first.filter(|_| self.warned.insert((module, span))) else { return };
+        let file = self.defs.modules[module.index()].file;
+        let message = format!("`{wanted}` will be denied: the `@Needs` of this function leaves it out");
+        let help = format!("add \"{wanted}\" to it");
+        self.diagnostics.push(Diagnostic::warning(codes::LEFT_OUT, file, span, message).help(help));
     }
 
     /// A pattern of `@Needs` with `{parameter}` replaced by the constant argument, or by `*`.

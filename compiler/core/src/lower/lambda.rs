@@ -110,7 +110,7 @@ impl<'a> Lowerer<'a, '_> {
             type_params: self.cx.type_params.clone(),
             type_args: self.cx.type_args.clone(),
             ret,
-            covered: self.cx.covered,
+            needs: self.cx.needs,
             ..super::Cx::default()
         };
         let outer = std::mem::replace(&mut self.cx, cx);

@@ -29,6 +29,7 @@ use crate::defs::*;
 use crate::facts::Facts;
 use crate::types::{Ty, TyKind, Types};
 use build::{Builder, Mark, Regs};
+use dscript_bytecode::capability::Capability;
 use dscript_bytecode::ids::{ConstId as TextId, *};
 use dscript_bytecode::image::{
     self, Constant, Image, NativeInstance, RefType, RegType, ScalarKind, Static, Type,
@@ -147,11 +148,11 @@ pub struct Lowerer<'a, 'c> {
     stage: Option<test::Stage>,
     // ---- the function being built ----
     b: Builder,
-    cx: Cx,
+    cx: Cx<'c>,
 }
 
 /// The body being lowered.
-struct Cx {
+struct Cx<'c> {
     module: ModuleId,
     type_params: Vec<TypeParamId>,
     type_args: Vec<Ty>,
@@ -172,11 +173,11 @@ struct Cx {
     yields: Vec<Yield>,
     /// Limited regions (`within`) that are open here.
     regions: u32,
-    /// Whether a `@Needs` around this code speaks for it.
-    covered: bool,
+    /// The patterns of the `@Needs` around this code, which speaks for it.
+    needs: Option<&'c [String]>,
 }
 
-impl Default for Cx {
+impl Default for Cx<'_> {
     fn default() -> Self {
         Self {
             module: ModuleId(0),
@@ -194,7 +195,7 @@ impl Default for Cx {
             retries: Vec::new(),
             yields: Vec::new(),
             regions: 0,
-            covered: false,
+            needs: None,
         }
     }
 }
@@ -278,6 +279,7 @@ pub fn lower<'a>(
     let mut image = lowerer.image;
     image.manifest.capabilities = lowerer.capabilities.into_iter().collect();
     image.manifest.lowlevel = lowerer.lowlevel.into_iter().collect();
+    image.manifest.needs.sort_by_key(|needs| needs.function);
     image
 }
 
@@ -316,7 +318,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
         self.begin(def.module, def.name.clone(), &params, result);
         self.at(def.span);
-        self.cx.covered = def.needs.is_some();
+        self.cx.needs = def.needs.as_deref();
         self.declared_needs(def.needs.as_deref().unwrap_or_default());
         match def.body {
             TaskBody::Block(block) => self.block(block),
@@ -327,7 +329,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let undo = def.undo.map(|block| {
             let result = self.types.fallible(Ty::VOID);
             self.begin(def.module, format!("undo of {}", def.name), &params, result);
-            self.cx.covered = def.needs.is_some();
+            self.cx.needs = def.needs.as_deref();
             self.block(block);
             let void = self.void();
             self.return_value(void);
@@ -438,7 +440,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             let ty = self.self_type(owner);
             self.cx.this_ty = Some(self.subst(ty));
         }
-        self.cx.covered = def.needs.is_some();
+        self.cx.needs = def.needs.as_deref();
         match def.body {
             Body::None => {}
             Body::Block(block) => {
@@ -618,6 +620,15 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             return;
         }
         self.image.functions[id.index()] = builder.finish();
+        // The library's functions serve whoever calls them.
+        if let Some(needs) = self.cx.needs
+            && !self.defs.modules[self.cx.module.index()].is_std
+        {
+            let capabilities: BTreeSet<String> =
+                needs.iter().filter_map(|text| bound(text)).map(|bound| bound.to_string()).collect();
+            let capabilities = capabilities.into_iter().collect();
+            self.image.manifest.needs.push(image::Needs { function: id, capabilities });
+        }
     }
 
     /// Where `try` and `fail` go: the error in its register, no value.
@@ -944,4 +955,17 @@ fn literal_text(expr: &Expr) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// What a pattern of `@Needs` lets its function do; `{parameter}` stands for anything.
+fn bound(pattern: &str) -> Option<Capability> {
+    let mut plain = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        plain.push_str(before);
+        plain.push('*');
+        rest = after.split_once('}')?.1;
+    }
+    plain.push_str(rest);
+    Capability::parse(&plain).ok()
 }

@@ -121,11 +121,9 @@ fn list<'r>(cx: &Context<'_>, regs: impl IntoIterator<Item = &'r RegType>) -> St
     format!("({})", names.join(", "))
 }
 
-fn check_manifest(cx: &Context<'_>) -> Check {
-    let manifest = &cx.image.manifest;
-    check_name("the module", &manifest.name)?;
+fn check_capabilities(all: &[String]) -> Check {
     let mut last: Option<&str> = None;
-    for text in &manifest.capabilities {
+    for text in all {
         let capability = Capability::parse(text).map_err(|e| e.to_string())?;
         if capability.to_string() != *text {
             return Err(format!("capability `{text}` must be written `{capability}`"));
@@ -134,6 +132,23 @@ fn check_manifest(cx: &Context<'_>) -> Check {
             return Err(format!("the capabilities are not sorted, or `{text}` is there twice"));
         }
         last = Some(text);
+    }
+    Ok(())
+}
+
+fn check_manifest(cx: &Context<'_>) -> Check {
+    let manifest = &cx.image.manifest;
+    check_name("the module", &manifest.name)?;
+    check_capabilities(&manifest.capabilities)?;
+    let mut last: Option<FunctionId> = None;
+    for needs in &manifest.needs {
+        let function = find_function(cx, needs.function)?;
+        check_capabilities(&needs.capabilities)
+            .map_err(|what| format!("`{}` needs: {what}", function.name.escape_debug()))?;
+        if last.is_some_and(|last| last >= needs.function) {
+            return Err("what functions need is not in their order".into());
+        }
+        last = Some(needs.function);
     }
     for name in &manifest.lowlevel {
         check_name("a Low-Level Script", name)?;

@@ -489,6 +489,10 @@ pub fn sample() -> Image {
             sources: vec![source("sample.ds"), source("std/system.ds")],
             error_type: Some(ERROR),
             scenarios: vec![scenario()],
+            needs: vec![Needs {
+                function: FunctionId(0),
+                capabilities: vec!["exec:/usr/lib/checks/*".into()],
+            }],
         },
         types: types(),
         constants: vec![Constant::String("hello \"you\"".into()), Constant::Bytes(vec![0, 255])],

@@ -55,7 +55,7 @@ fn open(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let state = reach(call, "logpool", &["write", &call.handle::<LogPool>(0).0])?;
+    let state = reach_held(call, "logpool", &["write", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
     let key = call.string(1).to_owned();
     let value = std::mem::replace(&mut call.args[2], Value::Null);
@@ -99,7 +99,7 @@ fn narrowed(call: &mut OutsideCall<'_>) -> PoolQuery {
 }
 
 fn records(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Value, Failure> {
-    let state = reach(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
+    let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
     let (sender, found) = oneshot::channel();
     state.pools.find(&pool, query, Box::new(move |result| drop(sender.send(result))));
@@ -113,7 +113,7 @@ fn records(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Value, Failur
 }
 
 fn number(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let state = reach(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
+    let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
     let (query, aggregate) = (narrowed(call), call.string(6).to_owned());
     let (sender, found) = oneshot::channel();

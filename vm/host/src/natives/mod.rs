@@ -82,6 +82,12 @@ fn reach(call: &OutsideCall<'_>, kind: &str, parts: &[&str]) -> Result<Rc<RunSta
     reach_for(call, &Capability::exact(kind, parts))
 }
 
+/// As `reach`, for what was opened before.
+fn reach_held(call: &OutsideCall<'_>, kind: &str, parts: &[&str]) -> Result<Rc<RunState>, ErrorValue> {
+    call.require_held(&Capability::exact(kind, parts).to_string())?;
+    Ok(reached(call))
+}
+
 fn reach_for(call: &OutsideCall<'_>, capability: &Capability) -> Result<Rc<RunState>, ErrorValue> {
     call.require(&capability.to_string())?;
     Ok(reached(call))
