@@ -425,7 +425,7 @@ impl Writer {
 
     /// A call of a function with such a result, where calls do not multiply.
     fn call_of(&mut self, ty: Ty, depth: usize) -> Option<String> {
-        if self.loops > 1 || self.room < -4 {
+        if self.loops > 1 || self.loops > 0 && !self.random.one_in(3) || self.room < -4 {
             return None;
         }
         let all: Vec<usize> = (0..self.functions.len())

@@ -23,11 +23,14 @@ fn random_programs_do_the_same_on_every_engine() {
         good("dsc", scratch.path(), &[OsStr::new("compile"), file.as_os_str()]);
         let image = file.with_extension("dsb");
         let ends = ["interp", "jit", "auto"].map(|engine| {
-            let args = [OsStr::new("exec"), image.as_os_str(), OsStr::new("--engine"), OsStr::new(engine)];
+            let args = ["--engine", engine, "--for", "20s"].map(OsStr::new);
+            let args = [&[OsStr::new("exec"), image.as_os_str()][..], &args].concat();
             let output = run("dsvm", scratch.path(), &args);
             format!("{}\n--- stderr\n{}--- {}\n", text(&output.stdout), text(&output.stderr), output.status)
         });
-        if ends.iter().any(|end| *end != ends[0]) {
+        // Few programs run for ever; how far one has come then says nothing.
+        let stopped = ends.iter().any(|end| end.contains("stderr\nstopped"));
+        if !stopped && ends.iter().any(|end| *end != ends[0]) {
             let [interp, jit, auto] = ends;
             failures.push(format!(
                 "--- seed {seed} with interp:\n{interp}--- with jit:\n{jit}--- with auto:\n{auto}--- of\n{source}"

@@ -21,9 +21,9 @@ use dscript_interp::Program;
 use dscript_interp::door::NATIVE_FRAME_BYTES;
 use rustc_hash::FxHashMap;
 
-use crate::context::at;
+use crate::context::{at, helper};
 use crate::translate::{self, Start, Translator};
-use crate::unit::{Facts, Place, Site, Unit};
+use crate::unit::{self, Facts, Place, Site, Unit};
 
 /// Code before it is put where it runs.
 pub(crate) struct Piece {
@@ -147,10 +147,16 @@ fn compile(
     let mut out = Assembler { isa, code: Vec::new(), calls: Vec::new(), returns: Vec::new() };
     let mut builder = FunctionBuilderContext::new();
     let mut context = Context::new();
-    let mut starts: FxHashMap<FunctionId, u32> = FxHashMap::default();
+    let mut starts: Starts = FxHashMap::default();
     let mut trampolines: FxHashMap<Form, u32> = FxHashMap::default();
     let mut entries = Vec::new();
     let mut extra_frame_bytes = 0;
+    for which in (0..helper::PARAMS.len()).filter(|which| helper::PARAMS[*which] > 0) {
+        context.clear();
+        stub(which, isa, &mut context.func, &mut builder);
+        let (code, _) = out.add(&mut context)?;
+        starts.insert((unit::STUBS, which as u32), code);
+    }
     for &(function, start) in wanted {
         unit.begin_function();
         context.clear();
@@ -164,7 +170,7 @@ fn compile(
             extra_frame_bytes += frame_bytes;
         }
         if start == Start::Call {
-            starts.insert(function, code);
+            starts.insert((unit::FUNCTIONS, function.0), code);
         }
         let form = Form::of(unit.function(function), start);
         let trampoline = match trampolines.get(&form) {
@@ -190,6 +196,9 @@ fn compile(
     })
 }
 
+/// Where functions and stubs begin, by the names they are called by.
+type Starts = FxHashMap<(u32, u32), u32>;
+
 /// Return addresses by offset, with the ids of their places.
 type Returns = Vec<(u32, u32)>;
 
@@ -198,7 +207,7 @@ struct Assembler<'a> {
     isa: &'a dyn TargetIsa,
     code: Vec<u8>,
     /// Where a call's distance lies, its kind, its addend, and what it calls.
-    calls: Vec<(u32, Reloc, i64, FunctionId)>,
+    calls: Vec<(u32, Reloc, i64, (u32, u32))>,
     returns: Vec<(u32, u32)>,
 }
 
@@ -217,7 +226,8 @@ impl Assembler<'_> {
             let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
                 return Err(format!("native code refers to {:?}", reloc.target));
             };
-            let called = FunctionId(context.func.params.user_named_funcs()[*name].index);
+            let called = &context.func.params.user_named_funcs()[*name];
+            let called = (called.namespace, called.index);
             self.calls.push((start + reloc.offset, reloc.kind, reloc.addend, called));
         }
         let lines = compiled.buffer.get_srclocs_sorted();
@@ -239,7 +249,7 @@ impl Assembler<'_> {
     }
 
     /// Fills in the calls within the piece.
-    fn link(mut self, starts: &FxHashMap<FunctionId, u32>) -> Result<(Vec<u8>, Returns), String> {
+    fn link(mut self, starts: &Starts) -> Result<(Vec<u8>, Returns), String> {
         for (at, kind, addend, called) in self.calls {
             let target = *starts.get(&called).ok_or("a call leaves the piece")?;
             let distance = i64::from(target) + addend - i64::from(at);
@@ -264,6 +274,27 @@ impl Assembler<'_> {
         self.returns.sort_unstable();
         Ok((self.code, self.returns))
     }
+}
+
+/// A helper for callers who want all their registers back: `(context, ...)`.
+fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
+    let config = isa.frontend_config();
+    out.signature = unit::stub_signature(which);
+    let mut b = FunctionBuilder::new(out, context);
+    let block = b.create_block();
+    b.append_block_params_for_function_params(block);
+    b.switch_to_block(block);
+    let args = b.block_params(block).to_vec();
+    let flags = MemFlagsData::trusted();
+    let helpers = b.ins().load(I64, flags, args[0], at::HELPERS);
+    let target = b.ins().load(I64, flags, helpers, 8 * which as i32);
+    let mut signature = Signature::new(config.default_call_conv);
+    signature.params = vec![AbiParam::new(I64); args.len()];
+    let signature = b.import_signature(signature);
+    b.ins().call_indirect(signature, target, &args);
+    b.ins().return_(&[]);
+    b.seal_all_blocks();
+    b.finalize(config);
 }
 
 /// What trampolines differ by.

@@ -129,6 +129,8 @@ pub(crate) mod helper {
     pub const REMEMBER: usize = 6;
     /// (context): the frame calls, and no more calls may be nested.
     pub const NO_DEEPER: usize = 7;
+    /// What they take, the context included; 0 for what takes no context.
+    pub const PARAMS: [usize; 8] = [1, 2, 2, 4, 1, 0, 2, 1];
 }
 
 /// What native code traps for, with up to two operands.

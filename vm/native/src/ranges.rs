@@ -19,8 +19,8 @@ pub(crate) struct Range {
 
 const ALL: Range = Range { low: i64::MIN, high: i64::MAX };
 /// Passes over the function until growing bounds are let go, and until what is known is thrown away.
-const PASSES_EXACT: usize = 3;
-const PASSES_MAX: usize = 20;
+const PASSES_EXACT: usize = 8;
+const PASSES_MAX: usize = 40;
 /// Sizes of lists and lengths of texts.
 const SIZE: Range = Range { low: 0, high: i32::MAX as i64 };
 

@@ -1,7 +1,10 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
-use cranelift_codegen::ir::{self, ExtFuncData, ExternalName, FuncRef, UserExternalName};
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
+};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Type};
@@ -12,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
+use crate::context::helper::PARAMS;
 use crate::layout::Shape;
 use crate::translate::{self, Start};
 
@@ -220,6 +224,7 @@ pub(crate) struct Unit<'p> {
     pub sites: Vec<Site>,
     /// Of the function under translation.
     imports: FxHashMap<FunctionId, FuncRef>,
+    stubs: [Option<FuncRef>; PARAMS.len()],
 }
 
 impl<'p> Unit<'p> {
@@ -232,7 +237,7 @@ impl<'p> Unit<'p> {
     ) -> Self {
         let host = config.default_call_conv;
         let (places, sites, imports) = (Vec::new(), Vec::new(), FxHashMap::default());
-        Unit { program, facts, near, host, config, base, places, sites, imports }
+        Unit { program, facts, near, host, config, base, places, sites, imports, stubs: Default::default() }
     }
 
     pub fn function(&self, id: FunctionId) -> &'p Function {
@@ -379,6 +384,7 @@ impl<'p> Unit<'p> {
 
     pub fn begin_function(&mut self) {
         self.imports.clear();
+        self.stubs = Default::default();
     }
 
     pub fn import(&mut self, into: &mut ir::Function, function: FunctionId) -> FuncRef {
@@ -386,12 +392,35 @@ impl<'p> Unit<'p> {
             return *known;
         }
         let signature = into.import_signature(translate::signature(self.function(function), Start::Call));
-        let name = UserExternalName { namespace: 0, index: function.0 };
+        let name = UserExternalName { namespace: FUNCTIONS, index: function.0 };
         let name = ExternalName::user(into.declare_imported_user_function(name));
         let import = into.import_function(ExtFuncData { name, signature, colocated: true, patchable: false });
         self.imports.insert(function, import);
         import
     }
+
+    pub fn import_stub(&mut self, into: &mut ir::Function, which: usize) -> FuncRef {
+        if let Some(known) = self.stubs[which] {
+            return known;
+        }
+        let signature = into.import_signature(stub_signature(which));
+        let name = UserExternalName { namespace: STUBS, index: which as u32 };
+        let name = ExternalName::user(into.declare_imported_user_function(name));
+        let import = into.import_function(ExtFuncData { name, signature, colocated: true, patchable: false });
+        self.stubs[which] = Some(import);
+        import
+    }
+}
+
+/// Names of what native code calls directly: functions of the program, and stubs of helpers.
+pub(crate) const FUNCTIONS: u32 = 0;
+pub(crate) const STUBS: u32 = 1;
+
+/// The form of a helper's stub.
+pub(crate) fn stub_signature(which: usize) -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params = vec![AbiParam::new(I64); PARAMS[which]];
+    signature
 }
 
 /// An instruction that may be lent with its registers renamed.

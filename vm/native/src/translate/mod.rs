@@ -589,20 +589,21 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
         let mut all = vec![context];
         all.extend(args);
-        let mut signature = Signature::new(self.unit.host_convention());
-        signature.params = vec![AbiParam::new(I64); all.len()];
-        let signature = self.b.import_signature(signature);
-        let target = self.helper_address(which);
-        self.b.ins().call_indirect(signature, target, &all);
+        self.call_stub(which, &all);
+    }
+
+    /// Calls a helper so that no register is lost by it: what is in one over a call that is hardly ever done stays
+    /// there.
+    fn call_stub(&mut self, which: usize, args: &[Value]) {
+        debug_assert_eq!(args.len(), helper::PARAMS[which]);
+        let stub = self.unit.import_stub(self.b.func, which);
+        self.b.ins().call(stub, args);
     }
 
     /// Calls a helper that neither collects nor ends the frame.
     fn call_note(&mut self, which: usize, arg: Value) {
-        let mut signature = Signature::new(self.unit.host_convention());
-        signature.params = vec![AbiParam::new(I64); 2];
-        let signature = self.b.import_signature(signature);
-        let (context, target) = (self.context(), self.helper_address(which));
-        self.b.ins().call_indirect(signature, target, &[context, arg]);
+        let context = self.context();
+        self.call_stub(which, &[context, arg]);
     }
 
     fn helper_address(&mut self, which: usize) -> Value {

@@ -37,6 +37,14 @@ impl<'p> Translator<'_, '_, 'p> {
                     _ if p.plus(q).1 => self.b.ins().iadd(x, y),
                     (_, Some(value)) => self.add_constant(x, value, What::Add, x, y),
                     (Some(value), None) => self.add_constant(y, value, What::Add, x, y),
+                    // With one side's sign known the sum has overflowed when it lies on the wrong side of the other.
+                    (None, None) if p.low >= 0 || q.low >= 0 => {
+                        let sum = self.b.ins().iadd(x, y);
+                        let other = if p.low >= 0 { y } else { x };
+                        let overflow = self.b.ins().icmp(IntCC::SignedLessThan, sum, other);
+                        self.trap_if(overflow, What::Add, x, y);
+                        sum
+                    }
                     (None, None) => {
                         let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
                         self.trap_if(overflow, What::Add, x, y);
@@ -61,6 +69,12 @@ impl<'p> Translator<'_, '_, 'p> {
                 let difference = match self.constant(y) {
                     _ if p.minus(q).1 => self.b.ins().isub(x, y),
                     Some(value) if value != i64::MIN => self.add_constant(x, -value, What::Sub, x, y),
+                    _ if q.low >= 0 => {
+                        let difference = self.b.ins().isub(x, y);
+                        let overflow = self.b.ins().icmp(IntCC::SignedGreaterThan, difference, x);
+                        self.trap_if(overflow, What::Sub, x, y);
+                        difference
+                    }
                     _ => {
                         let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
                         self.trap_if(overflow, What::Sub, x, y);
