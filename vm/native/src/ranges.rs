@@ -8,6 +8,8 @@ use dscript_bytecode::ids::{Reg, S};
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
+use rustc_hash::FxHashMap;
+
 use crate::analysis::Operands;
 
 /// Both ends included.
@@ -28,6 +30,8 @@ const SIZE: Range = Range { low: 0, high: i32::MAX as i64 };
 pub(crate) struct Ranges {
     /// By instruction: the ranges of its first two int operands, as they are read.
     operands: Vec<[Range; 2]>,
+    /// By call: the ranges of its scalar arguments.
+    arguments: FxHashMap<usize, Vec<Range>>,
 }
 
 impl Range {
@@ -78,9 +82,14 @@ impl Range {
 type State = Vec<Range>;
 
 impl Ranges {
-    pub fn of(function: &Function, leaders: &[bool]) -> Ranges {
+    /// `given` is what is known of the scalar parameters; nothing where there are fewer.
+    pub fn of(function: &Function, leaders: &[bool], given: &[Range]) -> Ranges {
         let code = &function.code[..];
-        let all = vec![ALL; function.scalars.len()];
+        let mut all = vec![ALL; function.scalars.len()];
+        for (index, range) in given.iter().enumerate() {
+            all[index] = *range;
+        }
+        let mut arguments = FxHashMap::default();
         // `None` where no way leads to yet.
         let mut heads: Vec<Option<State>> = vec![None; code.len() + 1];
         heads[0] = Some(all.clone());
@@ -98,6 +107,13 @@ impl Ranges {
                 }
                 let Some(now) = &mut state else { continue };
                 operands[pc] = operands_of(instr, now);
+                if let Instr::Call { args, .. } = instr {
+                    let ranges = args.iter().filter_map(|arg| match *arg {
+                        Reg::S(reg) => Some(now[reg.index()]),
+                        Reg::R(_) => None,
+                    });
+                    arguments.insert(pc, ranges.collect::<Vec<_>>());
+                }
                 if let Some((a, b, taken, to)) = compared(instr) {
                     let mut away = now.clone();
                     let target = &mut heads[to];
@@ -123,9 +139,15 @@ impl Ranges {
             if pass == PASSES_MAX {
                 // Never seen; then nothing is known.
                 operands.fill([ALL; 2]);
+                arguments.clear();
             }
         }
-        Ranges { operands }
+        Ranges { operands, arguments }
+    }
+
+    /// What is known of the scalar arguments of a call.
+    pub fn arguments(&self, pc: usize) -> &[Range] {
+        self.arguments.get(&pc).map_or(&[], Vec::as_slice)
     }
 
     pub fn at(&self, pc: usize) -> [Range; 2] {
@@ -147,10 +169,11 @@ fn flow(head: &mut Option<State>, from: &State, widen: bool) -> bool {
             changed = true;
             *known = joined;
             if widen && joined.low == new.low && joined.low != before.low {
-                known.low = if new.low >= 0 { 0 } else { i64::MIN };
+                known.low = [0, i64::MIN + 1].into_iter().find(|low| *low <= new.low).unwrap_or(i64::MIN);
             }
             if widen && joined.high == new.high && joined.high != before.high {
-                known.high = i64::MAX;
+                // One less is what a counter has that is below something.
+                known.high = new.high.max(i64::MAX - 1);
             }
         }
     }

@@ -157,7 +157,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let collects = |instr: &Instr| unit.collects(instr);
         let analysis = Analysis::of(function, &collects);
         let loops = quiet_loops(&function.code, &analysis, &collects);
-        let ranges = Ranges::of(function, &analysis.leaders);
+        let ranges = Ranges::of(function, &analysis.leaders, &[]);
         out.signature = signature(function, start);
         let mut b = FunctionBuilder::new(out, context);
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
@@ -414,7 +414,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let mut inner = Inner {
             id: callee,
             function,
-            ranges: Ranges::of(function, &analysis.leaders),
+            ranges: Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc)),
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
             blocks: analysis.leaders[..function.code.len()]
