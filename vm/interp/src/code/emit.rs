@@ -199,6 +199,27 @@ impl Emitter<'_> {
                 self.op(handler, with_upper(a.0, dst.0, 0));
                 self.words.push(value.to_bits());
             }
+            Op::DoubleField { op, a, object, slot, left, dst } => {
+                let handler: Handler = match (op, left) {
+                    (DoubleOp::Add, false) => h::add_df,
+                    (DoubleOp::Add, true) => h::add_fd,
+                    (DoubleOp::Mul, false) => h::mul_df,
+                    (DoubleOp::Mul, true) => h::mul_fd,
+                    (DoubleOp::Sub, false) => h::sub_df,
+                    (DoubleOp::Sub, true) => h::sub_fd,
+                    (DoubleOp::Div, false) => h::div_df,
+                    (DoubleOp::Div, true) => h::div_fd,
+                };
+                self.op(handler, lanes(a.0, object.0, 1 + slot.0, dst.0));
+            }
+            Op::ChangeField { op, a, object, slot } => {
+                let handler: Handler = if *op == DoubleOp::Add { h::add_to_field } else { h::sub_from_field };
+                self.op(handler, lanes(a.0, object.0, 1 + slot.0, 0));
+            }
+            Op::MulAdd { op, a, b, c, dst } => {
+                let handler: Handler = if *op == DoubleOp::Add { h::mul_add_d } else { h::mul_sub_d };
+                self.op(handler, lanes(a.0, b.0, c.0, dst.0));
+            }
             Op::IfImm { cond, a, value, to } => {
                 let pair: [Handler; 2] = match cond {
                     Cond::Eq => [h::if_eq_imm, h::if_eq_imm_back],

@@ -142,6 +142,22 @@ macro_rules! set {
     }};
 }
 
+/// The field that operands 1 and 2 name.
+#[inline(always)]
+unsafe fn field(m: M) -> f64 {
+    // SAFETY: see `machine`.
+    unsafe { f64::from_bits(*m.object(m.reference::<1>()).add(m.op::<2>())) }
+}
+
+#[inline(always)]
+unsafe fn set_last(m: M, value: f64) -> Status {
+    // SAFETY: see `machine`.
+    unsafe {
+        m.set_double::<3>(value);
+        m.next(2)
+    }
+}
+
 handlers! {
     mov_s |m| { m.set_bits::<1>(m.bits::<0>()); m.next(2) }
     mov_r |m| { m.set_ref::<1>(m.reference::<0>()); m.next(2) }
@@ -247,6 +263,28 @@ handlers! {
     mul_dk |m| { m.set_double::<1>(m.double::<0>() * f64::from_bits(m.word(2))); m.next(3) }
     div_dk |m| { m.set_double::<1>(m.double::<0>() / f64::from_bits(m.word(2))); m.next(3) }
     div_kd |m| { m.set_double::<1>(f64::from_bits(m.word(2)) / m.double::<0>()); m.next(3) }
+
+    // The product is rounded before the sum is.
+    mul_add_d |m| set_last(m, m.double::<2>() + m.double::<0>() * m.double::<1>())
+    mul_sub_d |m| set_last(m, m.double::<2>() - m.double::<0>() * m.double::<1>())
+    add_df |m| set_last(m, m.double::<0>() + field(m))
+    add_fd |m| set_last(m, field(m) + m.double::<0>())
+    sub_df |m| set_last(m, m.double::<0>() - field(m))
+    sub_fd |m| set_last(m, field(m) - m.double::<0>())
+    mul_df |m| set_last(m, m.double::<0>() * field(m))
+    mul_fd |m| set_last(m, field(m) * m.double::<0>())
+    div_df |m| set_last(m, m.double::<0>() / field(m))
+    div_fd |m| set_last(m, field(m) / m.double::<0>())
+    add_to_field |m| {
+        let field = m.object(m.reference::<1>()).add(m.op::<2>());
+        *field = (f64::from_bits(*field) + m.double::<0>()).to_bits();
+        m.next(2)
+    }
+    sub_from_field |m| {
+        let field = m.object(m.reference::<1>()).add(m.op::<2>());
+        *field = (f64::from_bits(*field) - m.double::<0>()).to_bits();
+        m.next(2)
+    }
 
     eq_i |m| set!(m, bool m.int::<0>() == m.int::<1>())
     lt_i |m| set!(m, bool m.int::<0>() < m.int::<1>())

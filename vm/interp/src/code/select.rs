@@ -43,6 +43,30 @@ pub(super) enum Op {
         value: i16,
         to: Label,
     },
+    /// A double and a field: the field is the second operand, or the first where `left` is set.
+    DoubleField {
+        op: DoubleOp,
+        a: S,
+        object: R,
+        slot: Slot,
+        left: bool,
+        dst: S,
+    },
+    /// Adds a double to a field, or takes it away.
+    ChangeField {
+        op: DoubleOp,
+        a: S,
+        object: R,
+        slot: Slot,
+    },
+    /// `c + a * b` or `c - a * b`, each rounded twice as the two operations are.
+    MulAdd {
+        op: DoubleOp,
+        a: S,
+        b: S,
+        c: S,
+        dst: S,
+    },
 }
 
 /// Operations on an int and a constant.
@@ -85,7 +109,11 @@ pub(super) fn select(f: &Function) -> Vec<Step> {
     for (start, end) in pass.blocks() {
         pass.clean(start, end);
         pass.forward(start, end);
+        pass.fusing = true;
+        // What is put together once may be taken in by another step then.
         pass.clean(start, end);
+        pass.clean(start, end);
+        pass.fusing = false;
     }
     pass.steps
 }
@@ -107,6 +135,21 @@ impl Op {
                 visitor.use_scalar(*a, None);
                 visitor.label(*to);
             }
+            Op::DoubleField { a, object, dst, .. } => {
+                visitor.use_scalar(*a, None);
+                visitor.use_ref(*object);
+                visitor.def_scalar(*dst, None);
+            }
+            Op::ChangeField { a, object, .. } => {
+                visitor.use_scalar(*a, None);
+                visitor.use_ref(*object);
+            }
+            Op::MulAdd { a, b, c, dst, .. } => {
+                visitor.use_scalar(*a, None);
+                visitor.use_scalar(*b, None);
+                visitor.use_scalar(*c, None);
+                visitor.def_scalar(*dst, None);
+            }
         }
     }
 
@@ -119,15 +162,30 @@ impl Op {
                 renamer.def_scalar(dst);
             }
             Op::IfImm { a, .. } => renamer.use_scalar(a),
+            Op::DoubleField { a, object, dst, .. } => {
+                renamer.use_scalar(a);
+                renamer.use_ref(object);
+                renamer.def_scalar(dst);
+            }
+            Op::ChangeField { a, object, .. } => {
+                renamer.use_scalar(a);
+                renamer.use_ref(object);
+            }
+            Op::MulAdd { a, b, c, dst, .. } => {
+                renamer.use_scalar(a);
+                renamer.use_scalar(b);
+                renamer.use_scalar(c);
+                renamer.def_scalar(dst);
+            }
         }
     }
 
     /// Whether it does nothing but write its registers, and may be left out where those are dead.
     fn is_pure(&self) -> bool {
         match self {
-            Op::Gone | Op::DoubleConst { .. } => true,
+            Op::Gone | Op::DoubleConst { .. } | Op::DoubleField { .. } | Op::MulAdd { .. } => true,
             Op::IntImm { op, .. } => !matches!(op, IntOp::Add | IntOp::Mul),
-            Op::IfImm { .. } => false,
+            Op::IfImm { .. } | Op::ChangeField { .. } => false,
             Op::Plain(instr) => matches!(
                 instr,
                 Instr::MoveScalar { .. }
@@ -179,6 +237,16 @@ impl Op {
                 | Instr::LimitEnter { .. }
                 | Instr::LimitLeave {}
         )
+    }
+}
+
+fn double_op(op: &Op) -> Option<(DoubleOp, S, S, S)> {
+    match *op {
+        Op::Plain(Instr::AddDouble { a, b, dst }) => Some((DoubleOp::Add, a, b, dst)),
+        Op::Plain(Instr::SubDouble { a, b, dst }) => Some((DoubleOp::Sub, a, b, dst)),
+        Op::Plain(Instr::MulDouble { a, b, dst }) => Some((DoubleOp::Mul, a, b, dst)),
+        Op::Plain(Instr::DivDouble { a, b, dst }) => Some((DoubleOp::Div, a, b, dst)),
+        _ => None,
     }
 }
 
@@ -307,6 +375,8 @@ struct Pass<'f> {
     steps: Vec<Step>,
     live: RegSet,
     operands: Operands,
+    /// Whether steps are put together while a block is cleaned.
+    fusing: bool,
     /// What the labels of regions need.
     regions: Vec<Reg>,
     /// Of the block: known constants by scalar register, and registers that hold the same as another.
@@ -322,6 +392,7 @@ impl<'f> Pass<'f> {
             steps,
             live: RegSet::new(f),
             operands: Operands::default(),
+            fusing: false,
             regions: Vec::new(),
             known: vec![(0, Known::Nothing); f.scalars.len()],
             block: 0,
@@ -381,6 +452,9 @@ impl<'f> Pass<'f> {
             if goes {
                 self.steps[at].op = Op::Gone;
             } else {
+                if self.fusing && self.fuse(start, at) {
+                    operands.of(&self.steps[at].op);
+                }
                 for reg in &operands.defs {
                     self.live.remove(*reg);
                 }
@@ -415,6 +489,81 @@ impl<'f> Pass<'f> {
             }
         }
         false
+    }
+
+    /// Puts earlier steps of doubles into the one at `at`, where it alone needs what they make.
+    fn fuse(&mut self, start: usize, at: usize) -> bool {
+        let mut fused = false;
+        if let Op::Plain(Instr::SetScalar { object, slot, src }) = self.steps[at].op
+            && let Some(j) = self.maker(start, at, src)
+            && let Op::DoubleField { op, a, object: from, slot: read, left, .. } = self.steps[j].op
+            && (from, read) == (object, slot)
+            && (left || op == DoubleOp::Add)
+            && matches!(op, DoubleOp::Add | DoubleOp::Sub)
+        {
+            self.steps[at].op = Op::ChangeField { op, a, object, slot };
+            self.steps[j].op = Op::Gone;
+            fused = true;
+        }
+        let Some((op, a, b, dst)) = double_op(&self.steps[at].op) else { return fused };
+        if a == b {
+            return fused;
+        }
+        // The second operand first: its maker is the nearer one.
+        for (made, other, left) in [(b, a, false), (a, b, true)] {
+            let Some(j) = self.maker(start, at, made) else { continue };
+            let better = match self.steps[j].op {
+                Op::Plain(Instr::GetScalar { object, slot, .. }) => {
+                    Op::DoubleField { op, a: other, object, slot, left, dst }
+                }
+                Op::Plain(Instr::MulDouble { a: x, b: y, .. })
+                    if op == DoubleOp::Add || op == DoubleOp::Sub && !left =>
+                {
+                    Op::MulAdd { op, a: x, b: y, c: other, dst }
+                }
+                _ => continue,
+            };
+            self.steps[at].op = better;
+            self.steps[j].op = Op::Gone;
+            return true;
+        }
+        fused
+    }
+
+    /// The step before `at` that makes `reg`, which only `at` needs, where it may as well be done at `at`.
+    fn maker(&mut self, start: usize, at: usize, reg: S) -> Option<usize> {
+        let made = Reg::S(reg);
+        let mut here = Operands::default();
+        here.of(&self.steps[at].op);
+        if self.live.has(made) && !here.defs.contains(&made)
+            || here.uses.iter().filter(|r| **r == made).count() > 1
+        {
+            return None;
+        }
+        let (mut written, mut stores) = (Vec::new(), false);
+        let mut between = Operands::default();
+        for j in (start.max(at.saturating_sub(LOOK_BACK))..at).rev() {
+            let op = &self.steps[j].op;
+            if matches!(op, Op::Gone) {
+                continue;
+            }
+            between.of(op);
+            if between.defs.contains(&made) {
+                let moves = match op {
+                    Op::Plain(Instr::GetScalar { .. }) | Op::DoubleField { .. } => !stores,
+                    Op::Plain(Instr::MulDouble { .. }) => true,
+                    _ => false,
+                };
+                return (moves && between.uses.iter().all(|r| !written.contains(r))).then_some(j);
+            }
+            let is_asked = op.interrupts() && self.regions.contains(&made);
+            if between.uses.contains(&made) || !between.labels.is_empty() || is_asked {
+                return None;
+            }
+            stores |= !op.is_pure() && !matches!(op, Op::IntImm { .. });
+            written.extend(&between.defs);
+        }
+        None
     }
 
     fn known(&self, reg: S) -> Known {

@@ -63,6 +63,15 @@ natives! {
         call.give_bool(call.str(0).chars().all(char::is_whitespace))
     };
     "String.words" "(String) -> List<String>" |call| {
+        if call.vm.heap.is_ascii(call.object(0)) {
+            // White space as `char::is_whitespace` has it.
+            let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+            return call.give_pieces(|_, text| {
+                let pieces = text.as_bytes().split(is_space).filter(|piece| !piece.is_empty());
+                // SAFETY: pieces of ASCII are ASCII.
+                pieces.map(|piece| unsafe { std::str::from_utf8_unchecked(piece) })
+            });
+        }
         call.give_pieces(|_, text| text.split_whitespace())
     };
     "String.count" "(String, String) -> int" |call| {
