@@ -433,7 +433,8 @@ impl<'a> Repair<'a> {
             return line_ends || after.tok == Tok::RBrace;
         }
         let switch = before.tok == Tok::RParen && self.closed_before == Some(Tok::Kw(Kw::Switch));
-        self.top_is_paren() && before.tok.ends_operand() && !switch
+        let ends = before.tok.ends_operand() || matches!(before.tok, Tok::PlusPlus | Tok::MinusMinus);
+        self.top_is_paren() && ends && !switch
     }
 
     fn semicolon(&mut self) {

@@ -121,6 +121,11 @@ impl Expected {
         self.names.iter().any(|n| n == name)
     }
 
+    /// Nothing but this token can be read.
+    pub fn only(&self, name: &str) -> bool {
+        self.names.iter().all(|n| n == name) && !self.names.is_empty()
+    }
+
     /// `` `;`, `,` or an expression ``
     pub fn list(&self) -> String {
         let mut left: Vec<&str> = self.names.iter().map(String::as_str).collect();

@@ -144,6 +144,18 @@ impl Explain<'_, '_> {
             let message = format!("expected an expression, found {}", describe(before.tok));
             return self.cx.error(codes::SYNTAX, before.span(), message);
         }
+        // What one word or bracket lacks is missing at the end of the line before.
+        let lacks = ["while", "{", "("].into_iter().find(|word| expected.only(word));
+        if let (Some(before), Some(word)) = (before, lacks)
+            && self.at_line_end(Some(before), Some(found))
+        {
+            let at = Span::new(before.end, before.end);
+            let report = self.cx.error(codes::SYNTAX, at, format!("expected `{word}`"));
+            return match word {
+                "while" => report.help("`do { ... }` ends with `while (condition);`"),
+                _ => report,
+            };
+        }
         let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
         let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
         match before {

@@ -59,7 +59,8 @@ impl Pass<'_> {
                 true
             }
             Tok::LBracket => self.java_array(),
-            Tok::Question => self.java_wildcard(),
+            Tok::Question => self.java_wildcard() || self.other_question(),
+            Tok::Ident(_) => self.else_in_one_word() || self.wrong_role() || self.untyped_function(),
             _ => false,
         }
     }
@@ -97,9 +98,12 @@ impl Pass<'_> {
                 self.skip(head + 1);
             }
             Kw::Package if self.starts() => {
-                self.tell_word(word);
                 let end = self.find(|t| t == Tok::Semi);
                 let semicolon = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi);
+                let last = self.tokens.get(if semicolon { end } else { end - 1 }).map_or(span.end, |t| t.end);
+                let newline = self.text[last as usize..].starts_with('\n');
+                let line = Span::new(span.start, last + u32::from(newline));
+                self.tell_word(word).edits.push(Edit { span: line, text: String::new() });
                 self.skip(if semicolon { end + 1 } else { end });
             }
             Kw::Static if self.before() == Some(Tok::Kw(Kw::Import)) => {
@@ -108,7 +112,12 @@ impl Pass<'_> {
                     "there is no `import static`",
                     "import the declaration by its path: `import a.b.name;`",
                 );
-                self.skip(self.at + 1);
+                // The whole import is given up: what it names is Java's most likely.
+                let end = self.find(|t| t == Tok::Semi);
+                let start = self.out.pop().map_or(span.start, |t| t.start);
+                let last = self.tokens.get(end.saturating_sub(1)).map_or(span.end, |t| t.end);
+                let semicolon = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi);
+                self.put(Tok::BadItem, start, last, if semicolon { end + 1 } else { end });
             }
             Kw::Throws if self.before() == Some(Tok::RParen) => {
                 self.tell_word(word);
@@ -245,6 +254,23 @@ impl Pass<'_> {
         }
         let span = Span::new(self.out[last].start, self.tokens[close].end);
         self.report_array(span, "write `List<T>`");
+        let plain = self.tokens.get(close + 1).is_none_or(|t| t.tok != Tok::LBracket);
+        if element && plain {
+            let list = self.list_name;
+            // Read as the list that is meant.
+            let (of, start) = (self.out[last], self.out[last].start);
+            let at = |start: u32, end: u32, tok: Tok| Token { start, end, tok };
+            let written = &self.text[of.start as usize..of.end as usize];
+            let meant = Edit { span, text: format!("List<{written}>") };
+            if let Some(told) = self.diagnostics.last_mut().filter(|d| d.span == span) {
+                told.edits.push(meant);
+            }
+            self.out[last] = at(start, start, Tok::Ident(list));
+            self.out.push(at(start, start, Tok::Lt));
+            self.out.push(of);
+            self.put(Tok::Gt, of.end, span.end, close + 1);
+            return true;
+        }
         self.skip(close + 1);
         true
     }
@@ -274,6 +300,111 @@ impl Pass<'_> {
             }
             _ => return false,
         }
+        true
+    }
+
+    /// `?.` and `?:` of other languages: the first is read as `.`, the second as `??`.
+    fn other_question(&mut self) -> bool {
+        let (span, next) = (self.tokens[self.at].span(), self.tokens.get(self.at + 1).copied());
+        let Some(next) = next.filter(|t| t.start == span.end) else { return false };
+        if !self.before().is_some_and(Tok::ends_operand) {
+            return false;
+        }
+        let both = span.to(next.span());
+        match next.tok {
+            Tok::Dot => {
+                let help = "test it with `!= null` first, or replace null with `??` before the `.`";
+                self.tell(both, "D-Script has no `?.`", help);
+                self.skip(self.at + 1);
+            }
+            Tok::Colon => {
+                let edit = Edit { span: both, text: "??".to_owned() };
+                self.tell(both, "D-Script has no `?:` without a middle", "null is replaced by `??`")
+                    .edits
+                    .push(edit);
+                self.put(Tok::Coalesce, both.start, both.end, self.at + 2);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// `} elif (...) {`
+    fn else_in_one_word(&mut self) -> bool {
+        let span = self.tokens[self.at].span();
+        let text = &self.text[span.start as usize..span.end as usize];
+        if !matches!(text, "elif" | "elsif" | "elseif")
+            || self.before() != Some(Tok::RBrace)
+            || self.peek(1) != Some(Tok::LParen)
+        {
+            return false;
+        }
+        let edit = Edit { span, text: "else if".to_owned() };
+        self.tell(span, format!("D-Script has no `{text}`"), "write `else if`").edits.push(edit);
+        self.out.push(Token { start: span.start, end: span.end, tok: Tok::Kw(Kw::Else) });
+        self.put(Tok::Kw(Kw::If), span.start, span.end, self.at + 1);
+        true
+    }
+
+    /// A word before `task NAME(` that is no role, or a second role.
+    fn wrong_role(&mut self) -> bool {
+        let named = |pass: &Self, at: usize| {
+            pass.soft_at(at) == Some(Kw::Task)
+                && matches!(pass.next(at + 1), Tok::Ident(_))
+                && pass.next(at + 2) == Tok::LParen
+        };
+        let role =
+            |word: Option<Kw>| matches!(word, Some(Kw::Monitor | Kw::Analyze | Kw::Recover | Kw::Respond));
+        if !self.at_top() || !self.starts() {
+            return false;
+        }
+        let second = role(self.soft_at(0)) && role(self.soft_at(1)) && named(self, 2);
+        let unknown = !role(self.soft_at(0)) && self.soft_at(0) != Some(Kw::Task) && named(self, 1);
+        if !second && !unknown {
+            return false;
+        }
+        let token = self.tokens[self.at + usize::from(second)];
+        let text = &self.text[token.start as usize..token.end as usize];
+        let message = match second {
+            true => "a task has one role".to_owned(),
+            false => format!("a task has no role `{text}`"),
+        };
+        let next = self.tokens[self.at + 1 + usize::from(second)].start;
+        let span = token.span();
+        let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, message)
+            .help("the roles are `monitor`, `analyze`, `recover` and `respond`; a task may have none")
+            .edit(Span::new(token.start, next), "");
+        self.diagnostics.push(diagnostic);
+        if second {
+            self.out
+                .push(Token { tok: self.soft_at(0).map_or(Tok::BadItem, Tok::Kw), ..self.tokens[self.at] });
+        }
+        self.skip(self.at + 1 + usize::from(second));
+        true
+    }
+
+    /// `name(...) { ... }` at the top of a file: a function without the type of its result.
+    fn untyped_function(&mut self) -> bool {
+        if !self.at_top() || !self.starts() || self.peek(1) != Some(Tok::LParen) {
+            return false;
+        }
+        let close = self.partners[self.at + 1] as usize;
+        let tok_at = |i: usize| self.tokens.get(i).map(|t| t.tok);
+        if tok_at(close + 1) != Some(Tok::LBrace) || self.is_soft_word() {
+            return false;
+        }
+        let span = self.tokens[self.at].span();
+        let name = self.text[span.start as usize..span.end as usize].to_owned();
+        let diagnostic = Diagnostic::error(
+            codes::SYNTAX,
+            self.file,
+            span,
+            format!("the function `{name}` has no result type"),
+        )
+        .help("write the type of its result before the name, or `void`");
+        self.diagnostics.push(diagnostic);
+        self.out.push(Token { start: span.start, end: span.start, tok: Tok::BadType });
+        self.push(self.tokens[self.at].tok);
         true
     }
 

@@ -33,7 +33,8 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let damage = || Damage { text, spans: &lexed.damaged, lost_end: lexed.lost_end };
     let mut diagnostics = lexed.diagnostics;
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
-    let tokens = soft::mark(file, text, &balanced, &words, &mut diagnostics);
+    let list_name = interner.intern("List");
+    let tokens = soft::mark(file, text, &balanced, &words, list_name, &mut diagnostics);
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     let none = std::iter::empty::<(u32, Tok, u32)>();
     let module = generated::ModuleParser::new().parse(&cx, none).unwrap_or_default();

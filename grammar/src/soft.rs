@@ -8,7 +8,7 @@ use crate::balance::Balanced;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::INT_MIN_MAGNITUDE;
-use crate::span::FileId;
+use crate::span::{FileId, Symbol};
 use crate::token::{Kw, Tok, Token, Words};
 
 /// What an open bracket is about.
@@ -46,7 +46,7 @@ pub(crate) struct Frame {
 
 pub(crate) struct Pass<'a> {
     pub(crate) file: FileId,
-    text: &'a str,
+    pub(crate) text: &'a str,
     pub(crate) words: &'a Words,
     pub(crate) tokens: &'a [Token],
     pub(crate) partners: &'a [u32],
@@ -64,6 +64,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) types_until: usize,
     /// Arrays were spoken of in this statement.
     pub(crate) array_reported: bool,
+    /// The name `List`.
+    pub(crate) list_name: Symbol,
 }
 
 /// Marks the tokens of a file.
@@ -72,6 +74,7 @@ pub fn mark(
     text: &str,
     balanced: &Balanced,
     words: &Words,
+    list_name: Symbol,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Token> {
     let mut pass = Pass {
@@ -95,6 +98,7 @@ pub fn mark(
         label_colon: false,
         types_until: 0,
         array_reported: false,
+        list_name,
     };
     while pass.at < pass.tokens.len() {
         if !pass.java() {
@@ -114,7 +118,7 @@ impl Pass<'_> {
         self.peek(ahead).unwrap_or(Tok::Semi)
     }
 
-    fn soft_at(&self, ahead: usize) -> Option<Kw> {
+    pub(crate) fn soft_at(&self, ahead: usize) -> Option<Kw> {
         self.words.soft(self.next(ahead))
     }
 
@@ -136,6 +140,16 @@ impl Pass<'_> {
         self.last_at_start = self.starts();
         self.out.push(Token { tok, ..token });
         self.at += 1;
+    }
+
+    /// Outside all brackets.
+    pub(crate) fn at_top(&self) -> bool {
+        self.frames.len() == 1
+    }
+
+    /// The current token may begin a construct of its own.
+    pub(crate) fn is_soft_word(&self) -> bool {
+        self.soft_at(0).is_some()
     }
 
     /// A statement, declaration or clause may start with the current token.

@@ -95,6 +95,71 @@ fn what_is_not_utf8_is_an_error_at_its_line() {
     assert!(good.is_empty(), "a byte order mark and CRLF are no mistakes: {good:?}");
 }
 
+/// What `compile` says, `check` says too.
+#[test]
+fn check_reports_what_compile_does() {
+    let scratch = scratch();
+    let wide = "void f(String s) {}\ntask t(String s) { print((try new Command(s).run()).text()); }\n";
+    let endless = "record Box<T>(T v) {}\n<T> int deep(T t, int n) { return n == 0 ? 0 : deep(new Box<T>(t), n - 1); }\n\
+                   print(deep(1, 3));\n";
+    for (source, code, severity, line) in [
+        (wide, "W0002", "warning", 2),
+        (endless, "E0902", "error", 2),
+        ("private int f() { return 1; }\n", "E0112", "error", 1),
+    ] {
+        let (_, checked) = check(scratch.path(), source.as_bytes());
+        let said: Vec<_> = checked.iter().map(|d| (d["code"].as_str(), d["severity"].as_str())).collect();
+        assert_eq!(said, [(Some(code), Some(severity))], "{source}");
+        assert_eq!(checked[0]["span"]["line"], line, "{source}");
+        let output = run("dsc", scratch.path(), &["compile", "it.ds", "--message-format", "json"]);
+        assert_eq!(json_lines(&output.stdout), checked, "{source}");
+    }
+    // What others import is nothing to run, and no mistake.
+    let (_, library) = check(scratch.path(), b"int f() { return 1; }\n");
+    assert!(library.is_empty(), "{library:?}");
+}
+
+/// A `@Needs` of a task speaks for what it does.
+#[test]
+fn needs_of_a_task_count() {
+    let scratch = scratch();
+    let source = "@Needs(\"exec:/usr/lib/checks/*\")\ntask t(String name) {\n\
+                  print((try new Command(\"/usr/lib/checks/\" + name).run()).text());\n}\n";
+    let (_, said) = check(scratch.path(), source.as_bytes());
+    assert!(said.is_empty(), "{said:?}");
+    good("dsc", scratch.path(), &["compile", "it.ds"]);
+    let shown = good("dsc", scratch.path(), &["inspect", "it.dsb"]);
+    assert!(shown.contains("exec:/usr/lib/checks/*") && !shown.contains("exec:*"), "{shown}");
+}
+
+/// An import that names nothing is one mistake, and what is missing is offered.
+#[test]
+fn imports_are_judged_once() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    fs::create_dir(folder.join("care")).expect("a folder can be made");
+    let checks = "void restart(String s) { print(s); }\nprivate int hidden() { return 1; }\n\
+                  class Held { private static final int N = 1; private Held() {} }\n";
+    fs::write(folder.join("care/checks.ds"), checks).expect("a file can be written");
+    let edit = |text: &str| Some(text.to_owned());
+    for (source, line, code, offered) in [
+        ("import care.cheks.*;\nrestart(helper());\nFoo f = new Foo();\n", 1, "E0105", edit("care.checks")),
+        ("import care.checks.restrat;\nrestrat(\"x\");\nrestrat(\"y\");\n", 1, "E0105", edit("restart")),
+        ("import care.checks;\nrestart(\"x\");\n", 1, "E0105", edit("import care.checks.*;")),
+        ("import care.checks.hidden;\nprint(hidden());\n", 1, "E0106", None),
+        ("print(1);\nrestart(\"x\");\nrestart(\"y\");\n", 2, "E0101", edit("import care.checks.restart;\n")),
+        ("import java.util.*;\nprint(1);\n", 1, "E0105", edit("")),
+        ("import care.checks.*;\nprint(Held.N);\n", 2, "E0106", None),
+        ("import care.checks.*;\nvar h = new Held();\n", 2, "E0106", None),
+    ] {
+        let (_, said) = check(folder, source.as_bytes());
+        assert_eq!(said.len(), 1, "{source}{said:#?}");
+        assert_eq!((said[0]["span"]["line"].as_u64(), said[0]["code"].as_str()), (Some(line), Some(code)));
+        let found = said[0]["edits"].as_array().and_then(|edits| edits.first()).map(|e| e["text"].clone());
+        assert_eq!(found, offered.map(Value::from), "{source}");
+    }
+}
+
 #[test]
 fn an_empty_file_says_that_it_does_nothing() {
     let scratch = scratch();

@@ -35,7 +35,7 @@ impl Compilation {
 /// What a compilation is to produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// Diagnostics only.
+    /// Diagnostics only, all that the other goals give.
     Check,
     /// An image of the root's tasks.
     Image,
@@ -78,18 +78,27 @@ pub fn compile(
     let mut image = None;
     let runs = defs.tasks.iter().any(|t| t.module == defs::ModuleId(0))
         || defs.scenarios.iter().any(|s| s.module == defs::ModuleId(0));
-    if good && goal == Goal::Image && !runs {
+    let lowered = match goal {
+        Goal::Check | Goal::Image => runs,
+        Goal::Test => has_tests,
+    };
+    // A file that others import is checked as what it is.
+    let is_library = |module: &defs::Module<'_>| {
+        has_tests || module.ast.items.iter().any(|item| item.modifiers.private.is_none())
+    };
+    let wants_task = goal == Goal::Image || goal == Goal::Check && !is_library(&defs.modules[0]);
+    if good && wants_task && !runs {
         let message = "there is no task to run in this file";
         diagnostics.push(
             Diagnostic::error(codes::NO_TASK, root, Span::default(), message)
                 .help("write statements at its top level, or declare a `task`"),
         );
-    } else if good && (goal == Goal::Image || goal == Goal::Test && has_tests) {
+    } else if good && lowered {
         let name = module_path.rsplit('.').next().unwrap_or(module_path);
         let found = lower::Found { facts: &facts, scripts: &scripts };
         image = Some(lower::lower(&defs, &mut types, &interner, found, &map, &mut diagnostics, (name, goal)));
     }
-    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+    if goal == Goal::Check || diagnostics.iter().any(|d| d.severity == Severity::Error) {
         image = None;
     }
     report::prune(&mut diagnostics, &map);

@@ -175,7 +175,7 @@ impl Loader<'_> {
         self.modules[index].lacks_names = imports
             .iter()
             .zip(&resolved)
-            .any(|(import, found)| import.all && found.is_none() && !self.is_java(import));
+            .any(|(import, found)| found.is_none() && self.names_module(import) && !self.is_java(import));
         self.modules[index].imports = resolved;
     }
 
@@ -239,6 +239,12 @@ impl Loader<'_> {
                 None
             }
         }
+    }
+
+    /// Whether an import names a module, with or without `.*`.
+    fn names_module(&self, import: &ast::Import) -> bool {
+        let words: Vec<&str> = import.path.iter().map(|w| self.interner.name(w.name)).collect();
+        import.all || matches!(self.by_path.get(&words.join(".")), Some(Some(_)))
     }
 
     fn is_java(&self, import: &ast::Import) -> bool {

@@ -7,6 +7,9 @@ use crate::diagnostic::Edit;
 use crate::span::Span;
 use crate::token::{TextId, Tok};
 
+/// Lines in which the end of an interpolation is looked for.
+const LINES_INSIDE_MAX: usize = 8;
+
 /// How a piece of text ends.
 enum PieceEnd {
     Quote,
@@ -66,8 +69,9 @@ impl Lexer<'_> {
                 self.push(Tok::Text(text), start + 1, end);
                 self.push(Tok::InterpStart, end, end + 2);
                 self.skip_to(end + 2);
-                self.open.push(OpenText { kind: Open::Line { start }, braces: 0 });
+                self.open.push(OpenText { kind: Open::Line { start }, braces: 0, broken: false });
             }
+            PieceEnd::Missing if self.closes_around() => self.close_around(start),
             PieceEnd::Missing => {
                 let end = self.plausible_end(start + 1, end);
                 self.report_open_text(start, end);
@@ -76,6 +80,51 @@ impl Lexer<'_> {
                 self.skip_to(end);
             }
         }
+    }
+
+    /// A quote that begins no text was meant to end the one around, whose `${` is not closed.
+    fn closes_around(&self) -> bool {
+        matches!(self.open.last(), Some(OpenText { kind: Open::Line { .. }, braces: 0, .. }))
+    }
+
+    fn close_around(&mut self, quote: usize) {
+        self.open.pop();
+        let opened = self.out.tokens.iter().rev().find(|t| t.tok == Tok::InterpStart);
+        let opened = opened.map_or(Span::new(quote as u32, quote as u32), |t| t.span());
+        let diagnostic = self.error(
+            codes::UNTERMINATED,
+            opened.start as usize,
+            opened.end as usize,
+            "this `${` is not closed in its text",
+        );
+        diagnostic.edits.push(Edit { span: Span::new(quote as u32, quote as u32), text: "}".to_owned() });
+        self.out.damaged.push(opened);
+        self.push(Tok::InterpEnd, quote, quote);
+        self.push(Tok::StrEnd, quote, quote + 1);
+        self.skip_to(quote + 1);
+    }
+
+    /// A line ends inside `${}` of a text of one line. Where the text goes on as if nothing had happened, only that
+    /// is wrong; tells whether it does.
+    pub(super) fn line_end_inside(&mut self, at: usize) -> bool {
+        let rest: String = self.text[at..].lines().take(LINES_INSIDE_MAX).collect::<Vec<_>>().join("\n");
+        let close = rest.find('}').filter(|&close| !rest[..close].contains([';', '"', '{']));
+        let goes_on = close.is_some_and(|close| {
+            let after = &rest[close..];
+            let line = after.split('\n').next().unwrap_or(after);
+            line.contains('"')
+        });
+        let Some(open) = self.open.last_mut().filter(|open| goes_on && open.braces == 0) else {
+            return false;
+        };
+        if !std::mem::replace(&mut open.broken, true) {
+            let at = at.saturating_sub(1);
+            self.error(codes::UNTERMINATED, at, at + 1, "a line ends inside `${}`")
+                .help
+                .push("write it on one line, or use a text block, `\"\"\"`".to_owned());
+            self.out.damaged.push(Span::new(at as u32, at as u32 + 1));
+        }
+        true
     }
 
     fn report_open_text(&mut self, start: usize, end: usize) {
@@ -130,7 +179,11 @@ impl Lexer<'_> {
                     PieceEnd::Interpolation => {
                         self.push(Tok::InterpStart, stop, stop + 2);
                         self.skip_to(stop + 2);
-                        self.open.push(OpenText { kind: Open::Line { start: text_start }, braces: 0 });
+                        self.open.push(OpenText {
+                            kind: Open::Line { start: text_start },
+                            braces: 0,
+                            broken: false,
+                        });
                     }
                     PieceEnd::Missing => {
                         self.report_open_text(text_start, stop_at);
@@ -156,12 +209,13 @@ impl Lexer<'_> {
         end
     }
 
-    /// A text between typographic quotes, as word processors make them: one mistake, not two.
-    pub(super) fn curly_text(&mut self, start: usize, content: usize) -> bool {
+    /// A text between typographic quotes, as word processors make them, or backquotes: one mistake, not two.
+    pub(super) fn curly_text(&mut self, start: usize, content: usize, quotes: &[char]) -> bool {
         let line = &self.text[content..];
         let line = &line[..line.find('\n').unwrap_or(line.len())];
-        let Some(length) = line.find(['\u{201C}', '\u{201D}']) else { return false };
-        let (content_end, end) = (content + length, content + length + '\u{201D}'.len_utf8());
+        let Some(length) = line.find(quotes) else { return false };
+        let width = line[length..].chars().next().map_or(0, char::len_utf8);
+        let (content_end, end) = (content + length, content + length + width);
         let quotes = [Span::new(start as u32, content as u32), Span::new(content_end as u32, end as u32)];
         let diagnostic = self.error(codes::BAD_CHARACTER, start, end, "texts stand in plain quotes, `\"`");
         diagnostic.edits.extend(quotes.map(|span| Edit { span, text: "\"".to_owned() }));
@@ -187,7 +241,7 @@ impl Lexer<'_> {
             PieceEnd::Interpolation => {
                 self.push(Tok::InterpStart, stop, stop + 2);
                 self.skip_to(stop + 2);
-                self.open.push(OpenText { kind: Open::Block { start, segments }, braces: 0 });
+                self.open.push(OpenText { kind: Open::Block { start, segments }, braces: 0, broken: false });
             }
             PieceEnd::Quote => {
                 self.finish_block(&segments, false);

@@ -83,6 +83,8 @@ enum Raw {
     Colon,
     #[token("->")]
     Arrow,
+    #[token("=>")]
+    FatArrow,
     #[token("?")]
     Question,
     #[token("??")]
@@ -165,6 +167,8 @@ struct OpenText {
     kind: Open,
     /// Braces open inside the interpolation.
     braces: u32,
+    /// A line has ended inside the interpolation, and that was said.
+    broken: bool,
 }
 
 struct Lexer<'a> {
@@ -196,6 +200,7 @@ impl Lexer<'_> {
             let span = self.raw.span();
             if matches!(self.open.last(), Some(OpenText { kind: Open::Line { .. }, .. }))
                 && self.text[before..span.start].contains('\n')
+                && !self.line_end_inside(before)
             {
                 self.abandon_line_texts(before);
             }
@@ -273,6 +278,12 @@ impl Lexer<'_> {
             Raw::HashQuote => return self.raw_text(start, end),
             Raw::HashBlockQuote => return self.raw_block(start, end),
             Raw::Apostrophe => return self.character(start),
+            Raw::FatArrow => {
+                let diagnostic = self.error(codes::SYNTAX, start, end, "a lambda is written with `->`");
+                let span = Span::new(start as u32, end as u32);
+                diagnostic.edits.push(crate::diagnostic::Edit { span, text: "->".to_owned() });
+                Tok::Arrow
+            }
             Raw::LBrace => {
                 if let Some(open) = self.open.last_mut() {
                     open.braces += 1;
@@ -343,12 +354,30 @@ impl Lexer<'_> {
         self.comment(start, end, false);
     }
 
+    /// A line that begins with `#` is a comment of another language.
+    fn hash_comment(&mut self, start: usize, after: usize) -> bool {
+        let line = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        if !self.text[line..start].trim_matches(['\u{FEFF}', ' ', '\t']).is_empty() {
+            return false;
+        }
+        let end = self.text[start..].find('\n').map_or(self.text.len(), |length| start + length);
+        let diagnostic = self.error(codes::BAD_CHARACTER, start, after, "a comment begins with `//`");
+        let span = Span::new(start as u32, after as u32);
+        diagnostic.edits.push(crate::diagnostic::Edit { span, text: "//".to_owned() });
+        self.skip_to(end);
+        true
+    }
+
     fn bad_character(&mut self, start: usize) {
         let c = self.text[start..].chars().next().unwrap_or(' ');
         // logos may stop inside a character or after several; one at a time is what a reader sees.
         let end = (start + c.len_utf8()).max(self.raw.span().end);
         self.skip_to(end);
-        if matches!(c, '\u{201C}' | '\u{201D}' | '\u{201E}') && self.curly_text(start, end) {
+        let is_curly = matches!(c, '\u{201C}' | '\u{201D}' | '\u{201E}');
+        if is_curly && self.curly_text(start, end, &['\u{201C}', '\u{201D}'])
+            || c == '`' && self.curly_text(start, end, &['`'])
+            || c == '#' && self.hash_comment(start, end)
+        {
             return;
         }
         let (name, help, replacement) = match c {
@@ -394,7 +423,7 @@ fn plain(raw: Raw) -> Tok {
             match raw {
                 $(Raw::$name => Tok::$name,)*
                 Raw::LineComment | Raw::BlockComment | Raw::Word | Raw::Number | Raw::Quote | Raw::BlockQuote
-                | Raw::HashQuote | Raw::HashBlockQuote | Raw::Apostrophe => unreachable!("read by hand"),
+                | Raw::HashQuote | Raw::HashBlockQuote | Raw::Apostrophe | Raw::FatArrow => unreachable!("read by hand"),
             }
         };
     }

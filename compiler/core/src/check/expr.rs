@@ -369,7 +369,7 @@ impl<'a> Checker<'a, '_> {
             };
             self.diagnostics.push(report);
             self.expr(right, Some(Ty::POISON));
-            return ty;
+            return Ty::POISON;
         }
         let before = self.cx.flow.clone();
         let wanted = match expected {

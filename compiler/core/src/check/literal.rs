@@ -2,11 +2,23 @@
 
 use super::Checker;
 use super::ops::{has_text, is_key};
+use crate::defs::TypeDefId;
+use crate::facts::Res;
 use crate::types::Ty;
 use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 use rustc_hash::FxHashMap;
+
+/// A constant that is a key.
+#[derive(PartialEq, Eq, Hash)]
+enum Constant<'k> {
+    Int(i128),
+    Duration(i128),
+    Bool(bool),
+    Text(&'k str),
+    Enum(TypeDefId, u32),
+}
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn int(&mut self, value: u64, span: Span, negated: bool) -> Ty {
@@ -129,7 +141,6 @@ impl<'a> Checker<'a, '_> {
     ) -> Ty {
         let wanted = expected.and_then(|ty| self.expected_args(ty, self.defs.known.map));
         let wanted = wanted.map(|args| (args[0], args[1]));
-        self.duplicate_keys(entries);
         let (key, value) = match wanted {
             Some((key, value)) if !self.types.is_open(key) && !self.types.is_open(value) => {
                 for (k, v) in entries {
@@ -172,6 +183,7 @@ impl<'a> Checker<'a, '_> {
                 (key, value)
             }
         };
+        self.duplicate_keys(entries);
         self.await_map(span, key, value);
         match self.defs.known.map {
             Some(map) => self.types.nominal(map, &[key, value]),
@@ -192,23 +204,11 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// Keys that are constants and stand twice; the entries were looked at before.
     fn duplicate_keys(&mut self, entries: &'a [(Expr, Expr)]) {
-        #[derive(PartialEq, Eq, Hash)]
-        enum Key<'k> {
-            Int(u64),
-            Text(&'k str),
-        }
-        let mut seen: FxHashMap<Key<'_>, Span> = FxHashMap::default();
+        let mut seen: FxHashMap<Constant<'a>, Span> = FxHashMap::default();
         for (key, _) in entries {
-            let constant = match &key.kind {
-                ExprKind::Int(n) => Key::Int(*n),
-                ExprKind::Str(parts) => match &parts[..] {
-                    [] => Key::Text(""),
-                    [StrPart::Text(text)] => Key::Text(text),
-                    _ => continue,
-                },
-                _ => continue,
-            };
+            let Some(constant) = self.constant_key(key) else { continue };
             if let Some(first) = seen.get(&constant).copied() {
                 let report = self
                     .diagnostic(codes::DUPLICATE, key.span, "this key stands twice in the map")
@@ -217,6 +217,39 @@ impl<'a> Checker<'a, '_> {
             } else {
                 seen.insert(constant, key.span);
             }
+        }
+    }
+
+    fn constant_key(&mut self, key: &'a Expr) -> Option<Constant<'a>> {
+        match &key.kind {
+            ExprKind::Paren(inner) => self.constant_key(inner),
+            ExprKind::Int(n) => Some(Constant::Int(i128::from(*n))),
+            ExprKind::Char(code) => Some(Constant::Int(i128::from(*code))),
+            ExprKind::Duration(n) => Some(Constant::Duration(i128::from(*n))),
+            ExprKind::Bool(b) => Some(Constant::Bool(*b)),
+            ExprKind::Str(parts) => match &parts[..] {
+                [] => Some(Constant::Text("")),
+                [StrPart::Text(text)] => Some(Constant::Text(text)),
+                _ => None,
+            },
+            ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => match self.constant_key(operand)? {
+                Constant::Int(n) => Some(Constant::Int(-n)),
+                Constant::Duration(n) => Some(Constant::Duration(-n)),
+                _ => None,
+            },
+            _ => match self.facts().res(key.id) {
+                Res::EnumConst(def, place) => Some(Constant::Enum(def, place)),
+                Res::Const(id) => {
+                    let def = &self.defs.consts[id.index()];
+                    let init = def.init?;
+                    // What is known of a constant of another module is kept there.
+                    let here = std::mem::replace(&mut self.cx.module, def.module);
+                    let found = self.constant_key(init);
+                    self.cx.module = here;
+                    found
+                }
+                _ => None,
+            },
         }
     }
 

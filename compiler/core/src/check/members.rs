@@ -334,7 +334,8 @@ impl<'a> Checker<'a, '_> {
         methods.sort();
         for method in methods {
             let sig = &defs.fns[method.index()];
-            let Some(span) = sig.overrides else { continue };
+            // Where nothing can be overridden the annotation was refused.
+            let Some(span) = sig.overrides.filter(|_| sig.is_method) else { continue };
             let own = self.self_type(id);
             let found = all_supers(self.types, defs, own).into_iter().any(|parent| {
                 self.types

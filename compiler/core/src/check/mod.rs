@@ -422,6 +422,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             is_task: true,
             ..Context::default()
         };
+        self.task_params(&def.params);
         self.defaults(&def.params);
         self.open_params(&def.params);
         match def.body {
@@ -449,6 +450,52 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.close_scope();
             self.judge_captures();
         }
+    }
+
+    /// Operators give a task's parameters: what a record holds must be something they can write, too.
+    fn task_params(&mut self, params: &[ParamSig<'a>]) {
+        for param in params {
+            let mut seen = Vec::new();
+            let Some((name, ty)) = self.unwritable(param.ty, &mut seen) else { continue };
+            let (name, shown) = (self.text(name), self.show(ty));
+            let message = format!("`{name}` in it is a `{shown}`: operators cannot give it");
+            let report = self.diagnostic(codes::BAD_TYPE, param.span, message);
+            self.diagnostics.push(report.help(
+                "good are int, double, boolean, String, Duration, enums, and lists and records of these",
+            ));
+        }
+    }
+
+    /// A component of a record that no operator can write.
+    fn unwritable(&mut self, ty: Ty, seen: &mut Vec<TypeDefId>) -> Option<(Symbol, Ty)> {
+        let (def, args) = self.types.nominal_parts(ty).map(|(def, args)| (def, args.to_vec()))?;
+        if Some(def) == self.defs.known.list {
+            return self.unwritable(args[0], seen);
+        }
+        let decl = &self.defs.types[def.index()];
+        if decl.kind != TypeKind::Record || seen.contains(&def) {
+            return None;
+        }
+        seen.push(def);
+        for field in &decl.fields {
+            let ty = self.types.substitute(field.ty, &decl.type_params, &args);
+            let kind = self.types.nominal_parts(ty).map(|(def, _)| self.defs.types[def.index()].kind);
+            let is_list = self.is_known(ty, self.defs.known.list);
+            let plain = matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::POISON)
+                || self.is_string(ty)
+                || kind == Some(TypeKind::Enum);
+            if plain {
+                continue;
+            }
+            if !is_list && kind != Some(TypeKind::Record) {
+                return Some((field.name, ty));
+            }
+            let found = self.unwritable(ty, seen);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     // ---- reports ----

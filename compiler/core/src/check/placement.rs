@@ -203,9 +203,12 @@ impl<'a> Checker<'a, '_> {
                 _ => continue,
             };
             let text = self.text(name.name);
+            if self.defs.modules[self.cx.module.index()].is_broken(member.span) {
+                continue;
+            }
             if name.name != owner.name && !is_compact {
                 let report = self
-                    .diagnostic(codes::SYNTAX, name.span, format!("the method `{text}` has no result type"))
+                    .diagnostic(codes::BAD_TYPE, name.span, format!("the method `{text}` has no result type"))
                     .help(format!(
                         "write its type before the name, or `void`; the constructor is called `{type_name}`"
                     ));
@@ -320,6 +323,10 @@ impl<'a> Checker<'a, '_> {
     // ---- annotations ----
 
     fn annotations(&mut self, item: &'a Item, owner: Option<Owner>) {
+        let is_local = matches!(item.kind, ItemKind::Field(_)) && item.modifiers.static_.is_none();
+        if owner.is_none() && is_local && item.annotations.len() == 1 {
+            return; // that it is no constant was said
+        }
         for (index, annotation) in item.annotations.iter().enumerate() {
             let name = self.text(annotation.name.name);
             let mut before = item.annotations[..index].iter().filter(|a| a.name.name == annotation.name.name);

@@ -247,7 +247,33 @@ impl<'a> Checker<'a, '_> {
         self.close_scope();
     }
 
+    /// `retrun x;` is read as the declaration of an `x` of type `retrun`.
+    fn misspelt_word(&mut self, local: &ast::Local) -> bool {
+        let (Some(ty), [var]) = (&local.ty, &local.vars[..]) else { return false };
+        let ast::TypeExprKind::Named { name, args } = &ty.kind else { return false };
+        let is_type = !matches!(
+            crate::names::lookup(self.defs, self.cx.module, name.name),
+            crate::names::Found::Nothing
+        );
+        if is_type || !args.is_empty() || var.init.is_some() || self.local_index(var.name.name).is_none() {
+            return false;
+        }
+        let text = self.text(name.name);
+        let words = ["return", "break", "continue", "yield", "fail"];
+        let Some(near) = crate::names::suggest(text, words.into_iter()) else { return false };
+        let report = self
+            .diagnostic(codes::UNKNOWN_NAME, name.span, format!("there is no `{text}` here"))
+            .help(format!("did you mean `{near}`?"))
+            .edit(name.span, near);
+        self.diagnostics.push(report);
+        true
+    }
+
     fn local(&mut self, local: &'a ast::Local) {
+        if self.misspelt_word(local) {
+            self.unread();
+            return;
+        }
         let declared = local.ty.as_ref().map(|ty| self.type_expr(ty));
         for var in &local.vars {
             let ty = match (declared, &var.init) {
@@ -411,6 +437,18 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn return_stmt(&mut self, span: Span, value: Option<&'a ast::Expr>) {
+        if let Some(ast::Expr { kind: ExprKind::Fail(error), span: fail, .. }) = value {
+            let report = self
+                .diagnostic(
+                    codes::TRY_OUTSIDE,
+                    head(span, 6),
+                    "`fail` gives no value to return: it ends the function itself",
+                )
+                .edit(Span::new(span.start, fail.start), "");
+            self.diagnostics.push(report);
+            self.expr(error, None);
+            return self.leave_body();
+        }
         match self.cx.ending.clone() {
             Ending::Returns(ret) => match value {
                 Some(value) if ret == Ty::VOID => {

@@ -459,8 +459,13 @@ impl<'a> Checker<'a, '_> {
             },
             _ => match self.facts().res(value.id) {
                 Res::Const(id) => {
-                    let init = self.defs.consts[id.index()].init?;
-                    self.constant_shape(init, ty)
+                    let def = &self.defs.consts[id.index()];
+                    let init = def.init?;
+                    // What is known of a constant of another module is kept there.
+                    let here = std::mem::replace(&mut self.cx.module, def.module);
+                    let shape = self.constant_shape(init, ty);
+                    self.cx.module = here;
+                    shape
                 }
                 _ => None,
             },
