@@ -453,6 +453,23 @@ task Attempt(String program) { attempt(program); }
 }
 
 #[test]
+fn programs_are_told_of_their_node() {
+    let scratch = scratch();
+    let source = "print(Node.name());\nprint(Node.labels());\n";
+    let output = exec(
+        scratch.path(),
+        "it",
+        source,
+        &["--name", "web-1", "--label", "role=web", "--label", "site=nrt"],
+    );
+    check(&output, 0, "web-1\n{role: web, site: nrt}\n", &[]);
+    for args in [&["--name", "a b"][..], &["--label", "name=x"], &["--label", "role"]] {
+        let output = exec(scratch.path(), "it", source, args);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{args:?}");
+    }
+}
+
+#[test]
 fn limits_hold() {
     let scratch = scratch();
     let folder = scratch.path();

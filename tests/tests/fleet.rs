@@ -132,7 +132,8 @@ fn parameters_and_selectors_reach_the_right_nodes() {
     let image = compile(
         fleet.scratch(),
         "two",
-        "task Say(String text, int n = 1) { print(\"${n} ${text}\"); return n > 0; }\ntask Other() {}\n",
+        "task Say(String text, int n = 1) {\n\
+         print(\"${n} ${text} ${Node.name()} ${Node.labels()}\"); return n > 0; }\ntask Other() {}\n",
     );
     let nodes = |runs: &[Value]| -> Vec<String> {
         runs.iter().map(|run| run["node"].as_str().expect("a node").to_owned()).collect()
@@ -157,7 +158,7 @@ fn parameters_and_selectors_reach_the_right_nodes() {
         let found = fleet.records(&["--pool", "task", "--run", &id(&runs[0])]);
         (found.len() == 2).then_some(found)
     });
-    assert_eq!(lines[0]["fields"]["text"], "-5  $(x) \"y\"\nz; é");
+    assert_eq!(lines[0]["fields"]["text"], "-5  $(x) \"y\"\nz; é db-1 {role: db, site: nrt}");
     assert_eq!((lines[0]["node"].as_str(), lines[0]["task"].as_str()), (Some("db-1"), Some("Say")));
 
     let nodes = fleet.json(&["nodes", "--json"]);

@@ -13,10 +13,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use dscript_bytecode::capability::Capability;
 use dscript_bytecode::image::Manifest;
-use dscript_host::run::{Ending, Limits, Outcome, Policy, RunEvent, RunOptions, Stop, run};
+use dscript_host::run::{Ending, Limits, NodeFacts, Outcome, Policy, RunEvent, RunOptions, Stop, run};
 use dscript_interp::Program;
 use dscript_logpool::RunId;
 use dscript_protocol::folder::data_folder;
+use dscript_protocol::hello::NodeHello;
 use dscript_protocol::units;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -78,6 +79,12 @@ struct ExecOptions {
     /// Deny capabilities that such a pattern covers
     #[arg(long, value_name = "CAP")]
     deny: Vec<String>,
+    /// What programs are told that this node is called; else the machine's name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A label of this node, as programs are told
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = units::setting)]
+    labels: Vec<(String, String)>,
     /// Memory of the task
     #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "256MiB")]
     memory: u64,
@@ -132,7 +139,7 @@ struct Ready {
     policy: Policy,
     limits: Limits,
     pools: Arc<ExecPools>,
-    node: String,
+    node: NodeFacts,
     time: Option<Duration>,
 }
 
@@ -161,9 +168,16 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
     }
     let task =
         choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
-    let node = node_name();
+    let node = match args.name {
+        Some(name) => node_facts(name, args.labels)?,
+        // Whatever a machine is called, programs run there.
+        None => {
+            check_labels(&args.labels)?;
+            NodeFacts { name: node_name(), labels: args.labels }
+        }
+    };
     let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
-    let author = Author { node: node.clone(), task: task.clone(), run };
+    let author = Author { node: node.name.clone(), task: task.clone(), run };
     Ok(Ready {
         program,
         task,
@@ -186,6 +200,24 @@ fn trusted(file: &Path) -> Result<(), String> {
     }
     if meta.mode() & 0o002 != 0 {
         return Err("everybody may write to the file; `chmod o-w` it".into());
+    }
+    Ok(())
+}
+
+/// What a node is called and labelled.
+pub fn node_facts(name: String, labels: Vec<(String, String)>) -> Result<NodeFacts, String> {
+    if !NodeHello::name_is_good(&name) {
+        return Err(format!(
+            "`{name}` is no name for a node: use up to 64 letters, digits and . _ - (--name)"
+        ));
+    }
+    check_labels(&labels)?;
+    Ok(NodeFacts { name, labels })
+}
+
+fn check_labels(labels: &[(String, String)]) -> Result<(), String> {
+    if let Some((key, _)) = labels.iter().find(|(key, _)| key == "name" || key.contains([',', '*', '='])) {
+        return Err(format!("a label cannot be called `{key}`"));
     }
     Ok(())
 }

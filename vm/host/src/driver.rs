@@ -36,8 +36,6 @@ pub async fn run(
     mut events: impl FnMut(RunEvent),
 ) -> Result<(), Refusal> {
     let RunOptions { task, params, policy, limits, pools, node, print } = options;
-    // Programs have no way to ask for the node's name yet; records get it from the embedder's pools.
-    drop(node);
     let index = choose(program.manifest(), task.as_deref()).map_err(Refusal)?;
     let rules = Rules::new(&policy).map_err(|why| Refusal(format!("the policy: {why}")))?;
     let refused = rules.refused(&program.manifest().capabilities);
@@ -47,7 +45,7 @@ pub async fn run(
 
     let host = Rc::new(RunHost::new(print));
     let (trouble, troubles) = mpsc::unbounded_channel();
-    let state = RunState::new(pools, host.clone(), trouble);
+    let state = RunState::new(node, pools, host.clone(), trouble);
     // Whatever becomes of this future, nothing that it started outlives it.
     let _guard = Abandon(state.clone());
     let _ = host.state.set(Rc::downgrade(&state));

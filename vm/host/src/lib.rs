@@ -5,6 +5,7 @@ pub mod run;
 pub mod spawner;
 
 mod command;
+mod disks;
 mod driver;
 mod dvmstat;
 mod errors;

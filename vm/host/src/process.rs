@@ -22,7 +22,7 @@ use crate::errors;
 use crate::lines::Lines;
 use crate::pipes;
 use crate::signals;
-use crate::spawner::{Child, Exit};
+use crate::spawner::{Child, Exit, Usage, usage_now};
 use crate::state::{RunState, Trouble, report};
 
 /// Kept for a later reader while a `wait` reads.
@@ -212,6 +212,19 @@ impl Process {
     fn tell(&self, error: &ErrorValue) {
         if !self.told.replace(true) {
             let _ = self.trouble.send(report(&self.name, error));
+        }
+    }
+
+    /// What it has used: at its end as the kernel tells who waits for it, before as /proc shows it.
+    pub async fn usage(self: Rc<Self>) -> Usage {
+        let Some(child) = &self.child else { return Usage::default() };
+        match child.exit() {
+            Some((_, usage)) => usage,
+            // Without a row it has just ended.
+            None => match usage_now(child.pid()) {
+                Some(usage) => usage,
+                None => child.wait().await.1,
+            },
         }
     }
 

@@ -17,10 +17,17 @@ pub struct RunOptions {
     pub policy: Policy,
     pub limits: Limits,
     pub pools: Arc<dyn Pools>,
-    /// The name of this node, as `node` and log records show it.
-    pub node: String,
+    pub node: NodeFacts,
     /// Receives every line that the program prints, without its line end.
     pub print: Box<dyn FnMut(&str)>,
+}
+
+/// What a program is told of the node it runs on.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// As `node` and log records show it.
+    pub name: String,
+    pub labels: Vec<(String, String)>,
 }
 
 /// Which capabilities a run may use, as patterns of `dscript_bytecode::capability`.

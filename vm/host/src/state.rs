@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 
 use crate::pool::Pools;
 use crate::process::Process;
+use crate::run::NodeFacts;
 use crate::spawner::Children;
 
 /// The state of one run, as `OutsideCall::host` gives it to natives.
 pub struct RunState {
+    pub node: NodeFacts,
     pub children: Children,
     pub pools: Arc<dyn Pools>,
     /// The only clock.
@@ -39,8 +41,9 @@ pub fn report(program: &str, error: &ErrorValue) -> String {
 const PRUNE_MIN: usize = 16;
 
 impl RunState {
-    pub fn new(pools: Arc<dyn Pools>, host: Rc<dyn Host>, trouble: Trouble) -> Rc<Self> {
+    pub fn new(node: NodeFacts, pools: Arc<dyn Pools>, host: Rc<dyn Host>, trouble: Trouble) -> Rc<Self> {
         Rc::new(Self {
+            node,
             children: Children::new(),
             pools,
             host,

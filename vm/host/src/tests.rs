@@ -81,7 +81,12 @@ fn with_pools<T>(pools: Arc<MemoryPools>, test: impl AsyncFnOnce(Rc<RunState>) -
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let (trouble, _) = tokio::sync::mpsc::unbounded_channel();
-        let state = RunState::new(pools, Rc::new(TestHost(Instant::now())), trouble);
+        let state = RunState::new(
+            crate::run::NodeFacts::default(),
+            pools,
+            Rc::new(TestHost(Instant::now())),
+            trouble,
+        );
         let result = tokio::time::timeout(PATIENCE, test(state.clone())).await.expect("it hangs");
         state.end_processes().await;
         result

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use asm::Asm;
 use dscript_bytecode::capability::escape;
 use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolValue, Pools, PutDone};
-use dscript_host::run::{Limits, Policy, RunEvent, RunOptions, Stop};
+use dscript_host::run::{Limits, NodeFacts, Policy, RunEvent, RunOptions, Stop};
 
 dscript_host::spawner_before_main!();
 
@@ -51,7 +51,7 @@ fn run(asm: Asm, deny: &[String]) -> String {
         policy: Policy { allow: vec![], deny: deny.to_vec(), refuse_early: false },
         limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None },
         pools: Arc::new(NoPools),
-        node: "here".into(),
+        node: NodeFacts { name: "here".into(), labels: Vec::new() },
         print: Box::new(move |line| printed.borrow_mut().push(line.to_owned())),
     };
     let events = |event| {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use asm::Asm;
 use dscript_bytecode::image::TaskParam;
 use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
-use dscript_host::run::{Ending, Limits, Policy, Refusal, RunEvent, RunOptions, Stop};
+use dscript_host::run::{Ending, Limits, NodeFacts, Policy, Refusal, RunEvent, RunOptions, Stop};
 
 dscript_host::spawner_before_main!();
 
@@ -75,7 +75,7 @@ fn happened(asm: Asm, setting: Setting) -> Vec<String> {
         policy: Policy { allow: vec![], deny: texts(&setting.deny), refuse_early: true },
         limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: setting.time },
         pools: pools.clone(),
-        node: "here".into(),
+        node: NodeFacts::default(),
         print,
     };
     let told = lines.clone();
@@ -429,7 +429,7 @@ fn a_dropped_run_leaves_nothing() {
         policy: Policy { allow: vec![], deny: vec![], refuse_early: true },
         limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None },
         pools: Arc::new(MemoryPools::default()),
-        node: "here".into(),
+        node: NodeFacts::default(),
         print: Box::new(move |line| *printed.borrow_mut() = Some(line.to_owned())),
     };
     let gone = |pid: &str| match std::fs::read_to_string(format!("/proc/{pid}/stat")) {

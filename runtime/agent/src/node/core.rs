@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dscript_host::run::NodeFacts;
 use dscript_protocol::folder::{make_private, sync_folder_of, write_private};
 use dscript_protocol::journal::Journal;
 use dscript_protocol::message::{FromNode, ToNode};
@@ -56,7 +57,8 @@ pub async fn serve(setup: Setup) -> Result<i32, String> {
     let (journal, entries) = Journal::open::<Entry>(&folder.join("journal"), JOURNAL_KIND)
         .map_err(|why| format!("the journal: {why}"))?;
     let logs = NodeLogs::open(&folder, routes).map_err(|why| why.to_string())?;
-    let shared = Arc::new(Shared { name: hello.name.clone(), policy, logs: logs.clone() });
+    let node = NodeFacts { name: hello.name.clone(), labels: hello.labels.clone() };
+    let shared = Arc::new(Shared { node, policy, logs: logs.clone() });
     let (engine_events, mut from_engines) = mpsc::unbounded_channel();
     let engines = Engines::start(shared.clone(), engine_events)?;
     let (outbox, outbox_seen) = watch::channel(None);
@@ -214,7 +216,7 @@ impl Core {
                     let _ = std::fs::remove_file(self.image(&hash));
                 }
                 Effect::Note { run, label, outcome } => {
-                    let author = Author { node: self.shared.name.clone(), task: label, run };
+                    let author = Author { node: self.shared.node.name.clone(), task: label, run };
                     self.shared.logs.result(&author, &outcome, None);
                 }
             }

@@ -128,7 +128,7 @@ fn work(context: Context, mut incoming: mpsc::UnboundedReceiver<Job>) {
 
 /// As whom a run writes log records.
 fn author(context: &Context, start: &Start) -> Author {
-    Author { node: context.shared.name.clone(), task: start.label.clone(), run: start.run }
+    Author { node: context.shared.node.name.clone(), task: start.label.clone(), run: start.run }
 }
 
 /// Runs one D-Task to its end.
@@ -164,7 +164,7 @@ async fn one(context: Context, job: Job) {
             author: author.clone(),
             sequence: sequence.clone(),
         }),
-        node: shared.name.clone(),
+        node: shared.node.clone(),
         print,
     };
     let told = Rc::new(Cell::new(false));

@@ -19,12 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use dscript_host::run::NodeFacts;
 use dscript_protocol::folder::{data_folder, make_private, node_folder};
 use dscript_protocol::hello::NodeHello;
 use dscript_protocol::{Secret, units};
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::exec::node_name;
+use crate::exec::{node_facts, node_name};
 use crate::pools::Routes;
 
 #[derive(Args)]
@@ -107,19 +108,7 @@ fn prepare(args: NodeArgs) -> Result<Setup, String> {
     link::check_address(&args.controller)?;
     let policy = policy::NodePolicy::read(args.policy.as_deref())?;
     let routes = Routes::parse(&args.pools)?;
-    let name = match args.name {
-        Some(name) => name,
-        None => node_name(),
-    };
-    if !NodeHello::name_is_good(&name) {
-        return Err(format!(
-            "`{name}` is no name for a node: use up to 64 letters, digits and . _ - (--name)"
-        ));
-    }
-    if let Some((key, _)) = args.labels.iter().find(|(key, _)| key == "name" || key.contains([',', '*', '=']))
-    {
-        return Err(format!("a label cannot be called `{key}`"));
-    }
+    let facts = node_facts(args.name.unwrap_or_else(node_name), args.labels)?;
     let token = read_token(args.token, args.token_file.as_deref())?;
     let folder = node_folder(&data_folder(args.data.as_deref())?);
     make_private(&folder).map_err(|why| format!("cannot make {}: {why}", folder.display()))?;
@@ -129,8 +118,8 @@ fn prepare(args: NodeArgs) -> Result<Setup, String> {
         node: identity.node,
         secret: identity.secret,
         token,
-        name,
-        labels: args.labels,
+        name: facts.name,
+        labels: facts.labels,
         software: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok(Setup { controller: args.controller, folder, hello, policy, routes, _lock: lock })
@@ -170,7 +159,7 @@ fn lock(folder: &Path) -> Result<Flock<std::fs::File>, String> {
 
 /// What every run of this node shares.
 pub(crate) struct Shared {
-    pub name: String,
+    pub node: NodeFacts,
     pub policy: policy::NodePolicy,
     pub logs: Arc<logs::NodeLogs>,
 }

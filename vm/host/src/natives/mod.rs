@@ -6,6 +6,7 @@ mod file;
 mod http;
 mod logpool;
 mod net;
+mod node;
 mod process;
 mod service;
 mod subprocess;
@@ -22,12 +23,13 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::errors;
 use crate::state::RunState;
 
-pub const ALL: [&[NativeDef]; 9] = [
+pub const ALL: [&[NativeDef]; 10] = [
     command::NATIVES,
     file::NATIVES,
     http::NATIVES,
     logpool::NATIVES,
     net::NATIVES,
+    node::NATIVES,
     process::NATIVES,
     service::NATIVES,
     subprocess::NATIVES,

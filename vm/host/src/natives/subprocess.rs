@@ -12,6 +12,7 @@ pub const NATIVES: &[NativeDef] = &[
     outside("Subprocess.isRunning", "(Subprocess) -> boolean", is_running),
     outside("Subprocess.isError", "(Subprocess) -> boolean", is_error),
     outside("Subprocess.error", "(Subprocess) -> Error?", error),
+    outside("Subprocess.usage", "(Subprocess) -> Usage", usage),
     outside("Subprocess.wait", "(Subprocess) -> int", wait),
     outside("Subprocess.waitFor", "(Subprocess, Duration) -> boolean", wait_for),
     outside("Subprocess.kill", "(Subprocess) -> void", kill),
@@ -40,6 +41,18 @@ fn is_error(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn error(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(process(call).error().map_or(Value::Null, |error| Value::Error(Box::new(error))))
+}
+
+fn usage(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let process = held::<Process>(call, 0);
+    let usage = call.wait(process.usage())?;
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let time = |micros: u64| Value::Duration(number(micros.saturating_mul(1_000)));
+    Ok(record([
+        ("user", time(usage.user_us)),
+        ("system", time(usage.system_us)),
+        ("maxRss", Value::Int(number(usage.resident_bytes))),
+    ]))
 }
 
 fn wait(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {

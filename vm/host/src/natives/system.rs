@@ -4,7 +4,9 @@ use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::Value;
 
 use super::*;
+use crate::disks::{self, Disk};
 use crate::dvmstat::{self, Sampling};
+use crate::errors;
 use crate::system;
 
 pub const NATIVES: &[NativeDef] = &[
@@ -14,6 +16,8 @@ pub const NATIVES: &[NativeDef] = &[
     outside("System.load", "() -> Load!", load),
     outside("System.memory", "() -> Memory!", memory),
     outside("System.uptime", "() -> Duration!", uptime),
+    outside("System.cpus", "() -> int!", cpus),
+    outside("System.disks", "() -> List<Disk>!", disks),
     outside("System.env", "(String) -> String?!", env),
     outside("System.sleep", "(Duration) -> void", sleep),
     outside("System.now", "() -> Time", now),
@@ -73,6 +77,32 @@ fn memory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 fn uptime(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     reach(call, "system", &["read"])?;
     Ok(Value::Duration(system::uptime()?))
+}
+
+fn cpus(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    reach(call, "system", &["read"])?;
+    let count = std::thread::available_parallelism().map_err(|e| errors::io(&e, "processors"))?;
+    Ok(Value::Int(count.get() as i64))
+}
+
+fn disks(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    reach(call, "system", &["read"])?;
+    let all = call.wait(on_thread(disks::all))??.map_err(|e| errors::io(&e, "the mounted file systems"))?;
+    let value = |disk: Disk| {
+        record([
+            ("path", Value::String(disk.path)),
+            ("device", Value::String(disk.device)),
+            ("type", Value::String(disk.kind)),
+            ("total", Value::Int(disk.total)),
+            ("used", Value::Int(disk.used)),
+            ("free", Value::Int(disk.free)),
+            ("available", Value::Int(disk.available)),
+            ("inodes", Value::Int(disk.inodes)),
+            ("inodesFree", Value::Int(disk.inodes_free)),
+            ("readOnly", Value::Bool(disk.read_only)),
+        ])
+    };
+    Ok(Value::List(all.into_iter().map(value).collect()))
 }
 
 /// A variable that is not UTF-8 has U+FFFD for what is not.

@@ -26,8 +26,9 @@ mod sys;
 mod tree;
 mod wire;
 
-pub(crate) use client::{Child, Children, Exit, SCRIPT_PATH, Spawn, SpawnError, Stage};
+pub(crate) use client::{Child, Children, Exit, SCRIPT_PATH, Spawn, SpawnError, Stage, Usage};
 pub(crate) use sys::memory_file;
+pub(crate) use tree::usage_now;
 
 /// The first argument that makes an embedding program a guardian.
 const MARK: &str = "--dscript-spawner";

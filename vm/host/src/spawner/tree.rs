@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::Read;
 
+use super::client::Usage;
+
 /// All living or dead-but-not-reaped descendants of `pid`, parents first.
 pub fn descendants(pid: u32) -> Vec<u32> {
     let mut all = children(pid);
@@ -43,6 +45,29 @@ fn parent(pid: u32) -> Option<u32> {
     let end = stat.iter().rposition(|b| *b == b')')?;
     let mut fields = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace();
     fields.nth(1)?.parse().ok()
+}
+
+/// What a process that runs has used, with those of its children that it has waited for.
+pub fn usage_now(pid: u32) -> Option<Usage> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = stat.iter().rposition(|b| *b == b')')?;
+    // The first of these is the third of the manual's page.
+    let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().collect();
+    // One that has ended holds nothing any more.
+    if matches!(fields.first(), None | Some(&"Z" | &"X")) {
+        return None;
+    }
+    // SAFETY: plain numbers.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?.max(1);
+    let micros = |own: usize, children: usize| {
+        let ticks =
+            fields.get(own - 3)?.parse::<u64>().ok()? + fields.get(children - 3)?.parse::<u64>().ok()?;
+        Some(ticks * 1_000_000 / per_second)
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(Usage { user_us: micros(14, 16)?, system_us: micros(15, 17)?, resident_bytes: kib << 10 })
 }
 
 /// Sends a signal to one process; processes that are gone do not matter.
