@@ -24,7 +24,10 @@ files! {
     true "core.ds";
     true "numbers.ds";
     true "text.ds";
-    true "collections.ds";
+    true "list.ds";
+    true "map.ds";
+    true "set.ds";
+    true "parallel.ds";
     true "json.ds";
     true "regex.ds";
     true "random.ds";

@@ -271,14 +271,14 @@ fn arguments_reach_the_command_untouched() {
 List<String> all = [{list}];
 for (String text : all) {{
     Output one = try new Command("printf", "%s", text).run();
-    assert one.stdout.toText() == text : "alone: ${{text}}";
+    assert one.bytes().toText() == text : "alone: ${{text}}";
     Output held = try new Command("sh", "-c", "printf %s \"$TEXT\"").env("TEXT", text).run();
-    assert held.stdout.toText() == text : "by a variable: ${{text}}";
+    assert held.bytes().toText() == text : "by a variable: ${{text}}";
     Output fed = try new Command("cat").input(text).run();
-    assert fed.stdout.toText() == text : "as input: ${{text}}";
+    assert fed.bytes().toText() == text : "as input: ${{text}}";
 }}
 Output spread = try new Command("printf", "<%s>", all).run();
-print(spread.stdout.toText());
+print(spread.bytes().toText());
 "#,
         list = literals.join(", ")
     );
@@ -291,7 +291,7 @@ print(spread.stdout.toText());
         scratch.path(),
         "passed",
         "task Pass(String text) {\n    Output o = try new Command(\"printf\", \"%s\", text).run();\n    \
-         print(o.stdout.toText());\n}\n",
+         print(o.bytes().toText());\n}\n",
     );
     for text in texts {
         let setting = format!("text={text}");

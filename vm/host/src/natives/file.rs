@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Value};
 
 use super::*;
+use crate::lines::Lines;
+use crate::pipes;
 use crate::policy;
 
 /// Of a file that is read as a whole.
@@ -26,18 +28,23 @@ const TRIES_MAX: usize = 100;
 pub const NATIVES: &[NativeDef] = &[
     outside("File.read", "(String) -> String!", read),
     outside("File.readBytes", "(String) -> Bytes!", read_bytes),
+    outside("File.readRange", "(String, int, int) -> Bytes!", read_range),
+    outside("File.openLines", "(String) -> Lines!", open_lines),
     outside("File.write", "(String, String) -> void!", write),
     outside("File.writeBytes", "(String, Bytes) -> void!", write),
     outside("File.append", "(String, String) -> void!", append),
     outside("File.appendBytes", "(String, Bytes) -> void!", append),
     outside("File.exists", "(String) -> boolean!", exists),
     outside("File.isDirectory", "(String) -> boolean!", is_directory),
+    outside("File.isFile", "(String) -> boolean!", is_file),
     outside("File.list", "(String) -> List<String>!", list),
     outside("File.stat", "(String, boolean) -> FileStat!", stat),
     outside("File.remove", "(String) -> void!", remove),
     outside("File.createDirectory", "(String, boolean) -> void!", create_directory),
     outside("File.copy", "(String, String) -> void!", copy),
     outside("File.move", "(String, String) -> void!", move_),
+    outside("File.setMode", "(String, int) -> void!", set_mode),
+    outside("File.readLink", "(String) -> String!", read_link),
     outside("File.tempFile", "() -> String!", temp_file),
     outside("File.tempDirectory", "() -> String!", temp_directory),
 ];
@@ -107,15 +114,72 @@ fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Bytes(with_path(call, "read", "read", contents)?))
 }
 
+/// A pipe without a writer must not hold the thread.
+fn open_to_read(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // A pipe without a writer must not hold the thread.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    open_to_read(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
     }
     Ok(bytes)
+}
+
+fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let (start, length) = (call.int(1), call.int(2));
+    let Ok(length) = u64::try_from(length) else {
+        return Err(errors::error("EINVAL", format!("a range cannot have {length} bytes")).into());
+    };
+    let bytes = with_path(call, "read", "read", move |path| {
+        if length > FILE_BYTES_MAX {
+            return Err(too_large(format!("a range has at most {} MiB", FILE_BYTES_MAX >> 20)));
+        }
+        let mut file = open_to_read(path)?;
+        if start < 0 {
+            // Before the beginning is the beginning.
+            let size = file.metadata()?.size();
+            file.seek(io::SeekFrom::Start(size.saturating_sub(start.unsigned_abs())))?;
+        } else {
+            file.seek(io::SeekFrom::Start(start.unsigned_abs()))?;
+        }
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })?;
+    Ok(Value::Bytes(bytes))
+}
+
+/// A thread reads the file into a pipe, as `cat` would, and ends when nobody reads that any more.
+fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let file = with_path(call, "read", "read", |path| {
+        let file = open_to_read(path)?;
+        match file.metadata()?.is_dir() {
+            true => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+            false => Ok(file),
+        }
+    })?;
+    let (run, path) = (state(call), call.string(0).to_owned());
+    let lines = call.wait(async move {
+        let (ours, theirs) = pipes::output()?;
+        let mut pipe = File::from(theirs);
+        tokio::task::spawn_local(async move {
+            let mut file = file;
+            let read = on_thread(move || io::copy(&mut file, &mut pipe)).await;
+            let why = match read {
+                Ok(Ok(_)) => return,
+                // Who reads has seen enough.
+                Ok(Err(e)) if e.kind() == io::ErrorKind::BrokenPipe => return,
+                Ok(Err(e)) => failed(&e, "read", &path),
+                Err(error) => error,
+            };
+            let _ = run.trouble.send(format!("{}: {}", why.code, why.message));
+        });
+        Ok(Lines::new(Some(ours)))
+    })?;
+    Ok(Value::Handle(Rc::new(lines.map_err(|e: io::Error| errors::io(&e, "cannot make a pipe"))?)))
 }
 
 fn too_large(what: String) -> io::Error {
@@ -259,7 +323,7 @@ fn new_name<T>(
 fn found(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
-        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => Ok(None),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -270,6 +334,10 @@ fn exists(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn is_directory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Bool(with_path(call, "read", "look at", found)?.is_some_and(|found| found.is_dir())))
+}
+
+fn is_file(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    Ok(Value::Bool(with_path(call, "read", "look at", found)?.is_some_and(|found| found.is_file())))
 }
 
 fn list(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -331,13 +399,13 @@ fn copy(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(from)?;
+    let mut source = open_to_read(from)?;
     let found = source.metadata()?;
     if found.is_dir() {
         return Err(io::Error::from_raw_os_error(libc::EISDIR));
     }
     replace(to, Some(found.mode()), &mut |file| {
-        io::Seek::rewind(&mut source)?;
+        source.rewind()?;
         io::copy(&mut source, file).map(drop)
     })
 }
@@ -354,6 +422,22 @@ fn move_(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         }
         done => done,
     })
+}
+
+fn set_mode(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let mode = call.int(1);
+    let Some(mode) = u32::try_from(mode).ok().filter(|mode| *mode <= 0o7777) else {
+        return Err(errors::error("EINVAL", format!("{mode} is no permission bits: 0 to 0xFFF")).into());
+    };
+    with_path(call, "write", "set the mode of", move |path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    })?;
+    Ok(Value::Null)
+}
+
+fn read_link(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let target = with_path(call, "read", "read link", |path| fs::read_link(path))?;
+    Ok(Value::String(target.to_string_lossy().into_owned()))
 }
 
 fn temp_file(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {

@@ -181,10 +181,13 @@ fn lines(call: &mut PureCall<'_>) -> Done {
 
 fn split(call: &mut PureCall<'_>) -> Done {
     let separator = call.str(1);
-    if separator.is_empty() {
-        return Err(trapped(TrapKind::Argument, "split by an empty text"));
-    }
     let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    if separator.is_empty() {
+        return call.give_pieces(|_, text| {
+            let ends = text.char_indices().skip(1).map(|(at, _)| at);
+            cuts(text, ends.take(limit - 1).chain([text.len()]), 0)
+        });
+    }
     if let [byte] = *separator.as_bytes() {
         return call.give_pieces(|_, text| {
             let ends = memchr::memchr_iter(byte, text.as_bytes());
