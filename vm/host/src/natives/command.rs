@@ -18,20 +18,6 @@ const EXECUTE: &str =
     "(String, List<String>, Map<String, String>, boolean, String?, Bytes?, Duration?, List<int>) -> Output!";
 const SPAWN: &str = "(String, List<String>, Map<String, String>, boolean, String?, Bytes?, Duration?, List<int>) -> Subprocess";
 
-/// program, args, env, clearEnv, dir, input; leaves what follows.
-fn command_line(args: &mut std::vec::IntoIter<Value>) -> (CommandLine, Option<Vec<u8>>) {
-    let mut next = || args.next().expect("as many arguments as the signature says");
-    let line = CommandLine {
-        program: string(next()),
-        args: strings(next()),
-        env: pairs(next()),
-        clear_env: boolean(next()),
-        dir: optional(next(), string),
-        script: None,
-    };
-    (line, optional(next(), bytes))
-}
-
 /// What is to run: a program, or a script that the image holds.
 #[derive(Clone, Copy, PartialEq)]
 enum What {
@@ -39,11 +25,16 @@ enum What {
     Script,
 }
 
-/// The state of the run and the command line, where it may be run.
-fn prepare(
-    call: &mut OutsideCall<'_>,
-    what: What,
-) -> Result<(Rc<RunState>, CommandLine, Option<Vec<u8>>, std::vec::IntoIter<Value>), ErrorValue> {
+/// What a call asks for, where it may be done.
+struct Prepared {
+    state: Rc<RunState>,
+    line: CommandLine,
+    input: Option<Vec<u8>>,
+    timeout_ns: Option<i64>,
+    allow: Vec<i64>,
+}
+
+fn prepare(call: &mut OutsideCall<'_>, what: What) -> Result<Prepared, ErrorValue> {
     let name = call.string(0).to_owned();
     let (state, script) = match what {
         What::Program => (reach(call, "exec", &[&name])?, None),
@@ -57,24 +48,33 @@ fn prepare(
             (state, Some(file))
         }
     };
+    // In the order of the signature.
     let mut args = std::mem::take(&mut call.args).into_iter();
-    let (mut line, input) = command_line(&mut args);
-    if let Some(script) = script {
-        line = line.with_script(script);
-    }
-    Ok((state, line, input, args))
-}
-
-/// timeout, allow
-fn rules(args: &mut std::vec::IntoIter<Value>) -> (Option<i64>, Vec<i64>) {
-    let timeout = args.next().and_then(|value| optional(value, nanoseconds));
-    (timeout, args.next().map(ints).unwrap_or_default())
+    let mut next = || args.next().expect("as many arguments as the signature says");
+    let line = CommandLine {
+        program: string(next()),
+        args: strings(next()),
+        env: pairs(next()),
+        clear_env: boolean(next()),
+        dir: optional(next(), string),
+        script: None,
+    };
+    let line = match script {
+        Some(script) => line.with_script(script),
+        None => line,
+    };
+    Ok(Prepared {
+        state,
+        line,
+        input: optional(next(), bytes),
+        timeout_ns: optional(next(), nanoseconds),
+        allow: ints(next()),
+    })
 }
 
 fn execute_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure> {
-    let (state, line, input, mut args) = prepare(call, what)?;
-    let (timeout, allow) = rules(&mut args);
-    let output = call.wait(execute(state, line, input, timeout, allow))??;
+    let Prepared { state, line, input, timeout_ns, allow } = prepare(call, what)?;
+    let output = call.wait(execute(state, line, input, timeout_ns, allow))??;
     Ok(record([
         ("exitCode", Value::Int(output.exit_code.into())),
         ("stdout", Value::Bytes(output.stdout)),
@@ -85,11 +85,10 @@ fn execute_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure
 fn spawn_what(call: &mut OutsideCall<'_>, what: What) -> Result<Value, Failure> {
     let name = call.string(0).to_owned();
     let regions = call.regions();
-    let (state, line, input, mut args) = match prepare(call, what) {
-        Ok(ready) => ready,
+    let Prepared { state, line, input, timeout_ns, allow } = match prepare(call, what) {
+        Ok(prepared) => prepared,
         Err(error) => return Ok(Value::Handle(state(call).in_error(&name, error))),
     };
-    let (timeout_ns, allow) = rules(&mut args);
     let process = call.wait(Process::start(state, Start { line, input, timeout_ns, allow, regions }))?;
     Ok(Value::Handle(process))
 }

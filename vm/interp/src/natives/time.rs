@@ -93,11 +93,22 @@ fn pieces(pattern: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
         if letter == '\'' {
-            // Two quotes are one that is meant.
-            let end = rest[1..].find('\'').ok_or("a quoted text in the pattern does not end")?;
-            let (quoted, after) = (&rest[1..1 + end], &rest[end + 2..]);
-            all.push(Piece::Text(if quoted.is_empty() { "'" } else { quoted }));
-            rest = after;
+            // Two quotes are one that is meant, within quotes and alone.
+            if let Some(after) = rest.strip_prefix("''") {
+                all.push(Piece::Text("'"));
+                rest = after;
+                continue;
+            }
+            loop {
+                let (quoted, after) =
+                    rest[1..].split_once('\'').ok_or("a quoted text in the pattern does not end")?;
+                all.push(Piece::Text(quoted));
+                rest = after;
+                if !rest.starts_with('\'') {
+                    break;
+                }
+                all.push(Piece::Text("'"));
+            }
             continue;
         }
         if !letter.is_ascii_alphabetic() {
