@@ -118,12 +118,17 @@ pub fn become_reaper(name: &CStr) {
 /// A memory file with `bytes` in it; the name shows in /proc.
 pub fn memory_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     use std::io::Write;
-    // SAFETY: the name is a C string; the descriptor is ours alone.
-    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: as above.
+    // SAFETY: the name is a C string.
+    let create = |flags| match unsafe { libc::memfd_create(name.as_ptr(), flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        fd => Ok(fd),
+    };
+    // Hardened kernels refuse files that could be executed; those before 6.3 do not know the flag.
+    let fd = create(libc::MFD_CLOEXEC | libc::MFD_NOEXEC_SEAL).or_else(|e| match e.raw_os_error() {
+        Some(libc::EINVAL) => create(libc::MFD_CLOEXEC),
+        _ => Err(e),
+    })?;
+    // SAFETY: the descriptor is ours alone.
     let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
     file.write_all(bytes)?;
     Ok(file.into())
