@@ -81,6 +81,11 @@ static NATIVES: &[NativeDef] = &[
         let error = call.handle::<Extra>(0).error.borrow().clone();
         Ok(error.map_or(Value::Null, |error| Value::Error(Box::new(error))))
     }),
+    // It does nothing.
+    native("Subprocess.usage", "(Subprocess) -> Usage", |_| {
+        let none = [("user", Value::Duration(0)), ("system", Value::Duration(0)), ("maxRss", Value::Int(0))];
+        Ok(Value::Record(none.map(|(name, value)| (name.to_owned(), value)).into()))
+    }),
     native("Subprocess.wait", "(Subprocess) -> int", |call| {
         let ended = ended(call, None);
         call.wait(ended)?;
