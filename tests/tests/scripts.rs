@@ -1,6 +1,7 @@
 //! `Command.script`: a script travels in the image, runs where nothing may be executed from a file, and is named by its hash.
 
-use dscript_tests::{ending, good, run, text};
+use dscript_tests::fleet::Fleet;
+use dscript_tests::{ending, good, run, text, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,14 +16,17 @@ const FIX: &str =
 /// A program of two modules that each embed a `fix.sh` of their own.
 fn project() -> TempDir {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-    let folder = scratch.path();
+    write_project(scratch.path());
+    scratch
+}
+
+fn write_project(folder: &Path) {
     fs::create_dir_all(folder.join("care")).expect("a folder can be made");
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
     write("main.ds", MAIN);
     write("care/fix.ds", FIX);
     write("fix.sh", "#!/bin/sh\necho outer $1\n");
     write("care/fix.sh", "#!/bin/sh\necho inner $1\n");
-    scratch
 }
 
 fn compiled(folder: &Path) -> Vec<u8> {
@@ -127,4 +131,22 @@ fn a_script_has_a_limit() {
     fs::write(scratch.path().join("fix.sh"), &long).expect("a file can be written");
     compiled(scratch.path());
     assert_eq!(good("dsvm", scratch.path(), &["exec", "main.dsb"]), "\ninner 2\n");
+}
+
+#[test]
+fn a_node_runs_scripts_that_are_shipped() {
+    let fleet = Fleet::with_node();
+    write_project(fleet.scratch());
+    compiled(fleet.scratch());
+    let (code, runs) = fleet.ship(&fleet.scratch().join("main.dsb"), &["--on", "role=web", "--wait"]);
+    assert_eq!((code, runs.len()), (0, 1));
+    let run = runs[0]["run"].as_str().expect("an id");
+    let lines = wait_for("its lines", || {
+        let found = fleet.records(&["--pool", "task", "--run", run]);
+        (found.len() == 3).then_some(found)
+    });
+    assert_eq!(
+        (&lines[0]["fields"]["text"], &lines[1]["fields"]["text"]),
+        (&"outer 1".into(), &"inner 2".into())
+    );
 }
