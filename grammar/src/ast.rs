@@ -93,7 +93,7 @@ pub struct Param {
     pub final_: bool,
     pub ty: TypeExpr,
     pub name: Ident,
-    pub default: Option<Expr>,
+    pub default: Option<Box<Expr>>,
 }
 
 /// A function or method; `body` is `None` for `native` and abstract ones.
@@ -102,7 +102,7 @@ pub struct Function {
     pub name: Ident,
     pub type_params: Vec<TypeParam>,
     pub params: Vec<Param>,
-    pub ret: TypeExpr,
+    pub ret: Box<TypeExpr>,
     pub body: Option<Block>,
 }
 
@@ -110,7 +110,7 @@ pub struct Function {
 pub struct Field {
     pub ty: TypeExpr,
     pub name: Ident,
-    pub init: Option<Expr>,
+    pub init: Option<Box<Expr>>,
 }
 
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ pub struct Scenario {
     pub name: Ident,
     pub params: Vec<Param>,
     /// The argument of `on nodes(...)`.
-    pub selector: Option<Expr>,
+    pub selector: Option<Box<Expr>>,
     pub guard: Vec<GuardRule>,
     pub states: Vec<State>,
 }
@@ -203,7 +203,7 @@ pub struct GuardRule {
     pub count: Expr,
     pub percent: bool,
     pub recovering: bool,
-    pub per: Option<Expr>,
+    pub per: Option<Box<Expr>>,
 }
 
 #[derive(Clone, Debug)]
@@ -224,7 +224,6 @@ pub struct Clause {
 }
 
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "a scenario has few clauses")]
 pub enum ClauseKind {
     /// `monitor T(args) every 5s failing 3;` and the like for the other roles.
     Step {
@@ -235,12 +234,12 @@ pub enum ClauseKind {
     },
     /// `when log KEY AGG(FIELD) over WINDOW CMP VALUE go STATE;`
     When {
-        key: Expr,
+        key: Box<Expr>,
         aggregate: Ident,
         field: Option<Ident>,
-        over: Expr,
+        over: Box<Expr>,
         op: BinaryOp,
-        value: Expr,
+        value: Box<Expr>,
         go: Ident,
     },
     /// `on success|failure go STATE [after DURATION];`
@@ -265,7 +264,7 @@ pub enum StepOptionKind {
     Within(Expr),
     Retry {
         times: Expr,
-        every: Option<Expr>,
+        every: Option<Box<Expr>>,
     },
     Verify {
         task: Ident,
@@ -347,12 +346,12 @@ pub enum StmtKind {
     /// `init` holds one `Local`, or expression statements.
     For {
         init: Vec<Stmt>,
-        cond: Option<Expr>,
+        cond: Option<Box<Expr>>,
         update: Vec<Expr>,
         body: Box<Stmt>,
     },
     ForEach {
-        var: ForEachVar,
+        var: Box<ForEachVar>,
         iter: Expr,
         body: Box<Stmt>,
     },
@@ -367,35 +366,35 @@ pub enum StmtKind {
     /// `assert cond : message;`
     Assert {
         cond: Expr,
-        message: Option<Expr>,
+        message: Option<Box<Expr>>,
     },
     Switch(Switch),
     Yield(Expr),
     Fail(Expr),
     Every {
-        period: Expr,
+        period: Box<Expr>,
         body: Block,
     },
     Within {
-        limit: Expr,
+        limit: Box<Expr>,
         body: Block,
-        else_: Option<Block>,
+        else_: Option<Box<Block>>,
     },
     Retry {
-        times: Expr,
-        pause: Expr,
+        times: Box<Expr>,
+        pause: Box<Expr>,
         body: Block,
-        else_: Option<RetryElse>,
+        else_: Option<Box<RetryElse>>,
     },
     /// `given CALL returns A, B;` / `given CALL fails "text";`, in tests only.
     Given {
-        target: Expr,
+        target: Box<Expr>,
         answer: GivenAnswer,
     },
     /// `verify TARGET called N [with (ARGS)];`, in tests only.
     Verify {
-        target: Expr,
-        times: Expr,
+        target: Box<Expr>,
+        times: Box<Expr>,
         with: Option<Vec<Arg>>,
     },
     /// A type or function declared where none may stand.
@@ -486,7 +485,7 @@ pub enum ExprKind {
         args: Vec<Arg>,
     },
     New {
-        ty: TypeExpr,
+        ty: Box<TypeExpr>,
         args: Vec<Arg>,
     },
     Unary {
@@ -528,16 +527,16 @@ pub enum ExprKind {
         left: Box<Expr>,
         right: Box<Expr>,
     },
-    Lambda(Lambda),
+    Lambda(Box<Lambda>),
     Cast {
-        ty: TypeExpr,
+        ty: Box<TypeExpr>,
         operand: Box<Expr>,
     },
     InstanceOf {
         operand: Box<Expr>,
         pattern: Box<Pattern>,
     },
-    Switch(Switch),
+    Switch(Box<Switch>),
     /// `try e`
     Try(Box<Expr>),
     /// `fail e` where an expression may stand (right of `??`, in an arm).
@@ -546,7 +545,7 @@ pub enum ExprKind {
     /// `{k: v}`; `{:}` is empty.
     Map(Vec<(Expr, Expr)>),
     /// `VMStat.class`
-    ClassOf(TypeExpr),
+    ClassOf(Box<TypeExpr>),
     /// `a..b`
     Range {
         low: Box<Expr>,

@@ -56,7 +56,7 @@ impl Deepest<'_> {
         self.id(expr.id);
     }
 
-    fn opt(&mut self, expr: &Option<Expr>) {
+    fn opt(&mut self, expr: Option<&Expr>) {
         if let Some(expr) = expr {
             self.id(expr.id);
         }
@@ -96,7 +96,7 @@ impl Deepest<'_> {
         }
     }
 
-    fn opt_block(&mut self, block: &Option<Block>) {
+    fn opt_block(&mut self, block: Option<&Block>) {
         if let Some(block) = block {
             self.block(block);
         }
@@ -105,7 +105,7 @@ impl Deepest<'_> {
     fn params(&mut self, params: &[Param]) {
         for param in params {
             self.ty(&param.ty);
-            self.opt(&param.default);
+            self.opt(param.default.as_deref());
         }
     }
 
@@ -117,7 +117,7 @@ impl Deepest<'_> {
 
     fn vars(&mut self, vars: &[LocalVar]) {
         for var in vars {
-            self.opt(&var.init);
+            self.opt(var.init.as_ref());
         }
     }
 
@@ -131,7 +131,7 @@ impl Deepest<'_> {
                     SwitchLabel::Default(_) | SwitchLabel::Null(_) => {}
                 }
             }
-            self.opt(&arm.guard);
+            self.opt(arm.guard.as_ref());
             match &arm.body {
                 ArmBody::Expr(expr) => self.expr(expr),
                 ArmBody::Block(block) => self.block(block),
@@ -277,7 +277,7 @@ impl Deepest<'_> {
                 for stmt in init {
                     self.id(stmt.id);
                 }
-                self.opt(cond);
+                self.opt(cond.as_deref());
                 self.exprs(update);
                 self.id(body.id);
             }
@@ -290,11 +290,11 @@ impl Deepest<'_> {
             }
             StmtKind::Labeled { body, .. } => self.id(body.id),
             StmtKind::Break(_) | StmtKind::Continue(_) | StmtKind::Empty | StmtKind::Error => {}
-            StmtKind::Return(value) => self.opt(value),
+            StmtKind::Return(value) => self.opt(value.as_ref()),
             StmtKind::Block(block) => self.block(block),
             StmtKind::Assert { cond, message } => {
                 self.expr(cond);
-                self.opt(message);
+                self.opt(message.as_deref());
             }
             StmtKind::Switch(switch) => self.switch(switch),
             StmtKind::Every { period, body } => {
@@ -304,7 +304,7 @@ impl Deepest<'_> {
             StmtKind::Within { limit, body, else_ } => {
                 self.expr(limit);
                 self.block(body);
-                self.opt_block(else_);
+                self.opt_block(else_.as_deref());
             }
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.expr(times);
@@ -338,19 +338,19 @@ impl Deepest<'_> {
                 self.type_params(&f.type_params);
                 self.params(&f.params);
                 self.ty(&f.ret);
-                self.opt_block(&f.body);
+                self.opt_block(f.body.as_ref());
             }
             ItemKind::Task(task) => {
                 self.params(&task.params);
                 self.block(&task.body);
-                self.opt_block(&task.undo);
+                self.opt_block(task.undo.as_ref());
             }
             ItemKind::Scenario(scenario) => {
                 self.params(&scenario.params);
-                self.opt(&scenario.selector);
+                self.opt(scenario.selector.as_deref());
                 for rule in &scenario.guard {
                     self.expr(&rule.count);
-                    self.opt(&rule.per);
+                    self.opt(rule.per.as_deref());
                 }
                 for clause in scenario.states.iter().flat_map(|s| &s.clauses) {
                     self.clause(&clause.kind);
@@ -383,7 +383,7 @@ impl Deepest<'_> {
             }
             ItemKind::Field(field) => {
                 self.ty(&field.ty);
-                self.opt(&field.init);
+                self.opt(field.init.as_deref());
             }
             ItemKind::Constructor(c) => {
                 self.params(&c.params);
@@ -405,11 +405,11 @@ impl Deepest<'_> {
                         }
                         StepOptionKind::Retry { times, every } => {
                             self.expr(times);
-                            self.opt(every);
+                            self.opt(every.as_deref());
                         }
                         StepOptionKind::Verify { args, for_, .. } => {
                             self.args(args);
-                            self.opt(for_);
+                            self.opt(for_.as_ref());
                         }
                         StepOptionKind::At(_) | StepOptionKind::WithApproval => {}
                     }
@@ -420,7 +420,7 @@ impl Deepest<'_> {
                 self.expr(over);
                 self.expr(value);
             }
-            ClauseKind::On { after, .. } => self.opt(after),
+            ClauseKind::On { after, .. } => self.opt(after.as_ref()),
             ClauseKind::Error => {}
         }
     }

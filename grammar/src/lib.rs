@@ -25,7 +25,7 @@ mod tree;
 
 pub use comments::Comment;
 pub use parser::parse;
-pub use source::{SourceFile, SourceMap};
+pub use source::{Places, SourceFile, SourceMap};
 
 use diagnostic::Diagnostic;
 use rustc_hash::FxHashSet;

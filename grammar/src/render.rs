@@ -15,8 +15,10 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
         Severity::Warning => Level::WARNING,
     };
     let file = sources.get(diagnostic.file);
-    let mut main = Snippet::source(file.text()).path(file.name()).fold(true);
-    let mut primary = AnnotationKind::Primary.span(range(diagnostic.span, file));
+    let here = diagnostic.labels.iter().filter(|l| l.file == diagnostic.file).map(|l| l.span);
+    let excerpt = Excerpt::new(file, here.chain([diagnostic.span]));
+    let mut main = excerpt.snippet();
+    let mut primary = AnnotationKind::Primary.span(excerpt.range(diagnostic.span));
     if let Some(label) =
         diagnostic.labels.iter().find(|l| l.file == diagnostic.file && l.span == diagnostic.span)
     {
@@ -25,26 +27,26 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
     main = main.annotation(primary);
     for label in &diagnostic.labels {
         if label.file == diagnostic.file && label.span != diagnostic.span {
-            main = main
-                .annotation(AnnotationKind::Context.span(range(label.span, file)).label(label.text.as_str()));
+            main = main.annotation(
+                AnnotationKind::Context.span(excerpt.range(label.span)).label(label.text.as_str()),
+            );
         }
     }
     let mut group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name()).element(main);
     for label in diagnostic.labels.iter().filter(|l| l.file != diagnostic.file) {
-        let other = sources.get(label.file);
-        group =
-            group.element(Snippet::source(other.text()).path(other.name()).fold(true).annotation(
-                AnnotationKind::Context.span(range(label.span, other)).label(label.text.as_str()),
-            ));
+        let other = Excerpt::new(sources.get(label.file), [label.span]);
+        let context = AnnotationKind::Context.span(other.range(label.span)).label(label.text.as_str());
+        group = group.element(other.snippet().annotation(context));
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     let mut report = vec![group];
     if !diagnostic.edits.is_empty() {
-        let mut patched = Snippet::source(file.text()).path(file.name()).fold(true);
+        let excerpt = Excerpt::new(file, diagnostic.edits.iter().map(|e| e.span));
+        let mut patched = excerpt.snippet();
         for edit in &diagnostic.edits {
-            patched = patched.patch(Patch::new(range(edit.span, file), edit.text.as_str()));
+            patched = patched.patch(Patch::new(excerpt.range(edit.span), edit.text.as_str()));
         }
         report.push(Level::HELP.secondary_title(describe_edits(diagnostic, file)).element(patched));
     }
@@ -52,6 +54,37 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
     let mut out = renderer.decor_style(DecorStyle::Ascii).render(&report).to_string();
     out.push('\n');
     out
+}
+
+/// The lines of a file that a report shows: the renderer's work grows with the text it is given.
+struct Excerpt<'a> {
+    file: &'a SourceFile,
+    /// Where the lines begin and end in the text.
+    lines: std::ops::Range<usize>,
+}
+
+impl<'a> Excerpt<'a> {
+    fn new(file: &'a SourceFile, spans: impl IntoIterator<Item = Span>) -> Self {
+        let ranges = spans.into_iter().map(|span| range(span, file));
+        let all = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default();
+        let text = file.text();
+        let start = text[..all.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[all.end..].find('\n').map_or(text.len(), |at| all.end + at + 1);
+        Self { file, lines: start..end }
+    }
+
+    fn snippet<T: Clone>(&self) -> Snippet<'a, T> {
+        let (line, _) = self.file.line_col(self.lines.start as u32);
+        Snippet::source(&self.file.text()[self.lines.clone()])
+            .path(self.file.name())
+            .line_start(line as usize)
+            .fold(true)
+    }
+
+    fn range(&self, span: Span) -> std::ops::Range<usize> {
+        let range = range(span, self.file);
+        range.start - self.lines.start..range.end - self.lines.start
+    }
 }
 
 fn describe_edits(diagnostic: &Diagnostic, file: &SourceFile) -> String {

@@ -254,10 +254,17 @@ impl Pass<'_> {
         self.push(Tok::Kw(word));
     }
 
+    /// Whether `(int)` or `(double)` stands before the last so many tokens.
+    fn ends_cast(&self, last: usize) -> bool {
+        let before = &self.out[..self.out.len() - last];
+        matches!(before, [.., open, _, close] if open.tok == Tok::CastParen && close.tok == Tok::RParen)
+    }
+
     /// 2^63 is an int under a minus sign only.
     fn smallest(&mut self, tok: Tok) {
         let negated = self.before() == Some(Tok::Minus)
-            && !self.out.len().checked_sub(2).is_some_and(|i| self.out[i].tok.ends_operand())
+            && (self.ends_cast(1)
+                || !self.out.len().checked_sub(2).is_some_and(|i| self.out[i].tok.ends_operand()))
             && !matches!(self.next(1), Tok::Dot | Tok::LBracket | Tok::LParen);
         if negated {
             return self.push(tok);

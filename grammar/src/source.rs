@@ -43,6 +43,11 @@ impl SourceFile {
             at -= 1;
         }
         let line = self.line_starts.partition_point(|&start| start as usize <= at) - 1;
+        self.place(line, at)
+    }
+
+    /// Line and column of a place in the line of this index.
+    fn place(&self, line: usize, at: usize) -> (u32, u32) {
         let before = &self.text[self.line_starts[line] as usize..at];
         if self.is_ascii {
             return (line as u32 + 1, before.len() as u32 + 1);
@@ -63,6 +68,40 @@ impl SourceFile {
         (start + mark + within) as u32
     }
 }
+
+/// Answers [`SourceFile::line_col`] for many offsets, where most are near the one before.
+pub struct Places<'a> {
+    file: &'a SourceFile,
+    /// Index of the line of the last answer.
+    line: usize,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(file: &'a SourceFile) -> Self {
+        Self { file, line: 0 }
+    }
+
+    /// Line and column of the start of a token, both from 1.
+    pub fn line_col(&mut self, offset: u32) -> (u32, u32) {
+        let starts = &self.file.line_starts;
+        let at = offset as usize;
+        if at > self.file.text.len() || !self.file.text.is_char_boundary(at) {
+            return self.file.line_col(offset);
+        }
+        let near = starts.get(self.line..).unwrap_or_default();
+        let near = &near[..near.len().min(NEAR_LINES)];
+        let ahead = near.iter().take_while(|&&start| start <= offset).count();
+        self.line = if ahead == 0 || ahead == NEAR_LINES {
+            starts.partition_point(|&start| start <= offset) - 1
+        } else {
+            self.line + ahead - 1
+        };
+        self.file.place(self.line, at)
+    }
+}
+
+/// How many lines are looked at before the place is searched for.
+const NEAR_LINES: usize = 8;
 
 /// Every file of the session, by id.
 #[derive(Clone, Debug, Default)]

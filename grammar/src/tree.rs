@@ -35,7 +35,7 @@ pub(crate) struct Cx<'a> {
 /// A piece of a block or file.
 pub(crate) enum Part {
     Import(Import),
-    Item(Item),
+    Item(Box<Item>),
     Items(Vec<Item>),
     Stmt(Stmt),
 }
@@ -66,7 +66,7 @@ pub(crate) enum Modifier {
 
 /// An arm, and where it has the colon of an old-style case.
 pub(crate) struct ReadArm {
-    pub arm: Option<SwitchArm>,
+    pub arm: Option<Box<SwitchArm>>,
     pub colon: Option<Span>,
 }
 
@@ -269,7 +269,7 @@ impl<'a> Cx<'a> {
             ExprKind::Name(name) => {
                 let name = Ident { name, span };
                 let ty = self.ty(span.start, span.end, TypeExprKind::Named { name, args: Vec::new() });
-                self.expr(start, end, ExprKind::ClassOf(ty))
+                self.expr(start, end, ExprKind::ClassOf(Box::new(ty)))
             }
             ExprKind::Error => self.expr(start, end, ExprKind::Error),
             _ => {
@@ -351,7 +351,7 @@ impl<'a> Cx<'a> {
     /// A declaration in a file or block: variables are locals, unless a modifier says otherwise.
     pub fn part(&self, start: u32, end: u32, head: Option<Head>, core: Core) -> Part {
         match core {
-            Core::Item(kind) => Part::Item(self.item(start, end, head, kind)),
+            Core::Item(kind) => Part::Item(Box::new(self.item(start, end, head, kind))),
             Core::Vars(ty, vars) => {
                 let head = head.unwrap_or_default();
                 let m = &head.modifiers;
@@ -389,7 +389,7 @@ impl<'a> Cx<'a> {
         vars.into_iter()
             .map(|var| {
                 let head = Head { annotations: head.annotations.clone(), modifiers: head.modifiers.clone() };
-                let field = Field { ty: ty.clone(), name: var.name, init: var.init };
+                let field = Field { ty: ty.clone(), name: var.name, init: var.init.map(Box::new) };
                 self.item(start, end, Some(head), ItemKind::Field(field))
             })
             .collect()
@@ -422,7 +422,7 @@ impl<'a> Cx<'a> {
                     Some(StepOption { span, kind: StepOptionKind::Retry { every: every @ None, .. } }),
                     StepOptionKind::Every(pause),
                 ) => {
-                    *every = Some(pause);
+                    *every = Some(Box::new(pause));
                     *span = span.to(option.span);
                 }
                 (_, kind) => out.push(StepOption { span: option.span, kind }),
@@ -439,12 +439,12 @@ impl<'a> Cx<'a> {
 
     pub fn stmts(&self, parts: Vec<Part>) -> Vec<Stmt> {
         let mut stmts = Vec::with_capacity(parts.len());
-        let as_stmt = |item: Item| self.stmt(item.span.start, item.span.end, StmtKind::Item(Box::new(item)));
+        let as_stmt = |item: Box<Item>| self.stmt(item.span.start, item.span.end, StmtKind::Item(item));
         for part in parts {
             match part {
                 Part::Stmt(stmt) => stmts.push(stmt),
                 Part::Item(item) => stmts.push(as_stmt(item)),
-                Part::Items(items) => stmts.extend(items.into_iter().map(as_stmt)),
+                Part::Items(items) => stmts.extend(items.into_iter().map(|item| as_stmt(Box::new(item)))),
                 // The grammar has imports at the top of a file only.
                 Part::Import(_) => {}
             }
@@ -457,7 +457,7 @@ impl<'a> Cx<'a> {
         for part in parts {
             match part {
                 Part::Import(import) => module.imports.push(import),
-                Part::Item(item) => module.items.push(item),
+                Part::Item(item) => module.items.push(*item),
                 Part::Items(items) => module.items.extend(items),
                 Part::Stmt(Stmt { kind: StmtKind::Empty, .. }) => {}
                 Part::Stmt(stmt) => module.script.push(stmt),
@@ -474,7 +474,11 @@ impl<'a> Cx<'a> {
                     .help("write `case X -> ...;` or `case X -> { ... }`; cases never fall through"),
             );
         }
-        Switch { keyword, subject: Box::new(subject), arms: arms.into_iter().filter_map(|a| a.arm).collect() }
+        Switch {
+            keyword,
+            subject: Box::new(subject),
+            arms: arms.into_iter().filter_map(|a| a.arm).map(|a| *a).collect(),
+        }
     }
 
     /// `-> return x;`: a statement after an arrow needs braces.

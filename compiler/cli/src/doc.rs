@@ -116,7 +116,7 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
         let id = match map.add_bytes(&root.shown, &root.bytes) {
             Ok(id) => id,
             Err(diagnostic) => {
-                reporter.show(&Compilation { map, diagnostics: vec![diagnostic], image: None })?;
+                reporter.show(&Compilation::failed(map, vec![diagnostic]))?;
                 failed += 1;
                 continue;
             }
@@ -124,7 +124,7 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
         let text = map.get(id).text().to_owned();
         let parsed = parse(id, &text, interner);
         if !parsed.diagnostics.is_empty() {
-            reporter.show(&Compilation { map, diagnostics: parsed.diagnostics, image: None })?;
+            reporter.show(&Compilation::failed(map, parsed.diagnostics))?;
             failed += 1;
             continue;
         }

@@ -142,8 +142,10 @@ impl<'a> Collector<'a, '_> {
                 consts: FxHashMap::default(),
                 constructor: None,
                 constants: Vec::new(),
+                constant_places: FxHashMap::default(),
                 supers: Vec::new(),
                 permits: None,
+                permits_written: false,
                 constant_trees: &[],
             });
             self.enter(module, name, Def::Type(id));
@@ -377,8 +379,9 @@ impl<'a> Collector<'a, '_> {
             }
             ItemKind::Enum(e) => {
                 for constant in &e.constants {
-                    let known = self.defs.types[id.index()].constants.iter();
-                    if let Some(&(_, first)) = known.clone().find(|c| c.0 == constant.name.name) {
+                    let decl = &mut self.defs.types[id.index()];
+                    if let Some(&place) = decl.constant_places.get(&constant.name.name) {
+                        let first = decl.constants[place as usize].1;
                         let file = self.file(module);
                         let text = self.interner.name(constant.name.name);
                         let report = Diagnostic::error(
@@ -391,7 +394,8 @@ impl<'a> Collector<'a, '_> {
                         self.report(report);
                         continue;
                     }
-                    self.defs.types[id.index()].constants.push((constant.name.name, constant.name.span));
+                    decl.constant_places.insert(constant.name.name, decl.constants.len() as u32);
+                    decl.constants.push((constant.name.name, constant.name.span));
                 }
                 self.supers(id, &e.implements);
                 self.defs.types[id.index()].constant_trees = &e.constants;
@@ -410,7 +414,10 @@ impl<'a> Collector<'a, '_> {
                 self.supers(id, &i.extends);
                 self.members(place, &type_params, &i.members);
                 if item.modifiers.sealed.is_some() {
-                    self.defs.types[id.index()].permits = Some(self.permits(module, i));
+                    let permits = self.permits(module, i);
+                    let decl = &mut self.defs.types[id.index()];
+                    decl.permits = Some(permits);
+                    decl.permits_written = !i.permits.is_empty();
                 } else if let Some(first) = i.permits.first() {
                     let file = self.file(module);
                     let at = Span::new(item.span.start, item.span.start);
@@ -489,16 +496,21 @@ impl<'a> Collector<'a, '_> {
 
     /// What a sealed interface permits must implement it.
     fn permitted_implement(&mut self) {
-        for index in 0..self.defs.types.len() {
-            let id = TypeDefId(index as u32);
-            let (module, span) = (self.defs.types[index].module, self.defs.types[index].span);
-            let tree = self.defs.modules[module.index()].ast;
-            let Some(interface) = tree.items.iter().find_map(|item| match &item.kind {
-                ItemKind::Interface(i) if i.name.span == span && item.modifiers.sealed.is_some() => Some(i),
+        let sealed = self.defs.modules.iter().enumerate().flat_map(|(index, module)| {
+            module.ast.items.iter().filter_map(move |item| match &item.kind {
+                ItemKind::Interface(i) if item.modifiers.sealed.is_some() => Some((index, i)),
                 _ => None,
-            }) else {
+            })
+        });
+        let sealed: Vec<(usize, &ast::Interface)> = sealed.collect();
+        for (index, interface) in sealed {
+            let module = ModuleId(index as u32);
+            let Some(&Def::Type(id)) = self.defs.modules[index].names.get(&interface.name.name) else {
                 continue;
             };
+            if self.defs.types[id.index()].span != interface.name.span {
+                continue; // the second of two with one name
+            }
             for written in &interface.permits {
                 let ast::TypeExprKind::Named { name, .. } = &written.kind else { continue };
                 let Found::One(Def::Type(def)) = names::lookup(&self.defs, module, name.name) else {
@@ -534,8 +546,8 @@ impl<'a> Collector<'a, '_> {
                 let same_module = def.module == module;
                 let (name, parent_span, parent_file) =
                     (def.name, def.span, self.defs.modules[def.module.index()].file);
-                let explicit = self.explicit_permits(parent);
-                let Some(permits) = &mut self.defs.types[parent.index()].permits else { continue };
+                let explicit = def.permits_written;
+                let Some(permits) = &mut def.permits else { continue };
                 let fine = if explicit { permits.contains(&id) } else { same_module };
                 if !fine {
                     let text = self.interner.name(name);
@@ -546,20 +558,11 @@ impl<'a> Collector<'a, '_> {
                         parent_span,
                         "sealed here",
                     ));
-                } else if !permits.contains(&id) {
+                } else if !explicit && permits.last() != Some(&id) {
                     permits.push(id);
                 }
             }
         }
-    }
-
-    fn explicit_permits(&self, id: TypeDefId) -> bool {
-        let def = &self.defs.types[id.index()];
-        let tree = self.defs.modules[def.module.index()].ast;
-        tree.items.iter().any(|item| match &item.kind {
-            ItemKind::Interface(i) => i.name.span == def.span && !i.permits.is_empty(),
-            _ => false,
-        })
     }
 
     /// Resolves the bounds of a type's parameters.
@@ -666,7 +669,7 @@ impl<'a> Collector<'a, '_> {
                         ty,
                         is_final: member.modifiers.final_.is_some(),
                         is_private: member.modifiers.private.is_some(),
-                        init: f.init.as_ref(),
+                        init: f.init.as_deref(),
                     };
                     let def = &mut self.defs.types[owner.index()];
                     if matches!(def.kind, TypeKind::Record | TypeKind::Interface) {
@@ -911,7 +914,7 @@ impl<'a> Collector<'a, '_> {
                 name: param.name.name,
                 span: param.name.span,
                 ty,
-                default: param.default.as_ref(),
+                default: param.default.as_deref(),
                 is_final: param.final_,
             });
         }
@@ -944,7 +947,7 @@ impl<'a> Collector<'a, '_> {
             span: f.name.span,
             is_private: item.modifiers.private.is_some(),
             ty,
-            init: f.init.as_ref(),
+            init: f.init.as_deref(),
         });
         id
     }

@@ -162,8 +162,12 @@ pub struct TypeDef<'a> {
     pub consts: FxHashMap<Symbol, ConstId>,
     pub constructor: Option<FnId>,
     pub constants: Vec<(Symbol, Span)>,
+    /// Where each constant stands among them.
+    pub constant_places: FxHashMap<Symbol, u32>,
     /// The interfaces that it implements or, for an interface, extends; in terms of its type parameters.
     pub supers: Vec<Ty>,
+    /// Whether a `permits` is written.
+    pub permits_written: bool,
     /// For a sealed interface, the types that may implement it.
     pub permits: Option<Vec<TypeDefId>>,
     /// The constants of an enum as they are written, with the arguments of their constructor.

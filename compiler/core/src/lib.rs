@@ -24,9 +24,16 @@ pub struct Compilation {
     pub map: SourceMap,
     pub diagnostics: Vec<Diagnostic>,
     pub image: Option<dscript_bytecode::image::Image>,
+    /// The trees of every module. To give them up takes time, which a process that ends need not spend.
+    pub program: modules::Program,
 }
 
 impl Compilation {
+    /// One that came to nothing but these.
+    pub fn failed(map: SourceMap, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { map, diagnostics, image: None, program: modules::Program::default() }
+    }
+
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)
     }
@@ -52,11 +59,26 @@ pub fn compile(
     sources: &dyn Sources,
     goal: Goal,
 ) -> Compilation {
+    build(module_path, (shown, bytes), sources, goal, false)
+}
+
+/// Checks every body of std, which a compilation takes to be good.
+pub fn check_library() -> Compilation {
+    build("library", ("library.ds", b""), &NoSources, Goal::Check, true)
+}
+
+fn build(
+    module_path: &str,
+    (shown, bytes): (&str, &[u8]),
+    sources: &dyn Sources,
+    goal: Goal,
+    whole_library: bool,
+) -> Compilation {
     let mut map = SourceMap::default();
     let mut diagnostics = Vec::new();
     let root: FileId = match map.add_bytes(shown, bytes) {
         Ok(root) => root,
-        Err(diagnostic) => return Compilation { map, diagnostics: vec![diagnostic], image: None },
+        Err(diagnostic) => return Compilation::failed(map, vec![diagnostic]),
     };
     let mut interner = Interner::default();
     let program = modules::load(module_path, root, &mut map, sources, &mut interner, &mut diagnostics);
@@ -70,9 +92,17 @@ pub fn compile(
     };
     collector.collect(&program);
     let defs = collector.defs;
-    let mut checker = check::Checker::new(&defs, &mut types, &interner, &map, &mut diagnostics, sources);
-    checker.run();
-    let (facts, scripts) = (checker.facts, checker.scripts.into_rows());
+    let mut checker = check::Checker::new(
+        &defs,
+        &mut types,
+        &interner,
+        &map,
+        &mut diagnostics,
+        sources,
+        Default::default(),
+    );
+    checker.run(whole_library);
+    let (facts, looked_at, scripts) = (checker.facts, checker.looked_at, checker.scripts.into_rows());
     let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
     let has_tests = defs.tests.iter().any(|t| t.module == defs::ModuleId(0));
     let mut image = None;
@@ -95,7 +125,7 @@ pub fn compile(
         );
     } else if good && lowered {
         let name = module_path.rsplit('.').next().unwrap_or(module_path);
-        let found = lower::Found { facts: &facts, scripts: &scripts };
+        let found = lower::Found { facts, looked_at, scripts: &scripts };
         image = Some(lower::lower(&defs, &mut types, &interner, found, &map, &mut diagnostics, (name, goal)));
     }
     if goal == Goal::Check || diagnostics.iter().any(|d| d.severity == Severity::Error) {
@@ -103,5 +133,5 @@ pub fn compile(
     }
     report::prune(&mut diagnostics, &map);
     report::offer_imports(&mut diagnostics, &defs, &map, sources);
-    Compilation { map, diagnostics, image }
+    Compilation { map, diagnostics, image, program }
 }

@@ -75,6 +75,7 @@ pub struct Imported {
 }
 
 /// All modules of a program; the root is the first.
+#[derive(Default)]
 pub struct Program {
     pub modules: Vec<ModuleFile>,
 }

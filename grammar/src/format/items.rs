@@ -85,7 +85,7 @@ impl Printer<'_> {
                 let inits: Vec<Option<&Expr>> = items
                     .iter()
                     .map(|item| match &item.kind {
-                        ItemKind::Field(field) => field.init.as_ref(),
+                        ItemKind::Field(field) => field.init.as_deref(),
                         _ => None,
                     })
                     .collect();

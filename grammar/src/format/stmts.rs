@@ -112,7 +112,7 @@ impl Printer<'_> {
             StmtKind::For { init, cond, update, body } => {
                 self.token("for");
                 self.space();
-                self.with_body(|p| p.for_head(init, cond.as_ref(), update), body, true);
+                self.with_body(|p| p.for_head(init, cond.as_deref(), update), body, true);
             }
             StmtKind::ForEach { var, iter, body } => {
                 self.token("for");
@@ -177,7 +177,9 @@ impl Printer<'_> {
                     self.block(body, false);
                 }
             }
-            StmtKind::Retry { times, pause, body, else_ } => self.retry([times, pause], body, else_.as_ref()),
+            StmtKind::Retry { times, pause, body, else_ } => {
+                self.retry([times, pause], body, else_.as_deref())
+            }
             StmtKind::Given { target, answer } => self.given(target, answer),
             StmtKind::Verify { target, times, with } => self.verify(target, times, with.as_deref()),
             StmtKind::Item(item) => self.items(std::slice::from_ref(item)),

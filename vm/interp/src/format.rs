@@ -32,6 +32,9 @@ pub fn double_text(value: f64) -> String {
     }
 }
 
+/// With fewer digits no double lies halfway between two decimals.
+const TIED_DIGITS_MIN: usize = 15;
+
 /// The shortest digits of a positive number that read back the same, and the exponent of the first.
 fn digits_of(value: f64) -> (String, i32) {
     let mut shortest = format!("{value:e}");
@@ -40,6 +43,14 @@ fn digits_of(value: f64) -> (String, i32) {
         let two = format!("{value:.1e}");
         if two.parse() == Ok(value) {
             shortest = two;
+        }
+    }
+    let digits = shortest.bytes().take_while(|b| *b != b'e').filter(u8::is_ascii_digit).count();
+    if digits >= TIED_DIGITS_MIN {
+        // Halfway between two, Java takes the one with the even digit.
+        let nearest = format!("{value:.*e}", digits - 1);
+        if nearest.parse() == Ok(value) {
+            shortest = nearest;
         }
     }
     let (mantissa, exponent) = shortest.split_once('e').expect("`{:e}` writes an exponent");

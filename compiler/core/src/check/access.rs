@@ -95,8 +95,8 @@ impl<'a> Checker<'a, '_> {
             self.facts().res[expr.id.0 as usize] = Res::Const(id);
             return Some(self.defs.consts[id.index()].ty);
         }
-        if let Some(index) = def.constants.iter().position(|c| c.0 == name) {
-            self.facts().res[expr.id.0 as usize] = Res::EnumConst(owner, index as u32);
+        if let Some(&place) = def.constant_places.get(&name) {
+            self.facts().res[expr.id.0 as usize] = Res::EnumConst(owner, place);
             return Some(self.types.nominal(owner, &[]));
         }
         None
@@ -197,8 +197,8 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn static_field(&mut self, expr: &Expr, def: TypeDefId, name: ast::Ident) -> Ty {
         let decl = &self.defs.types[def.index()];
-        if let Some(index) = decl.constants.iter().position(|c| c.0 == name.name) {
-            self.facts().res[expr.id.0 as usize] = Res::EnumConst(def, index as u32);
+        if let Some(&place) = decl.constant_places.get(&name.name) {
+            self.facts().res[expr.id.0 as usize] = Res::EnumConst(def, place);
             return self.types.nominal(def, &[]);
         }
         if let Some(&id) = decl.consts.get(&name.name) {

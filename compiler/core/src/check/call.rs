@@ -68,18 +68,22 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
         }
         let text = self.text(name);
-        if let (Some(owner), Some(_)) = (self.cx.owner, self.cx.this)
+        if let Some(owner) = self.cx.owner
             && self.defs.types[owner.index()].kind == TypeKind::Enum
-            && !self.cx.in_constructor
         {
-            let member = match text {
-                "ordinal" => Some((EnumMember::Ordinal, Ty::INT)),
-                "name" => Some((EnumMember::Name, self.string())),
-                _ => None,
-            };
-            if let Some((member, ret)) = member {
-                self.capture_this();
-                return self.call_enum(expr, member, owner, args, ret);
+            let has_this = self.cx.this.is_some() && !self.cx.in_constructor;
+            match text {
+                "ordinal" if has_this => {
+                    self.capture_this();
+                    return self.call_enum(expr, EnumMember::Ordinal, owner, args, Ty::INT);
+                }
+                "name" if has_this => {
+                    self.capture_this();
+                    let string = self.string();
+                    return self.call_enum(expr, EnumMember::Name, owner, args, string);
+                }
+                "values" | "parse" => return self.call_enum_static(expr, text, owner, args),
+                _ => {}
             }
         }
         match self.lookup(name, callee.span) {
@@ -346,15 +350,8 @@ impl<'a, 'c> Checker<'a, 'c> {
                 self.error(codes::NOT_CALLABLE, name.span, message);
                 self.poison_args(args)
             }
-            None if decl.kind == TypeKind::Enum && self.text(name.name) == "values" => {
-                let own = self.types.nominal(def, &[]);
-                let ret = self.defs.known.list.map_or(Ty::POISON, |list| self.types.nominal(list, &[own]));
-                self.call_enum(expr, EnumMember::Values, def, args, ret)
-            }
-            None if decl.kind == TypeKind::Enum && self.text(name.name) == "parse" => {
-                let own = self.types.nominal(def, &[]);
-                let ret = self.types.nullable(own);
-                self.call_enum(expr, EnumMember::Parse, def, args, ret)
+            None if decl.kind == TypeKind::Enum && matches!(self.text(name.name), "values" | "parse") => {
+                self.call_enum_static(expr, self.text(name.name), def, args)
             }
             None => {
                 let statics = decl.methods.iter().filter(|(_, id)| !self.defs.fns[id.index()].is_method);
@@ -373,6 +370,17 @@ impl<'a, 'c> Checker<'a, 'c> {
                 self.poison_args(args)
             }
         }
+    }
+
+    /// `values()` or `parse(text)` of an enum.
+    fn call_enum_static(&mut self, expr: &'a Expr, name: &str, def: TypeDefId, args: &'a [Arg]) -> Ty {
+        let own = self.types.nominal(def, &[]);
+        if name == "values" {
+            let ret = self.defs.known.list.map_or(Ty::POISON, |list| self.types.nominal(list, &[own]));
+            return self.call_enum(expr, EnumMember::Values, def, args, ret);
+        }
+        let ret = self.types.nullable(own);
+        self.call_enum(expr, EnumMember::Parse, def, args, ret)
     }
 
     fn call_enum(

@@ -50,6 +50,8 @@ pub struct Checker<'a, 'c> {
     pub diagnostics: &'c mut Vec<Diagnostic>,
     pub facts: Vec<Facts>,
     pub scripts: script::Scripts<'c>,
+    /// By function, whether its body was looked at.
+    pub looked_at: Vec<bool>,
     cx: Context,
 }
 
@@ -179,6 +181,7 @@ impl Default for Context {
 }
 
 impl<'a, 'c> Checker<'a, 'c> {
+    /// A checker that goes on from what was found out before; `facts` and `looked_at` are empty at first.
     pub fn new(
         defs: &'c Defs<'a>,
         types: &'c mut Types,
@@ -186,14 +189,17 @@ impl<'a, 'c> Checker<'a, 'c> {
         map: &'c SourceMap,
         diagnostics: &'c mut Vec<Diagnostic>,
         sources: &'c dyn Sources,
+        (facts, looked_at): (Vec<Facts>, Vec<bool>),
     ) -> Self {
-        let facts = defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
         let scripts = script::Scripts::new(sources);
-        Self { defs, types, interner, map, diagnostics, facts, scripts, cx: Context::default() }
+        Self { defs, types, interner, map, diagnostics, facts, scripts, looked_at, cx: Context::default() }
     }
 
-    /// Checks every body of every module.
-    pub fn run(&mut self) {
+    /// Checks every body of the user's modules; std is known to be good, and of its functions only those are
+    /// looked at that lowering comes to (see [`function`](Self::function)), unless `whole` is set.
+    pub fn run(&mut self, whole: bool) {
+        self.facts = self.defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
+        self.looked_at = vec![false; self.defs.fns.len()];
         self.placements();
         self.implementations();
         self.signatures();
@@ -204,7 +210,9 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.enum_constants(TypeDefId(index as u32));
         }
         for index in 0..self.defs.fns.len() {
-            self.function(FnId(index as u32));
+            if whole || !self.defs.modules[self.defs.fns[index].module.index()].is_std {
+                self.function(FnId(index as u32));
+            }
         }
         for index in 0..self.defs.tasks.len() {
             self.task(TaskId(index as u32));
@@ -249,7 +257,11 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
     }
 
-    fn function(&mut self, id: FnId) {
+    /// Checks a function's defaults and body, once.
+    pub fn function(&mut self, id: FnId) {
+        if std::mem::replace(&mut self.looked_at[id.index()], true) {
+            return;
+        }
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         self.cx = Context {
@@ -809,7 +821,7 @@ fn names_return_value(stmts: &[ast::Stmt]) -> bool {
         | ast::StmtKind::ForEach { body, .. }
         | ast::StmtKind::Labeled { body, .. } => names_return_value(std::slice::from_ref(body)),
         ast::StmtKind::Block(b) | ast::StmtKind::Every { body: b, .. } => block(b),
-        ast::StmtKind::Within { body, else_, .. } => block(body) || else_.as_ref().is_some_and(block),
+        ast::StmtKind::Within { body, else_, .. } => block(body) || else_.as_deref().is_some_and(block),
         ast::StmtKind::Retry { body, else_, .. } => {
             block(body) || else_.as_ref().is_some_and(|e| block(&e.body))
         }

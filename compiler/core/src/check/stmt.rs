@@ -102,9 +102,9 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Switch(switch) => self.switch_stmt(switch),
             StmtKind::Yield(value) => self.yield_stmt(stmt.span, value),
             StmtKind::Every { period, body } => self.every(stmt.span, period, body),
-            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_ref()),
+            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_deref()),
             StmtKind::Retry { times, pause, body, else_ } => {
-                self.retry(stmt.span, times, pause, body, else_.as_ref());
+                self.retry(stmt.span, times, pause, body, else_.as_deref());
             }
             StmtKind::Given { target, answer } => self.given(stmt, target, answer),
             StmtKind::Verify { target, times, with } => self.verify(stmt, target, times, with.as_deref()),
@@ -819,7 +819,7 @@ fn assigned_in_stmt(stmt: &Stmt, names: &mut FxHashSet<Symbol>) {
         }
         StmtKind::For { init, cond, update, body } => {
             init.iter().for_each(|s| assigned_in_stmt(s, names));
-            cond.iter().chain(update).for_each(|e| assigned_in_expr(e, names));
+            cond.as_deref().into_iter().chain(update).for_each(|e| assigned_in_expr(e, names));
             assigned_in_stmt(body, names);
         }
         StmtKind::ForEach { iter, body, .. } => {

@@ -13,9 +13,10 @@ use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ArmBody, Expr, ExprKind, Pattern, PatternKind, StrPart, SwitchLabel};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
+use rustc_hash::FxHashMap;
 
 /// Steps one question of coverage may take; past it the switch is taken to be covered.
-const WORK_MAX: u32 = 100_000;
+const WORK_MAX: u32 = 400_000;
 
 /// Cases that a message names.
 const NAMED_MAX: usize = 6;
@@ -50,12 +51,51 @@ enum Key {
     Text(String),
 }
 
+/// What a row's first column names, where only rows of the same name, and wide ones, have to do with each other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Head {
+    Null,
+    Const(Key),
+    Case(Ty, u32),
+    Object(Ty),
+}
+
+/// The rows of a switch so far, found by their first column: a question about one case looks at few of many.
+#[derive(Default)]
+struct Rows {
+    all: Vec<Vec<Shape>>,
+    /// Where each stands.
+    spans: Vec<Span>,
+    by_head: FxHashMap<Head, Vec<usize>>,
+    /// Rows without a head: they may match anything.
+    wide: Vec<usize>,
+}
+
+impl Rows {
+    fn add(&mut self, row: Vec<Shape>, head: Option<Head>, span: Span) {
+        let index = self.all.len();
+        match head {
+            Some(head) => self.by_head.entry(head).or_default().push(index),
+            None => self.wide.push(index),
+        }
+        self.all.push(row);
+        self.spans.push(span);
+    }
+
+    /// The rows that may match something that begins so.
+    fn about(&self, head: Option<&Head>) -> Vec<Vec<Shape>> {
+        let Some(head) = head else { return self.all.clone() };
+        let own = self.by_head.get(head).map_or(&[][..], Vec::as_slice);
+        own.iter().chain(&self.wide).map(|&index| self.all[index].clone()).collect()
+    }
+}
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn switch_stmt(&mut self, switch: &'a ast::Switch) {
         let subject = self.subject(switch);
         let before = self.cx.flow.clone();
         let mut after = Flow::dead();
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        let mut rows = Rows::default();
         let mut broken = false;
         let locals = self.cx.locals.len();
         self.cx.jumps.push(super::Jump {
@@ -70,7 +110,7 @@ impl<'a> Checker<'a, '_> {
         for arm in &switch.arms {
             self.cx.flow = before.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, (&mut rows, &mut places));
+            broken |= !self.arm_labels(arm, subject, &mut rows);
             match &arm.body {
                 ArmBody::Expr(body) => {
                     let ty = self.arm_value(body, None);
@@ -127,13 +167,13 @@ impl<'a> Checker<'a, '_> {
         let subject = self.subject(switch);
         let before = self.cx.flow.clone();
         let mut after = Flow::dead();
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        let mut rows = Rows::default();
         let mut broken = false;
         let mut found: Vec<(Ty, Span, Option<&'a Expr>)> = Vec::new();
         for arm in &switch.arms {
             self.cx.flow = before.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, (&mut rows, &mut places));
+            broken |= !self.arm_labels(arm, subject, &mut rows);
             match &arm.body {
                 ArmBody::Expr(body) => {
                     let ty = self.arm_value(body, expected);
@@ -289,12 +329,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Checks an arm's labels and guard; variables of patterns are declared in the open scope.
     /// False where a label could not be understood.
-    fn arm_labels(
-        &mut self,
-        arm: &'a ast::SwitchArm,
-        subject: Ty,
-        (rows, places): (&mut Vec<Shape>, &mut Vec<Span>),
-    ) -> bool {
+    fn arm_labels(&mut self, arm: &'a ast::SwitchArm, subject: Ty, rows: &mut Rows) -> bool {
         let mut shapes = Vec::new();
         let mut good = true;
         for label in &arm.labels {
@@ -331,23 +366,25 @@ impl<'a> Checker<'a, '_> {
                 continue;
             };
             let mut work = WORK_MAX;
-            let before: Vec<Vec<Shape>> = rows.iter().map(|s| vec![s.clone()]).collect();
+            let head = self.head(&shape);
+            let before = rows.about(head.as_ref());
             if subject != Ty::POISON
                 && !self.useful(&before, std::slice::from_ref(&shape), &[subject], &mut work)
             {
-                let message = if rows.contains(&shape) && matches!(shape, Shape::Const(_) | Shape::Case(..)) {
+                let again = before.iter().any(|row| row[0] == shape);
+                let message = if again && matches!(shape, Shape::Const(_) | Shape::Case(..)) {
                     "this case stands twice"
                 } else {
                     "this case is never reached: earlier ones cover it"
                 };
-                let first = rows.iter().position(|r| *r == shape).and_then(|at| places.get(at).copied());
+                let first = rows.all.iter().position(|row| row[0] == shape).map(|at| rows.spans[at]);
                 let mut report = self.diagnostic(codes::DOMINATED, span, message);
                 if let Some(first) = first {
                     report = report.label(first, "first here");
                 }
                 self.diagnostics.push(report);
             }
-            shapes.push((shape, span));
+            shapes.push((shape, head, span));
         }
         match &arm.guard {
             // A guarded case may let its values pass.
@@ -355,12 +392,7 @@ impl<'a> Checker<'a, '_> {
                 let (yes, _) = self.cond(guard);
                 self.cx.flow = yes;
             }
-            None => {
-                for (shape, span) in shapes {
-                    rows.push(shape);
-                    places.push(span);
-                }
-            }
+            None => shapes.into_iter().for_each(|(shape, head, span)| rows.add(vec![shape], head, span)),
         }
         good
     }
@@ -376,11 +408,11 @@ impl<'a> Checker<'a, '_> {
         {
             let plain = self.types.nominal(def, &[]);
             let decl = &self.defs.types[def.index()];
-            return match decl.constants.iter().position(|c| c.0 == name) {
-                Some(index) => {
+            return match decl.constant_places.get(&name) {
+                Some(&place) => {
                     self.facts().types[value.id.0 as usize] = plain;
-                    self.facts().res[value.id.0 as usize] = Res::EnumConst(def, index as u32);
-                    Some(Shape::Case(plain, index as u32))
+                    self.facts().res[value.id.0 as usize] = Res::EnumConst(def, place);
+                    Some(Shape::Case(plain, place))
                 }
                 None => {
                     let near = crate::names::suggest(
@@ -652,25 +684,41 @@ impl<'a> Checker<'a, '_> {
     // ---- coverage ----
 
     /// An example of a case that no row covers.
-    fn exhaustive(&mut self, subject: Ty, rows: &[Shape]) -> Option<Vec<Missing>> {
+    fn exhaustive(&mut self, subject: Ty, rows: &Rows) -> Option<Vec<Missing>> {
         if subject == Ty::POISON {
             return None;
         }
-        let matrix: Vec<Vec<Shape>> = rows.iter().map(|s| vec![s.clone()]).collect();
         let mut work = WORK_MAX;
-        if !self.useful(&matrix, &[Shape::Any], &[subject], &mut work) {
+        if !self.useful(&rows.all, &[Shape::Any], &[subject], &mut work) {
             return None;
         }
         // Name what is missing by trying the cases one by one.
         let mut missing = Vec::new();
         for (case, name) in self.cases(subject).unwrap_or_default() {
             let mut work = WORK_MAX;
-            if self.useful(&matrix, std::slice::from_ref(&case), &[subject], &mut work) {
+            let head = self.head(&case);
+            let about = rows.about(head.as_ref());
+            if self.useful(&about, std::slice::from_ref(&case), &[subject], &mut work) {
                 let label = self.missing_label(&case, name.trim_matches('`'));
                 missing.push(Missing { name, label });
             }
         }
         Some(missing)
+    }
+
+    /// What a shape names, if no row with another name has to do with it.
+    fn head(&self, shape: &Shape) -> Option<Head> {
+        match shape {
+            Shape::Any => None,
+            Shape::Null => Some(Head::Null),
+            Shape::Const(key) => Some(Head::Const(key.clone())),
+            Shape::Case(ty, place) => Some(Head::Case(*ty, *place)),
+            Shape::Object(ty, _) => {
+                let (def, _) = self.types.nominal_parts(*ty)?;
+                let kind = self.defs.types[def.index()].kind;
+                matches!(kind, TypeKind::Record | TypeKind::Class).then_some(Head::Object(*ty))
+            }
+        }
     }
 
     /// The label of a case that is to be added.
@@ -809,10 +857,10 @@ impl<'a> Checker<'a, '_> {
 
     /// Whether some value matches `row` and no row of `rows`; `types` are those of the columns.
     fn useful(&mut self, rows: &[Vec<Shape>], row: &[Shape], types: &[Ty], work: &mut u32) -> bool {
-        *work = work.saturating_sub(1 + rows.len() as u32);
         if *work == 0 {
             return false;
         }
+        *work = work.saturating_sub(1 + rows.len() as u32 / 32);
         let (Some(first), Some(&ty)) = (row.first(), types.first()) else { return rows.is_empty() };
         match first {
             Shape::Any => match self.cases(ty) {
@@ -821,10 +869,15 @@ impl<'a> Checker<'a, '_> {
                     if !named {
                         return self.rest_useful(rows, row, types, work);
                     }
+                    let mut found = Rows::default();
+                    for row in rows {
+                        found.add(row.clone(), self.head(&row[0]), Span::default());
+                    }
                     cases.into_iter().any(|(case, _)| {
+                        let head = self.head(&case);
                         let mut specific = row.to_vec();
                         specific[0] = case;
-                        self.useful(rows, &specific, types, work)
+                        self.useful(&found.about(head.as_ref()), &specific, types, work)
                     })
                 }
                 // Endlessly many values: one that no row names.

@@ -221,9 +221,11 @@ impl<'a> Lowerer<'a, '_> {
 
     /// A value that stays what it is while `later` is computed: a local's register is copied if that may change it.
     pub(super) fn guard(&mut self, value: Val, later: &[&'a Expr]) -> Val {
-        if !later.iter().any(|e| assigns(e)) {
-            return value;
-        }
+        if later.iter().any(|e| assigns(e)) { self.copied(value) } else { value }
+    }
+
+    /// The value in registers of its own.
+    pub(super) fn copied(&mut self, value: Val) -> Val {
         let regs: Vec<Reg> = value
             .regs
             .slice()

@@ -59,7 +59,7 @@ impl<'a> Lowerer<'a, '_> {
             self.concat(vec![a.regs.slice()[0], b.regs.slice()[0]])
         } else {
             let result = binary_type(self.types, self.defs, op, old.ty, right.ty).unwrap_or(ty);
-            self.arithmetic(op, old, right, result)
+            self.arithmetic(op, old, right, result, None)
         };
         self.write_place(&place, new);
         new

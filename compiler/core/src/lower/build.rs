@@ -6,6 +6,7 @@
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Head, Line, RefType, RegType, ScalarKind};
 use dscript_bytecode::instr::{Instr, Visitor};
+use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_bytecode::trap::TrapKind;
 use rustc_hash::FxHashMap;
 
@@ -63,6 +64,9 @@ impl Regs {
     }
 }
 
+/// The offset of what comes from no place in a text.
+const NOWHERE: u32 = u32::MAX;
+
 /// A place to jump to, before its position is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u32);
@@ -75,6 +79,7 @@ pub struct Builder {
     scalars: Vec<ScalarKind>,
     refs: Vec<RefType>,
     code: Vec<Instr>,
+    /// Where instructions come from; until the end, a line's number is the offset in the text.
     lines: Vec<Line>,
     /// Position of each mark, once placed, and whether anything jumps there.
     marks: Vec<(Option<u32>, bool)>,
@@ -82,14 +87,21 @@ pub struct Builder {
     /// Registers in use, in the order they were taken.
     taken: Vec<(RegType, Reg)>,
     dead: bool,
-    place: (u32, u32, u32),
+    /// Source, and offset in its text.
+    place: Option<(u32, u32)>,
+    /// Whether it needs more registers than a function may have.
     pub overflow: bool,
 }
 
 impl Builder {
-    /// The next instructions come from this place: source, line, column.
-    pub fn at(&mut self, place: (u32, u32, u32)) {
-        self.place = place;
+    /// The next instructions come from this place: source, and offset in its text.
+    pub fn at(&mut self, place: (u32, u32)) {
+        self.place = Some(place);
+    }
+
+    /// Instructions so far.
+    pub fn len(&self) -> usize {
+        self.code.len()
     }
 
     pub fn is_dead(&self) -> bool {
@@ -111,7 +123,7 @@ impl Builder {
             RegType::Scalar(_) => self.scalars.len(),
             RegType::Ref(_) => self.refs.len(),
         };
-        if count >= u16::MAX as usize {
+        if count >= REGISTERS_MAX {
             self.overflow = true;
         }
         match ty {
@@ -160,9 +172,9 @@ impl Builder {
             return;
         }
         let at = self.code.len() as u32;
-        let (source, line, column) = self.place;
-        if self.lines.last().is_none_or(|l| (l.source, l.line, l.column) != self.place) {
-            self.lines.push(Line { at, source, line, column });
+        let (source, line) = self.place.unwrap_or((0, NOWHERE));
+        if self.lines.last().is_none_or(|l| (l.source, l.line) != (source, line)) {
+            self.lines.push(Line { at, source, line, column: 0 });
         }
         self.dead = instr.ends_block();
         self.code.push(instr);
@@ -217,8 +229,13 @@ impl Builder {
         }
     }
 
-    /// The function, with every mark at its place and the live registers of each head.
-    pub fn finish(mut self) -> Function {
+    /// The function, with every mark at its place and the live registers of each head; `place` gives the line and
+    /// column of an offset in a source.
+    pub fn finish(mut self, mut place: impl FnMut(u32, u32) -> (u32, u32)) -> Function {
+        for line in &mut self.lines {
+            (line.line, line.column) =
+                if line.line == NOWHERE { (0, 0) } else { place(line.source, line.line) };
+        }
         for instr in &mut self.code {
             map_labels(instr, &mut |label| {
                 Label(self.marks[label.index()].0.unwrap_or_else(|| unreachable!("a mark is placed")))
@@ -264,23 +281,27 @@ fn map_labels(instr: &mut Instr, f: &mut dyn FnMut(Label) -> Label) {
     }
 }
 
-/// A set of registers of both banks, scalars first.
-#[derive(Clone, PartialEq)]
-struct Bits(Vec<u64>);
+/// A set of registers of both banks, scalars first, as bits of words.
+type Bits = [u64];
 
-impl Bits {
-    fn new(count: usize) -> Self {
-        Bits(vec![0; count.div_ceil(64)])
-    }
-    fn has(&self, bit: usize) -> bool {
-        self.0[bit / 64] >> (bit % 64) & 1 == 1
-    }
-    fn add(&mut self, bit: usize) {
-        self.0[bit / 64] |= 1 << (bit % 64);
-    }
-    fn remove(&mut self, bit: usize) {
-        self.0[bit / 64] &= !(1 << (bit % 64));
-    }
+fn add(set: &mut Bits, bit: usize) {
+    set[bit / 64] |= 1 << (bit % 64);
+}
+
+fn remove(set: &mut Bits, bit: usize) {
+    set[bit / 64] &= !(1 << (bit % 64));
+}
+
+/// The members, in order.
+fn members(set: &Bits) -> impl Iterator<Item = usize> {
+    set.iter().enumerate().flat_map(|(at, &word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| at * 64 + rest.trailing_zeros() as usize);
+            rest &= rest.wrapping_sub(1);
+            bit
+        })
+    })
 }
 
 /// What an instruction reads, writes and jumps to, with registers as bit numbers.
@@ -322,15 +343,20 @@ impl Visitor for Effects {
 
 /// Live registers at every jump target, by the usual backward data flow over blocks.
 fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
-    let count = scalars + refs;
     let mut effects = Effects { scalars, uses: Vec::new(), defs: Vec::new(), labels: Vec::new() };
     let mut is_head = vec![false; code.len() + 1];
-    for instr in code {
-        effects.labels.clear();
+    // Jumps: from an instruction to another.
+    let mut jumps: Vec<(usize, usize)> = Vec::new();
+    for (at, instr) in code.iter().enumerate() {
         instr.visit(&mut effects);
-        effects.labels.iter().for_each(|l| is_head[l.index()] = true);
+        effects.uses.clear();
+        effects.defs.clear();
+        for label in effects.labels.drain(..) {
+            is_head[label.index()] = true;
+            jumps.push((at, label.index()));
+        }
     }
-    if !is_head.iter().any(|&h| h) {
+    if jumps.is_empty() {
         return Vec::new();
     }
     // A block begins at a head, at the entry and after a conditional jump's fall-through is not cut: jumps in
@@ -341,16 +367,14 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
         let end = starts.get(block + 1).copied().unwrap_or(code.len());
         block_of[start..end].fill(block);
     }
-    let mut live: Vec<Bits> = vec![Bits::new(count); starts.len()];
+    let words = (scalars + refs).div_ceil(64);
+    let mut live = vec![0u64; words * starts.len()];
+    let mut set = vec![0u64; words];
     let mut queued = vec![true; starts.len()];
     let mut queue: Vec<usize> = (0..starts.len()).collect();
     let mut sources: Vec<Vec<usize>> = vec![Vec::new(); starts.len()];
-    for (at, instr) in code.iter().enumerate() {
-        effects.labels.clear();
-        instr.visit(&mut effects);
-        for label in &effects.labels {
-            sources[block_of[label.index()]].push(block_of[at]);
-        }
+    for (from, to) in jumps {
+        sources[block_of[to]].push(block_of[from]);
     }
     for (block, from) in sources.iter_mut().enumerate().skip(1) {
         from.push(block - 1);
@@ -358,25 +382,24 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
     while let Some(block) = queue.pop() {
         queued[block] = false;
         let end = starts.get(block + 1).copied().unwrap_or(code.len());
-        let mut set = match live.get(block + 1) {
-            Some(next) if !code[end - 1].ends_block() => next.clone(),
-            _ => Bits::new(count),
-        };
+        match live.get((block + 1) * words..(block + 2) * words) {
+            Some(next) if !code[end - 1].ends_block() => set.copy_from_slice(next),
+            _ => set.fill(0),
+        }
         for instr in code[starts[block]..end].iter().rev() {
-            effects.uses.clear();
-            effects.defs.clear();
-            effects.labels.clear();
             instr.visit(&mut effects);
-            effects.defs.iter().for_each(|&d| set.remove(d));
-            for label in &effects.labels {
-                for (word, &more) in set.0.iter_mut().zip(&live[block_of[label.index()]].0) {
+            effects.defs.drain(..).for_each(|d| remove(&mut set, d));
+            for label in effects.labels.drain(..) {
+                let target = block_of[label.index()] * words;
+                for (word, &more) in set.iter_mut().zip(&live[target..target + words]) {
                     *word |= more;
                 }
             }
-            effects.uses.iter().for_each(|&u| set.add(u));
+            effects.uses.drain(..).for_each(|u| add(&mut set, u));
         }
-        if set != live[block] {
-            live[block] = set;
+        let known = &mut live[block * words..(block + 1) * words];
+        if set != known {
+            known.copy_from_slice(&set);
             for &source in &sources[block] {
                 if !queued[source] {
                     queued[source] = true;
@@ -385,16 +408,19 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
             }
         }
     }
-    let mut heads = Vec::new();
-    for (block, &start) in starts.iter().enumerate() {
-        if is_head[start] {
-            let set = &live[block];
-            heads.push(Head {
-                at: Label(start as u32),
-                scalars: (0..scalars).filter(|&b| set.has(b)).map(|b| S(b as u16)).collect(),
-                refs: (0..refs).filter(|&b| set.has(scalars + b)).map(|b| R(b as u16)).collect(),
-            });
-        }
-    }
+    let heads = starts.iter().enumerate().filter(|&(_, &start)| is_head[start]);
     heads
+        .map(|(block, &start)| {
+            let set = &live[block * words..(block + 1) * words];
+            let mut head = Head { at: Label(start as u32), scalars: Vec::new(), refs: Vec::new() };
+            for bit in members(set) {
+                if bit < scalars {
+                    head.scalars.push(S(bit as u16));
+                } else {
+                    head.refs.push(R((bit - scalars) as u16));
+                }
+            }
+            head
+        })
+        .collect()
 }

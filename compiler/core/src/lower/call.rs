@@ -1,6 +1,7 @@
 //! Calls: arguments in their written order, natives, built-ins, and the capabilities that calls need.
 
 use super::build::Regs;
+use super::expr::assigns;
 use super::{Lowerer, Val, literal_text};
 use crate::defs::{Body, FnId, Intrinsic, TypeDefId};
 use crate::facts::{ArgSource, CallFact, Res, Target};
@@ -54,13 +55,19 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     /// The arguments in their written order, each as its parameter's type.
     pub(super) fn args(&mut self, fact: &CallFact, args: &'a [Arg]) -> Vec<Option<Val>> {
         let mut values: Vec<Option<Val>> = vec![None; fact.params.len()];
+        let mut places: Vec<Option<usize>> = vec![None; args.len()];
+        for (place, (_, source)) in fact.params.iter().enumerate() {
+            if let ArgSource::Given(index) = source {
+                places[*index as usize] = Some(place);
+            }
+        }
+        // Up to here, what is computed must outlast an assignment in a later argument.
+        let last = args.iter().rposition(|arg| assigns(&arg.value)).unwrap_or(0);
         for (index, arg) in args.iter().enumerate() {
-            let place = fact.params.iter().position(|(_, s)| *s == ArgSource::Given(index as u32));
-            let Some(place) = place else { continue };
+            let Some(place) = places[index] else { continue };
             let wanted = self.subst(fact.params[place].0);
             let value = self.expr_as(&arg.value, wanted);
-            let later: Vec<&'a Expr> = args[index + 1..].iter().map(|a| &a.value).collect();
-            values[place] = Some(self.guard(value, &later));
+            values[place] = Some(if index < last { self.copied(value) } else { value });
         }
         values
     }

@@ -42,19 +42,19 @@ impl<'a> Lowerer<'a, '_> {
                 if is_and == when {
                     // All must hold (or none): the first that does not decides.
                     let other = self.b.mark();
-                    self.jump_when(first, !when, other);
+                    self.operand_jump(first, !when, other);
                     for (index, link) in rest.iter().enumerate() {
                         if index + 1 == rest.len() {
-                            self.jump_when(&link.operand, when, mark);
+                            self.operand_jump(&link.operand, when, mark);
                         } else {
-                            self.jump_when(&link.operand, !when, other);
+                            self.operand_jump(&link.operand, !when, other);
                         }
                     }
                     self.b.place(other);
                 } else {
-                    self.jump_when(first, when, mark);
+                    self.operand_jump(first, when, mark);
                     for link in rest {
-                        self.jump_when(&link.operand, when, mark);
+                        self.operand_jump(&link.operand, when, mark);
                     }
                 }
             }
@@ -79,6 +79,13 @@ impl<'a> Lowerer<'a, '_> {
                 self.b.emit(if when { Instr::If { a, to } } else { Instr::IfNot { a, to } });
             }
         }
+    }
+
+    /// What an operand of a chain took is of no use to the next.
+    fn operand_jump(&mut self, expr: &'a Expr, when: bool, to: Mark) {
+        let mark = self.b.mark_taken();
+        self.jump_when(expr, when, to);
+        self.b.release(mark);
     }
 
     pub(super) fn comparison(

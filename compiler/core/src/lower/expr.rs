@@ -8,7 +8,7 @@ use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
-use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, StrPart, UnaryOp};
+use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::span::{NodeId, Span};
 
 impl<'a> Lowerer<'a, '_> {
@@ -109,79 +109,6 @@ impl<'a> Lowerer<'a, '_> {
         Val { ty, regs: Regs::new(&[Reg::S(dst)]) }
     }
 
-    // ---- text ----
-
-    pub(super) fn string(&mut self, parts: &'a [StrPart]) -> Val {
-        match parts {
-            [] => self.string_const(""),
-            [StrPart::Text(text)] => self.string_const(text),
-            _ => {
-                let mut regs = Vec::new();
-                for part in parts {
-                    let value = match part {
-                        StrPart::Text(text) => self.string_const(text),
-                        StrPart::Expr(expr) => {
-                            let value = self.expr(expr);
-                            self.text(value)
-                        }
-                    };
-                    regs.push(value.regs.slice()[0]);
-                }
-                self.concat(regs)
-            }
-        }
-    }
-
-    pub(super) fn concat(&mut self, parts: Vec<Reg>) -> Val {
-        let ty = self.string_ty();
-        if let [one] = parts[..] {
-            return Val { ty, regs: Regs::new(&[one]) };
-        }
-        let regs = self.take(ty);
-        self.b.emit(Instr::Concat { parts: parts.into(), dst: regs.r() });
-        Val { ty, regs }
-    }
-
-    /// The text of a value, as `${}` shows it.
-    pub(super) fn text(&mut self, value: Val) -> Val {
-        let string = self.string_ty();
-        let from = self.types.resolve(value.ty);
-        if from == string {
-            return value;
-        }
-        if matches!(from, Ty::NEVER | Ty::POISON) {
-            return self.absent(string);
-        }
-        if let Some(inner) = self.types.nullable_inner(from) {
-            return self.nullable_text(value, inner);
-        }
-        let dst = self.take(string);
-        let ty = self.type_id(from);
-        match value.regs.slice()[0] {
-            Reg::S(src) => self.b.emit(Instr::TextScalar { src, ty, dst: dst.r() }),
-            Reg::R(src) => self.b.emit(Instr::TextRef { src, ty, dst: dst.r() }),
-        }
-        Val { ty: string, regs: dst }
-    }
-
-    /// In generic code an item may be null after all.
-    pub(super) fn nullable_text(&mut self, value: Val, inner: Ty) -> Val {
-        let string = self.string_ty();
-        let dst = self.take(string);
-        let (null, done) = (self.b.mark(), self.b.mark());
-        self.jump_if_null(value, null);
-        let plain = self.narrow(value, inner);
-        let text = self.text(plain);
-        self.copy(text.regs, dst);
-        self.b.jump(done);
-        self.b.place(null);
-        let text = self.string_const("null");
-        self.copy(text.regs, dst);
-        self.b.jump(done);
-        self.b.place(done);
-        Val { ty: string, regs: dst }
-    }
-
     pub(super) fn jump_if_null(&mut self, value: Val, mark: Mark) {
         let to = self.b.to(mark);
         match *value.regs.slice() {
@@ -227,37 +154,38 @@ impl<'a> Lowerer<'a, '_> {
 
     pub(super) fn chain(&mut self, first: &'a Expr, rest: &'a [ast::ChainLink]) -> Val {
         let mut left = self.expr(first);
-        // A run of `+` on texts becomes one concatenation.
-        let mut parts: Option<Vec<Reg>> = None;
+        // The register of the results so far, which each further one may be put into.
+        let mut own: Option<Regs> = None;
         for (index, link) in rest.iter().enumerate() {
-            if parts.is_none() {
+            if own.is_none() {
                 left = self.guard(left, &[&link.operand]);
             }
+            let mark = self.b.mark_taken();
             let right = self.expr(&link.operand);
             self.at(first.span.to(link.operand.span));
-            let string = self.string_ty();
-            if let Some(parts) = &mut parts {
-                let text = self.text(right);
-                parts.push(text.regs.slice()[0]);
-                continue;
-            }
             let result = binary_type(self.types, self.defs, link.op, left.ty, right.ty).unwrap_or(Ty::POISON);
-            if result == string {
-                let (a, b) = (self.text(left), self.text(right));
-                let mut list = Vec::with_capacity(rest.len() - index + 1);
-                list.extend([a.regs.slice()[0], b.regs.slice()[0]]);
-                parts = Some(list);
-                continue;
+            if result == self.string_ty() {
+                return self.text_chain(first.span, left, right, &rest[index + 1..]);
             }
-            left = self.arithmetic(link.op, left, right, result);
+            let into = own.filter(|_| left.ty == result);
+            left = self.arithmetic(link.op, left, right, result, into);
+            if into.is_some() {
+                self.b.release(mark);
+            }
+            own = Some(left.regs);
         }
-        match parts {
-            Some(parts) => self.concat(parts),
-            None => left,
-        }
+        left
     }
 
-    pub(super) fn arithmetic(&mut self, op: BinaryOp, left: Val, right: Val, result: Ty) -> Val {
+    /// The result goes to `into`, or else to a register of its own.
+    pub(super) fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        left: Val,
+        right: Val,
+        result: Ty,
+        into: Option<Regs>,
+    ) -> Val {
         if left.regs.slice().is_empty() || right.regs.slice().is_empty() {
             return self.absent(result);
         }
@@ -266,7 +194,7 @@ impl<'a> Lowerer<'a, '_> {
         } else {
             (left, right)
         };
-        let regs = self.take(result);
+        let regs = into.unwrap_or_else(|| self.take(result));
         if regs.slice().is_empty() {
             return Val { ty: result, regs };
         }

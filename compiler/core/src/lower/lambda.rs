@@ -6,6 +6,7 @@ use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, Type};
 use dscript_bytecode::instr::Instr;
+use dscript_bytecode::limits::LIST_CAPACITY_MAX;
 use dscript_grammar::ast::{self, Expr, LambdaBody};
 use dscript_grammar::span::NodeId;
 
@@ -18,7 +19,11 @@ impl<'a> Lowerer<'a, '_> {
         };
         let id = self.type_id(ty);
         let regs = self.take(ty);
-        self.b.emit(Instr::ListNew { ty: id, capacity: items.len() as i64, dst: regs.r() });
+        self.b.emit(Instr::ListNew {
+            ty: id,
+            capacity: (items.len() as i64).min(LIST_CAPACITY_MAX),
+            dst: regs.r(),
+        });
         for item in items {
             let mark = self.b.mark_taken();
             let value = self.expr_as(item, element);

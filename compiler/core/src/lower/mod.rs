@@ -18,15 +18,17 @@ mod scenario;
 mod stmt;
 mod switch;
 mod test;
+mod text;
 mod value;
 
 pub use test::{TEST, WRAPPER};
 
 use crate::Goal;
-use crate::check::show_type;
+use crate::check::{Checker, show_type};
 use crate::defs::ConstId;
 use crate::defs::*;
 use crate::facts::Facts;
+use crate::modules::NoSources;
 use crate::types::{Ty, TyKind, Types};
 use build::{Builder, Mark, Regs};
 use dscript_bytecode::capability::Capability;
@@ -35,11 +37,12 @@ use dscript_bytecode::image::{
     self, Constant, Image, NativeInstance, RefType, RegType, ScalarKind, Static, Type,
 };
 use dscript_bytecode::instr::Instr;
-use dscript_grammar::SourceMap;
+use dscript_bytecode::limits;
 use dscript_grammar::ast::{self, Expr, ExprKind};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Interner, NodeId, Span};
+use dscript_grammar::{Places, SourceMap};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 
@@ -116,7 +119,9 @@ pub struct Lowerer<'a, 'c> {
     defs: &'c Defs<'a>,
     types: &'c mut Types,
     interner: &'c Interner,
-    facts: &'c [Facts],
+    facts: Vec<Facts>,
+    /// By function, whether the checker looked at its body.
+    looked_at: Vec<bool>,
     scripts: &'c [image::Script],
     map: &'c SourceMap,
     diagnostics: &'c mut Vec<Diagnostic>,
@@ -140,6 +145,8 @@ pub struct Lowerer<'a, 'c> {
     natives: FxHashMap<(String, Vec<TypeId>), NativeId>,
     strings: FxHashMap<String, TextId>,
     sources: FxHashMap<ModuleId, u32>,
+    /// Of each source, to find lines in.
+    places: Vec<Places<'c>>,
     capabilities: BTreeSet<String>,
     lowlevel: BTreeSet<String>,
     warned: FxHashSet<(ModuleId, Span)>,
@@ -154,6 +161,8 @@ pub struct Lowerer<'a, 'c> {
 /// The body being lowered.
 struct Cx<'c> {
     module: ModuleId,
+    /// The source last asked for, by its module.
+    source: Option<(ModuleId, u32)>,
     type_params: Vec<TypeParamId>,
     type_args: Vec<Ty>,
     locals: FxHashMap<NodeId, Regs>,
@@ -181,6 +190,7 @@ impl Default for Cx<'_> {
     fn default() -> Self {
         Self {
             module: ModuleId(0),
+            source: None,
             type_params: Vec::new(),
             type_args: Vec::new(),
             locals: FxHashMap::default(),
@@ -227,7 +237,9 @@ struct Yield {
 
 /// What the checker found out.
 pub struct Found<'c> {
-    pub facts: &'c [Facts],
+    pub facts: Vec<Facts>,
+    /// By function, whether its body was looked at.
+    pub looked_at: Vec<bool>,
     pub scripts: &'c [image::Script],
 }
 
@@ -246,6 +258,7 @@ pub fn lower<'a>(
         types,
         interner,
         facts: found.facts,
+        looked_at: found.looked_at,
         scripts: found.scripts,
         map,
         diagnostics,
@@ -266,6 +279,7 @@ pub fn lower<'a>(
         natives: FxHashMap::default(),
         strings: FxHashMap::default(),
         sources: FxHashMap::default(),
+        places: Vec::new(),
         capabilities: BTreeSet::new(),
         lowlevel: BTreeSet::new(),
         warned: FxHashSet::default(),
@@ -300,6 +314,32 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             if !self.fill_tables() {
                 break;
+            }
+        }
+        self.check_tables();
+    }
+
+    /// An image has room for so many rows in each table.
+    fn check_tables(&mut self) {
+        let image = &self.image;
+        let text: usize = self.strings.keys().map(String::len).sum();
+        let instructions = image.functions.iter().map(|f| f.code.len()).sum();
+        let tables = [
+            ("types", image.types.len(), limits::TYPES_MAX),
+            ("constants", image.constants.len(), limits::CONSTANTS_MAX),
+            ("bytes of text", text, limits::CONSTANTS_BYTES_MAX - (1 << 20)),
+            ("natives", image.natives.len(), limits::NATIVES_MAX),
+            ("statics", image.statics.len(), limits::STATICS_MAX),
+            ("functions", image.functions.len(), limits::FUNCTIONS_MAX),
+            ("instructions", instructions, limits::INSTRUCTIONS_MAX),
+        ];
+        for (what, count, most) in tables {
+            if count > most {
+                self.cx.module = ModuleId(0);
+                self.limit(
+                    Span::default(),
+                    format!("the program needs {count} {what}, {most} are allowed: split it"),
+                );
             }
         }
     }
@@ -385,6 +425,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         match job {
             Job::Fn { id, args, function } => self.function(id, args, function),
             Job::Default { module, params, owner, args, ty, value, function } => {
+                if let Some(owner) = owner {
+                    self.look_at(owner);
+                }
                 let type_params =
                     owner.map(|f| self.defs.fns[f.index()].type_params.clone()).unwrap_or_default();
                 self.begin_generic(module, "default value".into(), &params, ty, type_params, args);
@@ -414,7 +457,22 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
     }
 
+    /// Has the checker look at a function of std, whose facts are needed now.
+    fn look_at(&mut self, id: FnId) {
+        if self.looked_at[id.index()] {
+            return;
+        }
+        let found = (std::mem::take(&mut self.facts), std::mem::take(&mut self.looked_at));
+        // No function of std names a script.
+        let (map, sources) = (self.map, &NoSources);
+        let mut checker =
+            Checker::new(self.defs, self.types, self.interner, map, self.diagnostics, sources, found);
+        checker.function(id);
+        (self.facts, self.looked_at) = (checker.facts, checker.looked_at);
+    }
+
     fn function(&mut self, id: FnId, args: Vec<Ty>, function: FunctionId) {
+        self.look_at(id);
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         let mut params: Vec<(NodeId, Ty)> = Vec::new();
@@ -615,11 +673,32 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     fn set_function(&mut self, id: FunctionId, span: Span) {
         self.place_fail();
         let builder = std::mem::take(&mut self.b);
-        if builder.overflow {
-            self.limit(span, "the function needs more than 65,535 registers: split it");
-            return;
+        let name = if builder.name.is_empty() { "this" } else { &builder.name };
+        let signature = builder.params.len().max(builder.results.len());
+        if let Some(message) = if builder.overflow {
+            Some(format!(
+                "`{name}` needs more registers than a function may have ({}): split it",
+                limits::REGISTERS_MAX
+            ))
+        } else if signature > limits::SIGNATURE_REGISTERS_MAX {
+            Some(format!(
+                "the parameters of `{name}` take {signature} registers, {} are allowed: pass a record or a list",
+                limits::SIGNATURE_REGISTERS_MAX
+            ))
+        } else if builder.len() > limits::FUNCTION_INSTRUCTIONS_MAX {
+            Some(format!(
+                "`{name}` has {} instructions, {} are allowed: split it",
+                builder.len(),
+                limits::FUNCTION_INSTRUCTIONS_MAX
+            ))
+        } else {
+            None
+        } {
+            return self.limit(span, message);
         }
-        self.image.functions[id.index()] = builder.finish();
+        let places = &mut self.places;
+        self.image.functions[id.index()] =
+            builder.finish(|source, offset| places[source as usize].line_col(offset));
         // The library's functions serve whoever calls them.
         if let Some(needs) = self.cx.needs
             && !self.defs.modules[self.cx.module.index()].is_std
@@ -833,6 +912,15 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             });
             let to_string = to_string.map(|m| self.instance(m, args.to_vec(), decl.span));
             let shown = show_type(self.types, self.defs, self.interner, ty);
+            if fields.len() > limits::SLOTS_MAX {
+                let file = self.defs.modules[decl.module.index()].file;
+                let message = format!(
+                    "`{shown}` has {} fields, {} are allowed: split it, or use a list",
+                    fields.len(),
+                    limits::SLOTS_MAX
+                );
+                self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, decl.span, message));
+            }
             let row = image::Struct { name: shown, fields, implements: Vec::new(), to_string };
             self.image.types[id.index()] =
                 if decl.kind == TypeKind::Record { Type::Record(row) } else { Type::Class(row) };
@@ -930,6 +1018,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             path: format!("{}.ds", def.path.replace('.', "/")),
             hash: *blake3::hash(text.as_bytes()).as_bytes(),
         });
+        self.places.push(Places::new(self.map.get(def.file)));
         self.sources.insert(module, index);
         index
     }
@@ -937,9 +1026,15 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     /// The next instructions come from this span of the module.
     fn at(&mut self, span: Span) {
         let module = self.cx.module;
-        let source = self.source(module);
-        let (line, column) = self.map.get(self.defs.modules[module.index()].file).line_col(span.start);
-        self.b.at((source, line, column));
+        let source = match self.cx.source {
+            Some((known, source)) if known == module => source,
+            _ => {
+                let source = self.source(module);
+                self.cx.source = Some((module, source));
+                source
+            }
+        };
+        self.b.at((source, span.start));
     }
 }
 

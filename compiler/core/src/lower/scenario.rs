@@ -91,10 +91,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 
     fn selector(&mut self, place: &Place<'a, 'c, '_>, expr: &'a Expr) -> Option<row::Selector> {
         let module = place.def.module;
-        if let Some(Plain::Param(node)) = plain(self.defs, self.facts, module, expr) {
+        if let Some(Plain::Param(node)) = plain(self.defs, &self.facts, module, expr) {
             return Some(row::Selector::Param(param_id(place, node)));
         }
-        let text = plain_text(self.defs, self.facts, module, expr)?.to_string();
+        let text = plain_text(self.defs, &self.facts, module, expr)?.to_string();
         self.at_most(expr.span, "bytes in this selector", text.len(), SCENARIO_TEXT_BYTES_MAX);
         Some(row::Selector::Text(text))
     }
@@ -108,7 +108,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     fn setting(&self, place: &Place<'a, 'c, '_>, expr: &Expr) -> Setting {
-        match plain(self.defs, self.facts, place.def.module, expr) {
+        match plain(self.defs, &self.facts, place.def.module, expr) {
             Some(Plain::Number(value)) => Setting::Constant(value),
             Some(Plain::Param(node)) => Setting::Param(param_id(place, node)),
             Some(Plain::TooLarge) | None => unreachable!("the checker refuses other settings"),

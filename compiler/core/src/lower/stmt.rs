@@ -90,7 +90,7 @@ impl<'a> Lowerer<'a, '_> {
                 self.b.place(leave);
             }
             StmtKind::For { init, cond, update, body } => {
-                self.for_loop(label, init, cond.as_ref(), update, body)
+                self.for_loop(label, init, cond.as_deref(), update, body)
             }
             StmtKind::ForEach { var, iter, body } => self.for_each(label, var, iter, body),
             StmtKind::Labeled { label, body } => self.other(body, Some(label.name)),
@@ -121,9 +121,9 @@ impl<'a> Lowerer<'a, '_> {
             StmtKind::Switch(switch) => self.switch_stmt(switch),
             StmtKind::Yield(value) => self.yield_stmt(value),
             StmtKind::Every { period, body } => self.every(stmt.span, period, body),
-            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_ref()),
+            StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_deref()),
             StmtKind::Retry { times, pause, body, else_ } => {
-                self.retry(stmt.span, times, pause, body, else_.as_ref());
+                self.retry(stmt.span, times, pause, body, else_.as_deref());
             }
             StmtKind::Given { target, answer } => self.given(stmt, target, answer),
             StmtKind::Verify { target, times, with } => self.verify(stmt, target, times, with.as_deref()),
