@@ -1,11 +1,21 @@
 //! Mutated programs: the compiler never panics, and whatever image it makes passes the verifier.
 //!
-//! `FUZZ=1000000 cargo test --release -p dscript-compiler --test fuzz -- --nocapture` runs longer; `SEED` repeats.
+//! `tools/fuzz COUNT SEED` runs longer, shows how far it is, and keeps what does harm in `target/fuzz`, made small.
+//! A mutation takes pieces out, doubles, swaps and replaces them, brings in pieces of another program, and now and
+//! then writes random bytes.
 
 use dscript_bytecode::verify::verify;
 use dscript_compiler::{Goal, NoSources, compile};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// One input may take so long, and no longer.
+const INPUT_TIME_MAX: Duration = Duration::from_secs(20);
+/// How many harmful inputs end a run.
+const FAILURES_MAX: usize = 10;
+/// How often an input is compiled to make it small.
+const TRIES_MAX: usize = 2_000;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -24,19 +34,46 @@ impl Random {
     }
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every program of the repository: tests, examples, std, and the blocks of the manual.
 fn corpus() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut all = Vec::new();
-    for folder in ["tests/run", "tests/trap", "tests/reject", "examples", "examples/run", "examples/tests"] {
-        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        let mut files: Vec<_> = entries.flatten().map(|e| e.path()).collect();
-        files.sort();
-        for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "ds")) {
-            all.push(std::fs::read_to_string(file).expect("the corpus is text"));
+    for folder in ["tests", "examples", "std"] {
+        programs(&root().join(folder), &mut all);
+    }
+    manual(&root().join("docs/src"), &mut all);
+    assert!(all.len() > 100, "the corpus is there");
+    all
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    files.sort();
+    files
+}
+
+fn programs(folder: &Path, all: &mut Vec<String>) {
+    for file in files(folder) {
+        if file.is_dir() {
+            programs(&file, all);
+        } else if file.extension().is_some_and(|e| e == "ds") {
+            all.push(
+                String::from_utf8_lossy(&std::fs::read(&file).expect("a file can be read")).into_owned(),
+            );
         }
     }
-    assert!(all.len() > 20, "the corpus is there");
-    all
+}
+
+fn manual(folder: &Path, all: &mut Vec<String>) {
+    for file in files(folder).iter().filter(|f| f.extension().is_some_and(|e| e == "md")) {
+        let text = std::fs::read_to_string(file).expect("the manual is text");
+        let fenced = text.split("```").skip(1).step_by(2);
+        all.extend(fenced.filter_map(|block| Some(block.split_once('\n')?.1.to_string())));
+    }
 }
 
 /// Words, numbers, single signs and white space.
@@ -61,62 +98,112 @@ fn pieces(text: &str) -> Vec<&str> {
     all
 }
 
-fn mutate(random: &mut Random, corpus: &[String]) -> String {
+fn mutate(random: &mut Random, corpus: &[String]) -> Vec<u8> {
     let text = &corpus[random.below(corpus.len())];
-    let mut all: Vec<String> = pieces(text).into_iter().map(str::to_string).collect();
+    let mut all: Vec<&str> = pieces(text);
     let other = pieces(&corpus[random.below(corpus.len())]);
     for _ in 0..1 + random.below(4) {
         let at = random.below(all.len());
-        match random.below(6) {
+        match random.below(7) {
             0 => drop(all.remove(at)),
-            1 => all.insert(at, all[at].clone()),
+            1 => all.insert(at, all[at]),
             2 => {
                 let with = random.below(all.len());
                 all.swap(at, with);
             }
-            3 => all[at] = other[random.below(other.len())].to_string(),
-            4 => all.insert(at, other[random.below(other.len())].to_string()),
+            3 => all[at] = other[random.below(other.len())],
+            4 => all.insert(at, other[random.below(other.len())]),
+            5 => {
+                let end = (at + random.below(12)).min(all.len());
+                all.drain(at..end);
+            }
             _ => {
                 let from = random.below(other.len());
                 let part = &other[from..(from + random.below(12)).min(other.len())];
-                all.insert(at, part.concat());
+                all.splice(at..at, part.iter().copied());
             }
         }
         if all.is_empty() {
             break;
         }
     }
-    let mut text = all.concat();
-    if random.below(10) == 0 && !text.is_empty() {
-        let mut bytes = text.into_bytes();
-        let at = random.below(bytes.len());
-        bytes[at] = random.next() as u8;
-        text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut bytes = all.concat().into_bytes();
+    if random.below(10) == 0 {
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bytes.len() + 1);
+            match random.below(2) {
+                0 => bytes.insert(at, random.next() as u8),
+                _ if at < bytes.len() => bytes[at] = random.next() as u8,
+                _ => {}
+            }
+        }
     }
-    text
+    bytes
 }
 
-fn check(text: &str) -> Result<(), String> {
+fn check(source: &[u8]) -> Result<(), String> {
+    let start = Instant::now();
     for goal in [Goal::Image, Goal::Test] {
-        let result =
-            catch_unwind(AssertUnwindSafe(|| compile("fuzz", "fuzz.ds", text.as_bytes(), &NoSources, goal)));
+        let result = catch_unwind(AssertUnwindSafe(|| compile("fuzz", "fuzz.ds", source, &NoSources, goal)));
         let compilation = result.map_err(|_| "the compiler panics".to_string())?;
         if let Some(image) = compilation.image {
             verify(&image).map_err(|e| format!("the image is refused: {e}"))?;
         }
     }
-    Ok(())
+    if start.elapsed() > INPUT_TIME_MAX { Err(format!("it takes {:?}", start.elapsed())) } else { Ok(()) }
+}
+
+/// Takes out what can go while the input still does harm, in ever smaller parts.
+fn minimize(source: &[u8]) -> Vec<u8> {
+    let mut small = source.to_vec();
+    let mut part = small.len() / 2;
+    let mut tries = 0;
+    while part > 0 && tries < TRIES_MAX {
+        let mut at = 0;
+        while at < small.len() && tries < TRIES_MAX {
+            let mut less = small.clone();
+            less.drain(at..(at + part).min(less.len()));
+            tries += 1;
+            if check(&less).is_err() {
+                small = less;
+            } else {
+                at += part;
+            }
+        }
+        part /= 2;
+    }
+    small
+}
+
+/// Keeps a harmful input; gives its place.
+fn keep(source: &[u8], name: &str) -> PathBuf {
+    let folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from).join("fuzz");
+    std::fs::create_dir_all(&folder).expect("the folder for failures can be made");
+    let path = folder.join(name);
+    std::fs::write(&path, source).expect("a failure can be kept");
+    path
 }
 
 fn run(count: usize, seed: u64) -> Vec<String> {
     let corpus = corpus();
     let mut random = Random(seed);
     let mut failures = Vec::new();
+    let start = Instant::now();
     for round in 0..count {
-        let text = mutate(&mut random, &corpus);
-        if let Err(what) = check(&text) {
-            failures.push(format!("round {round} of seed {seed}: {what}\n{text}\n"));
-            if failures.len() == 10 {
+        if round > 0 && round % 10_000 == 0 {
+            println!(
+                "{round} of {count} inputs after {} s, {} do harm",
+                start.elapsed().as_secs(),
+                failures.len()
+            );
+        }
+        let source = mutate(&mut random, &corpus);
+        if let Err(what) = check(&source) {
+            let path = keep(&minimize(&source), &format!("{seed}-{round}.ds"));
+            println!("round {round} of seed {seed}: {what}: {}", path.display());
+            failures.push(format!("{}: {what}", path.display()));
+            if failures.len() == FAILURES_MAX {
                 break;
             }
         }
