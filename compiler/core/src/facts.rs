@@ -122,6 +122,8 @@ pub struct Facts {
     pub types: Vec<Ty>,
     pub res: Vec<Res>,
     pub calls: FxHashMap<NodeId, CallFact>,
+    /// The type arguments of generic functions that are used as values.
+    pub fn_values: FxHashMap<NodeId, Vec<Ty>>,
     /// What each pattern of a switch or `instanceof` tests, by its node.
     pub patterns: FxHashMap<NodeId, Ty>,
     /// Switches that cover every case, by their subject's node.

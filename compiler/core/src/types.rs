@@ -57,11 +57,14 @@ pub struct Types {
     inferred: Vec<Option<Ty>>,
     /// Whether any inference variable occurs in the type.
     open: Vec<bool>,
+    /// How many types the type is made of, itself included.
+    sizes: Vec<u32>,
 }
 
 impl Default for Types {
     fn default() -> Self {
-        let mut types = Self { kinds: vec![], ids: FxHashMap::default(), inferred: vec![], open: vec![] };
+        let mut types =
+            Self { kinds: vec![], ids: FxHashMap::default(), inferred: vec![], open: vec![], sizes: vec![] };
         let fixed = [
             TyKind::Poison,
             TyKind::Never,
@@ -93,9 +96,17 @@ impl Types {
             TyKind::Function(ps, r) => self.open[r.0 as usize] || ps.iter().any(|t| self.open[t.0 as usize]),
             _ => false,
         };
+        let sum = |parts: &[Ty]| parts.iter().fold(1u32, |n, t| n.saturating_add(self.sizes[t.0 as usize]));
+        let size = match &kind {
+            TyKind::Nominal(_, args) => sum(args),
+            TyKind::Function(params, ret) => sum(params).saturating_add(self.sizes[ret.0 as usize]),
+            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.sizes[t.0 as usize],
+            _ => 1,
+        };
         let ty = Ty(self.kinds.len() as u32);
         self.kinds.push(kind.clone());
         self.open.push(open);
+        self.sizes.push(size);
         self.ids.insert(kind, ty);
         ty
     }
@@ -236,6 +247,11 @@ impl Types {
             }
             _ => self.map(ty, &mut |types, t| types.substitute(t, params, args)),
         }
+    }
+
+    /// How many types the type is made of, itself included.
+    pub fn size(&self, ty: Ty) -> u32 {
+        self.sizes[ty.0 as usize]
     }
 
     /// `T` of `T?`.

@@ -1,7 +1,7 @@
 //! Names, members, receivers and indices.
 
 use super::{Checker, field_node};
-use crate::defs::{Def, TypeDefId};
+use crate::defs::{Def, FnId, TypeDefId};
 use crate::facts::Res;
 use crate::names::{Found, lookup, suggest};
 use crate::types::Ty;
@@ -10,12 +10,12 @@ use dscript_grammar::codes;
 use dscript_grammar::span::{NodeId, Span, Symbol};
 
 impl<'a> Checker<'a, '_> {
-    pub(super) fn name(&mut self, expr: &'a Expr, name: Symbol) -> Ty {
+    pub(super) fn name(&mut self, expr: &'a Expr, name: Symbol, expected: Option<Ty>) -> Ty {
         let span = expr.span;
         if let Some(index) = self.local_index(name) {
             return self.local_value(expr.id, index, span);
         }
-        if let Some(ty) = self.own_member(expr, name) {
+        if let Some(ty) = self.own_member(expr, name, expected) {
             return ty;
         }
         let text = self.text(name);
@@ -25,19 +25,7 @@ impl<'a> Checker<'a, '_> {
                 self.facts().res[expr.id.0 as usize] = Res::Const(id);
                 self.defs.consts[id.index()].ty
             }
-            Some(Def::Fn(id)) => {
-                let def = &self.defs.fns[id.index()];
-                if def.intrinsic.is_some() || !def.type_params.is_empty() {
-                    let message = format!("`{text}` cannot be a value: call it, or write a lambda");
-                    return self.error(codes::NOT_A_VALUE, span, message);
-                }
-                if def.is_lowlevel {
-                    self.effect(span, id);
-                }
-                self.facts().res[expr.id.0 as usize] = Res::Fn(id);
-                let params: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
-                self.types.function(&params, def.ret)
-            }
+            Some(Def::Fn(id)) => self.function_value(expr, span, id, expected),
             Some(Def::Type(_)) => {
                 self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a type, not a value"))
             }
@@ -48,6 +36,32 @@ impl<'a> Checker<'a, '_> {
                 self.error(codes::NOT_A_VALUE, span, format!("`{text}` is a scenario, not a value"))
             }
         }
+    }
+
+    /// A function without an object as a value; what is expected finds the type arguments of a generic one.
+    fn function_value(&mut self, expr: &Expr, span: Span, id: FnId, expected: Option<Ty>) -> Ty {
+        let def = &self.defs.fns[id.index()];
+        if def.intrinsic.is_some() || def.is_method {
+            let message = format!("`{}` cannot be a value: call it, or write a lambda", self.text(def.name));
+            return self.error(codes::NOT_A_VALUE, span, message);
+        }
+        if def.is_lowlevel {
+            self.effect(span, id);
+        }
+        self.facts().res[expr.id.0 as usize] = Res::Fn(id);
+        let params: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
+        let ty = self.types.function(&params, def.ret);
+        if def.type_params.is_empty() {
+            return ty;
+        }
+        let type_args: Vec<Ty> = def.type_params.iter().map(|_| self.types.fresh()).collect();
+        let ty = self.types.substitute(ty, &def.type_params, &type_args);
+        if let Some(expected) = expected {
+            self.unify_function(ty, expected);
+        }
+        self.await_call(span, id, &type_args);
+        self.facts().fn_values.insert(expr.id, type_args);
+        self.types.resolve(ty)
     }
 
     pub(super) fn local_value(&mut self, node: NodeId, index: usize, span: Span) -> Ty {
@@ -77,7 +91,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A bare name that is a member of the type around it.
-    pub(super) fn own_member(&mut self, expr: &Expr, name: Symbol) -> Option<Ty> {
+    pub(super) fn own_member(&mut self, expr: &Expr, name: Symbol, expected: Option<Ty>) -> Option<Ty> {
         let owner = self.cx.owner?;
         let def = &self.defs.types[owner.index()];
         if let Some(this) = self.cx.this
@@ -99,7 +113,8 @@ impl<'a> Checker<'a, '_> {
             self.facts().res[expr.id.0 as usize] = Res::EnumConst(owner, place);
             return Some(self.types.nominal(owner, &[]));
         }
-        None
+        let &method = def.methods.get(&name)?;
+        Some(self.function_value(expr, expr.span, method, expected))
     }
 
     pub(super) fn capture_this(&mut self) {
@@ -144,9 +159,15 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    pub(super) fn field(&mut self, expr: &'a Expr, receiver: &'a Expr, name: ast::Ident) -> Ty {
+    pub(super) fn field(
+        &mut self,
+        expr: &'a Expr,
+        receiver: &'a Expr,
+        name: ast::Ident,
+        expected: Option<Ty>,
+    ) -> Ty {
         if let Some(def) = self.type_receiver(receiver) {
-            return self.static_field(expr, def, name);
+            return self.static_field(expr, def, name, expected);
         }
         if matches!(receiver.kind, ExprKind::This)
             && self.cx.in_constructor
@@ -195,7 +216,7 @@ impl<'a> Checker<'a, '_> {
         self.types.substitute(sig.ty, &params, &args)
     }
 
-    pub(super) fn static_field(&mut self, expr: &Expr, def: TypeDefId, name: ast::Ident) -> Ty {
+    fn static_field(&mut self, expr: &Expr, def: TypeDefId, name: ast::Ident, expected: Option<Ty>) -> Ty {
         let decl = &self.defs.types[def.index()];
         if let Some(&place) = decl.constant_places.get(&name.name) {
             self.facts().res[expr.id.0 as usize] = Res::EnumConst(def, place);
@@ -210,6 +231,13 @@ impl<'a> Checker<'a, '_> {
             }
             self.facts().res[expr.id.0 as usize] = Res::Const(id);
             return sig.ty;
+        }
+        let wants_function = expected.is_some_and(|ty| self.expected_function(ty).is_some());
+        if let Some(&id) = decl.methods.get(&name.name)
+            && wants_function
+            && !self.defs.fns[id.index()].is_method
+        {
+            return self.function_value(expr, name.span, id, expected);
         }
         let candidates = decl.constants.iter().map(|c| c.0).chain(decl.consts.keys().copied());
         let near = suggest(self.text(name.name), candidates.map(|s| self.interner.name(s)));

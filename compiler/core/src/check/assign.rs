@@ -247,7 +247,7 @@ impl<'a> Checker<'a, '_> {
                 None => match self.constructor_field(target, *name, reads) {
                     Some(ty) => ty,
                     None => {
-                        let ty = self.name(target, *name);
+                        let ty = self.name(target, *name, None);
                         self.field_target(target, ty)
                     }
                 },
@@ -257,7 +257,7 @@ impl<'a> Checker<'a, '_> {
                 match own.then(|| self.constructor_field(target, name.name, reads)).flatten() {
                     Some(ty) => ty,
                     None => {
-                        let ty = self.field(target, receiver, *name);
+                        let ty = self.field(target, receiver, *name, None);
                         self.field_target(target, ty)
                     }
                 }

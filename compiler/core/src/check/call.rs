@@ -565,15 +565,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.diagnostics.push(report);
         }
         let target = Target::Fn(constructor);
-        let made = self.call_fn(expr, ty.span, target, constructor, &owner_args, args, expected);
-        let known = &self.defs.known;
-        if Some(def) == known.map || Some(def) == known.set {
-            let key = self.types.nominal_parts(made).and_then(|(_, args)| args.first().copied());
-            if let Some(key) = key {
-                self.require_key(ty.span, key);
-            }
-        }
-        made
+        self.call_fn(expr, ty.span, target, constructor, &owner_args, args, expected)
     }
 
     /// Reports a call that reaches outside from where nothing may.

@@ -90,7 +90,7 @@ impl<'a> Checker<'a, '_> {
             sources.push((param, source));
         }
         if !type_args.is_empty() {
-            self.cx.waiting.push(Waiting { span, what: Open::Call(id, type_args.clone()) });
+            self.await_call(span, id, &type_args);
         }
         let fact = CallFact { target, type_args, params: sources };
         self.facts().calls.insert(expr.id, fact);
@@ -304,6 +304,34 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// The function type that is expected, through `?` and `!`.
+    pub(super) fn expected_function(&mut self, expected: Ty) -> Option<(Vec<Ty>, Ty)> {
+        let mut ty = self.types.resolve(expected);
+        while let Some(inner) = self.types.nullable_inner(ty).or_else(|| self.types.fallible_inner(ty)) {
+            ty = inner;
+        }
+        match self.types.kind(ty) {
+            TyKind::Function(params, ret) => Some((params.to_vec(), *ret)),
+            _ => None,
+        }
+    }
+
+    /// Finds what is open in a function's type by the one that is expected.
+    pub(super) fn unify_function(&mut self, ty: Ty, expected: Ty) {
+        let TyKind::Function(params, ret) = self.types.kind(ty).clone() else { return };
+        let Some((wanted, result)) = self.expected_function(expected) else { return };
+        for (&param, &wanted) in params.iter().zip(&wanted) {
+            if !self.types.is_open(wanted) {
+                self.unify(param, wanted);
+            }
+        }
+        let result = self.types.resolve(result);
+        if !self.types.is_open(result) {
+            let result = self.types.fallible_inner(result).unwrap_or(result);
+            self.unify(ret, result);
+        }
+    }
+
     /// Finds what is open in `ty` so that it becomes `known`, as far as they are alike.
     fn unify(&mut self, ty: Ty, known: Ty) {
         let ty = self.types.resolve(ty);
@@ -329,6 +357,10 @@ impl<'a> Checker<'a, '_> {
 
     // ---- what is still open ----
 
+    pub(super) fn await_call(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
+        self.cx.waiting.push(Waiting { span, what: Open::Call(id, type_args.to_vec()) });
+    }
+
     pub(super) fn await_list(&mut self, span: Span, element: Ty) {
         self.cx.waiting.push(Waiting { span, what: Open::List(element) });
     }
@@ -352,6 +384,9 @@ impl<'a> Checker<'a, '_> {
                         self.diagnostics.push(report);
                     } else {
                         self.check_bounds(span, id, &type_args);
+                        let def = &self.defs.fns[id.index()];
+                        let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
+                        self.keys_fit(span, ret);
                     }
                 }
                 Open::List(element) => {
@@ -364,8 +399,9 @@ impl<'a> Checker<'a, '_> {
                     if self.close(&[key, value]) {
                         let message = "what this map is to hold cannot be seen here";
                         self.error(codes::CANNOT_INFER, span, message);
-                    } else {
-                        self.require_key(span, key);
+                    } else if let Some(map) = self.defs.known.map {
+                        let ty = self.types.nominal(map, &[key, value]);
+                        self.keys_fit(span, ty);
                     }
                 }
             }

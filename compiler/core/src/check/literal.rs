@@ -4,7 +4,7 @@ use super::Checker;
 use super::ops::{has_text, is_key};
 use crate::defs::TypeDefId;
 use crate::facts::Res;
-use crate::types::Ty;
+use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
@@ -180,27 +180,46 @@ impl<'a> Checker<'a, '_> {
                 };
                 key = open(self, key, wanted.map(|w| w.0));
                 value = open(self, value, wanted.map(|w| w.1));
+                if expected != Some(Ty::POISON) {
+                    self.await_map(span, key, value);
+                }
                 (key, value)
             }
         };
         self.duplicate_keys(entries);
-        self.await_map(span, key, value);
         match self.defs.known.map {
             Some(map) => self.types.nominal(map, &[key, value]),
             None => Ty::POISON,
         }
     }
 
-    pub(super) fn require_key(&mut self, span: Span, key: Ty) {
-        let key = self.types.resolve(key);
-        if !is_key(self.types, self.defs, key) && key != Ty::NEVER {
-            let shown = self.show(key);
-            let report = self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key"));
-            self.diagnostics.push(
-                report.help(
-                    "keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these",
-                ),
-            );
+    /// Reports a map or a set in the type that cannot be: its keys are no keys.
+    pub(super) fn keys_fit(&mut self, span: Span, ty: Ty) -> bool {
+        let Some(key) = self.bad_key(ty) else { return true };
+        let shown = self.show(key);
+        let report = self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key"));
+        self.diagnostics.push(
+            report.help("keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these"),
+        );
+        false
+    }
+
+    fn bad_key(&mut self, ty: Ty) -> Option<Ty> {
+        let ty = self.types.resolve(ty);
+        match self.types.kind(ty).clone() {
+            TyKind::Nominal(def, args) => {
+                let known = &self.defs.known;
+                let keyed = Some(def) == known.map || Some(def) == known.set;
+                if keyed && !is_key(self.types, self.defs, args[0]) {
+                    return Some(args[0]);
+                }
+                args.iter().find_map(|&t| self.bad_key(t))
+            }
+            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.bad_key(t),
+            TyKind::Function(params, ret) => {
+                params.iter().find_map(|&t| self.bad_key(t)).or_else(|| self.bad_key(ret))
+            }
+            _ => None,
         }
     }
 

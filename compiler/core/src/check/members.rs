@@ -113,6 +113,33 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// Checks the maps and sets that signatures and fields speak of.
+    pub(super) fn keys(&mut self) {
+        let defs = self.defs;
+        for def in &defs.fns {
+            // A record's constructor has the types of its components.
+            let made = matches!(def.body, Body::Record(_));
+            if defs.modules[def.module.index()].is_std || made {
+                continue;
+            }
+            self.cx.module = def.module;
+            for param in &def.params {
+                self.keys_fit(param.span, param.ty);
+            }
+            self.keys_fit(def.span, def.ret);
+        }
+        for def in defs.types.iter().filter(|def| !defs.modules[def.module.index()].is_std) {
+            self.cx.module = def.module;
+            for field in &def.fields {
+                self.keys_fit(field.span, field.ty);
+            }
+        }
+        for def in &defs.consts {
+            self.cx.module = def.module;
+            self.keys_fit(def.span, def.ty);
+        }
+    }
+
     fn visible(&mut self, ty: Ty, span: Span) {
         if let Some(name) = self.private_in(ty) {
             let report = self

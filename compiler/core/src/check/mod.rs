@@ -36,7 +36,7 @@ use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
 use flow::Flow;
 pub(crate) use members::{all_supers, as_super, find_method};
-pub use ops::{binary_type, has_text};
+pub use ops::{binary_type, has_equality, has_text, is_key};
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
 pub(crate) use test::mentions;
@@ -203,6 +203,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.placements();
         self.implementations();
         self.signatures();
+        self.keys();
         for index in 0..self.defs.consts.len() {
             self.constant(ConstId(index as u32));
         }
@@ -751,7 +752,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         };
         let ty = resolver.resolve(expr);
         self.facts().type_exprs.insert(expr.id, ty);
-        ty
+        if self.keys_fit(expr.span, ty) { ty } else { Ty::POISON }
     }
 
     fn string(&mut self) -> Ty {

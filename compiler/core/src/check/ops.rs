@@ -115,7 +115,12 @@ impl Checker<'_, '_> {
     /// Whether a value of type `from` may stand where a `to` is wanted.
     pub(super) fn fits(&mut self, from: Ty, to: Ty) -> bool {
         let (from, to) = (self.types.resolve(from), self.types.resolve(to));
-        if from == to || from == Ty::POISON || to == Ty::POISON || from == Ty::NEVER {
+        if from == Ty::POISON || to == Ty::POISON {
+            // What a mistake would have told is not asked for again.
+            self.close(&[from, to]);
+            return true;
+        }
+        if from == to || from == Ty::NEVER {
             return true;
         }
         let known_error = self.error_type();
@@ -174,7 +179,11 @@ impl Checker<'_, '_> {
     /// Whether two types are one, once what is open is inferred.
     pub(super) fn same(&mut self, a: Ty, b: Ty) -> bool {
         let (a, b) = (self.types.resolve(a), self.types.resolve(b));
-        if a == b || a == Ty::POISON || b == Ty::POISON {
+        if a == Ty::POISON || b == Ty::POISON {
+            self.close(&[a, b]);
+            return true;
+        }
+        if a == b {
             return true;
         }
         match (self.types.kind(a).clone(), self.types.kind(b).clone()) {

@@ -9,6 +9,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{Expr, ExprKind};
+use dscript_grammar::span::NodeId;
 
 impl<'a> Lowerer<'a, '_> {
     pub(super) fn name(&mut self, expr: &'a Expr) -> Val {
@@ -25,7 +26,7 @@ impl<'a> Lowerer<'a, '_> {
             Res::Field(index) => self.own_field(index, ty),
             Res::Const(id) => self.constant_value(id, ty),
             Res::EnumConst(_, index) => self.int(i64::from(index), ty),
-            Res::Fn(id) => self.function_value(id, ty),
+            Res::Fn(id) => self.function_value(expr.id, id, ty),
             Res::Type(_) | Res::None => self.absent(ty),
         }
     }
@@ -75,6 +76,7 @@ impl<'a> Lowerer<'a, '_> {
         match self.res(expr.id) {
             Res::Const(id) => self.constant_value(id, ty),
             Res::EnumConst(_, index) => self.int(i64::from(index), ty),
+            Res::Fn(id) => self.function_value(expr.id, id, ty),
             Res::Field(index) => {
                 if self.cx.in_constructor && matches!(receiver.kind, ExprKind::This) {
                     return self.own_field(index, ty);
@@ -96,8 +98,10 @@ impl<'a> Lowerer<'a, '_> {
     pub(super) fn constant_value(&mut self, id: crate::defs::ConstId, ty: Ty) -> Val {
         let init = self.defs.consts[id.index()].init;
         let simple = init.and_then(|init| simple_constant(init, false));
-        match simple {
-            Some(Simple::Int(value)) if ty != Ty::DOUBLE => self.int(value, ty),
+        let plain = self.types.fallible_inner(ty).unwrap_or(ty);
+        let plain = self.types.nullable_inner(plain).unwrap_or(plain);
+        let value = match simple {
+            Some(Simple::Int(value)) if plain != Ty::DOUBLE => self.int(value, plain),
             Some(Simple::Int(value)) => self.double(value as f64),
             Some(Simple::Double(value)) => self.double(value),
             Some(Simple::Text(text)) => self.string_const(&text),
@@ -105,9 +109,10 @@ impl<'a> Lowerer<'a, '_> {
                 let from = self.static_id(id);
                 let regs = self.take(ty);
                 self.b.emit(Instr::GetStatic { from, results: regs.slice().into() });
-                Val { ty, regs }
+                return Val { ty, regs };
             }
-        }
+        };
+        self.convert(value, ty)
     }
 
     pub(super) fn double(&mut self, value: f64) -> Val {
@@ -116,16 +121,19 @@ impl<'a> Lowerer<'a, '_> {
         Val { ty: Ty::DOUBLE, regs: Regs::new(&[Reg::S(dst)]) }
     }
 
-    pub(super) fn function_value(&mut self, id: crate::defs::FnId, ty: Ty) -> Val {
-        let closure = match self.thunks.get(&id) {
+    fn function_value(&mut self, node: NodeId, id: crate::defs::FnId, ty: Ty) -> Val {
+        let args = self.facts[self.cx.module.index()].fn_values.get(&node).cloned().unwrap_or_default();
+        let args: Vec<Ty> = args.into_iter().map(|ty| self.subst(ty)).collect();
+        let key = (id, args);
+        let closure = match self.thunks.get(&key) {
             Some(&(closure, _)) => closure,
             None => {
                 let function = self.reserve();
                 let signature = self.type_id(ty);
                 let closure =
                     self.raw_type(Type::Closure { ty: signature, code: function, captured: Vec::new() });
-                self.thunks.insert(id, (closure, function));
-                self.queue.push_back(super::Job::Thunk { id, closure, function });
+                self.thunks.insert(key.clone(), (closure, function));
+                self.queue.push_back(super::Job::Thunk { id, args: key.1, closure, function });
                 closure
             }
         };

@@ -2,12 +2,13 @@
 
 use super::build::{Mark, Regs};
 use super::{Lowerer, Val};
-use crate::check::as_super;
+use crate::check::{as_super, has_equality, show_type};
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
+use dscript_grammar::codes;
 
 impl<'a> Lowerer<'a, '_> {
     pub(super) fn condition_value(&mut self, expr: &'a Expr) -> Val {
@@ -150,6 +151,10 @@ impl<'a> Lowerer<'a, '_> {
         let either_null = inner_a != a.ty || inner_b != b.ty;
         if either_null && matches!(self.regs_of(joined)[..], [RegType::Scalar(_)]) {
             return self.nullable_equality(a, b, joined, when, mark);
+        }
+        if !has_equality(self.types, self.defs, joined) {
+            let shown = show_type(self.types, self.defs, self.interner, joined);
+            return self.unfit(codes::NO_EQUALITY, &format!("`{shown}` cannot be compared by `==`"));
         }
         let wanted = if either_null { self.types.nullable(joined) } else { joined };
         let (a, b) = (self.convert(a, wanted), self.convert(b, wanted));

@@ -116,6 +116,7 @@ impl<'a> Lowerer<'a, '_> {
             type_args: self.cx.type_args.clone(),
             ret,
             needs: self.cx.needs,
+            by: self.cx.by,
             ..super::Cx::default()
         };
         let outer = std::mem::replace(&mut self.cx, cx);

@@ -24,7 +24,7 @@ mod value;
 pub use test::{TEST, WRAPPER};
 
 use crate::Goal;
-use crate::check::{Checker, show_type};
+use crate::check::{Checker, is_key, show_type};
 use crate::defs::ConstId;
 use crate::defs::*;
 use crate::facts::Facts;
@@ -39,7 +39,7 @@ use dscript_bytecode::image::{
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits;
 use dscript_grammar::ast::{self, Expr, ExprKind};
-use dscript_grammar::codes;
+use dscript_grammar::codes::{self, Code};
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Interner, NodeId, Span};
 use dscript_grammar::{Places, SourceMap};
@@ -48,6 +48,9 @@ use std::collections::BTreeSet;
 
 /// Distinct instances of one generic function; past it the program is taken to need endlessly many.
 const INSTANCES_MAX: usize = 1_000;
+
+/// How many types a type may be made of.
+const TYPE_SIZE_MAX: u32 = 200;
 
 /// A value in registers.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,7 @@ enum Job<'a> {
     Fn {
         id: FnId,
         args: Vec<Ty>,
+        by: Option<usize>,
         function: FunctionId,
     },
     /// The default value of a parameter, from the parameters before it.
@@ -109,6 +113,7 @@ enum Job<'a> {
     /// A function value of a plain function: takes the closure, calls the function.
     Thunk {
         id: FnId,
+        args: Vec<Ty>,
         closure: TypeId,
         function: FunctionId,
     },
@@ -133,7 +138,7 @@ pub struct Lowerer<'a, 'c> {
     instance_counts: FxHashMap<FnId, usize>,
     defaults: FxHashMap<(NodeId, ModuleId, Vec<Ty>), FunctionId>,
     statics: FxHashMap<ConstId, StaticId>,
-    thunks: FxHashMap<FnId, (TypeId, FunctionId)>,
+    thunks: FxHashMap<(FnId, Vec<Ty>), (TypeId, FunctionId)>,
     /// Closure types of function values that are held as another type: from, to.
     adapters: FxHashMap<(Ty, Ty), TypeId>,
     enum_tables: FxHashMap<TypeDefId, StaticId>,
@@ -150,12 +155,28 @@ pub struct Lowerer<'a, 'c> {
     capabilities: BTreeSet<String>,
     lowlevel: BTreeSet<String>,
     warned: FxHashSet<(ModuleId, Span)>,
+    /// Where instances of generic functions were asked for.
+    requests: Vec<Request>,
+    /// What asks for the function that is begun next.
+    requested: Option<usize>,
+    /// Whether a type that never ends was reported.
+    too_deep: bool,
     queue: std::collections::VecDeque<Job<'a>>,
     /// In a program of tests.
     stage: Option<test::Stage>,
     // ---- the function being built ----
     b: Builder,
     cx: Cx<'c>,
+}
+
+/// A call that asks for an instance of a generic function.
+#[derive(Clone, Copy)]
+struct Request {
+    module: ModuleId,
+    span: Span,
+    callee: FnId,
+    /// The request for the instance that the call stands in.
+    by: Option<usize>,
 }
 
 /// The body being lowered.
@@ -184,6 +205,8 @@ struct Cx<'c> {
     regions: u32,
     /// The patterns of the `@Needs` around this code, which speaks for it.
     needs: Option<&'c [String]>,
+    /// What asked for this instance.
+    by: Option<usize>,
 }
 
 impl Default for Cx<'_> {
@@ -206,6 +229,7 @@ impl Default for Cx<'_> {
             yields: Vec::new(),
             regions: 0,
             needs: None,
+            by: None,
         }
     }
 }
@@ -283,6 +307,9 @@ pub fn lower<'a>(
         capabilities: BTreeSet::new(),
         lowlevel: BTreeSet::new(),
         warned: FxHashSet::default(),
+        requests: Vec::new(),
+        requested: None,
+        too_deep: false,
         queue: std::collections::VecDeque::new(),
         stage: None,
         b: Builder::default(),
@@ -349,6 +376,24 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     fn limit(&mut self, span: Span, message: impl Into<String>) {
         let file = self.defs.modules[self.cx.module.index()].file;
         self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, span, message));
+    }
+
+    /// Reports what a generic function does and its type arguments cannot do, at the user's call that chose them.
+    fn unfit(&mut self, code: Code, what: &str) {
+        let mut by = self.cx.by;
+        while let Some(index) = by {
+            let Request { module, span, callee, by: next } = self.requests[index];
+            by = next;
+            if next.is_some() && self.defs.modules[module.index()].is_std {
+                continue;
+            }
+            if self.warned.insert((module, span)) {
+                let file = self.defs.modules[module.index()].file;
+                let message = format!("{what}, and `{}` asks for that here", self.qualified(callee));
+                self.diagnostics.push(Diagnostic::error(code, file, span, message));
+            }
+            return;
+        }
     }
 
     // ---- tasks ----
@@ -423,7 +468,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 
     fn job(&mut self, job: Job<'a>) {
         match job {
-            Job::Fn { id, args, function } => self.function(id, args, function),
+            Job::Fn { id, args, by, function } => {
+                self.requested = by;
+                self.function(id, args, function);
+            }
             Job::Default { module, params, owner, args, ty, value, function } => {
                 if let Some(owner) = owner {
                     self.look_at(owner);
@@ -447,7 +495,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.set_function(function, def.span);
             }
             Job::Adapted { from, to, closure, function } => self.adapted_code(from, to, closure, function),
-            Job::Thunk { id, closure, function } => self.thunk(id, closure, function),
+            Job::Thunk { id, args, closure, function } => self.thunk(id, args, closure, function),
             Job::Test(job) => self.test_job(job),
             Job::Adapter { this, object, method, owner, extra, wanted, function } => {
                 self.adapter(this, object, (method, owner, extra), wanted, function);
@@ -578,42 +626,27 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.return_value(Val { ty: made, regs: dst });
     }
 
-    fn thunk(&mut self, id: FnId, closure: TypeId, function: FunctionId) {
+    fn thunk(&mut self, id: FnId, type_args: Vec<Ty>, closure: TypeId, function: FunctionId) {
         let def = &self.defs.fns[id.index()];
-        let params: Vec<Ty> = def.params.iter().map(|p| p.ty).collect();
         let name = self.qualified(id);
-        self.begin(def.module, name, &[], def.ret);
+        self.begin_generic(def.module, name, &[], def.ret, def.type_params.clone(), type_args.clone());
         self.b.param(RegType::Ref(RefType { ty: closure, nullable: false }));
-        let mut args = Vec::new();
-        for ty in params {
-            for reg in self.regs_of(ty) {
-                args.push(self.b.param(reg));
-            }
+        let mut values = Vec::new();
+        for param in &def.params {
+            let ty = self.subst(param.ty);
+            let regs = self.params_of(ty);
+            values.push(Val { ty, regs });
         }
         self.at(def.span);
-        let ret = def.ret;
-        let target = self.instance(id, Vec::new(), def.span);
-        let results = self.take(ret);
-        if def.is_native {
-            let vals: Vec<Val> = {
-                let mut rest = &args[..];
-                def.params
-                    .iter()
-                    .map(|p| {
-                        let len = self.regs_of(p.ty).len();
-                        let (mine, others) = rest.split_at(len);
-                        rest = others;
-                        Val { ty: p.ty, regs: Regs::new(mine) }
-                    })
-                    .collect()
-            };
-            let value = self.call_native(id, &[], &vals, ret);
-            self.return_value(value);
+        let ret = self.cx.ret;
+        let value = if def.is_native {
+            self.call_native(id, &type_args, &values, ret)
         } else {
-            self.b.emit(Instr::Call { function: target, args: args.into(), results: results.slice().into() });
-            self.return_value(Val { ty: ret, regs: results });
-        }
-        self.set_function(function, self.defs.fns[id.index()].span);
+            let target = self.instance(id, type_args, def.span);
+            self.emit_call(target, &values, ret)
+        };
+        self.return_value(value);
+        self.set_function(function, def.span);
     }
 
     // ---- functions of the image ----
@@ -633,7 +666,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     ) {
         self.b = Builder::default();
         self.b.name = name;
-        self.cx = Cx { module, type_params, type_args, ..Cx::default() };
+        self.cx = Cx { module, type_params, type_args, by: self.requested.take(), ..Cx::default() };
         let ret = self.subst(ret);
         self.cx.ret = ret;
         self.b.results = self.regs_of(ret);
@@ -748,7 +781,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.limit(span, message);
             }
         } else if !self.defs.fns[id.index()].is_native {
-            self.queue.push_back(Job::Fn { id, args: key.1, function });
+            let by = (!key.1.is_empty()).then(|| {
+                self.requests.push(Request { module: self.cx.module, span, callee: id, by: self.cx.by });
+                self.requests.len() - 1
+            });
+            self.queue.push_back(Job::Fn { id, args: key.1, by, function });
         }
         function
     }
@@ -816,6 +853,21 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         if let Some(&known) = self.type_ids.get(&ty) {
             return known;
         }
+        if self.types.size(ty) > TYPE_SIZE_MAX {
+            if !self.too_deep {
+                self.too_deep = true;
+                let mut shown = show_type(self.types, self.defs, self.interner, ty);
+                shown.truncate(120);
+                let message = format!("a type holds ever larger types: `{shown}...`");
+                // The outermost declared type is the one that grows.
+                let plain = self.types.nullable_inner(ty).or(self.types.fallible_inner(ty)).unwrap_or(ty);
+                let def = self.types.nominal_parts(plain).map(|(def, _)| &self.defs.types[def.index()]);
+                let (module, span) = def.map_or((self.cx.module, Span::default()), |d| (d.module, d.span));
+                let file = self.defs.modules[module.index()].file;
+                self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, span, message));
+            }
+            return self.raw_type(Type::Void);
+        }
         let simple = match self.types.kind(ty).clone() {
             TyKind::Int => Type::Int,
             TyKind::Double => Type::Double,
@@ -866,6 +918,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let is_error = known.error == Some(def);
         let decl = &self.defs.types[def.index()];
         let name = self.interner.name(decl.name).to_string();
+        if (Some(def) == map || Some(def) == set) && !is_key(self.types, self.defs, args[0]) {
+            let shown = show_type(self.types, self.defs, self.interner, args[0]);
+            self.unfit(codes::BAD_TYPE, &format!("`{shown}` cannot be a key"));
+        }
         let simple = if Some(def) == list {
             Type::List(self.type_id(args[0]))
         } else if Some(def) == set {

@@ -2,11 +2,13 @@
 
 use super::expr::assigns;
 use super::{Lowerer, Val};
+use crate::check::{has_text, show_type};
 use crate::lower::build::Regs;
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{self, StrPart};
+use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
 /// Texts that are joined at once; longer runs are joined piece by piece, so that a frame stays small.
@@ -110,6 +112,11 @@ impl<'a> Lowerer<'a, '_> {
         }
         if let Some(inner) = self.types.nullable_inner(from) {
             return self.nullable_text(value, inner);
+        }
+        if !has_text(self.types, from) {
+            let shown = show_type(self.types, self.defs, self.interner, from);
+            self.unfit(codes::NO_TEXT, &format!("`{shown}` has no text"));
+            return self.absent(string);
         }
         let dst = self.take(string);
         let ty = self.type_id(from);
