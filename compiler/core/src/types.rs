@@ -172,8 +172,27 @@ impl Types {
         true
     }
 
+    /// Records what a variable stands for. A type that holds the variable itself is none.
     pub fn set_inferred(&mut self, var: u32, ty: Ty) {
-        self.inferred[var as usize] = Some(ty);
+        let ty = self.resolve(ty);
+        if *self.kind(ty) == TyKind::Infer(var) {
+            return;
+        }
+        let found = if self.holds(ty, var) { Ty::POISON } else { ty };
+        self.inferred[var as usize] = Some(found);
+    }
+
+    fn holds(&self, ty: Ty, var: u32) -> bool {
+        self.open[ty.0 as usize]
+            && match self.kind(ty) {
+                TyKind::Infer(other) => *other == var,
+                TyKind::Nominal(_, args) => args.iter().any(|&t| self.holds(t, var)),
+                TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.holds(*t, var),
+                TyKind::Function(params, ret) => {
+                    self.holds(*ret, var) || params.iter().any(|&t| self.holds(t, var))
+                }
+                _ => false,
+            }
     }
 
     /// The type with everything inference has found put in.

@@ -1,7 +1,8 @@
 //! Names, members, receivers and indices.
 
+use super::members::all_supers;
 use super::{Checker, field_node};
-use crate::defs::{Def, FnId, TypeDefId};
+use crate::defs::{ConstId, Def, FnId, TypeDefId};
 use crate::facts::Res;
 use crate::names::{Found, lookup, suggest};
 use crate::types::Ty;
@@ -105,7 +106,7 @@ impl<'a> Checker<'a, '_> {
             self.capture_this();
             return Some(self.field_of(expr, this, owner, index));
         }
-        if let Some(&id) = def.consts.get(&name) {
+        if let Some(id) = self.type_const(owner, name) {
             self.facts().res[expr.id.0 as usize] = Res::Const(id);
             return Some(self.defs.consts[id.index()].ty);
         }
@@ -115,6 +116,18 @@ impl<'a> Checker<'a, '_> {
         }
         let &method = def.methods.get(&name)?;
         Some(self.function_value(expr, expr.span, method, expected))
+    }
+
+    /// A constant of a type: its own, else one that it inherits from an interface.
+    fn type_const(&mut self, def: TypeDefId, name: Symbol) -> Option<ConstId> {
+        if let Some(&id) = self.defs.types[def.index()].consts.get(&name) {
+            return Some(id);
+        }
+        let own = self.self_type(def);
+        all_supers(self.types, self.defs, own).into_iter().find_map(|parent| {
+            let (def, _) = self.types.nominal_parts(parent)?;
+            self.defs.types[def.index()].consts.get(&name).copied()
+        })
     }
 
     pub(super) fn capture_this(&mut self) {
@@ -222,7 +235,7 @@ impl<'a> Checker<'a, '_> {
             self.facts().res[expr.id.0 as usize] = Res::EnumConst(def, place);
             return self.types.nominal(def, &[]);
         }
-        if let Some(&id) = decl.consts.get(&name.name) {
+        if let Some(id) = self.type_const(def, name.name) {
             let sig = &self.defs.consts[id.index()];
             if sig.is_private && sig.module != self.cx.module {
                 let message = format!("the constant `{}` is private to its module", self.text(name.name));

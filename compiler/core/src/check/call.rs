@@ -44,9 +44,13 @@ impl<'a, 'c> Checker<'a, 'c> {
         args: &'a [Arg],
         expected: Option<Ty>,
     ) -> Ty {
-        if self.local_index(name).is_some() {
-            let ty = self.expr(callee, None);
-            return self.call_value(expr, callee.span, ty, args);
+        // As in Java, a variable does not hide a function of its name: unless it holds one itself.
+        if let Some(index) = self.local_index(name) {
+            let ty = self.cx.locals[index].ty;
+            if self.holds_function(ty) || !self.names_function(name) {
+                let ty = self.expr(callee, None);
+                return self.call_value(expr, callee.span, ty, args);
+            }
         }
         if let Some(owner) = self.cx.owner {
             let decl = &self.defs.types[owner.index()];
@@ -60,8 +64,10 @@ impl<'a, 'c> Checker<'a, 'c> {
                 let parent = self.types.nominal_parts(parent).map_or(owner, |(def, _)| def);
                 return self.call_own(expr, callee, parent, method, args, expected);
             }
-            if self.cx.this.is_some() && decl.fields.iter().any(|f| f.name == name)
-                || decl.consts.contains_key(&name)
+            let field = decl.fields.iter().find(|f| f.name == name).filter(|_| self.cx.this.is_some());
+            let held = field.map(|f| f.ty).or(decl.consts.get(&name).map(|c| self.defs.consts[c.index()].ty));
+            if let Some(held) = held
+                && (self.holds_function(held) || !self.names_function(name))
             {
                 let ty = self.expr(callee, None);
                 return self.call_value(expr, callee.span, ty, args);
@@ -113,6 +119,22 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             None => self.poison_args(args),
         }
+    }
+
+    /// Whether a value of the type is a function, or may be one.
+    fn holds_function(&mut self, ty: Ty) -> bool {
+        let ty = self.types.resolve(ty);
+        ty == Ty::POISON
+            || matches!(self.types.kind(ty), TyKind::Param(_))
+            || self.expected_function(ty).is_some()
+    }
+
+    /// Whether a bare name is that of a method of the type around, or of a function of the module.
+    fn names_function(&mut self, name: Symbol) -> bool {
+        let owner = self.cx.owner.map(|owner| &self.defs.types[owner.index()]);
+        owner.is_some_and(|decl| decl.methods.contains_key(&name))
+            || self.cx.this.is_some_and(|this| find_method(self.types, self.defs, this, name).is_some())
+            || matches!(lookup(self.defs, self.cx.module, name), Found::One(Def::Fn(_)))
     }
 
     /// Looks at the arguments of a call that cannot be made, for their own mistakes.

@@ -324,12 +324,12 @@ impl<'a> Checker<'a, '_> {
     /// The common type of two branches; with an expected type that both fit, that one.
     pub(super) fn joined(&mut self, first: (&Expr, Ty), second: (&Expr, Ty), expected: Option<Ty>) -> Ty {
         let (a, b) = (first.1, second.1);
-        let wanted = expected.filter(|&ty| !self.types.is_open(ty) && ty != Ty::POISON && ty != Ty::VOID);
+        let wanted = expected.filter(|&ty| self.is_shaped(ty) && ty != Ty::POISON && ty != Ty::VOID);
         if let Some(wanted) = wanted
             && self.fits(a, wanted)
             && self.fits(b, wanted)
         {
-            return wanted;
+            return self.types.resolve(wanted);
         }
         if let Some(ty) = self.join(a, b) {
             return ty;

@@ -269,10 +269,15 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// Whether an expected type says something, though it may be open within: it is more than a type argument.
+    pub(super) fn is_shaped(&mut self, ty: Ty) -> bool {
+        self.bare_var(ty).is_none()
+    }
+
     /// What an expected result says of type arguments: inside another type they must be so, elsewhere it is a wish.
     fn wish(&mut self, ret: Ty, expected: Ty, wishes: &mut Wishes) {
         let (ret, expected) = (self.types.resolve(ret), self.types.resolve(expected));
-        if self.types.is_open(expected) || matches!(expected, Ty::POISON | Ty::VOID | Ty::NULL) {
+        if matches!(expected, Ty::POISON | Ty::VOID | Ty::NULL) || self.bare_var(expected).is_some() {
             return;
         }
         if let TyKind::Infer(var) = *self.types.kind(ret) {
@@ -334,7 +339,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Finds what is open in `ty` so that it becomes `known`, as far as they are alike.
     fn unify(&mut self, ty: Ty, known: Ty) {
-        let ty = self.types.resolve(ty);
+        let (ty, known) = (self.types.resolve(ty), self.types.resolve(known));
         match (self.types.kind(ty).clone(), self.types.kind(known).clone()) {
             (TyKind::Infer(var), _) => self.types.set_inferred(var, known),
             (TyKind::Nominal(a, xs), TyKind::Nominal(b, ys)) if a == b => {

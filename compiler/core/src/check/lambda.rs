@@ -69,8 +69,7 @@ impl<'a> Checker<'a, '_> {
             };
             params.push(ty);
         }
-        let wanted_ret =
-            signature.map(|(_, ret)| self.types.resolve(ret)).filter(|&ret| !self.types.is_open(ret));
+        let wanted_ret = signature.map(|(_, ret)| self.types.resolve(ret)).filter(|&ret| self.is_shaped(ret));
         let ret = self.lambda_body(expr, lambda, &params, wanted_ret);
         if bad { Ty::POISON } else { self.types.function(&params, ret) }
     }

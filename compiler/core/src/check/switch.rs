@@ -163,7 +163,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn switch_expr(&mut self, switch: &'a ast::Switch, expected: Option<Ty>) -> Ty {
-        let expected = expected.filter(|&ty| !self.types.is_open(ty) && ty != Ty::POISON && ty != Ty::VOID);
+        let expected = expected.filter(|&ty| self.is_shaped(ty) && ty != Ty::POISON && ty != Ty::VOID);
         let subject = self.subject(switch);
         let before = self.cx.flow.clone();
         let mut after = Flow::dead();
