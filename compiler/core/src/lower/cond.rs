@@ -134,13 +134,19 @@ impl<'a> Lowerer<'a, '_> {
     pub(super) fn equality_jump(&mut self, a: Val, b: Val, when: bool, mark: Mark) {
         if a.ty == Ty::NULL || b.ty == Ty::NULL {
             let value = if a.ty == Ty::NULL { b } else { a };
+            if value.regs.slice().is_empty() {
+                // `null == null`
+                if when {
+                    self.b.jump(mark);
+                }
+                return;
+            }
             let to = self.b.to(mark);
             match *value.regs.slice() {
                 [Reg::S(flag), _] if when => self.b.emit(Instr::IfNot { a: flag, to }),
                 [Reg::S(flag), _] => self.b.emit(Instr::If { a: flag, to }),
                 [Reg::R(a)] if when => self.b.emit(Instr::IfNull { a, to }),
                 [Reg::R(a)] => self.b.emit(Instr::IfNotNull { a, to }),
-                _ if when => self.b.jump(mark),
                 _ => {}
             }
             return;
