@@ -172,7 +172,7 @@ impl Writer<'_, '_> {
                     let text = self.running.own_text(function, object)?;
                     self.out.push_str(&text);
                 } else if matches!(program.ty(ty), Type::Class(_)) {
-                    self.out.push_str(&of.name);
+                    self.out.push_str(plain_name(&of.name));
                 } else {
                     self.record(&of.name, ty, object);
                 }
@@ -193,8 +193,7 @@ impl Writer<'_, '_> {
     fn record(&mut self, name: &str, ty: TypeId, object: Ref) {
         let program = std::sync::Arc::clone(&self.running.vm().program);
         let layout = program.object(ty);
-        // A generic record goes by its plain name, as in Java.
-        self.out.push_str(name.split('<').next().unwrap_or(name));
+        self.out.push_str(plain_name(name));
         self.out.push('(');
         self.push(Item::Text(")"), 0);
         for (index, field) in layout.fields.iter().enumerate().rev() {
@@ -204,4 +203,9 @@ impl Writer<'_, '_> {
             self.push(Item::Name(format!("{comma}{}: ", field.name)), 0);
         }
     }
+}
+
+/// A generic type goes by its plain name, as in Java.
+fn plain_name(name: &str) -> &str {
+    name.split('<').next().unwrap_or(name)
 }
