@@ -71,6 +71,13 @@ fn what_cannot_be_done_is_said() {
         assert!(stderr.contains(said), "{args:?}: {stderr}");
         assert!(!folder.join("manual").exists(), "{args:?} writes nothing");
     };
+    let taken = run("dsc", folder, &["doc", "bad/b.ds", "-o", "empty"]);
+    assert_eq!(taken.status.code(), Some(2));
+    assert_eq!(
+        text(&taken.stderr),
+        "dsc: empty: has other files in it; name an empty folder, or one that `dsc doc` wrote\n"
+    );
+    assert_eq!(pages(&folder.join("empty")), ["readme.txt"]);
     check(&["bad"], 1, "bad/a.ds:1:");
     check(&["empty"], 2, "no `.ds` files there");
     check(&["nowhere"], 2, "nowhere: there is no such file or folder");

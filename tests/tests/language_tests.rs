@@ -119,3 +119,29 @@ fn a_test_has_a_limit() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("it was not done after 200ms"), "{}", text(&output.stdout));
 }
+
+#[test]
+fn a_trap_in_what_the_test_started_itself_ends_it() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source =
+        "test \"parts\" {\n    List<int> xs = parallel([0, 5], 2, i -> [1][i]);\n    print(xs);\n}\n";
+    fs::write(scratch.path().join("it.ds"), source).expect("a file can be written");
+    let output = run("dsc", scratch.path(), &["test", "it.ds", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json_lines(&output.stdout)[0]["reason"], "trap index: index 5, size 1");
+}
+
+#[test]
+fn a_scenario_is_told_in_json_and_in_junit() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source = "monitor task up() { return false; }\nscenario Care() {\n    initial state Up { monitor up(); on failure go Down; }\n\
+        \u{20}   final state Down {}\n}\ntest \"care\" {\n    assert !run(scenario Care());\n}\n";
+    fs::write(scratch.path().join("it.ds"), source).expect("a file can be written");
+    let output = run("dsc", scratch.path(), &["test", "it.ds", "--json", "--junit", "it.xml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let path = serde_json::json!([{"state": "Up", "at": 0.0}, {"state": "Down", "at": 0.0}]);
+    let scenarios = serde_json::json!([{"name": "Care", "end": "final", "path": path}]);
+    assert_eq!(json_lines(&output.stdout)[0]["scenarios"], scenarios);
+    let junit = fs::read_to_string(scratch.path().join("it.xml")).expect("it was written");
+    assert!(junit.contains("the scenario Care ended in Down after 0s: Up (0s) Down (0s)"), "{junit}");
+}

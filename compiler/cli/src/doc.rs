@@ -21,7 +21,7 @@ use std::process::ExitCode;
 pub struct Args {
     /// A folder with source files, or one source file; `std` is the library of D-Script
     path: PathBuf,
-    /// Where to write; what an earlier run wrote there is replaced
+    /// Where to write: a new or empty folder, or one of an earlier run, whose pages are replaced
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     /// What the first page is headed with; without it, the name of the folder
@@ -147,6 +147,13 @@ fn write(folder: &Path, made: &Manual) -> Result<(), String> {
     let about = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
     fs::create_dir_all(folder).map_err(|e| about(folder, e))?;
     let list = folder.join(LIST);
+    let others = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !list.is_file() && others() {
+        let shown = folder.display();
+        return Err(format!(
+            "{shown}: has other files in it; name an empty folder, or one that `dsc doc` wrote"
+        ));
+    }
     let before = fs::read_to_string(&list).unwrap_or_default();
     for name in before.lines().filter(|name| is_page(name) && !made.files.contains_key(*name)) {
         // It may be gone already.

@@ -31,6 +31,8 @@ pub(crate) struct Declaration {
     pub summary: String,
     /// Components, constants, states.
     pub details: String,
+    /// It is described where it is declared first: it overrides, or is a `toString`.
+    pub described: bool,
     pub members: Vec<Declaration>,
 }
 
@@ -48,8 +50,8 @@ impl Module {
     pub fn all_names(&self) -> Vec<(&str, bool)> {
         let mut all = Vec::new();
         for declaration in &self.declarations {
-            all.push((declaration.id.as_str(), !declaration.doc.is_empty()));
-            all.extend(declaration.members.iter().map(|m| (m.id.as_str(), !m.doc.is_empty())));
+            let all_of_it = std::iter::once(declaration).chain(&declaration.members);
+            all.extend(all_of_it.map(|d| (d.id.as_str(), !d.doc.is_empty() || d.described)));
         }
         all
     }
@@ -88,6 +90,7 @@ fn script(path: &str) -> Declaration {
         doc: format!("<p>{text}</p>"),
         summary: text.to_owned(),
         details: String::new(),
+        described: false,
         members: Vec::new(),
     }
 }
@@ -125,6 +128,8 @@ fn declaration<'a>(
         doc: text.as_deref().map_or_else(String::new, |text| render(text, &lookup)),
         summary: text.as_deref().map_or_else(String::new, summary),
         details: details(&signer, item, &lookup),
+        described: owner.is_some()
+            && (name == "toString" || item.annotations.iter().any(|a| names.text(a.name.name) == "Override")),
         members: Vec::new(),
         id,
     };

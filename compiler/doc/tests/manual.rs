@@ -140,7 +140,8 @@ fn a_page_shows_what_there_is_to_know() {
     let checks = "import care.types.*;\n/** Asks. See `Sample.free`. */\nlowlevel Sample! ask(int free) { fail \"no\"; }\n\
         /** Well. */\n@DCase(\"G1\") monitor task well(int n = 4KiB) { return n > 1; }\n\
         test \"t\" { assert true; }\nprint(1);\n";
-    let types = "/** One. */\nrecord Sample(/** Bytes. */ int free) { /** A text. */ String text() { return \"\"; } }\n";
+    let types = "/** One. */\nrecord Sample(/** Bytes. */ int free) { /** A text. */ String text() { return \"\"; }\n\
+        String toString() { return text(); } }\n";
     let made = of(&[("care.types", types), ("care.checks", checks)], false);
     let page = &made.files["care.checks.html"];
     for part in [
@@ -161,5 +162,5 @@ fn a_page_shows_what_there_is_to_know() {
         made.files["search.js"]
             .contains(r#"["Sample.text","method","care.types.html#Sample.text","A text."]"#)
     );
-    assert_eq!((made.declarations, made.undocumented.len()), (5, 0));
+    assert_eq!((made.declarations, made.undocumented.len()), (6, 0));
 }
