@@ -695,7 +695,7 @@ mod tests {
             let exact = (count as f64 * percent).ceil() - 101.0;
             assert!((found - exact).abs() <= exact.abs() * 0.0051 + 1e-9, "{aggregate}: {found} for {exact}");
         }
-        assert_eq!(one("p50(x)", &vec![70_000; 9]), FieldValue::Int(70_000));
+        assert_eq!(one("p50(x)", &[70_000; 9]), FieldValue::Int(70_000));
     }
 
     #[test]

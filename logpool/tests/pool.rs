@@ -323,7 +323,9 @@ fn check_stats(reader: &Reader, query: &Query, model: &[Record]) {
         Some(FieldValue::Double(value)) => Some(*value),
         _ => None,
     };
-    let mut expected: BTreeMap<(i64, String), (i64, Option<f64>, Option<f64>)> = BTreeMap::new();
+    /// Count, sum and maximum.
+    type Totals = (i64, Option<f64>, Option<f64>);
+    let mut expected: BTreeMap<(i64, String), Totals> = BTreeMap::new();
     for record in model.iter().filter(|record| query.matches(record)) {
         let window = record.time.div_euclid(100) * 100;
         let (count, sum, max) = expected.entry((window, record.node.clone())).or_default();

@@ -53,7 +53,7 @@ fn the_library_itself_has_a_manual() {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
     let made = run("dsc", scratch.path(), &["doc", "std", "-o", "std"]);
     assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
-    let page = fs::read_to_string(scratch.path().join("std/std.collections.html")).expect("it was written");
+    let page = fs::read_to_string(scratch.path().join("std/std.list.html")).expect("it was written");
     assert!(page.contains("id=\"List.add\""));
 }
 

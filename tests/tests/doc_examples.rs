@@ -60,7 +60,8 @@ fn try_out(example: &Example) -> Option<String> {
     fs::write(&file, &example.code).expect("the scratch folder can be written");
     // A script that examples embed.
     fs::write(scratch.path().join("fix.sh"), "#!/bin/sh\n").expect("the scratch folder can be written");
-    let compiled = run("dsc", scratch.path(), &[OsStr::new("compile"), file.as_os_str()]);
+    let command = if example.runs { "compile" } else { "check" };
+    let compiled = run("dsc", scratch.path(), &[OsStr::new(command), file.as_os_str()]);
     let place = &example.place;
     if !compiled.status.success() {
         return Some(format!("{place} does not compile:\n{}", text(&compiled.stderr)));

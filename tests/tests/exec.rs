@@ -313,7 +313,7 @@ fn the_exit_status_says_how_it_ended() {
     let failed = exec(folder, "failed", "print(1);\nfail \"no disk\";", &[]);
     check(&failed, 1, "1\n", &["fail: no disk"]);
     assert!(text(&failed.stderr).starts_with("fail:"), "the reason begins with its kind");
-    let handed_on = "Output o = try new Command(\"sh\", \"-c\", \"exit 3\").run();\nprint(o.exitCode);";
+    let handed_on = "Output o = try new Command(\"sh\", \"-c\", \"exit 3\").run();\nprint(o.exitCode());";
     let handed_on = exec(folder, "handed_on", handed_on, &[]);
     check(&handed_on, 1, "", &["exit:3", "handed_on.ds:1:"]);
     assert!(text(&handed_on.stderr).starts_with("error exit:3"), "the reason begins with its kind");

@@ -89,7 +89,7 @@ fn every_answer_comes_back_with_its_reason() {
         ("trapped", trap, 1, "failed", &["trap index", "trapped.ds:2:12", "trapped.ds:4:"]),
         (
             "handed_on",
-            "Output o = try new Command(\"sh\", \"-c\", \"exit 3\").run();\nprint(o.exitCode);",
+            "Output o = try new Command(\"sh\", \"-c\", \"exit 3\").run();\nprint(o.exitCode());",
             1,
             "failed",
             &["exit:3", "handed_on.ds:1:"],
@@ -218,7 +218,7 @@ fn what_cannot_be_shipped_is_refused() {
         let word = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
         (word("state"), word("reason"))
     };
-    let made = "Output o = try new Command(\"mkdir\", \"made\").run();\nprint(o.exitCode);";
+    let made = "Output o = try new Command(\"mkdir\", \"made\").run();\nprint(o.exitCode());";
     let (state, reason) = ship(&compile(fleet.scratch(), "made", made), &[]);
     assert_eq!(state, "refused", "{reason}");
     assert!(reason.contains("exec:mkdir"), "{reason}");
@@ -359,7 +359,7 @@ fn a_body_that_goes_on_is_stopped_and_replaced() {
     let wait = compile(
         fleet.scratch(),
         "wait",
-        "print(\"begun\");\nOutput o = try new Command(\"sleep\", \"1000\").run();\nprint(o.exitCode);",
+        "print(\"begun\");\nOutput o = try new Command(\"sleep\", \"1000\").run();\nprint(o.exitCode());",
     );
     let begun = |run: &str| {
         wait_for("it to run", || (fleet.run(run)["state"] == "running").then_some(()));

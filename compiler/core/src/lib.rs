@@ -116,7 +116,8 @@ fn build(
     let is_library = |module: &defs::Module<'_>| {
         has_tests || module.ast.items.iter().any(|item| item.modifiers.private.is_none())
     };
-    let wants_task = goal == Goal::Image || goal == Goal::Check && !is_library(&defs.modules[0]);
+    let wants_task =
+        goal == Goal::Image || goal == Goal::Check && !whole_library && !is_library(&defs.modules[0]);
     if good && wants_task && !runs {
         let message = "there is no task to run in this file";
         diagnostics.push(

@@ -88,8 +88,8 @@ fn piece(rest: &str, first: char) -> (&'static str, usize) {
     if rest.starts_with("/*") {
         return ("com", until(rest.find("*/").map(|at| at + 2)));
     }
-    if rest.starts_with("\"\"\"") {
-        return ("str", until(rest[3..].find("\"\"\"").map(|at| at + 6)));
+    if let Some(block) = rest.strip_prefix("\"\"\"") {
+        return ("str", until(block.find("\"\"\"").map(|at| at + 6)));
     }
     if first == '"' || first == '\'' {
         return ("str", quoted(rest, first));

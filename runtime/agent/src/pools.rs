@@ -128,8 +128,11 @@ impl PoolFolder {
 /// Answers questions to pools on one thread, started at the first of them.
 #[derive(Clone, Default)]
 pub struct Finder {
-    jobs: Arc<OnceLock<Option<mpsc::Sender<(PathBuf, FindJob)>>>>,
+    jobs: Arc<OnceLock<Option<FindJobs>>>,
 }
+
+/// To the thread that reads, with the folder.
+type FindJobs = mpsc::Sender<(PathBuf, FindJob)>;
 
 /// Reads from a folder, and answers whoever asked.
 type FindJob = Box<dyn FnOnce(Result<&Reader, PoolError>) + Send>;

@@ -47,19 +47,21 @@ impl Regs {
         Self::new(&all)
     }
 
-    /// The one scalar register.
+    /// The one scalar register. A value of a type that was refused has none, and its code goes nowhere.
     pub fn s(&self) -> S {
-        match self.regs[0] {
-            Reg::S(s) => s,
-            Reg::R(_) => unreachable!("a scalar register"),
+        match self.slice() {
+            [] => S(0),
+            [Reg::S(s), ..] => *s,
+            [Reg::R(_), ..] => unreachable!("a scalar register"),
         }
     }
 
-    /// The one reference register.
+    /// The one reference register, likewise.
     pub fn r(&self) -> R {
-        match self.regs[0] {
-            Reg::R(r) => r,
-            Reg::S(_) => unreachable!("a reference register"),
+        match self.slice() {
+            [] => R(0),
+            [Reg::R(r), ..] => *r,
+            [Reg::S(_), ..] => unreachable!("a reference register"),
         }
     }
 }

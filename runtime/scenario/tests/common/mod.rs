@@ -1,4 +1,6 @@
 //! Scenarios as data, and a small world that drives one in virtual time.
+// Each of the tests uses a part of it.
+#![allow(dead_code)]
 
 use dscript_bytecode::ids::{FunctionId, TypeId};
 use dscript_bytecode::image::{Role, Task, TaskParam};
