@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 
 pub const MAGIC: [u8; 8] = *b"\x89DSB\r\n\x1a\n";
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// The first kind of section that may be skipped.
 pub const OPTIONAL_KINDS_FROM: u32 = 256;
 

@@ -91,7 +91,7 @@ fn messages() {
         bad[at] = byte;
         bad
     };
-    check(&with(8, 9), "the image has format version 9; this program reads version 1");
+    check(&with(8, 9), "the image has format version 9; this program reads version 2");
     check(&with(60, 9), "the image is damaged: its content does not fit its hash");
     check(
         &with(bytes.len() - 1, !bytes[bytes.len() - 1]),

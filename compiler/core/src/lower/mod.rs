@@ -49,8 +49,10 @@ use std::collections::BTreeSet;
 /// Distinct instances of one generic function; past it the program is taken to need endlessly many.
 const INSTANCES_MAX: usize = 1_000;
 
-/// How many types a type may be made of.
-const TYPE_SIZE_MAX: u32 = 200;
+/// How many types a type argument may be made of, and how many any type: what is made of type arguments within a
+/// function is larger than they are.
+const TYPE_ARG_SIZE_MAX: u32 = 200;
+const TYPE_SIZE_MAX: u32 = 4 * TYPE_ARG_SIZE_MAX;
 
 /// A value in registers.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +161,7 @@ pub struct Lowerer<'a, 'c> {
     requests: Vec<Request>,
     /// What asks for the function that is begun next.
     requested: Option<usize>,
-    /// Whether a type that never ends was reported.
+    /// Whether it was reported that there would be ever more to build.
     too_deep: bool,
     queue: std::collections::VecDeque<Job<'a>>,
     /// In a program of tests.
@@ -704,6 +706,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     fn set_function(&mut self, id: FunctionId, span: Span) {
+        if self.too_deep {
+            // There will be no image; what is built is looked at for its other mistakes alone.
+            self.b = Builder::default();
+            return;
+        }
         self.place_fail();
         let builder = std::mem::take(&mut self.b);
         let name = if builder.name.is_empty() { "this" } else { &builder.name };
@@ -757,6 +764,20 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.b.emit(Instr::Return { values: regs.into() });
     }
 
+    /// The beginning of a type's name.
+    fn shown_short(&mut self, ty: Ty) -> String {
+        let shown = show_type(self.types, self.defs, self.interner, ty);
+        shown.chars().take(120).collect()
+    }
+
+    /// Reports, once, that there would be ever more to build.
+    fn never_ends(&mut self, module: ModuleId, span: Span, message: String) {
+        if !std::mem::replace(&mut self.too_deep, true) {
+            let file = self.defs.modules[module.index()].file;
+            self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, span, message));
+        }
+    }
+
     fn instance(&mut self, id: FnId, args: Vec<Ty>, span: Span) -> FunctionId {
         if let Some(function) = self.stand_in_for(id, &args) {
             return function;
@@ -770,16 +791,14 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let count = *count;
         let function = self.reserve();
         self.instances.insert(key.clone(), function);
-        if count > INSTANCES_MAX {
-            if count == INSTANCES_MAX + 1 {
-                let name = self.qualified(id);
-                let args: Vec<String> =
-                    key.1.iter().map(|&t| show_type(self.types, self.defs, self.interner, t)).collect();
-                let mut chain = args.join(", ");
-                chain.truncate(120);
-                let message = format!("`{name}` calls itself with ever new type arguments: <{chain}...>");
-                self.limit(span, message);
-            }
+        if count > INSTANCES_MAX || key.1.iter().any(|&arg| self.types.size(arg) > TYPE_ARG_SIZE_MAX) {
+            let args: Vec<String> = key.1.iter().map(|&arg| self.shown_short(arg)).collect();
+            let message = format!(
+                "`{}` calls itself with ever new type arguments: <{}...>",
+                self.qualified(id),
+                args.join(", ")
+            );
+            self.never_ends(self.cx.module, span, message);
         } else if !self.defs.fns[id.index()].is_native {
             let by = (!key.1.is_empty()).then(|| {
                 self.requests.push(Request { module: self.cx.module, span, callee: id, by: self.cx.by });
@@ -854,18 +873,12 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             return known;
         }
         if self.types.size(ty) > TYPE_SIZE_MAX {
-            if !self.too_deep {
-                self.too_deep = true;
-                let mut shown = show_type(self.types, self.defs, self.interner, ty);
-                shown.truncate(120);
-                let message = format!("a type holds ever larger types: `{shown}...`");
-                // The outermost declared type is the one that grows.
-                let plain = self.types.nullable_inner(ty).or(self.types.fallible_inner(ty)).unwrap_or(ty);
-                let def = self.types.nominal_parts(plain).map(|(def, _)| &self.defs.types[def.index()]);
-                let (module, span) = def.map_or((self.cx.module, Span::default()), |d| (d.module, d.span));
-                let file = self.defs.modules[module.index()].file;
-                self.diagnostics.push(Diagnostic::error(codes::TOO_LARGE, file, span, message));
-            }
+            // The outermost declared type is the one that grows.
+            let plain = self.types.nullable_inner(ty).or(self.types.fallible_inner(ty)).unwrap_or(ty);
+            let def = self.types.nominal_parts(plain).map(|(def, _)| &self.defs.types[def.index()]);
+            let (module, span) = def.map_or((self.cx.module, Span::default()), |d| (d.module, d.span));
+            let message = format!("a type holds ever larger types: `{}...`", self.shown_short(ty));
+            self.never_ends(module, span, message);
             return self.raw_type(Type::Void);
         }
         let simple = match self.types.kind(ty).clone() {
@@ -1022,6 +1035,8 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 let error = self.image.manifest.error_type;
                 match image::registers(&self.image.types, error, id) {
                     Some(regs) => regs,
+                    // A type that never ends was reported.
+                    None if self.too_deep => Vec::new(),
                     None => {
                         let shown = show_type(self.types, self.defs, self.interner, ty);
                         let name = self.b.name.clone();
