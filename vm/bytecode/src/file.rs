@@ -6,7 +6,7 @@
 //! ```text
 //! offset  size  what
 //! 0       8     magic: 89 'D' 'S' 'B' 0D 0A 1A 0A; a transfer that changes line ends or drops the eighth bit breaks it
-//! 8       4     format version, now 1; all before and including it stays as it is in later versions
+//! 8       4     format version, now 2; all before and including it stays as it is in later versions
 //! 12      4     number of sections
 //! 16      8     content length C: where the trailer begins
 //! 24      32    content hash: BLAKE3 of the bytes 0..24 and 56..C
