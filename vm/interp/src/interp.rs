@@ -54,12 +54,10 @@ impl Running<'_> {
             let mut status = Status::Again;
             loop {
                 match status {
+                    #[cfg(debug_assertions)]
                     Status::Next => {
-                        #[cfg(debug_assertions)]
-                        {
-                            let m = (*vm).machine;
-                            status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
-                        }
+                        let m = (*vm).machine;
+                        status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
                     }
                     Status::Again => {
                         let ip = (*vm).stack.frames.last().expect("a running fiber has a frame").ip;

@@ -282,7 +282,9 @@ impl<'a> Checker<'a, '_> {
             let message = "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
             self.error(codes::CONSTRUCTOR, target.span, message);
         }
-        if fields[index].is_final && self.cx.flow.may_be_assigned(field_node(index as u32)) {
+        let node = field_node(index as u32);
+        self.cx.assigned.insert(node, (1, target.span));
+        if fields[index].is_final && self.cx.flow.may_be_assigned(node) {
             let message = format!("the field `{}` is final and has a value already", self.text(name));
             self.error(codes::FINAL, target.span, message);
         }

@@ -1,7 +1,7 @@
 //! Statements: scopes, loops, jumps, and what is known after each.
 
 use super::flow::Flow;
-use super::{Checker, Ending, Jump, Local};
+use super::{Checker, Ending, Jump, Local, field_node};
 use crate::facts::Target;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
@@ -623,6 +623,18 @@ impl<'a> Checker<'a, '_> {
                 if local.is_final {
                     finals.push((local.name, local.assigned_at, local.span));
                 }
+            }
+        }
+        let (defs, owner) = (self.defs, self.cx.owner.filter(|_| self.cx.in_constructor));
+        let fields = owner.map_or(&[][..], |owner| &defs.types[owner.index()].fields);
+        for (index, field) in fields.iter().enumerate() {
+            let node = field_node(index as u32);
+            if field.is_final
+                && self.cx.flow.may_be_assigned(node)
+                && !self.cx.jumps.last().is_some_and(|jump| jump.head.may_be_assigned(node))
+                && let Some(&(_, span)) = self.cx.assigned.get(&node)
+            {
+                finals.push((field.name, span, field.span));
             }
         }
         for (name, span, declared) in finals {

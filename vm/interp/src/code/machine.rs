@@ -29,6 +29,7 @@ pub(crate) type Handler =
 #[repr(u64)]
 pub(crate) enum Status {
     /// In builds that do not jump: the next handler is to run.
+    #[cfg(debug_assertions)]
     Next,
     /// The entry frame has returned.
     Returned,
