@@ -126,69 +126,92 @@ def engines(dsc, dsvm, work):
     return found
 
 
-HELLO = 'print("hello");\n'
-LINES = """task bench(int n) {
-    Subprocess p = new Command("seq", "${n}").start();
-    Time begin = System.now();
-    int count = 0;
-    for (String line : p.lines()) {
-        count++;
-    }
-    Duration took = System.now() - begin;
-    print("${count} ${took / 1us}");
-    print(p.wait());
-}
-"""
-SPAWN = """task bench(int n) {
-    Time begin = System.now();
-    for (int i = 0; i < n; i++) {
-        ignore(new Command("true").run());
-    }
-    Duration took = System.now() - begin;
-    print("${took / 1us}");
-}
-"""
-
-
-def host_figures(dsc, dsvm, work):
-    """What is no ratio of CPU time: starting, reading lines of a subprocess, starting subprocesses."""
-
-    def image(name, text):
-        source = os.path.join(work, name + ".ds")
-        with open(source, "w") as out:
-            out.write(text)
-        command([dsc, "compile", source, "-o", source + "b"])
-        return source + "b"
-
-    def wall(args):
-        best, peak = math.inf, 0
-        for _ in range(40):
-            begin = time.perf_counter()
-            child = subprocess.Popen(args, stdout=subprocess.DEVNULL)
-            _, _, usage = os.wait4(child.pid, 0)
-            best, peak = min(best, time.perf_counter() - begin), max(peak, usage.ru_maxrss)
-            child.returncode = 0
-        return best, peak
-
-    def ours(path, n):
-        options = ["--allow", "exec:*", "--set", f"n={n}"]
-        return command([dsvm, "exec", path, *options], env=dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data")))
-
-    (true, _), (hello, peak) = wall([tool("true")]), wall([dsvm, "exec", image("hello", HELLO)])
-    lines = image("lines", LINES)
-    count, micros = map(int, ours(lines, 1_000_000).split()[:2])
-    spawn = image("spawn", SPAWN)
+def waited(args, work):
+    """Wall seconds and peak KiB of one run."""
+    env = dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data"))
     begin = time.perf_counter()
-    command(["bash", "-c", f"for ((i = 0; i < 1000; i++)); do {tool('true')}; done"])
-    shell = 1000 / (time.perf_counter() - begin)
-    own = 1000 / (int(ours(spawn, 1000)) / 1e6)
+    child = subprocess.Popen(args, stdout=subprocess.DEVNULL, env=env)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit(f"{' '.join(args)}: exit {child.returncode}")
+    return time.perf_counter() - begin, usage.ru_maxrss
+
+
+def host_runners(dsc, dsvm, engine, work):
+    """As `peers`, for the programs that reach outside."""
+    prepare = ours(dsc, dsvm, engine, work)
+    found = {"ds": lambda folder, name: prepare(folder, name) + ["--allow", "exec:*"]}
+    for language, file in [("perl", "main.pl"), ("python", "main.py"), ("bash", "main.sh")]:
+        path = sys.executable if language == "python" else tool(language)
+        if path:
+            found[language] = lambda folder, _, l=language, p=path, f=file: [p, os.path.join(folder, l, f)]
+    return found
+
+
+def started(runners, options, work):
+    """Hello world over `true`, the least of 40 runs of each."""
+    hello = runners["ds"](os.path.join(HERE, "hello"), "hello")
+    best = {}
+    for _ in range(40):
+        for name, args in [("true", [tool("true")]), ("hello", hello)]:
+            wall, peak = waited(args, work)
+            best[name] = min(best.get(name, (math.inf, math.inf)), (wall, peak))
     return {
-        "start_over_true_ms": (hello - true) * 1000,
-        "start_peak_mib": peak / 1024,
-        "lines_per_second": count / micros * 1e6,
-        "spawn_per_second": own,
-        "spawn_over_bash": own / shell,
+        "start_over_true_ms": (best["hello"][0] - best["true"][0]) * 1000,
+        "start_peak_mib": best["hello"][1] / 1024,
     }
+
+
+def rates(name, count, unit):
+    """How many a second, by the wall clock as each program takes it itself: the best of the rounds."""
+
+    def measured(runners, options, work):
+        n, best, printed = count[options.quick], {}, set()
+        for _ in range(options.rounds):
+            for language, prepare in runners.items():
+                folder = os.path.join(HERE, name)
+                if not os.path.isdir(os.path.join(folder, "dscript" if language == "ds" else language)):
+                    continue
+                args = prepare(folder, name) + (our_args([str(n)]) if language == "ds" else [str(n)])
+                env = dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data"))
+                *result, micros = command(args, env=env).split()
+                printed.add(tuple(result))
+                best[language] = max(best.get(language, 0), n / int(micros) * 1e6)
+        if len(printed) != 1:
+            sys.exit(f"{name}: outputs differ: {printed}")
+        return {f"{name}_{language}_{unit}": rate for language, rate in best.items()}
+
+    return measured
+
+
+def pauses(runners, options, work):
+    """Of the collector with 64 MiB alive, in ms; the least of the rounds, as others use the machine too."""
+    args = runners["ds"](os.path.join(HERE, "pause"), "pause") + our_args([["40000", "4000"][options.quick]])
+    env = dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data"))
+    runs = [command(args, env=env).split() for _ in range(options.rounds)]
+    return {
+        "pause_p99_ms": min(int(run[1]) for run in runs) / 1e6,
+        "pause_max_ms": min(int(run[3]) for run in runs) / 1e6,
+    }
+
+
+def waiting(runners, options, work):
+    """KiB of a fiber that waits on a timer: the difference of many and one."""
+    args = runners["ds"](os.path.join(HERE, "waiting"), "waiting")
+    many = 10_000
+    peaks = [waited(args + our_args([str(n)]), work)[1] for n in (1, many)]
+    return {"waiting_fiber_kib": (peaks[1] - peaks[0]) / (many - 1)}
+
+
+# What is no ratio of CPU time.
+HOST = {
+    "hello": started,
+    "lines": rates("lines", [100_000, 10_000], "per_second"),
+    "spawn": rates("spawn", [1_000, 100], "per_second"),
+    "pause": pauses,
+    "waiting": waiting,
+}
 
 
 def geometric(values):
@@ -201,10 +224,10 @@ def main():
     parser.add_argument("--dsvm", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each program (default 3)")
     parser.add_argument("--quick", action="store_true", help="small sizes: checks outputs, measures little")
-    parser.add_argument("--only", metavar="NAME,...", help="these programs")
+    parser.add_argument("--only", metavar="NAME,...", help=f"these of {', '.join([*PROGRAMS, *HOST])}")
     parser.add_argument("--engine", metavar="NAME,...", help="these engines of ours (default: all there are)")
     parser.add_argument("--against", metavar="NAME,...", help="these peers (default: all found)")
-    parser.add_argument("--host", action="store_true", help="also starting, lines of a subprocess, subprocesses")
+    parser.add_argument("--host", action="store_true", help=f"also what is no ratio of CPU time: {', '.join(HOST)}")
     parser.add_argument("--json", metavar="FILE", help="writes the figures there")
     options = parser.parse_args()
 
@@ -212,7 +235,11 @@ def main():
     os.makedirs(work, exist_ok=True)
     if not os.path.exists(os.path.join(work, "vmstat.txt")):
         command([sys.executable, os.path.join(HERE, "gendata.py")], cwd=work)
-    names = options.only.split(",") if options.only else list(PROGRAMS)
+    names = options.only.split(",") if options.only else [*PROGRAMS, *(HOST if options.host else [])]
+    unknown = [name for name in names if name not in PROGRAMS and name not in HOST]
+    if unknown:
+        parser.error(f"no program is called {unknown[0]}")
+    host_names, names = [n for n in names if n in HOST], [n for n in names if n in PROGRAMS]
     runners = {}
     for engine in options.engine.split(",") if options.engine else engines(options.dsc, options.dsvm, work):
         runners["ds-" + engine] = ours(options.dsc, options.dsvm, engine, work)
@@ -259,21 +286,31 @@ def main():
         groups[group] = {l: geometric([r[l] for r in rows]) for l in runners if all(l in r for r in rows)}
         table[f"= {group}"] = groups[group]
 
-    width = max(map(len, table)) + 1
-    print(f"CPU time, {base} = 1 (median of {options.rounds})")
-    print(" " * width + "".join(f"{l:>11}" for l in runners) + f"{base + ' s':>9}")
+    width = max(map(len, table), default=0) + 1
+    if table:
+        print(f"CPU time, {base} = 1 (median of {options.rounds})")
+        print(" " * width + "".join(f"{l:>11}" for l in runners) + f"{base + ' s':>9}")
     for name, ratios in table.items():
         cells = "".join(f"{ratios[l]:>11.2f}" if l in ratios else f"{'-':>11}" for l in runners)
         seconds = figures.get(name, {}).get("cpu_seconds", {}).get(base)
         print(f"{name:<{width}}{cells}" + (f"{seconds:>9.3f}" if seconds is not None else ""))
-    host = host_figures(options.dsc, options.dsvm, work) if options.host else {}
-    for name, value in host.items():
-        print(f"{name}: {value:,.2f}")
+    engines_of = ["ds-auto", "ds-interp", "ds-jit"]
+    over = {n: r[engines_of[0]] / min(r[e] for e in engines_of[1:]) for n, r in table.items() if all(e in r for e in engines_of)}
+    if over:
+        worst = max(over, key=over.get)
+        print(f"auto over the better of interp and jit: at most {over[worst]:.2f} ({worst})")
+    host = {}
+    if host_names:
+        outside = host_runners(options.dsc, options.dsvm, "interp", work)
+        for name in host_names:
+            host |= HOST[name](outside, options, work)
+        for name, value in host.items():
+            print(f"{name}: {value:,.2f}")
     for line in wrong:
         print("WRONG:", line, file=sys.stderr)
     if options.json:
         report = {"base": base, "rounds": options.rounds, "quick": options.quick, "programs": figures, "groups": groups, "host": host}
-        report["machine"] = {"cpus": os.cpu_count(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        report["machine"] = {"load": os.getloadavg(), "cpus": os.cpu_count(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         with open(options.json, "w") as out:
             json.dump(report, out, indent=1)
     sys.exit(1 if wrong else 0)
