@@ -15,7 +15,7 @@ pub use crate::fiber::{Exit, Running};
 use crate::native::{Body, PureCall, Trapped};
 use crate::program::Program;
 pub use crate::stack::Activation;
-use crate::stack::{BANK_SLOTS_MAX, Frame};
+use crate::stack::{BANK_SLOTS_MAX, ENTRY, Frame, Marks};
 pub use crate::vm::Cell;
 use crate::vm::{StaticSlot, StaticState, trapped};
 use dscript_bytecode::ids::*;
@@ -127,7 +127,7 @@ impl Running<'_> {
         let Some(results) = results else { return Ok(Entered::NoRoom) };
         let frame = *vm.frame();
         vm.stack.pop();
-        if frame.entry != 0 {
+        if frame.special & ENTRY != 0 {
             vm.returned = results;
             return Ok(Entered::Returned);
         }
@@ -174,7 +174,7 @@ impl Running<'_> {
 
     /// Slots of the reference bank that native windows may still take.
     pub fn bank_left(&mut self) -> usize {
-        NATIVE_BANK_SLOTS - self.vm().stack.refs_top
+        NATIVE_BANK_SLOTS - self.vm().stack.refs_top()
     }
 
     /// The windows of the innermost frame. The reference bank does not move any more from now on.
@@ -187,8 +187,8 @@ impl Running<'_> {
         }
         let bank = stack.refs.as_mut_ptr();
         Windows {
-            scalars: stack.scalars[frame.scalars as usize..].as_ptr(),
-            refs: bank.wrapping_add(frame.refs as usize),
+            scalars: stack.scalars[frame.base.scalars()..].as_ptr(),
+            refs: bank.wrapping_add(frame.base.refs()),
             bank,
         }
     }
@@ -234,11 +234,14 @@ impl Running<'_> {
         vm.fuel = at.fuel;
         vm.heap.set_native_top(at.top);
         let stack = &mut vm.stack;
-        stack.refs_top = at.refs + at.slots;
-        if stack.refs.len() < stack.refs_top {
-            assert!(stack.refs_top <= stack.refs.capacity(), "native windows lie within the bank");
+        let top = at.refs + at.slots;
+        if let Some(frame) = stack.frames.last_mut() {
+            frame.end = Marks::new(frame.end.scalars(), top);
+        }
+        if stack.refs.len() < top {
+            assert!(top <= stack.refs.capacity(), "native windows lie within the bank");
             // SAFETY: within the capacity, and written by native code.
-            unsafe { stack.refs.set_len(stack.refs_top) };
+            unsafe { stack.refs.set_len(top) };
         }
         let native = stack.activations.last_mut().expect("native code was entered");
         (native.native_frame, native.place) = (at.native_frame, at.place);
@@ -278,23 +281,17 @@ impl Running<'_> {
         let vm = self.vm();
         let depth = vm.frames_max as i64 - lend.left;
         let native = *vm.stack.activations.last().expect("native code was entered");
-        let (scalars_at, refs_top) = (vm.stack.scalars_top, vm.stack.refs_top);
-        if !vm.stack.open(scalars.len(), 0) {
+        let Some((base, end)) = vm.stack.window(scalars.len(), 0) else {
             return Err(self.trap(trapped(TrapKind::Stack, "nested calls hold too many values")));
-        }
-        vm.stack.scalars[scalars_at..scalars_at + scalars.len()].copy_from_slice(scalars);
-        let refs = vm.stack.refs_top - lend.slots;
+        };
+        let lent = base.scalars()..end.scalars();
+        vm.stack.scalars[lent.clone()].copy_from_slice(scalars);
+        let base = Marks::new(base.scalars(), base.refs() - lend.slots);
         let row = vm.stack.frames.len();
         debug_assert_eq!(row, native.frame + 1);
         let (function, pc) = (lend.function, lend.pc);
-        vm.stack.frames.push(Frame {
-            function,
-            pc,
-            scalars: scalars_at as u32,
-            refs: refs as u32,
-            entry: 0,
-            ip: std::ptr::null(),
-        });
+        vm.stack.grow_rows(usize::MAX);
+        vm.stack.frames.push(Frame { function, pc, base, end, special: 0, ip: std::ptr::null() });
         let hidden = std::mem::replace(&mut vm.stack.hidden, depth as isize - (row as isize + 1));
         if let Some(native) = vm.stack.activations.last_mut() {
             native.lent = true;
@@ -311,8 +308,7 @@ impl Running<'_> {
         if let Some(native) = vm.stack.activations.last_mut() {
             native.lent = false;
         }
-        scalars.copy_from_slice(&vm.stack.scalars[scalars_at..scalars_at + scalars.len()]);
-        (vm.stack.scalars_top, vm.stack.refs_top) = (scalars_at, refs_top);
+        scalars.copy_from_slice(&vm.stack.scalars[lent]);
         done
     }
 
@@ -446,15 +442,15 @@ impl Running<'_> {
         let caller = *vm.frame();
         vm.open_frame(function, true)?;
         let callee = *vm.frame();
-        let (mut i, mut j) = (callee.scalars as usize, callee.refs as usize);
+        let (mut i, mut j) = (callee.base.scalars(), callee.base.refs());
         for arg in object.map(Reg::R).iter().chain(args) {
             match arg {
                 Reg::S(s) => {
-                    vm.stack.scalars[i] = vm.stack.scalars[caller.scalars as usize + s.index()];
+                    vm.stack.scalars[i] = vm.stack.scalars[caller.base.scalars() + s.index()];
                     i += 1;
                 }
                 Reg::R(r) => {
-                    vm.stack.refs[j] = vm.stack.refs[caller.refs as usize + r.index()];
+                    vm.stack.refs[j] = vm.stack.refs[caller.base.refs() + r.index()];
                     j += 1;
                 }
             }

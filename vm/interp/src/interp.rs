@@ -60,7 +60,7 @@ impl Running<'_> {
                         status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
                     }
                     Status::Again => {
-                        let ip = (*vm).stack.frames.last().expect("a running fiber has a frame").ip;
+                        let ip = (*(*vm).stack.frames.innermost).ip;
                         let m = M { ip, vm, ..M::default() }.reload();
                         status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
                     }

@@ -6,7 +6,7 @@ use crate::heap::{SLICE_WORDS, string_words};
 use crate::link::Linked;
 use crate::native::{Failure, OutsideCall, Trapped};
 use crate::program::Program;
-use crate::stack::{Frame, Limit};
+use crate::stack::{ENTRY, Frame, LIMITED, Limit};
 use crate::vm::{Cell, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Constant, Type};
@@ -99,12 +99,14 @@ impl Program {
 impl Vm {
     #[inline]
     pub(crate) fn frame(&self) -> &Frame {
-        self.stack.frames.last().expect("a running fiber has a frame")
+        debug_assert!(!self.stack.frames.is_empty(), "a running fiber has a frame");
+        // SAFETY: the innermost of at least one.
+        unsafe { &*self.stack.frames.innermost }
     }
 
     #[inline]
     pub(crate) fn get_s(&self, reg: S) -> u64 {
-        let at = self.frame().scalars as usize + reg.index();
+        let at = self.frame().base.scalars() + reg.index();
         debug_assert!(at < self.stack.scalars.len());
         // SAFETY: the verifier has shown that the frame has the register.
         unsafe { *self.stack.scalars.as_ptr().add(at) }
@@ -112,7 +114,7 @@ impl Vm {
 
     #[inline]
     pub(crate) fn get_r(&self, reg: R) -> u32 {
-        let at = self.frame().refs as usize + reg.index();
+        let at = self.frame().base.refs() + reg.index();
         debug_assert!(at < self.stack.refs.len());
         // SAFETY: as `get_s`.
         unsafe { *self.stack.refs.as_ptr().add(at) }
@@ -120,7 +122,7 @@ impl Vm {
 
     #[inline]
     pub(crate) fn set_s(&mut self, reg: S, bits: u64) {
-        let at = self.frame().scalars as usize + reg.index();
+        let at = self.frame().base.scalars() + reg.index();
         debug_assert!(at < self.stack.scalars.len());
         // SAFETY: as `get_s`.
         unsafe { *self.stack.scalars.as_mut_ptr().add(at) = bits }
@@ -128,7 +130,7 @@ impl Vm {
 
     #[inline]
     pub(crate) fn set_r(&mut self, reg: R, object: u32) {
-        let at = self.frame().refs as usize + reg.index();
+        let at = self.frame().base.refs() + reg.index();
         debug_assert!(at < self.stack.refs.len());
         // SAFETY: as `get_s`.
         unsafe { *self.stack.refs.as_mut_ptr().add(at) = object }
@@ -176,13 +178,13 @@ impl Vm {
             return Err(trapped(TrapKind::Stack, format!("more than {limit} calls are nested")));
         }
         let callee = self.program.code(function);
-        let (registers, ip) = ((callee.scalars as usize, callee.refs as usize), callee.start());
-        let (scalars, refs) = (self.stack.scalars_top as u32, self.stack.refs_top as u32);
-        if !self.stack.open(registers.0, registers.1) {
+        let (registers, ip) = (callee.window, callee.start());
+        let Some((base, end)) = self.stack.window(registers.scalars(), registers.refs()) else {
             return Err(trapped(TrapKind::Stack, "nested calls hold too many values"));
-        }
+        };
         self.stack.grow_rows(limit);
-        self.stack.frames.push(Frame { ip, function, entry: entry.into(), scalars, refs, pc: 0 });
+        let special = if entry { ENTRY } else { 0 };
+        self.stack.frames.push(Frame { ip, base, end, function, special, pc: 0 });
         Ok(())
     }
 }
@@ -273,6 +275,7 @@ impl Running<'_> {
         vm.next_region += 1;
         let deadline = vm.host.monotonic().saturating_add(limit);
         vm.stack.limits.push(Limit { region, frame, deadline, to: to.0 });
+        vm.stack.frames[frame].special |= LIMITED;
         true
     }
 
@@ -314,13 +317,26 @@ impl Vm {
     pub(crate) fn abandon_frame(&mut self) {
         let Some(gone) = self.stack.frames.last().copied() else { return };
         self.stack.pop();
-        if gone.entry != 0 {
+        if gone.special & ENTRY != 0 {
             return;
         }
         let Some(caller) = self.stack.frames.last() else { return };
+        let code = self.program.code(caller.function);
+        let place = code.origin(code.pc_before(caller.ip)).pc;
         let code = &self.program.image().functions[caller.function.index()].code;
-        if let Instr::GetStatic { from, .. } = &code[caller.pc as usize] {
+        if let Instr::GetStatic { from, .. } = &code[place as usize] {
             self.statics[from.index()].state = StaticState::Unset;
+        }
+    }
+
+    /// The place of what a frame is at.
+    pub(crate) fn place_of(&self, index: usize) -> u32 {
+        let frame = &self.stack.frames[index];
+        match self.stack.frames.get(index + 1) {
+            Some(above) if above.special & ENTRY == 0 => {
+                self.program.code(frame.function).pc_before(frame.ip)
+            }
+            _ => frame.pc,
         }
     }
 }

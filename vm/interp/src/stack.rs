@@ -12,19 +12,139 @@ pub(crate) const BANK_SLOTS_MAX: usize = 4 << 20;
 /// References that a call zeroes at once.
 pub(crate) const ZEROED: usize = 8;
 
+/// Scalars above the innermost window that a caller may write before the call is done: arguments are made there.
+pub(crate) const OUTGOING: usize = 16;
+
+/// A place in either bank, or a number of registers of either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Marks {
+    pub scalars: u32,
+    pub refs: u32,
+}
+
+impl Marks {
+    pub fn new(scalars: usize, refs: usize) -> Self {
+        Marks { scalars: scalars as u32, refs: refs as u32 }
+    }
+
+    #[inline]
+    pub fn scalars(self) -> usize {
+        self.scalars as usize
+    }
+
+    #[inline]
+    pub fn refs(self) -> usize {
+        self.refs as usize
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
     /// Where its code goes on, once what runs above has returned.
     pub ip: *const u64,
+    /// Where its window begins and ends.
+    pub base: Marks,
+    pub end: Marks,
     pub function: FunctionId,
-    /// Not 0: returning from it leaves the dispatch loop rather than going on in the frame below.
-    pub entry: u32,
-    pub scalars: u32,
-    pub refs: u32,
-    /// The portable instruction that runs, or whose call runs above; of the innermost frame only known where the
-    /// handlers have handed over.
+    /// Not 0 where returning is more than going on in the frame below.
+    pub special: u32,
+    /// The portable instruction that runs, where the handlers have handed over. Where a call runs above, `ip` says it.
     pub pc: u32,
+}
+
+/// Of a frame: returning from it leaves the dispatch loop.
+pub(crate) const ENTRY: u32 = 1;
+/// Of a frame: it may have open regions.
+pub(crate) const LIMITED: u32 = 2;
+
+/// The frames of a fiber, outermost first. Below them lies a row that is none, where its memory is there at all.
+pub(crate) struct Frames {
+    rows: Vec<Frame>,
+    /// The innermost.
+    pub innermost: *mut Frame,
+    /// The frame that must ask for more before it calls.
+    pub last: *mut Frame,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Frames { rows: Vec::new(), innermost: std::ptr::null_mut(), last: std::ptr::null_mut() }
+    }
+}
+
+impl Frames {
+    /// Makes room for one more; calls ask again beyond `limit`.
+    fn grow(&mut self, limit: usize) {
+        let len = self.len();
+        if len + 1 >= self.rows.len() {
+            let none = Frame {
+                ip: std::ptr::null(),
+                base: Marks::default(),
+                end: Marks::default(),
+                function: FunctionId(0),
+                special: ENTRY,
+                pc: 0,
+            };
+            let more = len.max(8);
+            let rows = len + 1 + more.min(limit.saturating_sub(len)).max(1);
+            self.rows.reserve_exact(rows - self.rows.len());
+            self.rows.resize(rows, none);
+        }
+        let first = self.rows.as_mut_ptr();
+        self.innermost = first.wrapping_add(len);
+        self.last = first.wrapping_add(limit.min(self.rows.len() - 1));
+    }
+
+    /// Where the innermost window ends.
+    #[inline]
+    pub fn end(&self) -> Marks {
+        // SAFETY: the row below the outermost is one too.
+        if self.rows.is_empty() { Marks::default() } else { unsafe { (*self.innermost).end } }
+    }
+
+    /// There is room: `Stack::grow_rows` made it.
+    pub fn push(&mut self, frame: Frame) {
+        let len = self.len();
+        self.rows[len + 1] = frame;
+        self.innermost = self.rows[len + 1..].as_mut_ptr();
+    }
+
+    pub fn pop(&mut self) -> Option<Frame> {
+        let frame = self.last().copied()?;
+        self.innermost = self.innermost.wrapping_sub(1);
+        Some(frame)
+    }
+
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.innermost = self.rows[len..].as_mut_ptr();
+        }
+    }
+}
+
+impl std::ops::Deref for Frames {
+    type Target = [Frame];
+    #[inline]
+    fn deref(&self) -> &[Frame] {
+        if self.rows.is_empty() {
+            return &[];
+        }
+        let first = self.rows.as_ptr();
+        let len = (self.innermost as usize - first as usize) / size_of::<Frame>();
+        debug_assert!(len < self.rows.len());
+        // SAFETY: `innermost` names one of the rows.
+        unsafe { std::slice::from_raw_parts(first.add(1), len) }
+    }
+}
+
+impl std::ops::DerefMut for Frames {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [Frame] {
+        let len = self.len();
+        self.rows.get_mut(1..1 + len).unwrap_or_default()
+    }
 }
 
 /// An open `within` region.
@@ -55,49 +175,51 @@ pub struct Activation {
 pub(crate) struct Stack {
     pub scalars: Vec<u64>,
     pub refs: Vec<Ref>,
-    pub frames: Vec<Frame>,
+    pub frames: Frames,
+    /// Where a window may end without asking for more.
+    pub room: Marks,
     /// Outermost first.
     pub limits: Vec<Limit>,
     /// References that natives keep over allocations.
     pub temps: Vec<Ref>,
-    /// Frames there may be until calls must ask for more.
-    pub rows_max: usize,
     /// Entries into native code that have not returned, outermost first.
     pub activations: Vec<Activation>,
     /// Calls of native code that have no row in `frames`, less the rows that stand for none.
     pub hidden: isize,
-    /// Ends of the innermost window.
-    pub scalars_top: usize,
-    pub refs_top: usize,
 }
 
 impl Stack {
     /// Makes room for one more frame of at most `limit`, those that have no row included.
     pub fn grow_rows(&mut self, limit: usize) {
-        let limit = limit.saturating_add_signed(-self.hidden);
-        if self.frames.len() == self.frames.capacity() {
-            let more = self.frames.len().max(8);
-            self.frames.reserve_exact(more.min(limit.saturating_sub(self.frames.len())));
-        }
-        self.rows_max = self.frames.capacity().min(limit);
+        self.frames.grow(limit.saturating_add_signed(-self.hidden));
     }
 
-    /// Opens a window above the top; false where a bank would exceed its limit. References are zeroed.
-    pub fn open(&mut self, scalars: usize, refs: usize) -> bool {
-        let (s_end, r_end) = (self.scalars_top + scalars, self.refs_top + refs);
+    /// The window of so many registers above the innermost; `None` where a bank would exceed its limit. References
+    /// are zeroed.
+    pub fn window(&mut self, scalars: usize, refs: usize) -> Option<(Marks, Marks)> {
+        let base = self.frames.end();
+        let (s_end, r_end) = (base.scalars() + scalars, base.refs() + refs);
         if s_end > BANK_SLOTS_MAX || r_end > BANK_SLOTS_MAX {
-            return false;
+            return None;
         }
-        if s_end > self.scalars.len() {
-            self.scalars.resize(s_end.max(2 * self.scalars.len()).clamp(32, BANK_SLOTS_MAX), 0);
+        if s_end + OUTGOING > self.scalars.len() {
+            let more = (2 * self.scalars.len()).clamp(32, BANK_SLOTS_MAX);
+            self.scalars.resize((s_end + OUTGOING).max(more), 0);
         }
         // Calls zero some references at once, beyond the window where it is small.
         if r_end + ZEROED > self.refs.len() {
             self.refs.resize((r_end + ZEROED).max((2 * self.refs.len()).clamp(32, BANK_SLOTS_MAX)), 0);
         }
-        self.refs[self.refs_top..r_end].fill(0);
-        (self.scalars_top, self.refs_top) = (s_end, r_end);
-        true
+        // Fewer than the limit, so that a call that needs more than that comes here.
+        let most = |len: usize, beyond: usize| (len - beyond).min(BANK_SLOTS_MAX);
+        self.room = Marks::new(most(self.scalars.len(), OUTGOING), most(self.refs.len(), ZEROED));
+        self.refs[base.refs()..r_end].fill(0);
+        Some((base, Marks::new(s_end, r_end)))
+    }
+
+    /// References below this are roots.
+    pub fn refs_top(&self) -> usize {
+        self.frames.end().refs()
     }
 
     /// Calls that are nested.
@@ -107,8 +229,7 @@ impl Stack {
 
     /// Takes the innermost frame off, with its limits.
     pub fn pop(&mut self) {
-        if let Some(frame) = self.frames.pop() {
-            (self.scalars_top, self.refs_top) = (frame.scalars as usize, frame.refs as usize);
+        if self.frames.pop().is_some() {
             while self.limits.last().is_some_and(|l| l.frame >= self.frames.len()) {
                 self.limits.pop();
             }

@@ -124,7 +124,7 @@ impl Vm {
     ) -> Result<(), Trapped> {
         self.open_frame(function, true)?;
         let frame = *self.stack.frames.last().expect("a frame was opened");
-        let (mut s, mut r) = (frame.scalars as usize, frame.refs as usize);
+        let (mut s, mut r) = (frame.base.scalars(), frame.base.refs());
         let params = &program.manifest().tasks[task].params;
         for (index, (param, bits)) in params.iter().zip(scalars).enumerate() {
             let info = program.info(param.ty);
@@ -170,7 +170,7 @@ impl Vm {
                 }
                 _ => {
                     let frame = self.stack.frames[index];
-                    let origin = self.program.code(frame.function).origin(frame.pc);
+                    let origin = self.program.code(frame.function).origin(self.place_of(index));
                     if origin.inner.is_some_and(|(function, pc)| !see(function, pc)) {
                         return;
                     }

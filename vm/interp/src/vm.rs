@@ -238,7 +238,7 @@ impl Vm {
         let program = Arc::clone(&self.program);
         let shapes = &program.shapes[..];
         for stack in self.parked.iter_mut().flatten().map(|s| &mut **s).chain([&mut self.stack]) {
-            let top = stack.refs_top;
+            let top = stack.refs_top();
             for root in stack.refs[..top].iter_mut().chain(&mut stack.temps) {
                 collector.forward(shapes, root);
             }

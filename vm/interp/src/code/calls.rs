@@ -1,17 +1,20 @@
 //! Handlers of calls and returns.
 //!
-//! A call is: handler | counts of arguments (scalars, references), place | callee | method | arguments, four to a
-//! word, scalars first | result registers, four to a word in their order, the first four in the last word. The
-//! frame of the caller keeps the word after that, so a return finds the results just before it.
+//! A call is: handler | counts of arguments to copy (scalars, references), place | callee | method or how large the
+//! window is | arguments, four to a word, scalars first | result registers, four to a word in their order, the first
+//! four in the last word. The frame of the caller keeps the word after that, so a return finds the results just before
+//! it. With at most one result the last word also says, below 0, how large the caller's window is, scalars and
+//! references: the callee's begins there, and whoever returns goes back by that. Scalar arguments may have been made where the
+//! callee has them already (`OUTGOING`); there is nothing to copy then.
 
 use super::Code;
-use super::handlers::handlers;
+use super::handlers::{handlers, overflow};
 use super::machine::{Handler, M, Status, go, outlined};
 use super::slow;
 use crate::door::Entered;
 use crate::fiber::Exit;
 use crate::heap::{Ref, low};
-use crate::stack::ZEROED;
+use crate::stack::{ENTRY, Marks, ZEROED};
 use crate::vm::{Cell, StaticSlot, StaticState, Vm};
 use dscript_bytecode::ids::{FunctionId, MethodId, StaticId, TypeId};
 use dscript_bytecode::instr::Instr;
@@ -19,45 +22,101 @@ use dscript_bytecode::instr::Instr;
 /// Words of a call before its arguments.
 pub(super) const CALL_WORDS: usize = 4;
 
-/// Two references, aligned as they are.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Pair(Ref, Ref);
-
-/// Opens the callee's frame and fills its parameters; `object`, where there is one, goes before the other references.
+/// Opens the callee's frame above the innermost, and a window for it. The windows are still the caller's, and the
+/// parameters still to be filled; `after` is where the caller goes on. False where there is no room.
 #[inline(always)]
-unsafe fn enter(m: M, callee: *const Code, scalars: usize, refs: usize, object: Ref) -> Status {
+unsafe fn open(m: M, code: &Code, after: *const u64) -> bool {
+    // SAFETY: see `machine`.
+    unsafe {
+        let stack = &mut (*m.vm).stack;
+        let caller = stack.frames.innermost;
+        if caller >= stack.frames.last {
+            return false;
+        }
+        // Nobody reads the row before it is the innermost.
+        let row = caller.add(1);
+        let base = (*caller).end.scalars;
+        (*row).base.scalars = base;
+        let end = base + code.window.scalars;
+        (*row).end.scalars = end;
+        if end > stack.room.scalars {
+            return false;
+        }
+        let base = (*caller).end.refs;
+        (*row).base.refs = base;
+        let end = base + code.window.refs;
+        (*row).end.refs = end;
+        if end > stack.room.refs {
+            return false;
+        }
+        // With `special`, which is 0.
+        (&raw mut (*row).function).cast::<u64>().write_unaligned(u64::from(code.function.0));
+        (*caller).ip = after;
+        stack.frames.innermost = row;
+        true
+    }
+}
+
+/// Goes on in the callee: its references are zeroed as far as they are no parameters. `m` has its windows.
+#[inline(always)]
+unsafe fn begin(m: M, code: &Code) -> Status {
+    // SAFETY: see `machine`.
+    unsafe {
+        debug_assert_eq!(m.s, m.reload().s);
+        debug_assert_eq!(m.r, m.reload().r);
+        let m = M { ip: code.start(), ..m };
+        if code.window.refs as usize > ZEROED { zero_more(m.ip, m.s, m.r, m.heap, m.vm) } else { go(m) }
+    }
+}
+
+/// At the begin of a function: the references that are not zeroed yet and no parameters.
+#[inline(never)]
+unsafe extern "C-unwind" fn zero_more(
+    ip: *const u64,
+    s: *mut u64,
+    r: *mut Ref,
+    heap: *mut u64,
+    vm: *mut Vm,
+) -> Status {
+    // SAFETY: see `machine`.
+    unsafe {
+        let m = M { ip, s, r, heap, vm };
+        let code = (*vm).program.code(m.frame().function);
+        let first = ZEROED.max(code.param_refs as usize);
+        r.add(first).write_bytes(0, code.window.refs().saturating_sub(first));
+        go(m)
+    }
+}
+
+/// Zeroes the first references of a window, which there is always room for.
+#[inline(always)]
+unsafe fn zero(r: *mut Ref) {
+    // SAFETY: see `ZEROED`.
+    unsafe { r.cast::<[Ref; ZEROED]>().write([0; ZEROED]) }
+}
+
+/// A call: opens the frame, fills the parameters, goes on. `object`, where there is one, goes before the other
+/// references.
+#[inline(always)]
+unsafe fn enter(
+    m: M,
+    code: &Code,
+    result_words: usize,
+    scalars: usize,
+    refs: usize,
+    object: Ref,
+    window: unsafe fn(M) -> (usize, usize),
+) -> Status {
     // SAFETY: see `machine`; a code's address is that of a row of the program's table.
     unsafe {
-        let code = &*callee;
-        let stack = &mut (*m.vm).stack;
-        let (s_base, r_base) = (stack.scalars_top, stack.refs_top);
-        let (s_top, r_top) = (s_base + code.scalars as usize, r_base + code.refs as usize);
-        let depth = stack.frames.len();
-        if depth >= stack.rows_max || s_top > stack.scalars.len() || r_top + ZEROED > stack.refs.len() {
-            return enter_slow(m.ip, callee.cast_mut().cast(), object as usize as *mut Ref, m.heap, m.vm);
+        let after = m.ip.add(CALL_WORDS + (scalars + refs).div_ceil(4) + result_words);
+        if !open(m, code, after) {
+            let callee = std::ptr::from_ref(code).cast_mut().cast();
+            return enter_slow(m.ip, callee, object as usize as *mut Ref, m.heap, m.vm);
         }
-        let frames = stack.frames.as_mut_ptr();
-        let caller = frames.add(depth - 1);
-        (*caller).pc = m.upper() as u32;
-        (*caller).ip = m.ip.add(CALL_WORDS + (scalars + refs).div_ceil(4) + code.result_words as usize);
-        let row = frames.add(depth);
-        (*row).function = code.function;
-        (*row).entry = 0;
-        (*row).scalars = s_base as u32;
-        (*row).refs = r_base as u32;
-        stack.frames.set_len(depth + 1);
-        (stack.scalars_top, stack.refs_top) = (s_top, r_top);
-        let s = stack.scalars.as_mut_ptr().add(s_base);
-        let r = stack.refs.as_mut_ptr().add(r_base);
-        // A few at once; volatile, so that it does not become a call, which needs a stack frame.
-        let mut zeroed = 0;
-        while zeroed < code.refs as usize {
-            for i in 0..ZEROED / 2 {
-                r.add(zeroed).cast::<Pair>().add(i).write_volatile(Pair(0, 0));
-            }
-            zeroed += ZEROED;
-        }
+        let (up_s, up_r) = window(m);
+        let (s, r) = (m.s.add(up_s), m.r.add(up_r));
+        zero(r);
         let args = m.ip.add(CALL_WORDS).cast::<u16>();
         for i in 0..scalars {
             *s.add(i) = *m.s.add(*args.add(i) as usize);
@@ -69,7 +128,59 @@ unsafe fn enter(m: M, callee: *const Code, scalars: usize, refs: usize, object: 
         for i in 0..refs {
             *r.add(first + i) = *m.r.add(*args.add(scalars + i) as usize);
         }
-        go(M { ip: code.start(), s, r, heap: m.heap, vm: m.vm })
+        begin(M { s, r, ..m }, code)
+    }
+}
+
+/// The size of the caller's window, where the call says it.
+#[inline(always)]
+unsafe fn said(m: M) -> (usize, usize) {
+    // SAFETY: the caller is a call with such a word.
+    unsafe {
+        let sizes = m.ip.add(3).cast::<u16>();
+        (*sizes as usize, *sizes.add(1) as usize)
+    }
+}
+
+/// The size of the caller's window, after the callee's frame was opened.
+#[inline(always)]
+unsafe fn sized(m: M) -> (usize, usize) {
+    // SAFETY: see `machine`.
+    unsafe {
+        let caller = &*(*m.vm).stack.frames.innermost.sub(1);
+        let Marks { scalars, refs } = caller.base;
+        ((caller.end.scalars - scalars) as usize, (caller.end.refs - refs) as usize)
+    }
+}
+
+/// Leaves the innermost frame, which is not special: where the caller goes on, with its windows.
+#[inline(always)]
+unsafe fn leave(m: M) -> M {
+    // SAFETY: the caller's place follows the last word of a call of at most one result.
+    unsafe {
+        let frames = &mut (*m.vm).stack.frames;
+        let caller = frames.innermost.sub(1);
+        frames.innermost = caller;
+        let ip = (*caller).ip;
+        let down = ip.sub(1).cast::<i16>();
+        M { ip, s: m.s.offset(*down.add(1) as isize), r: m.r.offset(*down.add(2) as isize), ..m }
+    }
+}
+
+#[inline(always)]
+unsafe fn is_special(m: M) -> bool {
+    // SAFETY: see `machine`.
+    unsafe { (*(*m.vm).stack.frames.innermost).special != 0 }
+}
+
+/// Returns an int from a frame that is not special.
+#[inline(always)]
+unsafe fn give(m: M, value: u64) -> Status {
+    // SAFETY: as `leave`.
+    unsafe {
+        let m = leave(m);
+        *m.s.add(super::result_reg(m.ip, 0)) = value;
+        go(m)
     }
 }
 
@@ -100,6 +211,7 @@ outlined! {
         let object = m.r as usize as Ref;
         let (scalars, refs) = (m.op::<0>(), m.op::<1>());
         let caller = m.frame();
+        // For the report of a trap; once the callee runs, `ip` says it.
         caller.pc = m.upper() as u32;
         caller.ip = m.ip.add(CALL_WORDS + (scalars + refs).div_ceil(4) + code.result_words as usize);
         (*m.vm).open_frame(code.function, false).map_err(Exit::Trap).map(|()| {
@@ -108,9 +220,9 @@ outlined! {
             let caller = stack.frames[stack.frames.len() - 2];
             let callee = stack.frames[stack.frames.len() - 1];
             let args = m.ip.add(CALL_WORDS).cast::<u16>();
-            let (s, r) = (callee.scalars as usize, callee.refs as usize);
+            let (s, r) = (callee.base.scalars(), callee.base.refs());
             for i in 0..scalars {
-                stack.scalars[s + i] = stack.scalars[caller.scalars as usize + *args.add(i) as usize];
+                stack.scalars[s + i] = stack.scalars[caller.base.scalars() + *args.add(i) as usize];
             }
             let first = usize::from(object != 0);
             if object != 0 {
@@ -118,7 +230,7 @@ outlined! {
             }
             for i in 0..refs {
                 let arg = *args.add(scalars + i) as usize;
-                stack.refs[r + first + i] = stack.refs[caller.refs as usize + arg];
+                stack.refs[r + first + i] = stack.refs[caller.base.refs() + arg];
             }
         })
     }
@@ -145,8 +257,8 @@ outlined! {
         m.frame().ip = m.ip.add(4);
         match vm.program.to_string(vm.heap.tag(object)) {
             Some(function) => vm.open_frame(function, false).map_err(Exit::Trap).map(|()| {
-                let refs = m.frame().refs;
-                vm.stack.refs[refs as usize] = object;
+                let refs = m.frame().base.refs();
+                vm.stack.refs[refs] = object;
             }),
             None => Ok(()),
         }
@@ -237,12 +349,19 @@ macro_rules! spend {
     };
 }
 
+/// The function that word 2 of a call names.
+#[inline(always)]
+unsafe fn callee(m: M) -> &'static Code {
+    // SAFETY: it is a row of the program's table, which outlives the handlers.
+    unsafe { &*(m.word(2) as *const Code) }
+}
+
 macro_rules! calls {
     ($($name:ident $scalars:literal $refs:literal;)*) => {
         handlers! {$(
             $name |m| {
                 spend!(m);
-                enter(m, m.word(2) as *const Code, $scalars, $refs, 0)
+                enter(m, callee(m), 1, $scalars, $refs, 0, said)
             }
         )*}
     };
@@ -260,6 +379,30 @@ calls! {
     call_rrs 1 2;
 }
 
+/// Calls of function values: the callee is the register in word 2.
+macro_rules! value_calls {
+    ($($name:ident |$m:ident| $scalars:expr, $refs:expr;)*) => {
+        handlers! {$(
+            $name |$m| {
+                spend!($m);
+                let object = *$m.r.add($m.word(2) as usize);
+                let program = &(*$m.vm).program;
+                let function = program.closure_code(low(*$m.object(object)));
+                let code = &*std::ptr::from_ref(program.code(function));
+                enter($m, code, code.result_words as usize, $scalars, $refs, object, said)
+            }
+        )*}
+    };
+}
+
+value_calls! {
+    call_value |m| m.op::<0>(), m.op::<1>();
+    call_value_0 |m| 0, 0;
+    call_value_s |m| 1, 0;
+    call_value_r |m| 0, 1;
+    call_value_rr |m| 0, 2;
+}
+
 handlers! {
     native |m| {
         let first = (*m.vm).program.code(m.frame().function).first();
@@ -267,16 +410,39 @@ handlers! {
     }
     call |m| {
         spend!(m);
-        enter(m, m.word(2) as *const Code, m.op::<0>(), m.op::<1>(), 0)
+        let code = callee(m);
+        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), 0, said)
     }
-    // The callee is the register in word 2.
-    call_value |m| {
+    // The one argument is a register and a constant, which stand with the size of the window.
+    call_sum |m| {
         spend!(m);
-        let object = *m.r.add(m.word(2) as usize);
-        let program = &(*m.vm).program;
-        let function = program.closure_code(low(*m.object(object)));
-        let code: *const Code = program.code(function);
-        enter(m, code, m.op::<0>(), m.op::<1>(), object)
+        let code = callee(m);
+        if !open(m, code, m.ip.add(CALL_WORDS + 1)) {
+            return sum_slow(m.ip, m.s, m.r, m.heap, m.vm);
+        }
+        let (up_s, up_r) = said(m);
+        let operands = m.ip.add(3).cast::<u16>();
+        let (a, b) = (*m.s.add(*operands.add(2) as usize) as i64, i64::from(*operands.add(3) as i16));
+        let (value, overflows) = a.overflowing_add(b);
+        if overflows {
+            (*m.vm).stack.frames.innermost = (*m.vm).stack.frames.innermost.sub(1);
+            return overflow(m.ip, a, b, '+' as u64, m.vm);
+        }
+        let m = M { s: m.s.add(up_s), r: m.r.add(up_r), ..m };
+        *m.s = value as u64;
+        zero(m.r);
+        begin(m, code)
+    }
+    // Where there is no room yet.
+    sum_slow |m| {
+        let operands = m.ip.add(3).cast::<u16>();
+        let (a, b) = (*m.s.add(*operands.add(2) as usize) as i64, i64::from(*operands.add(3) as i16));
+        let (value, overflows) = a.overflowing_add(b);
+        if overflows {
+            return overflow(m.ip, a, b, '+' as u64, m.vm);
+        }
+        *m.s.add(said(m).0) = value as u64;
+        enter_slow(m.ip, m.word(2) as *mut u64, std::ptr::null_mut(), m.heap, m.vm)
     }
     // Word 2 holds the tag met last and its method, word 3 the object's register, method and interface.
     call_method |m| {
@@ -295,65 +461,57 @@ handlers! {
             cache.store(u64::from(tag) | u64::from(function.0) << 32, std::sync::atomic::Ordering::Relaxed);
             function
         };
-        let code: *const Code = program.code(function);
-        enter(m, code, m.op::<0>(), m.op::<1>(), object)
+        let code = &*std::ptr::from_ref(program.code(function));
+        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), object, sized)
     }
 
     return_none |m| {
-        let stack = &mut (*m.vm).stack;
-        let depth = stack.frames.len();
-        let frames = stack.frames.as_mut_ptr();
-        let row = &*frames.add(depth - 1);
-        if row.entry != 0 || !stack.limits.is_empty() {
+        if is_special(m) {
             return return_any(m.ip, m.s, m.r, m.heap, m.vm);
         }
-        let caller = &*frames.add(depth - 2);
-        (stack.scalars_top, stack.refs_top) = (row.scalars as usize, row.refs as usize);
-        let s = stack.scalars.as_mut_ptr().add(caller.scalars as usize);
-        let r = stack.refs.as_mut_ptr().add(caller.refs as usize);
-        stack.frames.set_len(depth - 1);
-        go(M { ip: caller.ip, s, r, heap: m.heap, vm: m.vm })
+        go(leave(m))
     }
     return_s |m| {
-        let stack = &mut (*m.vm).stack;
-        let depth = stack.frames.len();
-        let frames = stack.frames.as_mut_ptr();
-        let row = &*frames.add(depth - 1);
-        if row.entry != 0 || !stack.limits.is_empty() {
+        if is_special(m) {
             return return_any(m.ip, m.s, m.r, m.heap, m.vm);
         }
-        let value = *m.s.add(*m.ip.add(2).cast::<u16>() as usize);
-        let caller = &*frames.add(depth - 2);
-        (stack.scalars_top, stack.refs_top) = (row.scalars as usize, row.refs as usize);
-        let s = stack.scalars.as_mut_ptr().add(caller.scalars as usize);
-        let r = stack.refs.as_mut_ptr().add(caller.refs as usize);
-        *s.add(*caller.ip.sub(1).cast::<u16>() as usize) = value;
-        stack.frames.set_len(depth - 1);
-        go(M { ip: caller.ip, s, r, heap: m.heap, vm: m.vm })
+        give(m, *m.s.add(*m.ip.add(2).cast::<u16>() as usize))
     }
     return_r |m| {
-        let stack = &mut (*m.vm).stack;
-        let depth = stack.frames.len();
-        let frames = stack.frames.as_mut_ptr();
-        let row = &*frames.add(depth - 1);
-        if row.entry != 0 || !stack.limits.is_empty() {
+        if is_special(m) {
             return return_any(m.ip, m.s, m.r, m.heap, m.vm);
         }
         let value = *m.r.add(*m.ip.add(2).cast::<u16>() as usize);
-        let caller = &*frames.add(depth - 2);
-        (stack.scalars_top, stack.refs_top) = (row.scalars as usize, row.refs as usize);
-        let s = stack.scalars.as_mut_ptr().add(caller.scalars as usize);
-        let r = stack.refs.as_mut_ptr().add(caller.refs as usize);
-        *r.add(*caller.ip.sub(1).cast::<u16>() as usize) = value;
-        stack.frames.set_len(depth - 1);
-        go(M { ip: caller.ip, s, r, heap: m.heap, vm: m.vm })
+        let m = leave(m);
+        *m.r.add(super::result_reg(m.ip, 0)) = value;
+        go(m)
+    }
+    // A sum and its return; the latter follows by itself too.
+    return_sum |m| {
+        let (a, b) = (m.int::<0>(), m.int::<1>());
+        let (value, overflows) = a.overflowing_add(b);
+        if overflows {
+            return overflow(m.ip, a, b, '+' as u64, m.vm);
+        }
+        if is_special(m) {
+            m.set_int::<2>(value);
+            return m.next(2);
+        }
+        give(m, value as u64)
+    }
+    return_small |m| {
+        if is_special(m) {
+            m.set_int::<0>(i64::from(m.upper()));
+            return m.next(2);
+        }
+        give(m, i64::from(m.upper()) as u64)
     }
     // Operand 0 counts the results; their registers and, from the word after, their banks follow as 16 bits each.
     return_any |m| {
         let count = m.op::<0>();
         let regs = m.ip.add(2).cast::<u16>();
         let banks = m.ip.add(2 + count.div_ceil(4)).cast::<u16>();
-        if m.frame().entry != 0 {
+        if m.frame().special & ENTRY != 0 {
             leave_entry(m.ip, m.s, m.r, m.heap, m.vm);
             return Status::Returned;
         }
@@ -421,4 +579,28 @@ handlers! {
         spend!(m);
         if begin_text(m.ip, m.s, m.r, m.heap, m.vm) { Status::Again } else { Status::Exit }
     }
+}
+
+/// A comparison with a constant, and the return that follows where it does not hold.
+macro_rules! or_return {
+    ($($name:ident |$m:ident| $condition:expr;)*) => {
+        handlers! {$(
+            $name |$m| {
+                if $condition {
+                    return $m.jump();
+                }
+                if is_special($m) {
+                    return $m.next(2);
+                }
+                give($m, *$m.s.add(*$m.ip.add(4).cast::<u16>() as usize))
+            }
+        )*}
+    };
+}
+
+or_return! {
+    if_eq_or_return |m| m.int::<0>() == i64::from(m.op::<1>() as i16);
+    if_ne_or_return |m| m.int::<0>() != i64::from(m.op::<1>() as i16);
+    if_lt_or_return |m| m.int::<0>() < i64::from(m.op::<1>() as i16);
+    if_ge_or_return |m| m.int::<0>() >= i64::from(m.op::<1>() as i16);
 }

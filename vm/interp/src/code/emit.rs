@@ -7,8 +7,9 @@ use super::{Code, Form, Handler, INLINED, handlers as h, slow};
 use crate::link::Linked;
 use crate::native::Body;
 use crate::program::{Element, Info};
+use crate::stack::Marks;
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Image, Type};
+use dscript_bytecode::image::{Function, Image, RegType, Type};
 use dscript_bytecode::instr::Instr;
 use std::sync::atomic::AtomicU64;
 
@@ -33,13 +34,14 @@ pub(super) fn emit(
         words: Vec::with_capacity(4 * f.code.len()),
         code: Code {
             function: index,
-            scalars: f.scalars.len() as u32,
-            refs: f.refs.len() as u32,
+            window: Marks::new(f.scalars.len(), f.refs.len()),
+            param_refs: f.params.iter().filter(|param| matches!(param, RegType::Ref(_))).count() as u32,
             result_words: result_words(f.results.len()) as u32,
             ..Code::default()
         },
         heads: Vec::with_capacity(f.heads.len()),
         fixes: Vec::new(),
+        taken: None,
     };
     let steps = select(f);
     let mut heads = f.heads.iter().peekable();
@@ -47,7 +49,7 @@ pub(super) fn emit(
         while heads.next_if(|head| head.at.0 == step.pc).is_some() {
             emitter.heads.push((step.pc, emitter.words.len() as u32));
         }
-        if !matches!(step.op, Op::Gone) {
+        if !matches!(step.op, Op::Gone) && emitter.taken.take_if(|taken| *taken == at).is_none() {
             let place = emitter.place(at);
             emitter.code.places.push((emitter.words.len() as u32, place));
             emitter.step(&steps, at);
@@ -76,6 +78,8 @@ struct Emitter<'a> {
     heads: Vec<(u32, u32)>,
     /// Distances still to be written: the word they are counted from, the half word they go to, the label.
     fixes: Vec<(usize, usize, Label)>,
+    /// A step that the one before has done too.
+    taken: Option<usize>,
 }
 
 fn lanes(a: u16, b: u16, c: u16, d: u16) -> u64 {
@@ -171,7 +175,10 @@ impl Emitter<'_> {
                 if *form != Form::Written {
                     self.code.forms.push((self.words.len() as u32, *form));
                 }
-                if *op == IntOp::Add && a == dst && self.counted(steps, at, *a, *value) {
+                if *op == IntOp::Add
+                    && (a == dst && self.counted(steps, at, *a, *value)
+                        || self.call_with_sum(steps, at, *a, *value, *dst))
+                {
                     return;
                 }
                 let handler: Handler = match op {
@@ -221,6 +228,16 @@ impl Emitter<'_> {
                 self.op(handler, lanes(a.0, b.0, c.0, dst.0));
             }
             Op::IfImm { cond, a, value, to } => {
+                if to.0 > pc && self.returned_after(steps, at).is_some_and(|value| matches!(value, Reg::S(_)))
+                {
+                    let handler: Handler = match cond {
+                        Cond::Eq => calls::if_eq_or_return,
+                        Cond::Ne => calls::if_ne_or_return,
+                        Cond::Lt => calls::if_lt_or_return,
+                        Cond::Ge => calls::if_ge_or_return,
+                    };
+                    return self.branch([handler; 2], pc, a.0, *value as u16, *to);
+                }
                 let pair: [Handler; 2] = match cond {
                     Cond::Eq => [h::if_eq_imm, h::if_eq_imm_back],
                     Cond::Ne => [h::if_ne_imm, h::if_ne_imm_back],
@@ -277,6 +294,47 @@ impl Emitter<'_> {
         true
     }
 
+    /// The step after `at`, where nobody jumps to it.
+    fn next_in_block(&self, steps: &[Step], at: usize) -> Option<usize> {
+        let next = (at + 1..steps.len()).find(|next| !matches!(steps[*next].op, Op::Gone))?;
+        let heads = &self.f.heads;
+        let first = heads.partition_point(|head| head.at.index() <= at);
+        heads.get(first).is_none_or(|head| head.at.index() > next).then_some(next)
+    }
+
+    /// What the step after `at` returns, where it is one value.
+    fn returned_after(&self, steps: &[Step], at: usize) -> Option<Reg> {
+        let next = steps[at + 1..].iter().find(|step| !matches!(step.op, Op::Gone))?;
+        match &next.op {
+            Op::Plain(Instr::Return { values }) => match values[..] {
+                [value] => Some(value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A sum that is the only argument of the call after it, made where the callee has it.
+    fn call_with_sum(&mut self, steps: &[Step], at: usize, a: S, value: i32, dst: S) -> bool {
+        let Some(next) = self.next_in_block(steps, at) else { return false };
+        let Op::Plain(Instr::Call { function, args, results }) = &steps[next].op else { return false };
+        let (Ok(value), true) = (i16::try_from(value), dst.index() == self.f.scalars.len()) else {
+            return false;
+        };
+        if args[..] != [Reg::S(dst)] || results.len() > 1 {
+            return false;
+        }
+        let callee = self.table.wrapping_add(function.index()) as usize as u64;
+        let from = self.words.len();
+        self.call(calls::call_sum, self.flat.origins[next].pc, callee, None, args, results);
+        self.words[from + 3] |= u64::from(a.0) << 32 | u64::from(value as u16) << 48;
+        // What traps at the first word is the sum.
+        let place = self.place(next);
+        self.code.places.push((from as u32 + 1, place));
+        self.taken = Some(next);
+        true
+    }
+
     /// Goes to a step further on, unless it comes next anyway.
     fn jump_to(&mut self, steps: &[Step], at: usize, pc: u32) {
         let between = &steps[at + 1..pc as usize];
@@ -298,7 +356,14 @@ impl Emitter<'_> {
         match instr {
             Instr::MoveScalar { src, dst } => self.op(h::mov_s, lanes(src.0, dst.0, 0, 0)),
             Instr::MoveRef { src, dst } => self.op(h::mov_r, lanes(src.0, dst.0, 0, 0)),
-            Instr::Int { value, dst } => self.load(*value as u64, *dst),
+            Instr::Int { value, dst } => {
+                let small = i32::try_from(*value).ok();
+                let value = *value as u64;
+                match small.filter(|_| self.returned_after(steps, at) == Some(Reg::S(*dst))) {
+                    Some(small) => self.op(calls::return_small, with_upper(dst.0, 0, small as u32)),
+                    None => self.load(value, *dst),
+                }
+            }
             Instr::Double { value, dst } => self.load(value.to_bits(), *dst),
             Instr::Bool { value, dst } => self.load(u64::from(*value), *dst),
             Instr::Null { dst } => self.op(h::null, lanes(dst.0, 0, 0, 0)),
@@ -307,7 +372,10 @@ impl Emitter<'_> {
                 self.keep(instr);
             }
 
-            Instr::AddInt { a, b, dst } => self.three(h::add, *a, *b, *dst),
+            Instr::AddInt { a, b, dst } => {
+                let is_returned = self.returned_after(steps, at) == Some(Reg::S(*dst));
+                self.three(if is_returned { calls::return_sum } else { h::add }, *a, *b, *dst);
+            }
             Instr::SubInt { a, b, dst } => self.three(h::sub, *a, *b, *dst),
             Instr::MulInt { a, b, dst } => self.three(h::mul, *a, *b, *dst),
             Instr::DivInt { a, b, dst } => self.three(h::div, *a, *b, *dst),
@@ -450,13 +518,13 @@ impl Emitter<'_> {
             Instr::TextRef { src, dst, .. } => {
                 self.op(calls::text, with_upper(src.0, dst.0, place));
                 self.keep(instr);
-                self.words.push(u64::from(dst.0));
+                self.results(&[Reg::R(*dst)]);
             }
 
             Instr::Call { function, args, results } => {
                 let callee = self.table.wrapping_add(function.index()) as usize as u64;
-                let (scalars, refs) = counts(args);
-                let handler: Handler = match (scalars, refs) {
+                let handler: Handler = match self.copied(args) {
+                    _ if result_words(results.len()) > 1 => calls::call,
                     (0, 0) => calls::call_0,
                     (1, 0) => calls::call_s,
                     (2, 0) => calls::call_ss,
@@ -468,15 +536,22 @@ impl Emitter<'_> {
                     (1, 2) => calls::call_rrs,
                     _ => calls::call,
                 };
-                self.call(handler, place, callee, 0, args, results);
+                self.call(handler, place, callee, None, args, results);
             }
             Instr::CallValue { callee, args, results } => {
-                self.call(calls::call_value, place, u64::from(callee.0), 0, args, results);
+                let handler: Handler = match self.copied(args) {
+                    (0, 0) => calls::call_value_0,
+                    (1, 0) => calls::call_value_s,
+                    (0, 1) => calls::call_value_r,
+                    (0, 2) => calls::call_value_rr,
+                    _ => calls::call_value,
+                };
+                self.call(handler, place, u64::from(callee.0), None, args, results);
             }
             Instr::CallMethod { object, ty, method, args, results } => {
                 let what = u64::from(object.0) | u64::from(method.0) << 16 | u64::from(ty.0) << 32;
                 // No object has this tag.
-                self.call(calls::call_method, place, u64::from(u32::MAX), what, args, results);
+                self.call(calls::call_method, place, u64::from(u32::MAX), Some(what), args, results);
             }
             Instr::CallNative { native, args, results } => {
                 let linked = &self.natives[native.index()];
@@ -526,7 +601,7 @@ impl Emitter<'_> {
                 for handler in [calls::get_static as Handler, calls::store_static] {
                     self.op(handler, u64::from(from.0) | u64::from(place) << 32);
                     self.words.push(results.len() as u64 | banks << 32);
-                    self.words.extend(packed(results.iter().map(number)).first().or(Some(&0)));
+                    self.results(results);
                 }
             }
             Instr::Trap { .. } | Instr::TrapText { .. } => self.slow(instr),
@@ -571,15 +646,53 @@ impl Emitter<'_> {
         self.words.extend(packed(of(0).chain(of(1))));
     }
 
-    fn call(&mut self, handler: Handler, pc: u32, callee: u64, method: u64, args: &[Reg], results: &[Reg]) {
+    /// Whether the scalar arguments were made where the callee has them.
+    fn are_made(&self, args: &[Reg]) -> bool {
+        let scalars = args.iter().filter_map(|arg| match arg {
+            Reg::S(s) => Some(s.index()),
+            Reg::R(_) => None,
+        });
+        scalars.enumerate().all(|(i, s)| s == self.f.scalars.len() + i)
+    }
+
+    /// Arguments of each bank that the call copies.
+    fn copied(&self, args: &[Reg]) -> (usize, usize) {
         let (scalars, refs) = counts(args);
+        (if self.are_made(args) { 0 } else { scalars }, refs)
+    }
+
+    /// The word of a call that says how large the window is.
+    fn window(&self) -> u64 {
+        lanes(self.f.scalars.len() as u16, self.f.refs.len() as u16, 0, 0)
+    }
+
+    fn call(
+        &mut self,
+        handler: Handler,
+        pc: u32,
+        callee: u64,
+        method: Option<u64>,
+        args: &[Reg],
+        results: &[Reg],
+    ) {
+        let (scalars, refs) = self.copied(args);
         let from = self.words.len();
         self.op(handler, with_upper(scalars as u16, refs as u16, pc));
-        self.words.extend([callee, method]);
+        self.words.extend([callee, method.unwrap_or_else(|| self.window())]);
         debug_assert_eq!(self.words.len() - from, CALL_WORDS);
-        self.arguments(args);
+        let copied: Vec<Reg> = args.iter().copied().filter(|arg| scalars > 0 || bank(arg) == 1).collect();
+        self.arguments(&copied);
+        self.results(results);
+    }
+
+    /// The words before the one that a callee returns to.
+    fn results(&mut self, results: &[Reg]) {
         let mut words = packed(results.iter().map(number));
         words.resize(result_words(results.len()), 0);
+        if results.len() < 2 {
+            let below = |registers: usize| (registers as u16).wrapping_neg();
+            words[0] |= lanes(0, below(self.f.scalars.len()), below(self.f.refs.len()), 0);
+        }
         words.reverse();
         self.words.extend(words);
     }

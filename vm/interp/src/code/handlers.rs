@@ -33,7 +33,13 @@ pub(super) use handlers;
 /// What a trap of arithmetic says; operands come as they are, in the registers of a handler's call.
 #[cold]
 #[inline(never)]
-unsafe extern "C-unwind" fn overflow(ip: *const u64, a: i64, b: i64, sign: u64, vm: *mut Vm) -> Status {
+pub(super) unsafe extern "C-unwind" fn overflow(
+    ip: *const u64,
+    a: i64,
+    b: i64,
+    sign: u64,
+    vm: *mut Vm,
+) -> Status {
     let m = M { ip, vm, ..M::default() };
     // SAFETY: see `machine`.
     unsafe {

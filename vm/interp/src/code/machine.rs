@@ -157,11 +157,7 @@ impl M {
 
     #[inline(always)]
     pub unsafe fn frame(self) -> &'static mut Frame {
-        unsafe {
-            let frames = &mut (*self.vm).stack.frames;
-            let last = frames.len() - 1;
-            &mut *frames.as_mut_ptr().add(last)
-        }
+        unsafe { &mut *(*self.vm).stack.frames.innermost }
     }
 
     /// Loads windows and heap anew, and keeps the place.
@@ -170,8 +166,8 @@ impl M {
         unsafe {
             let vm = &mut *self.vm;
             let frame = self.frame();
-            self.s = vm.stack.scalars.as_mut_ptr().add(frame.scalars as usize);
-            self.r = vm.stack.refs.as_mut_ptr().add(frame.refs as usize);
+            self.s = vm.stack.scalars.as_mut_ptr().add(frame.base.scalars());
+            self.r = vm.stack.refs.as_mut_ptr().add(frame.base.refs());
             self.heap = vm.heap.base;
             self
         }

@@ -19,6 +19,7 @@ pub(crate) use machine::{Handler, M, Status};
 
 use crate::link::Linked;
 use crate::program::Info;
+use crate::stack::Marks;
 use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::image::Image;
 use dscript_bytecode::instr::Instr;
@@ -29,8 +30,9 @@ pub(crate) struct Code {
     words: Box<[AtomicU64]>,
     pub function: FunctionId,
     /// Registers of the frame.
-    pub scalars: u32,
-    pub refs: u32,
+    pub window: Marks,
+    /// Parameters among the references.
+    pub param_refs: u32,
     /// Words that a call has for its results.
     pub result_words: u32,
     /// For each step, its first word and the instruction it stands for, or `INLINED` and a row of `inlined`.
@@ -67,8 +69,8 @@ impl Default for Code {
         Code {
             words: Box::default(),
             function: FunctionId(0),
-            scalars: 0,
-            refs: 0,
+            window: Marks::default(),
+            param_refs: 0,
             result_words: 1,
             places: Vec::new(),
             inlined: Vec::new(),
@@ -127,6 +129,11 @@ impl Code {
 
     fn index_of(&self, ip: *const u64) -> u32 {
         ((ip as usize - self.first() as usize) / 8) as u32
+    }
+
+    /// The instruction whose step ends before `after`: a call that runs.
+    pub fn pc_before(&self, after: *const u64) -> u32 {
+        self.pc_of(after.wrapping_sub(1))
     }
 
     /// The instruction that the word at `ip` belongs to.

@@ -6,6 +6,7 @@
 //! what its label needs is live there too.
 
 use super::Form;
+use crate::stack::OUTGOING;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::{Instr, Renamer, Visitor};
@@ -104,7 +105,14 @@ const LOOK_BACK: usize = 32;
 
 pub(super) fn select(f: &Function) -> Vec<Step> {
     let steps = f.code.iter().enumerate();
-    let steps = steps.map(|(pc, instr)| Step { pc: pc as u32, op: Op::Plain(instr.clone()) }).collect();
+    // Who jumps to a return returns at once.
+    let at_once = |instr: &Instr| match instr {
+        Instr::Jump { to } if matches!(f.code[to.index()], Instr::Return { .. }) => {
+            f.code[to.index()].clone()
+        }
+        instr => instr.clone(),
+    };
+    let steps = steps.map(|(pc, instr)| Step { pc: pc as u32, op: Op::Plain(at_once(instr)) }).collect();
     let mut pass = Pass::new(f, steps);
     for (start, end) in pass.blocks() {
         pass.clean(start, end);
@@ -114,6 +122,9 @@ pub(super) fn select(f: &Function) -> Vec<Step> {
         pass.clean(start, end);
         pass.clean(start, end);
         pass.fusing = false;
+        pass.placing = true;
+        pass.clean(start, end);
+        pass.placing = false;
     }
     pass.steps
 }
@@ -331,7 +342,7 @@ struct RegSet {
 
 impl RegSet {
     fn new(f: &Function) -> Self {
-        RegSet { round: 1, scalars: vec![0; f.scalars.len()], refs: vec![0; f.refs.len()] }
+        RegSet { round: 1, scalars: vec![0; f.scalars.len() + OUTGOING], refs: vec![0; f.refs.len()] }
     }
 
     fn clear(&mut self) {
@@ -377,6 +388,8 @@ struct Pass<'f> {
     operands: Operands,
     /// Whether steps are put together while a block is cleaned.
     fusing: bool,
+    /// Whether arguments are made where the callee has them.
+    placing: bool,
     /// What the labels of regions need.
     regions: Vec<Reg>,
     /// Of the block: known constants by scalar register, and registers that hold the same as another.
@@ -393,6 +406,7 @@ impl<'f> Pass<'f> {
             live: RegSet::new(f),
             operands: Operands::default(),
             fusing: false,
+            placing: false,
             regions: Vec::new(),
             known: vec![(0, Known::Nothing); f.scalars.len()],
             block: 0,
@@ -452,7 +466,7 @@ impl<'f> Pass<'f> {
             if goes {
                 self.steps[at].op = Op::Gone;
             } else {
-                if self.fusing && self.fuse(start, at) {
+                if self.fusing && self.fuse(start, at) || self.placing && self.place_arguments(start, at) {
                     operands.of(&self.steps[at].op);
                 }
                 for reg in &operands.defs {
@@ -469,10 +483,13 @@ impl<'f> Pass<'f> {
     /// Has the value that `src` gets before step `at` made in `dst`, where nothing in between minds.
     fn retarget(&mut self, start: usize, at: usize, src: Reg, dst: Reg) -> bool {
         let mut between = Operands::default();
+        let is_outgoing = matches!(dst, Reg::S(s) if s.index() >= self.f.scalars.len());
         for j in (start.max(at.saturating_sub(LOOK_BACK))..at).rev() {
             between.of(&self.steps[j].op);
             if between.defs.contains(&src) {
-                if between.defs.contains(&dst) || self.steps[j].op.interrupts() && self.regions.contains(&dst)
+                // Several results are moved one by one, out of the window that outgoing ones would be put in.
+                if between.defs.contains(&dst)
+                    || self.steps[j].op.interrupts() && (self.regions.contains(&dst) || is_outgoing)
                 {
                     return false;
                 }
@@ -483,12 +500,52 @@ impl<'f> Pass<'f> {
                 || between.uses.contains(&dst)
                 || between.defs.contains(&dst)
                 || between.labels.iter().any(|label| head_regs(self.f, *label).any(|r| r == dst || r == src))
-                || self.steps[j].op.interrupts() && self.regions.contains(&dst);
+                || self.steps[j].op.interrupts() && (self.regions.contains(&dst) || is_outgoing);
             if minds {
                 return false;
             }
         }
         false
+    }
+
+    /// Has scalar arguments of a call made in the callee's window, which begins after the last register, where nobody
+    /// else needs them. No step between may call, as what it calls has its window there.
+    fn place_arguments(&mut self, start: usize, at: usize) -> bool {
+        let Op::Plain(
+            Instr::Call { args, results, .. }
+            | Instr::CallValue { args, results, .. }
+            | Instr::CallMethod { args, results, .. },
+        ) = &self.steps[at].op
+        else {
+            return false;
+        };
+        let (args, results) = (args.clone(), results.clone());
+        let scalars: Vec<S> = args
+            .iter()
+            .filter_map(|arg| match arg {
+                Reg::S(s) => Some(*s),
+                Reg::R(_) => None,
+            })
+            .collect();
+        let mut placed = false;
+        for (i, src) in scalars.iter().enumerate().take(OUTGOING) {
+            let is_live = self.live.has(Reg::S(*src)) && !results.contains(&Reg::S(*src));
+            let is_once = scalars.iter().filter(|s| *s == src).count() == 1;
+            let to = S((self.f.scalars.len() + i) as u16);
+            if is_live || !is_once || !self.retarget(start, at, Reg::S(*src), Reg::S(to)) {
+                continue;
+            }
+            placed = true;
+            if let Op::Plain(
+                Instr::Call { args, .. } | Instr::CallValue { args, .. } | Instr::CallMethod { args, .. },
+            ) = &mut self.steps[at].op
+            {
+                for arg in args.iter_mut().filter(|arg| **arg == Reg::S(*src)) {
+                    *arg = Reg::S(to);
+                }
+            }
+        }
+        placed
     }
 
     /// Puts earlier steps of doubles into the one at `at`, where it alone needs what they make.
