@@ -1,0 +1,205 @@
+//! How fast the LogPool takes in, finds and drops, beside SQLite and DuckDB in the same run: `tools/bench logpool`.
+//!
+//! Every part runs in a process of its own, so that its memory is its own. CPU time is user and system of the whole
+//! process, all threads; making the samples is not counted for anyone. Nothing here fails because of a time.
+
+mod measure;
+mod pool;
+mod sqlite;
+mod work;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use clap::Parser;
+use measure::Times;
+use serde_json::{Value, json};
+
+#[derive(Parser)]
+#[command(
+    about = "Measures the LogPool beside SQLite and DuckDB",
+    after_help = "Examples:\n  \
+    tools/bench logpool\n  tools/bench logpool --records 10000000 --json figures.json"
+)]
+struct Args {
+    /// How many samples; a multiple of 10,000
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    records: u64,
+    /// Where the databases are made and deleted again; the disk that is measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Also write all figures there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A Python that has duckdb; without one DuckDB is left out
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Leave SQLite and DuckDB out
+    #[arg(long)]
+    alone: bool,
+    #[arg(long, hide = true)]
+    part: Option<String>,
+}
+
+type Part = fn(&Path, u64) -> Value;
+
+/// In this order: a part finds what those before it left.
+const POOL: [(&str, Part); 4] = [
+    ("ingest", pool::ingest),
+    ("series", pool::series),
+    ("aggregate", pool::aggregate),
+    ("drop_day", pool::drop_day),
+];
+const SQLITE: [(&str, Part); 4] = [
+    ("ingest", sqlite::ingest),
+    ("series", sqlite::series),
+    ("aggregate", sqlite::aggregate),
+    ("drop_day", sqlite::drop_day),
+];
+
+fn main() {
+    let args = Args::parse();
+    if args.records == 0 || !args.records.is_multiple_of(10 * work::BATCH) {
+        eprintln!("--records must be a multiple of {}", 10 * work::BATCH);
+        std::process::exit(2);
+    }
+    match &args.part {
+        Some(part) => run_part(part, &args),
+        None => run_all(&args),
+    }
+}
+
+fn run_part(part: &str, args: &Args) {
+    let (who, name) = part.split_once('.').unwrap_or((part, ""));
+    let parts = if who == "sqlite" { SQLITE } else { POOL };
+    let mut result = match part {
+        "pool.puts" => pool::puts(&args.dir, args.records),
+        "sqlite.ingest_indexed" => sqlite::ingest_indexed(&args.dir, args.records),
+        _ => parts.iter().find(|(known, _)| *known == name).expect("a part").1(&args.dir, args.records),
+    };
+    result["peak_rss_mib"] = json!(measure::peak_rss() as f64 / f64::from(1 << 20));
+    println!("{result}");
+}
+
+fn run_all(args: &Args) {
+    let work = tempfile::Builder::new().prefix("bench-logpool").tempdir_in(&args.dir).expect("a folder");
+    let folder = |name: &str| {
+        let path = work.path().join(name);
+        std::fs::create_dir_all(&path).expect("a folder");
+        path
+    };
+    let run = |part: &str, dir: &Path| {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Command::new(program);
+        command.args(["--part", part, "--records", &args.records.to_string(), "--dir"]).arg(dir);
+        answer(command, part)
+    };
+    let mut figures = json!({ "records": args.records });
+    for (name, _) in POOL {
+        figures["logpool"][name] = run(&format!("pool.{name}"), &folder("pool"));
+    }
+    figures["logpool"]["puts"] = run("pool.puts", &folder("puts"));
+    if !args.alone {
+        for (name, _) in SQLITE {
+            figures["sqlite"][name] = run(&format!("sqlite.{name}"), &folder("sqlite"));
+        }
+        figures["sqlite"]["ingest_indexed"] = run("sqlite.ingest_indexed", &folder("sqlite-indexed"));
+        figures["sqlite"]["version"] = json!(rusqlite::version());
+        if let Some(python) = &args.python {
+            let csv = work.path().join("samples.csv");
+            write_csv(&csv, args.records);
+            let script = work.path().join("duckdb_peer.py");
+            std::fs::write(&script, include_str!("duckdb.py")).expect("a script");
+            let mut command = Command::new(python);
+            command.arg(script).arg(csv).arg(folder("duckdb"));
+            figures["duckdb"]["aggregate"] = answer(command, "duckdb");
+        }
+        compare(&mut figures);
+    }
+    println!("{figures:#}");
+    if let Some(path) = &args.json {
+        std::fs::write(path, format!("{figures:#}\n")).expect("the file of figures");
+    }
+}
+
+fn answer(mut command: Command, part: &str) -> Value {
+    eprintln!("{part} ...");
+    let done = command.stderr(Stdio::inherit()).output().expect("a process");
+    assert!(done.status.success(), "{part} failed: {}", done.status);
+    serde_json::from_slice(&done.stdout).expect("figures")
+}
+
+/// The peers' figures by ours, so that more is better for us; answers must agree.
+fn compare(figures: &mut Value) {
+    let at = |path: &str| figures.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    let ratio = |a: &str, b: &str| json!(at(a) / at(b));
+    let mut ratios = json!({
+        "ingest_cpu_to_sqlite": ratio("/logpool/ingest/per_cpu_s", "/sqlite/ingest/per_cpu_s"),
+        "ingest_cpu_to_sqlite_indexed": ratio("/logpool/ingest/per_cpu_s", "/sqlite/ingest_indexed/per_cpu_s"),
+        "ingest_wall_to_sqlite_indexed": ratio("/logpool/ingest/per_wall_s", "/sqlite/ingest_indexed/per_wall_s"),
+        "ingest_wall_to_sqlite": ratio("/logpool/ingest/per_wall_s", "/sqlite/ingest/per_wall_s"),
+        "aggregate_cpu_of_sqlite_to_ours": ratio("/sqlite/aggregate/cpu_ms", "/logpool/aggregate/cpu_ms"),
+        "series_wall_of_sqlite_to_ours": ratio("/sqlite/series/wall_ms", "/logpool/series/wall_ms"),
+    });
+    let same = |who: &str| {
+        let of = |who: &str, what: &str| at(&format!("/{who}/aggregate/answer/{what}"));
+        for what in ["groups", "avg", "p99"] {
+            let (ours, theirs) = (of("logpool", what), of(who, what));
+            assert!((ours - theirs).abs() <= ours.abs() * 1e-9, "{what}: {ours}, {who} says {theirs}");
+        }
+    };
+    same("sqlite");
+    if figures.get("duckdb").is_some() {
+        same("duckdb");
+        ratios["aggregate_cpu_to_duckdb"] = ratio("/logpool/aggregate/cpu_ms", "/duckdb/aggregate/cpu_ms");
+    }
+    figures["ratios"] = ratios;
+}
+
+fn write_csv(path: &Path, records: u64) {
+    let mut out = std::io::BufWriter::new(std::fs::File::create(path).expect("a file"));
+    writeln!(out, "time,node,{}", work::FIELDS.join(",")).expect("a line");
+    let mut all = work::Work::new(records);
+    for _ in 0..records / work::BATCH {
+        all.batch(|_, node, _, time, sample| {
+            let sample = sample.map(|value| value.to_string()).join(",");
+            writeln!(out, "{time},{node},{sample}").expect("a line");
+        });
+    }
+    out.flush().expect("a file");
+}
+
+/// Figures of an ingest from the times of its tenths.
+fn ingested(records: u64, tenths: &[Times]) -> Value {
+    let sum = |of: fn(&Times) -> Duration| tenths.iter().map(of).sum::<Duration>();
+    let (wall, cpu) = (sum(|times| times.wall), sum(|times| times.cpu));
+    let (first, last) = (tenths[0], tenths[tenths.len() - 1]);
+    json!({
+        "per_cpu_s": rate(records, cpu),
+        "per_wall_s": rate(records, wall),
+        "last_tenth_to_first_cpu": first.cpu.as_secs_f64() / last.cpu.as_secs_f64(),
+        "last_tenth_to_first_wall": first.wall.as_secs_f64() / last.wall.as_secs_f64(),
+    })
+}
+
+fn rate(count: u64, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}
+
+fn times(times: Times) -> Value {
+    json!({ "wall_ms": times.wall.as_secs_f64() * 1e3, "cpu_ms": times.cpu.as_secs_f64() * 1e3 })
+}
+
+/// Of all files in the folder.
+fn bytes_below(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => bytes_below(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
