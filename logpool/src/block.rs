@@ -19,7 +19,7 @@
 //!
 //! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
-use crate::codec::{self, Body, Input, Malformed, RecordHead, ValueRef};
+use crate::codec::{self, Input, Malformed, RecordHead, ValueRef};
 use crate::column;
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
@@ -56,6 +56,21 @@ impl Kind {
         Kind::Nested,
     ];
 
+    /// As a form has it.
+    fn tag(self) -> u8 {
+        match self {
+            Kind::Null => codec::NULL,
+            Kind::Bool => codec::FALSE,
+            Kind::Int => codec::INT,
+            Kind::Double => codec::DOUBLE,
+            Kind::String => codec::STRING,
+            Kind::Bytes => codec::BYTES,
+            Kind::Duration => codec::DURATION,
+            Kind::Time => codec::TIME,
+            Kind::Nested => codec::LIST,
+        }
+    }
+
     fn of(value: &ValueRef) -> Kind {
         match value {
             ValueRef::Null => Kind::Null,
@@ -80,12 +95,12 @@ enum Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    fn new(kind: Kind) -> Values<'a> {
+    fn new(kind: Kind, room: usize) -> Values<'a> {
         match kind {
             Kind::Null => Values::None,
-            Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => Values::Ints(Vec::new()),
-            Kind::Double => Values::Doubles(Vec::new()),
-            Kind::String | Kind::Bytes | Kind::Nested => Values::Blobs(Vec::new()),
+            Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => Values::Ints(Vec::with_capacity(room)),
+            Kind::Double => Values::Doubles(Vec::with_capacity(room)),
+            Kind::String | Kind::Bytes | Kind::Nested => Values::Blobs(Vec::with_capacity(room)),
         }
     }
 
@@ -104,6 +119,15 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The next bare value of the column's kind.
+    fn push_bare(&mut self, kind: Kind, input: &mut Input<'a>) -> Result<(), Malformed> {
+        match (self, kind) {
+            (Values::Ints(all), Kind::Int | Kind::Duration) => all.push(input.zigzag()?),
+            (values, kind) => values.push(input.bare_value(kind.tag())?),
+        }
+        Ok(())
+    }
+
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Values::None => {}
@@ -119,16 +143,37 @@ struct Builder<'a> {
     shapes: Vec<Vec<usize>>,
     /// The shape of each record.
     of: Vec<i64>,
+    /// The form of the record before.
+    form: Option<&'a [u8]>,
+    /// How many records there will be at most.
+    records: usize,
 }
 
 impl<'a> Builder<'a> {
-    /// Records of one program look alike, so each field is first looked for where the record before had it.
-    fn add(&mut self, body: Body<'a>) -> Result<(), Malformed> {
+    /// Records of one program look alike: their values go where those of the record before went.
+    fn add(&mut self, record: &RecordHead<'a>) -> Result<(), Malformed> {
+        if let (Some(form), Some(&last)) = (self.form, self.of.last())
+            && (std::ptr::eq(form, record.form) || form == record.form)
+        {
+            let mut values = Input { bytes: record.values };
+            for &at in &self.shapes[last as usize] {
+                let (_, kind, column) = &mut self.columns[at];
+                column.push_bare(*kind, &mut values)?;
+            }
+            self.of.push(last);
+            return Ok(());
+        }
+        self.form = Some(record.form);
+        self.add_other(record)
+    }
+
+    /// Each field is first looked for where the record before had it.
+    fn add_other(&mut self, record: &RecordHead<'a>) -> Result<(), Malformed> {
         let last = self.of.last().map_or(&[][..], |&shape| &self.shapes[shape as usize]);
         let mut guess = last.iter().copied();
         let mut shape: Vec<usize> = Vec::with_capacity(last.len());
         let mut same = true;
-        for field in body {
+        for field in record.fields()? {
             let (name, value) = field?;
             let kind = Kind::of(&value);
             let fits =
@@ -140,7 +185,7 @@ impl<'a> Builder<'a> {
                     let known =
                         (0..self.columns.len()).find(|at| fits(&self.columns, *at) && !shape.contains(at));
                     known.unwrap_or_else(|| {
-                        self.columns.push((name, kind, Values::new(kind)));
+                        self.columns.push((name, kind, Values::new(kind, self.records)));
                         self.columns.len() - 1
                     })
                 }
@@ -165,11 +210,17 @@ fn section(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// The bodies are ones that `codec` wrote: an error is a body that it would not read.
+/// An error is a record that `codec` would not read.
 pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result<Vec<u8>, Malformed> {
     let mut runs: Vec<RunId> = Vec::new();
     let mut run_of = Vec::with_capacity(records.len());
-    let mut builder = Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new() };
+    let mut builder = Builder {
+        columns: Vec::new(),
+        shapes: Vec::new(),
+        of: Vec::new(),
+        form: None,
+        records: records.len(),
+    };
     let mut tasks: Vec<&[u8]> = Vec::with_capacity(records.len());
     for record in records {
         // Few runs write to one series at a time, and the last one is the likely one.
@@ -178,9 +229,8 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
             runs.len() - 1
         });
         run_of.push(run as i64);
-        let body = Body::new(record.body)?;
-        tasks.push(body.task.as_bytes());
-        builder.add(body)?;
+        tasks.push(record.task.as_bytes());
+        builder.add(record)?;
     }
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
@@ -210,7 +260,7 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
     section(&mut out, &part);
 
     part.clear();
-    let Builder { columns, shapes, of } = builder;
+    let Builder { columns, shapes, of, .. } = builder;
     codec::put_varint(&mut part, columns.len() as u64);
     for (name, kind, _) in &columns {
         names.put(&mut part, name);
@@ -456,9 +506,7 @@ mod tests {
             time: 0,
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
-        let mut bytes = Vec::new();
-        codec::encode_record(&record, &mut bytes).unwrap();
-        codec::decode_head(&bytes).unwrap().body.to_vec()
+        codec::encode_payloads(&[record]).unwrap().remove(0)
     }
 
     #[test]
@@ -471,15 +519,10 @@ mod tests {
             encoded(vec![]),
             encoded(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
         ];
-        let head = |run, seq, time, body| RecordHead {
-            run: RunId(run),
-            seq,
-            time,
-            pool: "p",
-            key: "k",
-            node: "n",
-            body,
-        };
+        fn head(run: u128, seq: u64, time: i64, payload: &[u8]) -> RecordHead<'_> {
+            let head = codec::PayloadRecords::new(payload).next().unwrap().unwrap();
+            RecordHead { run: RunId(run), seq, time, ..head }
+        }
         let heads = [
             head(1, 0, i64::MIN, &bodies[0][..]),
             head(2, 9, i64::MAX, &bodies[1]),
@@ -509,7 +552,7 @@ mod tests {
                     (block.columns[column].name.to_string(), value)
                 })
                 .collect();
-            assert_eq!(fields, codec::decode_body(head.body).unwrap().1);
+            assert_eq!(fields, head.decode().unwrap().fields);
         }
         for cut in 0..bytes.len() {
             assert!(Block::new(&bytes[..cut], &names).is_err(), "cut at {cut}");

@@ -3,34 +3,40 @@
 //! Byte map. Numbers are little-endian. *varint*: seven bits a byte, lowest first, the high bit says that more
 //! follow, at most ten bytes. *zigzag*: a varint of `(n << 1) ^ (n >> 63)`. *text*: a varint length and UTF-8.
 //!
-//! - record: run (16 bytes, big-endian), seq (varint), time (8 bytes), pool, key, node (texts), body
-//! - body: task (text), number of fields (varint), and for each field its name (text) and its value
+//! - payload of a frame: number of records (varint), and for each its length (varint) and its bytes
+//! - record: form, origin, seq (varint), time (8 bytes), and the bare value of each field of its form
+//! - form: what records of a program have in common, written once in a payload. The number of an earlier one plus
+//!   one (varint), or 0 and a new one, which gets the next number: pool, key, task (texts), number of fields
+//!   (varint), and for each its name (text) and the tag of its value, 1 for false and true, 9 for lists and maps
+//! - origin: the same for the run (16 bytes, big-endian) and the node (text)
+//! - bare value: a value without its tag; of false and true a byte 0 or 1; of lists and maps with its tag
 //! - value: a tag byte, then
 //!   0 null; 1 false; 2 true; 3 int (zigzag); 4 double (8 bytes, IEEE 754); 5 string (text);
 //!   6 bytes (varint length, bytes); 7 duration (zigzag, nanoseconds); 8 time (8 bytes, nanoseconds since 1970);
 //!   9 list (varint count, values); 10 map (varint count, then name and value of each entry)
-//! - payload of a frame: number of records (varint), and for each its length (varint) and its bytes
 //!
 //! Nothing here knows files. Sizes and nesting are checked before writing and again after reading; a decoder
 //! never reserves more than the bytes that are there could fill.
+
+use rustc_hash::FxHashMap;
 
 use crate::error::{LogPoolError, Result};
 use crate::limits::*;
 use crate::record::{FieldValue, Record, RunId};
 
-const NULL: u8 = 0;
-const FALSE: u8 = 1;
+pub const NULL: u8 = 0;
+pub const FALSE: u8 = 1;
 const TRUE: u8 = 2;
-const INT: u8 = 3;
-const DOUBLE: u8 = 4;
-const STRING: u8 = 5;
-const BYTES: u8 = 6;
-const DURATION: u8 = 7;
-const TIME: u8 = 8;
-const LIST: u8 = 9;
+pub const INT: u8 = 3;
+pub const DOUBLE: u8 = 4;
+pub const STRING: u8 = 5;
+pub const BYTES: u8 = 6;
+pub const DURATION: u8 = 7;
+pub const TIME: u8 = 8;
+pub const LIST: u8 = 9;
 const MAP: u8 = 10;
 
-/// A record whose body has not been looked into.
+/// A record whose fields have not been looked into.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordHead<'a> {
     pub run: RunId,
@@ -39,7 +45,11 @@ pub struct RecordHead<'a> {
     pub pool: &'a str,
     pub key: &'a str,
     pub node: &'a str,
-    pub body: &'a [u8],
+    pub task: &'a str,
+    /// The part of the form that says which fields there are: the same bytes, the same fields.
+    pub form: &'a [u8],
+    /// The bare values.
+    pub values: &'a [u8],
 }
 
 /// The bytes are not what this format writes.
@@ -48,96 +58,55 @@ pub struct Malformed;
 
 type Decoded<T> = Result<T, Malformed>;
 
-pub fn encode_record(record: &Record, out: &mut Vec<u8>) -> Result<()> {
-    let start = out.len();
-    out.extend_from_slice(&record.run.0.to_be_bytes());
-    put_varint(out, record.seq);
-    out.extend_from_slice(&record.time.to_le_bytes());
-    put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
-    put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
-    put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)?;
-    put_name(out, "the task's name", &record.task, NAME_BYTES_MAX)?;
-    check("the number of fields", record.fields.len(), FIELDS_MAX)?;
-    put_varint(out, record.fields.len() as u64);
-    for (name, value) in &record.fields {
-        put_name(out, "a field's name", name, FIELD_NAME_BYTES_MAX)?;
-        put_value(out, value, start, 0)?;
-    }
-    check_size(out, start)
-}
-
-/// Splits a record, and walks through its body, so that `decode_body` succeeds later.
-pub fn decode_head(bytes: &[u8]) -> Decoded<RecordHead<'_>> {
-    let mut input = Input { bytes };
-    let head = RecordHead {
-        run: RunId(u128::from_be_bytes(input.array()?)),
-        seq: input.varint()?,
-        time: i64::from_le_bytes(input.array()?),
-        pool: input.name(NAME_BYTES_MAX)?,
-        key: input.name(NAME_BYTES_MAX)?,
-        node: input.name(NAME_BYTES_MAX)?,
-        body: input.bytes,
-    };
-    check_body(head.body)?;
-    Ok(head)
-}
-
-impl RecordHead<'_> {
+impl<'a> RecordHead<'a> {
     pub fn decode(&self) -> Decoded<Record> {
-        let (task, fields) = decode_body(self.body)?;
+        let walk = self.fields()?;
+        let mut fields = Vec::with_capacity(walk.left);
+        for field in walk {
+            let (name, value) = field?;
+            fields.push((name.to_owned(), value.decode()?));
+        }
         Ok(Record {
             pool: self.pool.to_owned(),
             key: self.key.to_owned(),
             node: self.node.to_owned(),
-            task: task.to_owned(),
+            task: self.task.to_owned(),
             run: self.run,
             seq: self.seq,
             time: self.time,
             fields,
         })
     }
-}
 
-type Fields = Vec<(String, FieldValue)>;
-
-pub fn decode_body(body: &[u8]) -> Decoded<(&str, Fields)> {
-    let mut walk = Body::new(body)?;
-    let mut fields = Vec::with_capacity(walk.left.min(64));
-    for field in walk.by_ref() {
-        let (name, value) = field?;
-        fields.push((name.to_owned(), value.decode()?));
+    /// What it takes on its own, about.
+    pub fn bytes(&self) -> usize {
+        let names = [self.pool, self.key, self.node, self.task].map(str::len).iter().sum::<usize>();
+        names + self.form.len() + self.values.len() + 40
     }
-    Ok((walk.task, fields))
+
+    /// A walk through the fields.
+    pub fn fields(&self) -> Decoded<FieldWalk<'a>> {
+        let mut form = Input { bytes: self.form };
+        let left = form.count(FIELDS_MAX, 2)?;
+        Ok(FieldWalk { form, values: Input { bytes: self.values }, left })
+    }
 }
 
-/// A walk through the fields of a body.
-pub struct Body<'a> {
-    pub task: &'a str,
-    input: Input<'a>,
+pub struct FieldWalk<'a> {
+    form: Input<'a>,
+    values: Input<'a>,
     left: usize,
 }
 
-impl<'a> Body<'a> {
-    pub fn new(body: &'a [u8]) -> Decoded<Body<'a>> {
-        let mut input = Input { bytes: body };
-        let task = input.name(NAME_BYTES_MAX)?;
-        let left = input.count(FIELDS_MAX, 2)?;
-        if left == 0 {
-            input.end()?;
-        }
-        Ok(Body { task, input, left })
-    }
-
+impl<'a> FieldWalk<'a> {
     fn field(&mut self) -> Decoded<(&'a str, ValueRef<'a>)> {
-        let field = (self.input.name(FIELD_NAME_BYTES_MAX)?, self.input.value_ref()?);
-        if self.left == 0 {
-            self.input.end()?;
-        }
-        Ok(field)
+        let name = self.form.name(FIELD_NAME_BYTES_MAX)?;
+        let [tag] = self.form.array()?;
+        Ok((name, self.values.bare_value(tag)?))
     }
 }
 
-impl<'a> Iterator for Body<'a> {
+impl<'a> Iterator for FieldWalk<'a> {
     type Item = Decoded<(&'a str, ValueRef<'a>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -201,29 +170,23 @@ impl<'a> ValueRef<'a> {
     }
 }
 
-fn check_body(body: &[u8]) -> Decoded<()> {
-    let mut input = Input { bytes: body };
-    input.name(NAME_BYTES_MAX)?;
-    for _ in 0..input.count(FIELDS_MAX, 2)? {
-        input.name(FIELD_NAME_BYTES_MAX)?;
-        input.skip_value(0)?;
-    }
-    input.end()
-}
-
 /// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be.
 pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
     let mut payloads = Vec::new();
     let (mut bytes, mut count, mut total) = (Vec::new(), 0u64, 0);
+    let mut known = Known::new(records);
     let mut one = Vec::new();
-    for record in records {
+    for at in 0..records.len() {
         one.clear();
-        encode_record(record, &mut one)?;
+        known.put(at, &mut one)?;
         if count > 0 && bytes.len() + one.len() > FRAME_BYTES_MAX {
             payloads.push(with_count(count, &bytes));
             bytes.clear();
             count = 0;
+            known = Known::new(records);
+            one.clear();
+            known.put(at, &mut one)?;
         }
         put_varint(&mut bytes, one.len() as u64);
         bytes.extend_from_slice(&one);
@@ -244,10 +207,118 @@ fn with_count(count: u64, bytes: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// The records of a frame's payload. A malformed record is an item of its own, and the next ones follow.
+/// The forms and origins of the payload that is being written, by the first record that had each.
+struct Known<'a> {
+    records: &'a [Record],
+    forms: Vec<usize>,
+    /// The number of the form that was used last: the next record likely has it too.
+    last: usize,
+    /// By run, with the number.
+    origins: FxHashMap<RunId, (u64, usize)>,
+    next_origin: u64,
+}
+
+impl<'a> Known<'a> {
+    fn new(records: &'a [Record]) -> Known<'a> {
+        Known { records, forms: Vec::new(), last: 0, origins: FxHashMap::default(), next_origin: 0 }
+    }
+
+    fn put(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
+        let record = &self.records[at];
+        let start = out.len();
+        self.put_form(at, out)?;
+        self.put_origin(at, out)?;
+        put_varint(out, record.seq);
+        out.extend_from_slice(&record.time.to_le_bytes());
+        for (_, value) in &record.fields {
+            put_bare(out, value, start)?;
+        }
+        check_size(out, start)
+    }
+
+    fn put_form(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
+        let record = &self.records[at];
+        let is = |&number: &usize| same_form(record, &self.records[self.forms[number]]);
+        let recent = self.forms.len().saturating_sub(FORMS_SEARCHED_MAX)..self.forms.len();
+        let last = (self.last < self.forms.len()).then_some(self.last);
+        if let Some(number) = last.filter(is).or_else(|| recent.rev().find(is)) {
+            self.last = number;
+            put_varint(out, number as u64 + 1);
+            return Ok(());
+        }
+        self.last = self.forms.len();
+        self.forms.push(at);
+        out.push(0);
+        put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
+        put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
+        put_name(out, "the task's name", &record.task, NAME_BYTES_MAX)?;
+        check("the number of fields", record.fields.len(), FIELDS_MAX)?;
+        put_varint(out, record.fields.len() as u64);
+        for (name, value) in &record.fields {
+            put_name(out, "a field's name", name, FIELD_NAME_BYTES_MAX)?;
+            out.push(form_tag(value));
+        }
+        Ok(())
+    }
+
+    fn put_origin(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
+        let record = &self.records[at];
+        if let Some(&(number, first)) = self.origins.get(&record.run)
+            && self.records[first].node == record.node
+        {
+            put_varint(out, number + 1);
+            return Ok(());
+        }
+        self.origins.insert(record.run, (self.next_origin, at));
+        self.next_origin += 1;
+        out.push(0);
+        out.extend_from_slice(&record.run.0.to_be_bytes());
+        put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)
+    }
+}
+
+fn same_form(a: &Record, b: &Record) -> bool {
+    let same = |((a, x), (b, y)): (&(String, FieldValue), &(String, FieldValue))| {
+        form_tag(x) == form_tag(y) && a == b
+    };
+    a.fields.len() == b.fields.len()
+        && a.key == b.key
+        && a.pool == b.pool
+        && a.task == b.task
+        && a.fields.iter().zip(&b.fields).all(same)
+}
+
+fn form_tag(value: &FieldValue) -> u8 {
+    match value {
+        FieldValue::Null => NULL,
+        FieldValue::Bool(_) => FALSE,
+        FieldValue::Int(_) => INT,
+        FieldValue::Double(_) => DOUBLE,
+        FieldValue::String(_) => STRING,
+        FieldValue::Bytes(_) => BYTES,
+        FieldValue::Duration(_) => DURATION,
+        FieldValue::Time(_) => TIME,
+        FieldValue::List(_) | FieldValue::Map(_) => LIST,
+    }
+}
+
+/// The records of a frame's payload. After a malformed one there are no more: what follows may refer to it.
 pub struct PayloadRecords<'a> {
     input: Input<'a>,
     left: u64,
+    forms: Vec<Form<'a>>,
+    origins: Vec<(RunId, &'a str)>,
+}
+
+#[derive(Clone, Copy)]
+struct Form<'a> {
+    pool: &'a str,
+    key: &'a str,
+    task: &'a str,
+    /// From the number of fields on.
+    fields: &'a [u8],
+    /// How many fields, if all of them are varints.
+    varints: Option<usize>,
 }
 
 impl<'a> PayloadRecords<'a> {
@@ -255,17 +326,68 @@ impl<'a> PayloadRecords<'a> {
         let mut input = Input { bytes: payload };
         // A count that is none is counted as one malformed record.
         let left = input.varint().unwrap_or(1);
-        PayloadRecords { input, left }
+        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new() }
     }
 
-    /// The next record's bytes, not looked into.
-    pub fn next_bytes(&mut self) -> Option<Decoded<&'a [u8]>> {
-        self.left = self.left.checked_sub(1)?;
-        let bytes = self.input.count(RECORD_BYTES_MAX, 1).and_then(|length| self.input.take(length));
-        if bytes.is_err() {
-            self.left = 0;
+    fn record(&mut self) -> Decoded<RecordHead<'a>> {
+        let length = self.input.count(RECORD_BYTES_MAX, 1)?;
+        let mut input = Input { bytes: self.input.take(length)? };
+        let form = match input.varint()?.checked_sub(1) {
+            Some(number) => *usize::try_from(number).ok().and_then(|n| self.forms.get(n)).ok_or(Malformed)?,
+            None => {
+                let form = Form::read(&mut input)?;
+                self.forms.push(form);
+                form
+            }
+        };
+        let (run, node) = match input.varint()?.checked_sub(1) {
+            Some(number) => {
+                *usize::try_from(number).ok().and_then(|n| self.origins.get(n)).ok_or(Malformed)?
+            }
+            None => {
+                let origin = (RunId(u128::from_be_bytes(input.array()?)), input.name(NAME_BYTES_MAX)?);
+                self.origins.push(origin);
+                origin
+            }
+        };
+        let seq = input.varint()?;
+        let time = i64::from_le_bytes(input.array()?);
+        let Form { pool, key, task, fields, .. } = form;
+        let head = RecordHead { run, seq, time, pool, key, node, task, form: fields, values: input.bytes };
+        form.check(input)?;
+        Ok(head)
+    }
+}
+
+impl<'a> Form<'a> {
+    fn read(input: &mut Input<'a>) -> Decoded<Form<'a>> {
+        let (pool, key) = (input.name(NAME_BYTES_MAX)?, input.name(NAME_BYTES_MAX)?);
+        let task = input.name(NAME_BYTES_MAX)?;
+        let start = input.bytes;
+        let count = input.count(FIELDS_MAX, 2)?;
+        let mut varints = true;
+        for _ in 0..count {
+            input.name(FIELD_NAME_BYTES_MAX)?;
+            let [tag] = input.array()?;
+            varints &= matches!(tag, INT | DURATION);
         }
-        Some(bytes)
+        let fields = &start[..start.len() - input.bytes.len()];
+        Ok(Form { pool, key, task, fields, varints: varints.then_some(count) })
+    }
+
+    /// Walks through the values, so that they can be read later.
+    fn check(&self, mut values: Input<'a>) -> Decoded<()> {
+        if let Some(count) = self.varints {
+            values.skip_varints(count)?;
+            return values.end();
+        }
+        let mut form = Input { bytes: self.fields };
+        for _ in 0..form.count(FIELDS_MAX, 2)? {
+            form.name(FIELD_NAME_BYTES_MAX)?;
+            let [tag] = form.array()?;
+            values.skip_bare(tag)?;
+        }
+        values.end()
     }
 }
 
@@ -273,7 +395,12 @@ impl<'a> Iterator for PayloadRecords<'a> {
     type Item = Decoded<RecordHead<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_bytes().map(|bytes| bytes.and_then(decode_head))
+        self.left = self.left.checked_sub(1)?;
+        let record = self.record();
+        if record.is_err() {
+            self.left = 0;
+        }
+        Some(record)
     }
 }
 
@@ -297,6 +424,21 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize) -> Result<()> {
     check(what, name.len(), limit)?;
     put_text(out, name);
+    Ok(())
+}
+
+fn put_bare(out: &mut Vec<u8>, value: &FieldValue, start: usize) -> Result<()> {
+    match value {
+        FieldValue::Int(n) | FieldValue::Duration(n) => put_zigzag(out, *n),
+        FieldValue::Bool(value) => out.push(u8::from(*value)),
+        FieldValue::List(_) | FieldValue::Map(_) => put_value(out, value, start, 0)?,
+        value => {
+            // Other values differ from bare ones by the tag in front.
+            let tag = out.len();
+            put_value(out, value, start, 0)?;
+            out.remove(tag);
+        }
+    }
     Ok(())
 }
 
@@ -386,6 +528,17 @@ impl<'a> Input<'a> {
     }
 
     pub fn varint(&mut self) -> Decoded<u64> {
+        // Most numbers are small.
+        if let Some((&byte, rest)) = self.bytes.split_first()
+            && byte < 0x80
+        {
+            self.bytes = rest;
+            return Ok(u64::from(byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Decoded<u64> {
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -430,9 +583,68 @@ impl<'a> Input<'a> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
+    /// A value whose tag is in its form.
+    pub fn bare_value(&mut self, tag: u8) -> Decoded<ValueRef<'a>> {
+        match tag {
+            FALSE => match self.array()? {
+                [0] => Ok(ValueRef::Bool(false)),
+                [1] => Ok(ValueRef::Bool(true)),
+                _ => Err(Malformed),
+            },
+            LIST => {
+                let start = self.bytes;
+                if !matches!(start.first(), Some(&(LIST | MAP))) {
+                    return Err(Malformed);
+                }
+                self.skip_value(0)?;
+                Ok(ValueRef::Nested(&start[..start.len() - self.bytes.len()]))
+            }
+            TRUE | MAP => Err(Malformed),
+            tag => self.tagged_value(tag),
+        }
+    }
+
+    fn skip_bare(&mut self, tag: u8) -> Decoded<()> {
+        match tag {
+            INT | DURATION => self.varint().map(drop),
+            tag => self.bare_value(tag).map(drop),
+        }
+    }
+
+    fn skip_varints(&mut self, count: usize) -> Decoded<()> {
+        let mut left = count;
+        let mut length = 0;
+        let mut end = 0;
+        while left > 0 {
+            let byte = *self.bytes.get(end).ok_or(Malformed)?;
+            end += 1;
+            length += 1;
+            if byte < 0x80 {
+                // The tenth byte has room for one bit.
+                if length > 10 || length == 10 && byte > 1 {
+                    return Err(Malformed);
+                }
+                left -= 1;
+                length = 0;
+            }
+        }
+        self.bytes = &self.bytes[end..];
+        Ok(())
+    }
+
     fn value_ref(&mut self) -> Decoded<ValueRef<'a>> {
         let start = *self;
         let [tag] = self.array()?;
+        if matches!(tag, LIST | MAP) {
+            *self = start;
+            self.skip_value(0)?;
+            return Ok(ValueRef::Nested(&start.bytes[..start.bytes.len() - self.bytes.len()]));
+        }
+        self.tagged_value(tag)
+    }
+
+    /// What follows the tag; of a list or a map it cannot tell.
+    fn tagged_value(&mut self, tag: u8) -> Decoded<ValueRef<'a>> {
         Ok(match tag {
             NULL => ValueRef::Null,
             FALSE => ValueRef::Bool(false),
@@ -446,11 +658,6 @@ impl<'a> Input<'a> {
             }
             DURATION => ValueRef::Duration(self.zigzag()?),
             TIME => ValueRef::Time(i64::from_le_bytes(self.array()?)),
-            LIST | MAP => {
-                *self = start;
-                self.skip_value(0)?;
-                ValueRef::Nested(&start.bytes[..start.bytes.len() - self.bytes.len()])
-            }
             _ => return Err(Malformed),
         })
     }
@@ -519,7 +726,7 @@ impl<'a> Input<'a> {
 mod tests {
     use super::*;
 
-    fn record(fields: Fields) -> Record {
+    fn record(fields: Vec<(String, FieldValue)>) -> Record {
         Record {
             pool: "memcached".into(),
             key: "key -name".into(),
@@ -551,15 +758,41 @@ mod tests {
     }
 
     fn encoded(record: &Record) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode_record(record, &mut bytes).unwrap();
-        bytes
+        encode_payloads(std::slice::from_ref(record)).unwrap().remove(0)
+    }
+
+    fn decoded(payload: &[u8]) -> Decoded<Vec<Record>> {
+        PayloadRecords::new(payload).map(|head| head.and_then(|head| head.decode())).collect()
     }
 
     #[test]
     fn every_kind_of_value_comes_back() {
         let record = every_kind();
-        assert_eq!(decode_head(&encoded(&record)).unwrap().decode().unwrap(), record);
+        assert_eq!(decoded(&encoded(&record)).unwrap(), [record]);
+    }
+
+    #[test]
+    fn what_records_have_in_common_is_written_once() {
+        let sample = |run, node: &str, value: FieldValue| Record {
+            run: RunId(run),
+            node: node.into(),
+            ..record(vec![("some field".into(), value)])
+        };
+        let mut records = Vec::new();
+        for n in 0..100 {
+            records.push(sample(n % 7, ["a", "b", "c"][n as usize % 3], FieldValue::Int(n as i64)));
+            records.push(sample(n % 7, "a", FieldValue::Bool(n % 2 == 0)));
+            records.push(Record { key: format!("key {}", n % 50), ..sample(1, "a", FieldValue::Null) });
+        }
+        let payload = encoded_all(&records);
+        assert_eq!(decoded(&payload).unwrap(), records);
+        assert!(payload.len() < records.len() * 50, "{} bytes", payload.len());
+    }
+
+    fn encoded_all(records: &[Record]) -> Vec<u8> {
+        let mut payloads = encode_payloads(records).unwrap();
+        assert_eq!(payloads.len(), 1);
+        payloads.remove(0)
     }
 
     #[test]
@@ -571,15 +804,15 @@ mod tests {
 
     #[test]
     fn cut_or_changed_bytes_never_panic() {
-        let bytes = encoded(&every_kind());
+        let bytes = encoded_all(&[every_kind(), every_kind()]);
         for cut in 0..bytes.len() {
-            assert!(decode_head(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(decoded(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         for at in 0..bytes.len() {
             for change in [1u8, 0x80, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] ^= change;
-                if let Ok(head) = decode_head(&changed) {
+                for head in PayloadRecords::new(&changed).flatten() {
                     head.decode().expect("what the check lets through can be decoded");
                 }
             }
@@ -588,10 +821,8 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused() {
-        let mut out = Vec::new();
-        let mut refused = |record: Record| {
-            out.clear();
-            assert!(matches!(encode_record(&record, &mut out), Err(LogPoolError::TooLarge { .. })));
+        let refused = |record: Record| {
+            assert!(matches!(encode_payloads(&[record]), Err(LogPoolError::TooLarge { .. })));
         };
         refused(Record { pool: "p".repeat(NAME_BYTES_MAX + 1), ..record(vec![]) });
         refused(record(vec![("f".repeat(FIELD_NAME_BYTES_MAX + 1), FieldValue::Null)]));
@@ -604,17 +835,23 @@ mod tests {
         refused(record(vec![("f".into(), deep.clone())]));
         let FieldValue::List(mut allowed) = deep else { unreachable!() };
         let allowed = record(vec![("f".into(), allowed.remove(0))]);
-        assert_eq!(decode_head(&encoded(&allowed)).unwrap().decode().unwrap(), allowed);
+        assert_eq!(decoded(&encoded(&allowed)).unwrap(), [allowed]);
     }
 
     #[test]
     fn hostile_nesting_and_counts_are_refused() {
-        let body = |value: &[u8]| [b"\0\x01\0", value].concat();
-        assert_eq!(check_body(&body(&[NULL])), Ok(()));
-        assert_eq!(check_body(&body(&[LIST, 1].repeat(100_000))), Err(Malformed));
-        assert_eq!(check_body(&body(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f])), Err(Malformed));
-        assert_eq!(check_body(&body(&[99])), Err(Malformed));
-        assert!(decode_body(&body(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f])).is_err());
+        let nested = |value: &[u8]| Input { bytes: value }.bare_value(LIST).map(|_| ());
+        assert_eq!(nested(&[LIST, 0]), Ok(()));
+        assert_eq!(nested(&[LIST, 1].repeat(100_000)), Err(Malformed));
+        assert_eq!(nested(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(Malformed));
+        assert_eq!(nested(&[NULL]), Err(Malformed));
+        for tag in [TRUE, MAP, 99] {
+            assert!(Input { bytes: &[0, 0] }.bare_value(tag).is_err(), "{tag}");
+        }
+        let long = [[0x80; 9].as_slice(), &[1]].concat();
+        assert_eq!(Input { bytes: &long }.skip_varints(1), Ok(()));
+        assert_eq!(Input { bytes: &[[0x80; 9].as_slice(), &[2]].concat() }.skip_varints(1), Err(Malformed));
+        assert_eq!(Input { bytes: &[[0x80; 10].as_slice(), &[0]].concat() }.skip_varints(1), Err(Malformed));
     }
 
     #[test]

@@ -28,80 +28,104 @@ const RAW: u8 = 1;
 pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     let Some((&first, rest)) = values.split_first() else { return };
     let (mut least, mut greatest) = (first, first);
+    let (mut before, mut step) = (first, i64::MAX);
     for &value in rest {
         least = least.min(value);
         greatest = greatest.max(value);
+        step = step.min(value.wrapping_sub(before));
+        before = value;
     }
     put_zigzag(out, least);
     put_zigzag(out, greatest);
     if least == greatest {
         return;
     }
-    let plain: Vec<u64> = values.iter().map(|&value| value.wrapping_sub(least) as u64).collect();
-    let steps = || values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
-    let step = steps().min().unwrap_or(0);
-    let delta: Vec<u64> = steps().map(|value| value.wrapping_sub(step) as u64).collect();
-    let (plain_width, plain_bytes) = width(&plain);
-    let (delta_width, delta_bytes) = width(&delta);
-    if plain_bytes <= delta_bytes {
+    let plain = values.iter().map(|&value| value.wrapping_sub(least) as u64);
+    let steps = values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]).wrapping_sub(step) as u64);
+    let (plain_packing, delta_packing) = (Packing::of(plain.clone()), Packing::of(steps.clone()));
+    if plain_packing.bytes <= delta_packing.bytes {
         out.push(PLAIN);
-        pack(out, &plain, plain_width);
+        pack(out, plain, plain_packing);
     } else {
         out.push(DELTA);
         put_zigzag(out, first);
         put_zigzag(out, step);
-        pack(out, &delta, delta_width);
+        pack(out, steps, delta_packing);
     }
 }
 
-/// The width, among the lengths of the numbers, at which packed numbers and exceptions take the fewest bytes, and
-/// how many those are.
-fn width(numbers: &[u64]) -> (u32, usize) {
-    let mut by_bits = [0usize; 65];
-    for number in numbers {
-        by_bits[(64 - number.leading_zeros()) as usize] += 1;
+/// How numbers are packed, and how many bytes that takes.
+#[derive(Clone, Copy, Default)]
+struct Packing {
+    width: u32,
+    exceptions: usize,
+    numbers: usize,
+    bytes: usize,
+}
+
+impl Packing {
+    /// The width, among the lengths of the numbers, at which packed numbers and exceptions take the fewest bytes.
+    fn of(numbers: impl Iterator<Item = u64>) -> Packing {
+        let mut by_bits = [0u32; 65];
+        for number in numbers {
+            by_bits[(64 - number.leading_zeros()) as usize] += 1;
+        }
+        let mut there = [(0u32, 0usize); 65];
+        let mut lengths = 0;
+        for (bits, &count) in by_bits.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            there[lengths] = (bits as u32, count as usize);
+            lengths += 1;
+        }
+        let there = &there[..lengths];
+        let count: usize = there.iter().map(|(_, count)| count).sum();
+        let packing = |(at, &(width, _)): (usize, &(u32, usize))| {
+            let above = &there[at + 1..];
+            // A byte for the gap, and seven bits in each byte of what is above the width.
+            let each = |&(bits, count): &(u32, usize)| count * (1 + (bits - width).div_ceil(7) as usize);
+            Packing {
+                width,
+                exceptions: above.iter().map(|(_, count)| count).sum(),
+                numbers: count,
+                bytes: (count * width as usize).div_ceil(8) + above.iter().map(each).sum::<usize>(),
+            }
+        };
+        there.iter().enumerate().map(packing).min_by_key(|packing| packing.bytes).unwrap_or_default()
     }
-    let there = || (0..=64u32).filter(|&bits| by_bits[bits as usize] > 0);
-    let bytes = |width: u32| {
-        let exceptions = there().filter(|&bits| bits > width);
-        // A byte for the gap, and seven bits in each byte of what is above the width.
-        let each = |bits: u32| by_bits[bits as usize] * (1 + (bits - width).div_ceil(7) as usize);
-        (numbers.len() * width as usize).div_ceil(8) + exceptions.map(each).sum::<usize>()
-    };
-    there().map(|width| (width, bytes(width))).min_by_key(|&(_, bytes)| bytes).unwrap_or((0, 0))
 }
 
 fn low_bits(width: u32) -> u64 {
     if width == 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
-fn pack(out: &mut Vec<u8>, numbers: &[u64], width: u32) {
+fn pack(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64> + Clone, packing: Packing) {
+    let Packing { width, exceptions, .. } = packing;
     let mask = low_bits(width);
     out.push(width as u8);
-    let exceptions = numbers.iter().filter(|&&number| number > mask).count();
     put_varint(out, exceptions as u64);
     if exceptions > 0 {
         let mut next = 0;
-        for (at, number) in numbers.iter().enumerate().filter(|&(_, &number)| number > mask) {
+        for (at, number) in numbers.clone().enumerate().filter(|&(_, number)| number > mask) {
             put_varint(out, (at - next) as u64);
             put_varint(out, number >> width);
             next = at + 1;
         }
     }
-    let bytes = (numbers.len() * width as usize).div_ceil(8);
-    out.reserve(bytes + 16);
+    let bytes = (packing.numbers * width as usize).div_ceil(8);
+    out.reserve(bytes + 8);
     let end = out.len() + bytes;
-    let (mut pending, mut bits) = (0u128, 0u32);
+    let (mut pending, mut bits) = (0u64, 0u32);
     for number in numbers {
-        pending |= u128::from(number & mask) << bits;
+        let number = number & mask;
+        pending |= number << bits;
         bits += width;
-        while bits >= 64 {
-            out.extend_from_slice(&(pending as u64).to_le_bytes());
-            pending >>= 64;
+        if bits >= 64 {
+            out.extend_from_slice(&pending.to_le_bytes());
             bits -= 64;
+            // What of the number did not fit.
+            pending = number.checked_shr(width - bits).unwrap_or(0);
         }
     }
-    out.extend_from_slice(&(pending as u64).to_le_bytes());
+    out.extend_from_slice(&pending.to_le_bytes());
     out.truncate(end);
 }
 

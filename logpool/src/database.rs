@@ -19,8 +19,9 @@ use crate::folder::{self, Folder};
 use crate::limits::*;
 use crate::mover;
 
-/// Of all files; in the table `meta` under `format`. Version 1 was one file without segments.
-pub const FORMAT: u64 = 2;
+/// Of all files; in the table `meta` under `format`. Version 1 was one file without segments, version 2 had a row for
+/// each block.
+pub const FORMAT: u64 = 3;
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// Opens a file for writing; repairs what a killed writer left. `fill` makes the tables of a new one.

@@ -250,12 +250,16 @@ fn lock_now(file: &File, path: &Path) -> Result<()> {
 }
 
 /// What the file holds from `offset` on, at most `limit` bytes of it.
-pub fn read_from(mut file: &File, path: &Path, offset: u64, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(offset))
-        .and_then(|_| file.take(limit).read_to_end(&mut bytes))
-        .map_err(LogPoolError::io("read", path))?;
-    Ok(bytes)
+pub fn read_from(file: &File, path: &Path, offset: u64, limit: u64) -> Result<Vec<u8>> {
+    let read = |mut file: &File| {
+        let there = file.metadata()?.len().saturating_sub(offset).min(limit);
+        // A byte more, so that the end is met without asking for room.
+        let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or(0) + 1);
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read(file).map_err(LogPoolError::io("read", path))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::codec::Input;
 
 pub const HEADER_BYTES: usize = 40;
 pub const FRAME_HEADER_BYTES: usize = 16;
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"DSLOG\r\n\x1a";
 const MARKER: [u8; 4] = [0xf1, 0xa5, 0xc3, 0x7e];
 

@@ -11,6 +11,9 @@ pub const FIELDS_MAX: usize = 4096;
 /// Lists and maps in each other.
 pub const VALUE_DEPTH_MAX: usize = 32;
 
+/// Forms of a payload that a record's is looked for among; one that is further back is written again.
+pub const FORMS_SEARCHED_MAX: usize = 32;
+
 /// Records of one call of `append`.
 pub const APPEND_RECORDS_MAX: usize = 65_536;
 /// Encoded bytes of one call of `append`.
@@ -42,6 +45,8 @@ pub const MOVE_FILES_MIN: usize = 32;
 /// Records and bytes of one block of the database.
 pub const BLOCK_RECORDS_MAX: usize = 4096;
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Blocks of one row of the database: what just fits into sixteen of its pages.
+pub const CHUNK_BYTES: usize = (64 << 10) - 64;
 /// Names in the dictionary of a segment; further ones are written out where they stand.
 pub const SEGMENT_NAMES_MAX: usize = 16_384;
 

@@ -47,12 +47,12 @@ impl Query {
         if !self.matches_series(head.pool, head.key, head.node)
             || !self.matches_time(head.time)
             || !self.run.is_none_or(|run| run.matches(head.run))
+            || !self.task.matches(head.task)
         {
             return Ok(false);
         }
-        let row = HeadRow::new(*head, self.condition.as_ref().map(|condition| &condition.fields))?;
-        Ok(self.task.matches(row.task)
-            && self.condition.as_ref().is_none_or(|condition| condition.expr.holds(&row)))
+        let Some(Condition { expr, fields }) = &self.condition else { return Ok(true) };
+        Ok(expr.holds(&HeadRow::new(*head, Some(fields))?))
     }
 
     pub(crate) fn matches_series(&self, pool: &str, key: &str, node: &str) -> bool {

@@ -243,6 +243,9 @@ fn scan_segment(segment: &SegmentSnapshot, query: &Query, sink: &mut impl Sink) 
             Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
             Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
         }
+    } else {
+        // As they lie in the file, so that each of its pages is read once.
+        extents.sort_by_key(|(extent, _)| extent.ordinal);
     }
     let blocks = segment.blocks()?;
     for (extent, series) in extents {

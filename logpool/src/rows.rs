@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::block::{Block, Decoded};
-use crate::codec::{Body, Malformed, RecordHead, ValueRef};
+use crate::codec::{Malformed, RecordHead, ValueRef};
 use crate::expr::{Expr, Fields, Meta, Row};
 use crate::record::Record;
 use crate::segment::Series;
@@ -38,25 +38,22 @@ impl Row for RecordRow<'_> {
 /// A record of a log file.
 pub struct HeadRow<'a> {
     head: RecordHead<'a>,
-    pub task: &'a str,
     fields: Vec<Option<ValueRef<'a>>>,
 }
 
 impl<'a> HeadRow<'a> {
     pub fn new(head: RecordHead<'a>, wanted: Option<&Fields>) -> Result<HeadRow<'a>, Malformed> {
-        let body = Body::new(head.body)?;
-        let task = body.task;
         let names = wanted.map_or(&[][..], Fields::names);
         let mut fields = vec![None; names.len()];
         if !names.is_empty() {
-            for field in body {
+            for field in head.fields()? {
                 let (name, value) = field?;
                 if let Some(at) = names.iter().position(|wanted| wanted == name) {
                     fields[at].get_or_insert(value);
                 }
             }
         }
-        Ok(HeadRow { head, task, fields })
+        Ok(HeadRow { head, fields })
     }
 }
 
@@ -70,7 +67,7 @@ impl Row for HeadRow<'_> {
             Meta::Pool => ValueRef::String(self.head.pool),
             Meta::Key => ValueRef::String(self.head.key),
             Meta::Node => ValueRef::String(self.head.node),
-            Meta::Task => ValueRef::String(self.task),
+            Meta::Task => ValueRef::String(self.head.task),
             Meta::Time => ValueRef::Time(self.head.time),
         }
     }

@@ -1,24 +1,26 @@
 //! A segment: one database file with the records of one pool and one day (UTC).
 //!
 //! Tables:
-//! - `meta`: name to number. `format` (2), `ordinal` (that of the next record), `series` (the next series)
+//! - `meta`: name to number. `format` (3), `ordinal` (that of the next record), `series` (the next series)
 //! - `series`: number to row: records (8), first time (8), last time (8), longest time span of an extent (8),
 //!   then pool, key and node (texts, see `codec`); numbers little-endian
 //! - `series_by_name`: pool, key and node (texts) to number
 //! - `names`: number to name of a field: the dictionary of the blocks
-//! - `blocks`: ordinal of the first record to block (see `block`). Ordinals count records in the order in which
-//!   they arrived, so the table only grows at its end; a batch is grouped by series first, so that a block is a
-//!   stretch (an *extent*) of one series
-//! - `extents`: (series, last time, ordinal) to (first time, number of records), one row for each block
+//! - `blocks`: ordinal of the first record to a *chunk*: blocks (see `block`) one after the other, each after its
+//!   length (4 bytes, little-endian), up to a size that fills the pages of the file. Ordinals count records in the
+//!   order in which they arrived, so the table only grows at its end; a batch is grouped by series first, so that a
+//!   block is a stretch (an *extent*) of one series
+//! - `extents`: (series, last time, ordinal) to (first time, number of records, offset of the block in its chunk), one
+//!   row for each block; its chunk is the last one that begins at the ordinal or before it
 //! - `seen`: (run, first number) to last number: the records that are here, as ranges of a run's numbers
 //!
 //! One transaction adds the records of a batch that are not there yet, so to add a batch again changes nothing.
 //! What belongs into which segment is `store`'s business; reading is `snapshot`'s.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
+use rustc_hash::FxHashMap;
 
 use crate::block;
 use crate::codec::{self, Input, Malformed, RecordHead};
@@ -33,7 +35,7 @@ pub(crate) const SERIES: TableDefinition<u32, &[u8]> = TableDefinition::new("ser
 const SERIES_BY_NAME: TableDefinition<&[u8], u32> = TableDefinition::new("series_by_name");
 pub(crate) const NAMES: TableDefinition<u32, &str> = TableDefinition::new("names");
 pub(crate) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
-pub(crate) const EXTENTS: TableDefinition<(u32, i64, u64), (i64, u32)> = TableDefinition::new("extents");
+pub(crate) const EXTENTS: TableDefinition<(u32, i64, u64), (i64, u32, u32)> = TableDefinition::new("extents");
 pub(crate) const SEEN: TableDefinition<(u128, u64), u64> = TableDefinition::new("seen");
 
 /// One series: what is known of it without looking at its blocks.
@@ -56,6 +58,8 @@ pub struct Extent {
     pub first: i64,
     pub last: i64,
     pub ordinal: u64,
+    /// Of its block in the chunk.
+    pub offset: u32,
 }
 
 /// What a batch did to a segment.
@@ -109,6 +113,7 @@ fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb:
     let known_names = names.texts().len();
 
     let mut added = 0;
+    let mut chunk = Chunk::new(ordinal);
     for mut group in by_series(records, &mut seen)? {
         group.sort_by_key(|record| (record.time, record.run, record.seq));
         let name = encode_name(group[0]);
@@ -131,14 +136,19 @@ fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb:
             let (first, last) = (records[0].time, records[records.len() - 1].time);
             let bytes =
                 block::encode(id, records, &mut names).map_err(|_| corrupt("a record of a log file"))?;
-            blocks.insert(ordinal, &bytes[..])?;
-            extents.insert((id, last, ordinal), (first, records.len() as u32))?;
+            if chunk.is_full_for(&bytes) {
+                chunk.store(&mut blocks)?;
+                chunk = Chunk::new(ordinal);
+            }
+            let offset = chunk.push(&bytes);
+            extents.insert((id, last, ordinal), (first, records.len() as u32, offset))?;
             series.add(first, last, records.len() as u64);
             ordinal += records.len() as u64;
             added += records.len() as u64;
         }
         series_rows.insert(id, &encode_series(&series)[..])?;
     }
+    chunk.store(&mut blocks)?;
     seen.flush()?;
     for (number, name) in names.texts().iter().enumerate().skip(known_names) {
         name_rows.insert(number as u32, &name[..])?;
@@ -148,13 +158,51 @@ fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb:
     Ok(Added { records: added, ordinal })
 }
 
+/// Blocks that become one row.
+struct Chunk {
+    ordinal: u64,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    fn new(ordinal: u64) -> Chunk {
+        Chunk { ordinal, bytes: Vec::new() }
+    }
+
+    fn is_full_for(&self, block: &[u8]) -> bool {
+        !self.bytes.is_empty() && self.bytes.len() + 4 + block.len() > CHUNK_BYTES
+    }
+
+    /// Where it is.
+    fn push(&mut self, block: &[u8]) -> u32 {
+        let offset = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(block);
+        offset
+    }
+
+    fn store(&self, blocks: &mut Table<u64, &[u8]>) -> Result<(), redb::Error> {
+        if !self.bytes.is_empty() {
+            blocks.insert(self.ordinal, &self.bytes[..])?;
+        }
+        Ok(())
+    }
+}
+
+/// The block at an offset of a chunk.
+pub(crate) fn block_at(chunk: &[u8], offset: u32) -> Result<&[u8], Malformed> {
+    let mut input = Input { bytes: chunk.get(offset as usize..).ok_or(Malformed)? };
+    let length = u32::from_le_bytes(input.array()?);
+    input.take(length as usize)
+}
+
 /// The records that are new, grouped by series, groups in the order of their first record.
 fn by_series<'a, 'b>(
     records: &[&'b RecordHead<'a>],
     seen: &mut Seen,
 ) -> Result<Vec<Vec<&'b RecordHead<'a>>>, redb::Error> {
     let mut groups: Vec<Vec<&RecordHead>> = Vec::new();
-    let mut index: HashMap<(&str, &str, &str), usize> = HashMap::new();
+    let mut index: FxHashMap<(&str, &str, &str), usize> = FxHashMap::default();
     for &record in records {
         if !seen.insert(record.run, record.seq)? {
             continue;
@@ -174,11 +222,16 @@ fn split<'a, 'b, 'c>(
 ) -> impl Iterator<Item = &'c [&'b RecordHead<'a>]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
+        let mut form: &[u8] = &[];
         let fit = records
             .iter()
             .take(BLOCK_RECORDS_MAX)
             .take_while(|record| {
-                bytes += record.body.len();
+                if !std::ptr::eq(form, record.form) {
+                    form = record.form;
+                    bytes += form.len();
+                }
+                bytes += record.values.len();
                 bytes <= BLOCK_BYTES_MAX
             })
             .count();
@@ -243,7 +296,7 @@ pub(crate) fn decode_series(id: u32, row: &[u8]) -> Result<Series, Malformed> {
 /// next record, which has the next number, costs nothing.
 struct Seen<'txn> {
     table: Table<'txn, (u128, u64), u64>,
-    hot: HashMap<RunId, Hot>,
+    hot: FxHashMap<RunId, Hot>,
 }
 
 #[derive(Clone, Copy)]
@@ -256,14 +309,23 @@ struct Hot {
 
 impl<'txn> Seen<'txn> {
     fn new(table: Table<'txn, (u128, u64), u64>) -> Seen<'txn> {
-        Seen { table, hot: HashMap::new() }
+        Seen { table, hot: FxHashMap::default() }
     }
 
     /// False if it was there already.
     fn insert(&mut self, run: RunId, seq: u64) -> Result<bool, redb::Error> {
-        let hot = self.hot.get(&run).copied();
-        let (hot, new) = match hot {
+        let hot = match self.hot.get_mut(&run) {
             Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(false),
+            // Nothing is joined to the range, and the table need not know yet.
+            Some(hot)
+                if hot.end.checked_add(1) == Some(seq) && hot.next.is_none_or(|next| next - 1 > seq) =>
+            {
+                hot.end = seq;
+                return Ok(true);
+            }
+            hot => hot.copied(),
+        };
+        let (hot, new) = match hot {
             Some(hot) if hot.end.checked_add(1) == Some(seq) && hot.next != Some(seq) => {
                 (Hot { end: seq, ..hot }, true)
             }

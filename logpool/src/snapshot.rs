@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::block::{Block, Decoded};
 use crate::codec::Malformed;
@@ -147,9 +147,9 @@ impl SegmentSnapshot {
             let mut found = Vec::new();
             for row in self.read.open_table(EXTENTS)?.range(range)? {
                 let (key, value) = row?;
-                let ((_, last, ordinal), (first, _)) = (key.value(), value.value());
+                let ((_, last, ordinal), (first, _, offset)) = (key.value(), value.value());
                 if query.until.is_none_or(|until| first < until) {
-                    found.push(Extent { first, last, ordinal });
+                    found.push(Extent { first, last, ordinal, offset });
                 }
             }
             Ok(found)
@@ -162,6 +162,8 @@ impl SegmentSnapshot {
         Ok(Blocks { segment: self, table })
     }
 }
+
+type Chunk<'a> = AccessGuard<'a, &'static [u8]>;
 
 /// The blocks of a segment.
 pub struct Blocks<'s> {
@@ -177,13 +179,20 @@ impl Blocks<'_> {
         extent: Extent,
         each: impl FnOnce(&Block) -> Result<T, Malformed>,
     ) -> Result<T> {
-        let block = self.table.get(extent.ordinal).map_err(failed(&self.segment.path))?;
+        let chunk = self.chunk(extent.ordinal)?;
         let read = || {
-            let block = block.as_ref().ok_or(Malformed)?;
-            let block = Block::new(block.value(), &self.segment.names)?;
+            let (_, chunk) = chunk.as_ref().ok_or(Malformed)?;
+            let block = Block::new(block_at(chunk.value(), extent.offset)?, &self.segment.names)?;
             if block.series == series.id { each(&block) } else { Err(Malformed) }
         };
         read().map_err(|_| self.corrupt(extent.ordinal))
+    }
+
+    /// The chunk that has a record, and the ordinal it begins at.
+    fn chunk(&self, ordinal: u64) -> Result<Option<(u64, Chunk<'_>)>> {
+        let found = self.table.range(..=ordinal).map_err(failed(&self.segment.path))?.next_back();
+        let found = found.transpose().map_err(failed(&self.segment.path))?;
+        Ok(found.map(|(at, chunk)| (at.value(), chunk)))
     }
 
     /// Hands out all records from an ordinal on in the order of their arrival, a block at a time, until `each`
@@ -192,19 +201,34 @@ impl Blocks<'_> {
         let path = &self.segment.path;
         let series: HashMap<u32, Series> =
             self.segment.series()?.into_iter().map(|row| (row.id, row)).collect();
+        let Some((first, _)) = self.chunk(ordinal)? else { return Ok(ordinal) };
         let mut next = ordinal;
-        for row in self.table.range(ordinal..).map_err(failed(path))? {
-            let (at, bytes) = row.map_err(failed(path))?;
-            let mut records = Vec::new();
-            let mut read = || {
-                let block = Block::new(bytes.value(), &self.segment.names)?;
-                let series = series.get(&block.series).ok_or(Malformed)?;
-                read_block(&block, series, &Query::default(), &mut records).map(|()| block.len)
-            };
-            let count = read().map_err(|_| self.corrupt(at.value()))?;
-            next = at.value() + count as u64;
-            if !each(records) {
-                break;
+        for row in self.table.range(first..).map_err(failed(path))? {
+            let (at, chunk) = row.map_err(failed(path))?;
+            let (mut at, chunk) = (at.value(), chunk.value());
+            let mut offset = 0;
+            while offset < chunk.len() {
+                let mut records = Vec::new();
+                let mut read = || {
+                    let bytes = block_at(chunk, offset as u32)?;
+                    let block = Block::new(bytes, &self.segment.names)?;
+                    // A reader may have stopped in the middle of the chunk.
+                    if at >= ordinal {
+                        let series = series.get(&block.series).ok_or(Malformed)?;
+                        read_block(&block, series, &Query::default(), &mut records)?;
+                    }
+                    offset += 4 + bytes.len();
+                    Ok(block.len)
+                };
+                let count = read().map_err(|_: Malformed| self.corrupt(at))?;
+                at += count as u64;
+                if at <= ordinal {
+                    continue;
+                }
+                next = at;
+                if !each(records) {
+                    return Ok(next);
+                }
             }
         }
         Ok(next)

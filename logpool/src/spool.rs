@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::codec::{self, Input, Malformed, PayloadRecords};
+use crate::codec::{Input, PayloadRecords};
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind};
 use crate::frame::{Frame, Tail};
@@ -266,26 +266,23 @@ impl Batch {
 
     fn read_frame(&mut self, log: &LogFile, frame: Frame, malformed: &mut Vec<Damage>) -> bool {
         let part = log.name.id.part;
-        let mut records = PayloadRecords::new(frame.payload);
-        let mut index = 0;
-        while let Some(bytes) = records.next_bytes() {
+        for (index, head) in (0..).zip(PayloadRecords::new(frame.payload)) {
             let here = SpoolPosition { part, offset: frame.offset, index };
-            index += 1;
             if here < self.after {
                 continue;
             }
-            let length = bytes.map_or(0, <[u8]>::len);
+            let length = head.map_or(0, |head| head.bytes());
             let full = self.out.records.len() >= self.max_records || self.bytes + length > self.max_bytes;
             if full && !self.out.records.is_empty() {
                 self.out.end = here;
                 return false;
             }
-            match bytes.and_then(|bytes| codec::decode_head(bytes)?.decode()) {
+            match head.and_then(|head| head.decode()) {
                 Ok(record) => {
                     self.bytes += length;
                     self.out.records.push(record);
                 }
-                Err(Malformed) => {
+                Err(_) => {
                     malformed.push(log::damage(&log.path, frame.offset, frame.end - frame.offset));
                 }
             }
@@ -364,6 +361,7 @@ fn decode_slot(bytes: &[u8]) -> Option<(u64, SpoolPosition)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec;
     use crate::record::RunId;
 
     fn record(seq: u64) -> Record {
@@ -416,9 +414,9 @@ mod tests {
         let spool = Spool::open(dir.path()).unwrap();
         spool.append(records(0..5)).unwrap();
         assert_eq!(seqs(&spool.next_batch(0, 0).unwrap()), [0]);
-        let mut one = Vec::new();
-        codec::encode_record(&record(0), &mut one).unwrap();
-        assert_eq!(seqs(&spool.next_batch(ALL, one.len() * 3).unwrap()), [0, 1, 2]);
+        let payload = codec::encode_payloads(&records(0..1)).unwrap().remove(0);
+        let size = PayloadRecords::new(&payload).next().unwrap().unwrap().bytes();
+        assert_eq!(seqs(&spool.next_batch(ALL, size * 3).unwrap()), [0, 1, 2]);
     }
 
     #[test]

@@ -71,9 +71,12 @@ impl Store {
     pub fn apply(&mut self, batch: Batch) -> Result<u64> {
         self.number_pools(&batch.records)?;
         let mut groups: BTreeMap<SegmentId, Vec<&RecordHead>> = BTreeMap::new();
-        for record in &batch.records {
-            let id = SegmentId { pool: self.index.pools[record.pool], day: SegmentId::day_of(record.time) };
-            groups.entry(id).or_default().push(record);
+        for stretch in batch.records.chunk_by(|a, b| a.pool == b.pool) {
+            let pool = self.index.pools[stretch[0].pool];
+            for record in stretch {
+                let id = SegmentId { pool, day: SegmentId::day_of(record.time) };
+                groups.entry(id).or_default().push(record);
+            }
         }
         let mut changes = Changes { marks: batch.marks, forget: batch.forget, ..Changes::default() };
         let mut total = 0;
@@ -90,7 +93,7 @@ impl Store {
     fn number_pools(&mut self, records: &[RecordHead]) -> Result<()> {
         let mut changes = Changes::default();
         let mut next = self.index.pools.values().max().map_or(0, |number| number + 1);
-        for record in records {
+        for record in records.chunk_by(|a, b| a.pool == b.pool).map(|stretch| &stretch[0]) {
             let known = self.index.pools.contains_key(record.pool);
             if !known && !changes.pools.iter().any(|(name, _)| name == record.pool) {
                 changes.pools.push((record.pool.to_owned(), next));

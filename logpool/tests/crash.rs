@@ -279,7 +279,8 @@ fn append_with_a_full_disk(dir: &Path) {
     limit_file_size(u64::MAX);
     mover.move_once().unwrap();
     // There is one, and it cannot grow; what is there can be written over.
-    let database = dir.join("pool.redb");
+    let segment =
+        || std::fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     for round in 0..4 {
         let mut refused = 0;
         while refused < 3 {
@@ -287,7 +288,7 @@ fn append_with_a_full_disk(dir: &Path) {
                 writer.append(records(1, seq..seq + 1000)).unwrap();
                 seq += 1000;
             }
-            limit_file_size(std::fs::metadata(&database).unwrap().len());
+            limit_file_size(std::fs::metadata(segment()).unwrap().len());
             refused += u64::from(mover.move_once().is_err());
             if round % 2 == 1 {
                 // Whoever failed may also end.
