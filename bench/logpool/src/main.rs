@@ -17,6 +17,10 @@ use clap::Parser;
 use measure::Times;
 use serde_json::{Value, json};
 
+/// As in dsctl.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     about = "Measures the LogPool beside SQLite and DuckDB",

@@ -3,6 +3,10 @@
 use clap::{Parser, Subcommand};
 use dsctl::{commands, demo, log, serve};
 
+/// Log records are many small texts that come and go: taking them in costs a fifth less with it (`tools/bench logpool`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     name = "dsctl",
