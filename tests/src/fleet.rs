@@ -109,6 +109,10 @@ impl Fleet {
         command
     }
 
+    pub fn node_id(&self, name: &str) -> i32 {
+        self.nodes[name].id()
+    }
+
     pub fn node_folder(&self, name: &str) -> PathBuf {
         self.scratch().join(format!("node-{name}"))
     }

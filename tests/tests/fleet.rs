@@ -126,6 +126,36 @@ fn every_answer_comes_back_with_its_reason() {
 }
 
 #[test]
+fn what_is_hot_on_a_node_is_compiled_there() {
+    let fleet = Fleet::with_node();
+    let source = "int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n\
+                  task Main(int rounds = 1) { for (int i : 0..rounds) { print(fib(24)); } return true; }";
+    let image = compile(fleet.scratch(), "hot", source);
+    // The mappings that can be executed and belong to no file, the kernel's own apart.
+    let compiled = || {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", fleet.node_id("web-1")));
+        let maps = maps.expect("the node's memory map can be read");
+        maps.lines().filter(|line| line.contains(" r-xp ") && line.split_whitespace().count() == 5).count()
+    };
+    assert_eq!(compiled(), 0);
+    let run = |rounds: &str| {
+        let set = format!("rounds={rounds}");
+        let (code, runs) = fleet.ship(&image, &["--on", "all", "--set", &set, "--wait"]);
+        assert_eq!((code, runs.len()), (0, 1), "{runs:?}");
+        let lines = fleet.records(&["--pool", "task", "--run", &id(&runs[0])]);
+        let lines = lines.iter().filter(|record| record["fields"]["kind"] == "line");
+        assert!(lines.map(|line| &line["fields"]["text"]).all(|text| text == "46368"), "{runs:?}");
+    };
+    // A program that is still in use is compiled: one of the runs of it is long enough.
+    wait_for("machine code on the node", || {
+        run("40");
+        (compiled() > 0).then_some(())
+    });
+    run("3");
+    nothing_runs(&fleet);
+}
+
+#[test]
 fn parameters_and_selectors_reach_the_right_nodes() {
     let mut fleet = Fleet::with_node();
     fleet.join("db-1", &["--label", "role=db", "--label", "site=nrt"]);

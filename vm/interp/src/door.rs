@@ -23,12 +23,14 @@ use dscript_bytecode::image::RegType;
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
 
-/// The native frames of the deepest stack: 64 Ki of this size.
+/// The most calls that native code nests, which is also the documented limit.
+pub const FRAMES_MAX: usize = 64 << 10;
+/// The native frames of the deepest stack are `FRAMES_MAX` of this size.
 pub const NATIVE_FRAME_BYTES: usize = 512;
 /// What of a fiber's stack is for them. Only what is touched costs memory.
-pub(crate) const NATIVE_STACK_BYTES: usize = NATIVE_FRAME_BYTES * (64 << 10);
+pub(crate) const NATIVE_STACK_BYTES: usize = NATIVE_FRAME_BYTES * FRAMES_MAX;
 /// Registers of either bank in a function whose frames may be nested as deep as frames may.
-pub const NATIVE_REGISTERS: usize = BANK_SLOTS_MAX / (64 << 10);
+pub const NATIVE_REGISTERS: usize = BANK_SLOTS_MAX / FRAMES_MAX;
 
 /// The reference bank of a fiber that runs native code: what the interpreter may open, and as much again for native
 /// windows, so that these need no check of their own. Only what is touched costs memory.
@@ -398,7 +400,13 @@ impl Running<'_> {
                 engine.sampled(&program, function, 0, false);
             }
         }
-        self.run_function(function, object, args)?;
+        // Called directly, a small function is none of the calls that are counted.
+        let counted = object.is_some() || !crate::code::is_small(self.vm().program.image(), function);
+        let uncounted = isize::from(!counted);
+        self.vm().stack.hidden -= uncounted;
+        let done = self.run_function(function, object, args);
+        self.vm().stack.hidden += uncounted;
+        done?;
         let vm = self.vm();
         let returned = vm.returned;
         vm.set_registers(results, returned);
@@ -490,4 +498,9 @@ pub fn is_instance(program: &Program, tag: TypeId, ty: TypeId) -> bool {
 /// Whether the interpreter puts the function in the place of its calls, which are then not counted as nested.
 pub fn is_put_in(program: &Program, function: FunctionId) -> bool {
     crate::code::is_small(program.image(), function)
+}
+
+/// Registers of the larger bank in the interpreter's frames of a function, where that is to put in all it can.
+pub fn frame_registers(program: &Program, function: FunctionId) -> usize {
+    crate::code::frame_registers(program.image(), function)
 }

@@ -2,7 +2,8 @@
 //!
 //! With `attach_jit` everything is compiled before the program runs. With `attach_auto` the interpreter begins and
 //! says where it is whenever it has done some thousands of jumps and calls. A function that is met there again and
-//! again is compiled with what it calls, on one background thread for all programs of the process; from then on
+//! again is compiled with what it calls, on one background thread for all programs of the process, however many run;
+//! from then on
 //! calls go to its code, and a loop that is running goes on in code that begins at the loop's head.
 
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128
 const HOT: u32 = 2;
 /// What is compiled with a hot function, in instructions.
 const TOGETHER_MAX: usize = 2_000;
+/// Requests that wait for the background thread; with more the interpreter goes on and asks again.
+const WAITING_MAX: usize = 256;
 
 /// Compiles every function of the program that may be native, before it runs.
 ///
@@ -154,30 +157,33 @@ impl Auto {
     }
 }
 
-/// What the background thread is to compile.
+/// What the background thread is to compile, unless the program is gone by then.
 struct Request {
-    program: Arc<Program>,
-    native: Arc<Native>,
+    program: Weak<Program>,
+    native: Weak<Native>,
     function: FunctionId,
     start: Start,
 }
 
-/// Hands a request to the background thread, which is started by the first one.
-fn request(request: Request) {
-    static COMPILER: OnceLock<Option<mpsc::Sender<Request>>> = OnceLock::new();
+/// Hands a request to the background thread, which is started by the first one; false where it has too much to do.
+fn request(request: Request) -> bool {
+    static COMPILER: OnceLock<Option<mpsc::SyncSender<Request>>> = OnceLock::new();
     let compiler = COMPILER.get_or_init(|| {
-        let (sender, receiver) = mpsc::channel::<Request>();
+        let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING_MAX);
         let work = move || {
             let Ok(target) = Target::host() else { return };
             for Request { program, native, function, start } in receiver {
-                native.compile_hot(&program, &target, function, start);
+                if let (Some(program), Some(native)) = (program.upgrade(), native.upgrade()) {
+                    native.compile_hot(&program, &target, function, start);
+                }
             }
         };
         std::thread::Builder::new().name("dscript-compiler".into()).spawn(work).ok().map(|_| sender)
     });
-    if let Some(compiler) = compiler {
+    match compiler {
+        Some(compiler) => !matches!(compiler.try_send(request), Err(mpsc::TrySendError::Full(_))),
         // Without the thread the interpreter goes on.
-        let _ = compiler.send(request);
+        None => true,
     }
 }
 
@@ -251,8 +257,9 @@ impl Engine for Native {
         *heat += 1;
         if *heat >= HOT && seen.asked.insert((function, start)) {
             drop(seen);
-            if let Some(native) = self.own.upgrade() {
-                request(Request { program: program.clone(), native, function, start });
+            let (program, native) = (Arc::downgrade(program), self.own.clone());
+            if !request(Request { program, native, function, start }) {
+                auto.seen().asked.remove(&(function, start));
             }
         }
         0

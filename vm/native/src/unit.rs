@@ -9,6 +9,7 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Type};
 use dscript_bytecode::instr::Instr;
+use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
 use dscript_interp::door::{self, NATIVE_REGISTERS};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -91,15 +92,20 @@ impl Facts {
             }
         }
         facts.recursive = crate::graph::recursive(&facts.edges(program));
-        for (function, recursive) in image.functions.iter().zip(&facts.recursive) {
-            let registers = function.scalars.len().max(function.refs.len());
-            let large = registers > NATIVE_REGISTERS;
+        let registers: Vec<usize> = (0..image.functions.len() as u32)
+            .map(|f| door::frame_registers(program, FunctionId(f)))
+            .collect();
+        let once = registers.iter().zip(&facts.recursive).filter(|(_, recursive)| !**recursive);
+        let recursive_max = recursive_registers_max(once.map(|(registers, _)| *registers).sum());
+        for (index, function) in image.functions.iter().enumerate() {
             let fits = function.code.iter().all(|instr| {
                 !matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {})
                     && lent_scalars(instr) <= VALUES_MAX
             });
-            let eligible = fits && !(large && *recursive);
-            if eligible && large {
+            let (registers, recursive) = (registers[index], facts.recursive[index]);
+            let counted_alike = registers <= REGISTERS_MAX;
+            let eligible = fits && counted_alike && !(recursive && registers > recursive_max);
+            if eligible && registers > NATIVE_REGISTERS {
                 facts.extra_registers += registers;
             }
             facts.eligible.push(eligible);
@@ -185,6 +191,13 @@ impl Facts {
     fn callees(&self, table: Table, ty: TypeId) -> impl Iterator<Item = u32> + '_ {
         self.tables.get(&(table, ty)).into_iter().flat_map(|(_, functions)| functions.iter().map(|f| f.0))
     }
+}
+
+/// Registers of either bank that a function may have that may be nested in itself: as deep as calls may be nested,
+/// with each of the others once, the interpreter's banks have room for them. So native code, which needs less, has
+/// no limit to find that the interpreter finds.
+fn recursive_registers_max(others: usize) -> usize {
+    NATIVE_REGISTERS.saturating_sub(others.div_ceil(door::FRAMES_MAX))
 }
 
 fn lent_scalars(instr: &Instr) -> usize {

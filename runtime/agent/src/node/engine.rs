@@ -1,5 +1,6 @@
 //! The threads that D-Tasks run on: each has one tokio runtime of its own on which many runs wait side by side.
-//! A program is loaded and verified once for all of its runs.
+//! A program is loaded and verified once for all of its runs, and what turns out to be hot in any of them is compiled
+//! for all.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -221,6 +222,8 @@ fn load(programs: &Programs, hash: ImageHash, path: &std::path::Path) -> Result<
         return Err("the image was damaged on the node's disk".into());
     }
     let program = dscript_host::load(&bytes).map_err(|why| why.to_string())?;
+    // Machine code in an image that was shipped is not looked at: nothing vouches for it.
+    dscript_native::attach_auto(&program);
     programs.retain(|_, program| program.strong_count() > 0);
     programs.insert(hash, Arc::downgrade(&program));
     Ok(program)

@@ -78,6 +78,28 @@ pub(crate) fn is_small(image: &Image, function: FunctionId) -> bool {
     })
 }
 
+/// Registers of the larger bank of a function with those of all small ones it calls; beyond `REGISTERS_MAX` some are
+/// not put in.
+pub(crate) fn frame_registers(image: &Image, function: FunctionId) -> usize {
+    let f = &image.functions[function.index()];
+    let mut small: Vec<FunctionId> = f
+        .code
+        .iter()
+        .filter_map(|instr| match instr {
+            Instr::Call { function, .. } if is_small(image, *function) => Some(*function),
+            _ => None,
+        })
+        .collect();
+    small.sort();
+    small.dedup();
+    let (mut scalars, mut refs) = (f.scalars.len(), f.refs.len());
+    for function in small {
+        let callee = &image.functions[function.index()];
+        (scalars, refs) = (scalars + callee.scalars.len(), refs + callee.refs.len());
+    }
+    scalars.max(refs)
+}
+
 impl Flat {
     fn push(&mut self, instr: Instr, origin: Origin) {
         self.function.code.push(instr);

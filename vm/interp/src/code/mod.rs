@@ -14,7 +14,7 @@ mod slow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-pub(crate) use inline::{Origin, is_small};
+pub(crate) use inline::{Origin, frame_registers, is_small};
 pub(crate) use machine::{Handler, M, Status};
 
 use crate::link::Linked;

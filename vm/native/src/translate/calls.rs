@@ -103,7 +103,12 @@ impl<'p> Translator<'_, '_, 'p> {
     ) {
         let window = self.b.ins().iadd_imm_s(self.window, 4 * self.slot_count as i64);
         let fuel = self.b.use_var(self.fuel);
-        let mut values = vec![self.left, window, fuel];
+        // What the interpreter puts in the place of its calls is not counted as nested.
+        let left = match callee {
+            _ if object.is_some() || self.unit.is_counted(like) => self.left,
+            _ => self.b.ins().iadd_imm_s(self.left, 1),
+        };
+        let mut values = vec![left, window, fuel];
         values.extend(object);
         for arg in args {
             values.push(match *arg {
