@@ -129,29 +129,30 @@ fn every_answer_comes_back_with_its_reason() {
 fn what_is_hot_on_a_node_is_compiled_there() {
     let fleet = Fleet::with_node();
     let source = "int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n\
-                  task Main(int rounds = 1) { for (int i : 0..rounds) { print(fib(24)); } return true; }";
+                  while (true) { print(fib(18)); System.sleep(10ms); }";
     let image = compile(fleet.scratch(), "hot", source);
-    // The mappings that can be executed and belong to no file, the kernel's own apart.
+    // The mappings that can be executed and belong to no file.
     let compiled = || {
         let maps = fs::read_to_string(format!("/proc/{}/maps", fleet.node_id("web-1")));
         let maps = maps.expect("the node's memory map can be read");
         maps.lines().filter(|line| line.contains(" r-xp ") && line.split_whitespace().count() == 5).count()
     };
     assert_eq!(compiled(), 0);
-    let run = |rounds: &str| {
-        let set = format!("rounds={rounds}");
-        let (code, runs) = fleet.ship(&image, &["--on", "all", "--set", &set, "--wait"]);
-        assert_eq!((code, runs.len()), (0, 1), "{runs:?}");
-        let lines = fleet.records(&["--pool", "task", "--run", &id(&runs[0])]);
-        let lines = lines.iter().filter(|record| record["fields"]["kind"] == "line");
-        assert!(lines.map(|line| &line["fields"]["text"]).all(|text| text == "46368"), "{runs:?}");
+    let run = fleet.ship_one(&image, &[]);
+    wait_for("machine code on the node", || (compiled() > 0).then_some(()));
+    let printed = || {
+        let records = fleet.records(&["--pool", "task", "--run", &run]);
+        let lines = records.iter().filter(|record| record["fields"]["kind"] == "line");
+        let texts: Vec<Value> = lines.map(|line| line["fields"]["text"].clone()).collect();
+        assert!(texts.iter().all(|text| text == "2584"), "{texts:?}");
+        texts.len()
     };
-    // A program that is still in use is compiled: one of the runs of it is long enough.
-    wait_for("machine code on the node", || {
-        run("40");
-        (compiled() > 0).then_some(())
-    });
-    run("3");
+    let before = printed();
+    wait_for("more of it", || (printed() > before + 5).then_some(()));
+    // What runs as machine code is stopped like anything else.
+    assert!(fleet.command("dsctl").args(["stop", &run]).output().expect("dsctl starts").status.success());
+    assert_eq!(fleet.over(&run)["state"], "stopped");
+    wait_for("its machine code to be gone", || (compiled() == 0).then_some(()));
     nothing_runs(&fleet);
 }
 

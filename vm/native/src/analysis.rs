@@ -17,7 +17,17 @@ pub(crate) struct Analysis {
     pub slot_count: usize,
     /// Registers alive at each block's beginning, by instruction; only of leaders.
     pub heads: Vec<Option<Box<[Reg]>>>,
+    /// By leader: whether no way leads there but the one from the instruction before it.
+    pub joined: Vec<bool>,
+    /// By leader: the jump that ends it, where it only looks at something and jumps on, and jumps forward are all that
+    /// leads there. Then it stands in the place of these jumps, so that a loop has one jump, at its end.
+    pub tests: Vec<Option<usize>>,
 }
+
+/// Instructions that a test may have before its jump.
+const TEST_MAX: usize = 6;
+/// Jumps that a test may replace.
+const TEST_COPIES_MAX: usize = 4;
 
 /// Reads and writes of one instruction.
 #[derive(Default)]
@@ -225,6 +235,61 @@ impl Analysis {
                 })
             })
             .collect();
-        Analysis { leaders, alive, slots, slot_count, heads }
+        let sources = sources(code, &operands, &leaders);
+        let tests: Vec<Option<usize>> = (0..code.len())
+            .map(|head| {
+                let from = &sources[head];
+                let forward = |from: &Source| matches!(from, Source::Jump(from) if *from < head);
+                let few = !from.is_empty() && from.len() <= TEST_COPIES_MAX;
+                let end =
+                    (head..code.len().min(head + TEST_MAX)).find(|pc| !operands[*pc].labels.is_empty())?;
+                let looks = |pc: usize| {
+                    collects(&code[pc]) == Collects::Never
+                        && (pc == head || !leaders[pc])
+                        && (pc == end || operands[pc].defs.iter().all(|def| matches!(def, Reg::S(_))))
+                };
+                let decides =
+                    !code[end].ends_block() && matches!(code.get(end + 1), Some(Instr::Jump { .. }));
+                (few && from.iter().all(forward) && decides && (head..=end).all(looks)).then_some(end)
+            })
+            .collect();
+        // What a test jumps to is reached from elsewhere.
+        let mut of_test = vec![false; code.len() + 1];
+        tests.iter().flatten().for_each(|end| of_test[end + 1] = true);
+        let joined = sources
+            .iter()
+            .enumerate()
+            .map(|(to, from)| match from[..] {
+                [Source::Before] => true,
+                [Source::Jump(from)] => from + 1 == to && !of_test[from],
+                _ => false,
+            })
+            .collect();
+        Analysis { leaders, alive, slots, slot_count, heads, joined, tests }
     }
+}
+
+/// A way into a block.
+enum Source {
+    /// From the instruction before it, which goes on there.
+    Before,
+    /// By a jump that does nothing else.
+    Jump(usize),
+    Other,
+}
+
+/// All ways into each block, by its first instruction.
+fn sources(code: &[Instr], operands: &[Operands], leaders: &[bool]) -> Vec<Vec<Source>> {
+    let mut sources: Vec<Vec<Source>> = leaders.iter().map(|_| Vec::new()).collect();
+    sources[0].push(Source::Other);
+    for (pc, instr) in code.iter().enumerate() {
+        if leaders[pc + 1] && !instr.ends_block() {
+            sources[pc + 1].push(Source::Before);
+        }
+        for label in &operands[pc].labels {
+            let jumps = matches!(instr, Instr::Jump { .. });
+            sources[label.index()].push(if jumps { Source::Jump(pc) } else { Source::Other });
+        }
+    }
+    sources
 }

@@ -19,7 +19,7 @@ use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::image::{Function, RegType};
 use dscript_interp::Program;
 use dscript_interp::door::NATIVE_FRAME_BYTES;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::context::{at, helper};
 use crate::translate::{self, Start, Translator};
@@ -123,9 +123,12 @@ pub(crate) fn compile_some(
     mut wanted: Vec<(FunctionId, Start)>,
     base: u32,
 ) -> Result<Piece, String> {
+    // Functions whose frames were too large with the code of others in them.
+    let mut plain = FxHashSet::default();
     loop {
-        match compile(program, facts, target, &wanted, base) {
+        match compile(program, facts, target, &wanted, &plain, base) {
             Ok(piece) => return Ok(piece),
+            Err(Failure::Frame(large)) if plain.insert(large) => {}
             Err(Failure::Frame(large)) => wanted.retain(|(function, _)| *function != large),
             Err(Failure::Other(why)) => return Err(why),
         }
@@ -138,12 +141,13 @@ fn compile(
     facts: &Facts,
     target: &Target,
     wanted: &[(FunctionId, Start)],
+    plain: &FxHashSet<FunctionId>,
     base: u32,
 ) -> Result<Piece, Failure> {
     let isa = &*target.isa;
     let near =
         wanted.iter().filter(|(_, start)| *start == Start::Call).map(|(function, _)| *function).collect();
-    let mut unit = Unit::new(program, facts, near, isa.frontend_config(), base);
+    let mut unit = Unit::new(program, facts, near, plain, isa.frontend_config(), base);
     let mut out = Assembler { isa, code: Vec::new(), calls: Vec::new(), returns: Vec::new() };
     let mut builder = FunctionBuilderContext::new();
     let mut context = Context::new();

@@ -137,8 +137,12 @@ pub(crate) mod helper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum What {
-    Add,
-    Sub,
+    /// Of the sum as it wraps and its second operand: the first is known from both, and so not kept.
+    Sum,
+    /// The same of the sum and its first operand.
+    SumOf,
+    /// The same of a difference and its second operand.
+    Difference,
     Mul,
     Div,
     Neg,
@@ -157,9 +161,10 @@ pub(crate) enum What {
 }
 
 impl What {
-    const ALL: [What; 15] = [
-        What::Add,
-        What::Sub,
+    const ALL: [What; 16] = [
+        What::Sum,
+        What::SumOf,
+        What::Difference,
         What::Mul,
         What::Div,
         What::Neg,
@@ -321,13 +326,14 @@ unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
 
 fn trap_of(running: &mut Running<'_>, what: What, a: u64, b: u64) -> Trapped {
     let (x, y) = (a as i64, b as i64);
-    let overflow = |sign| (TrapKind::Overflow, format!("{x} {sign} {y} does not fit an int"));
+    let overflow = |x, sign, y| (TrapKind::Overflow, format!("{x} {sign} {y} does not fit an int"));
     let kind = || TrapKind::from_code(a as u8).unwrap_or(TrapKind::Internal);
     let (kind, text) = match what {
-        What::Add => overflow("+"),
-        What::Sub => overflow("-"),
-        What::Mul => overflow("*"),
-        What::Div => overflow("/"),
+        What::Sum => overflow(x.wrapping_sub(y), "+", y),
+        What::SumOf => overflow(y, "+", x.wrapping_sub(y)),
+        What::Difference => overflow(x.wrapping_add(y), "-", y),
+        What::Mul => overflow(x, "*", y),
+        What::Div => overflow(x, "/", y),
         What::Neg => (TrapKind::Overflow, format!("-({x}) does not fit an int")),
         What::DivZero => (TrapKind::DivisionByZero, format!("{x} / 0")),
         What::RemZero => (TrapKind::DivisionByZero, format!("{x} % 0")),

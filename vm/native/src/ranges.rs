@@ -23,6 +23,8 @@ const ALL: Range = Range { low: i64::MIN, high: i64::MAX };
 /// Passes over the function until growing bounds are let go, and until what is known is thrown away.
 const PASSES_EXACT: usize = 8;
 const PASSES_MAX: usize = 40;
+/// Passes after that in which bounds come back.
+const PASSES_NARROWING: usize = 4;
 /// Sizes of lists and lengths of texts.
 const SIZE: Range = Range { low: 0, high: i32::MAX as i64 };
 
@@ -89,60 +91,79 @@ impl Ranges {
         for (index, range) in given.iter().enumerate() {
             all[index] = *range;
         }
-        let mut arguments = FxHashMap::default();
         // `None` where no way leads to yet.
         let mut heads: Vec<Option<State>> = vec![None; code.len() + 1];
         heads[0] = Some(all.clone());
-        let mut operands = vec![[ALL; 2]; code.len()];
+        let mut ranges = Ranges { operands: vec![[ALL; 2]; code.len()], arguments: FxHashMap::default() };
         for pass in 0..=PASSES_MAX {
-            let mut changed = false;
-            let widen = pass >= PASSES_EXACT;
-            let mut state: Option<State> = None;
-            for (pc, instr) in code.iter().enumerate() {
-                if leaders[pc] {
-                    if let Some(state) = &state {
-                        changed |= flow(&mut heads[pc], state, widen);
-                    }
-                    state = heads[pc].clone();
-                }
-                let Some(now) = &mut state else { continue };
-                operands[pc] = operands_of(instr, now);
-                if let Instr::Call { args, .. } = instr {
-                    let ranges = args.iter().filter_map(|arg| match *arg {
-                        Reg::S(reg) => Some(now[reg.index()]),
-                        Reg::R(_) => None,
-                    });
-                    arguments.insert(pc, ranges.collect::<Vec<_>>());
-                }
-                if let Some((a, b, taken, to)) = compared(instr) {
-                    let mut away = now.clone();
-                    let target = &mut heads[to];
-                    if narrow(&mut away, a, b, taken) {
-                        changed |= flow(target, &away, widen);
-                    }
-                    if !narrow(now, a, b, taken.negated()) {
-                        state = None;
-                    }
-                    continue;
-                }
-                for label in &Operands::of(instr).labels {
-                    changed |= flow(&mut heads[label.index()], now, widen);
-                }
-                step(function, instr, now);
-                if instr.ends_block() {
-                    state = None;
-                }
-            }
-            if !changed {
+            if !ranges.walk(function, leaders, &mut heads, None, pass >= PASSES_EXACT) {
                 break;
             }
             if pass == PASSES_MAX {
                 // Never seen; then nothing is known.
-                operands.fill([ALL; 2]);
-                arguments.clear();
+                ranges.operands.fill([ALL; 2]);
+                ranges.arguments.clear();
+                return ranges;
             }
         }
-        Ranges { operands, arguments }
+        // What follows from bounds that hold holds as well, and they were let go farther than they had to be.
+        for _ in 0..PASSES_NARROWING {
+            let mut next = vec![None; code.len() + 1];
+            next[0] = Some(all.clone());
+            ranges.walk(function, leaders, &mut heads, Some(&mut next), false);
+            heads = next;
+        }
+        ranges.walk(function, leaders, &mut heads, None, false);
+        ranges
+    }
+
+    /// One way through the function from what is known at the heads of its blocks; what follows for them is joined into
+    /// that, or into `next`. Whether the former changed.
+    fn walk(
+        &mut self,
+        function: &Function,
+        leaders: &[bool],
+        heads: &mut [Option<State>],
+        mut next: Option<&mut [Option<State>]>,
+        widen: bool,
+    ) -> bool {
+        let mut changed = false;
+        let mut state: Option<State> = None;
+        for (pc, instr) in function.code.iter().enumerate() {
+            if leaders[pc] {
+                if let Some(state) = &state {
+                    changed |= flow(&mut into(&mut next, heads)[pc], state, widen);
+                }
+                state = heads[pc].clone();
+            }
+            let Some(now) = &mut state else { continue };
+            self.operands[pc] = operands_of(instr, now);
+            if let Instr::Call { args, .. } = instr {
+                let ranges = args.iter().filter_map(|arg| match *arg {
+                    Reg::S(reg) => Some(now[reg.index()]),
+                    Reg::R(_) => None,
+                });
+                self.arguments.insert(pc, ranges.collect::<Vec<_>>());
+            }
+            if let Some((a, b, taken, to)) = compared(instr) {
+                let mut away = now.clone();
+                if narrow(&mut away, a, b, taken) {
+                    changed |= flow(&mut into(&mut next, heads)[to], &away, widen);
+                }
+                if !narrow(now, a, b, taken.negated()) {
+                    state = None;
+                }
+                continue;
+            }
+            for label in &Operands::of(instr).labels {
+                changed |= flow(&mut into(&mut next, heads)[label.index()], now, widen);
+            }
+            step(function, instr, now);
+            if instr.ends_block() {
+                state = None;
+            }
+        }
+        changed
     }
 
     /// What is known of the scalar arguments of a call.
@@ -152,6 +173,16 @@ impl Ranges {
 
     pub fn at(&self, pc: usize) -> [Range; 2] {
         self.operands[pc]
+    }
+}
+
+fn into<'a>(
+    next: &'a mut Option<&mut [Option<State>]>,
+    heads: &'a mut [Option<State>],
+) -> &'a mut [Option<State>] {
+    match next {
+        Some(next) => next,
+        None => heads,
     }
 }
 

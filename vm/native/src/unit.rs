@@ -229,6 +229,8 @@ pub(crate) struct Unit<'p> {
     facts: &'p Facts,
     /// Functions with code in this unit, for calls.
     near: FxHashSet<FunctionId>,
+    /// Functions whose calls stay calls, and in which calls do.
+    plain: &'p FxHashSet<FunctionId>,
     host: CallConv,
     config: TargetFrontendConfig,
     /// Ids of places and sites begin here.
@@ -245,12 +247,27 @@ impl<'p> Unit<'p> {
         program: &'p Program,
         facts: &'p Facts,
         near: FxHashSet<FunctionId>,
+        plain: &'p FxHashSet<FunctionId>,
         config: TargetFrontendConfig,
         base: u32,
     ) -> Self {
-        let host = config.default_call_conv;
-        let (places, sites, imports) = (Vec::new(), Vec::new(), FxHashMap::default());
-        Unit { program, facts, near, host, config, base, places, sites, imports, stubs: Default::default() }
+        Unit {
+            program,
+            facts,
+            near,
+            plain,
+            host: config.default_call_conv,
+            config,
+            base,
+            places: Vec::new(),
+            sites: Vec::new(),
+            imports: FxHashMap::default(),
+            stubs: Default::default(),
+        }
+    }
+
+    pub fn is_plain(&self, function: FunctionId) -> bool {
+        self.plain.contains(&function)
     }
 
     pub fn function(&self, id: FunctionId) -> &'p Function {
@@ -324,6 +341,18 @@ impl<'p> Unit<'p> {
                     && self.collects(instr) == Collects::Never
                     && Operands::of(instr).labels.iter().all(|to| to.index() > pc)
             })
+    }
+
+    /// Whether calls of a function may be replaced by its code though that calls and loops: it is short and has no
+    /// references, so nothing of it moves when a collection happens there.
+    pub fn is_expandable(&self, function: FunctionId) -> bool {
+        const INSTRUCTIONS_MAX: usize = 24;
+        let f = self.function(function);
+        self.facts.eligible[function.index()]
+            && f.refs.is_empty()
+            && f.code.len() <= INSTRUCTIONS_MAX
+            && f.code.iter().any(|instr| matches!(instr, Instr::Return { .. }))
+            && !self.plain.contains(&function)
     }
 
     /// Whether native code reaches objects for an instruction, in the code it puts in its place included.

@@ -26,6 +26,12 @@ impl<'p> Translator<'_, '_, 'p> {
             Instr::Call { function, ref args, ref results } => {
                 if self.unit.is_inlined(function) {
                     self.inline(function, args, results);
+                } else if self.expands(function) {
+                    self.inline(function, args, results);
+                    // There may have been a collection.
+                    self.reload_heap();
+                    let alive = self.alive();
+                    self.reload(&alive);
                 } else if self.unit.is_near(function) {
                     self.call(Callee::Near(function), function, None, args, results);
                 } else if self.unit.may_have_code(function) {

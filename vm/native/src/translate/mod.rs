@@ -57,6 +57,13 @@ pub(crate) fn reg_type(reg: &RegType) -> ir::Type {
     }
 }
 
+/// Blocks for those of a function that have more than one way to them, by their first instruction.
+fn blocks(b: &mut FunctionBuilder, analysis: &Analysis) -> Vec<Option<Block>> {
+    let tests = analysis.tests.iter().enumerate();
+    let own = tests.map(|(pc, test)| analysis.leaders[pc] && !analysis.joined[pc] && test.is_none());
+    own.map(|own| own.then(|| b.create_block())).collect()
+}
+
 /// What a function takes and gives.
 pub(crate) fn signature(function: &Function, start: Start) -> Signature {
     let mut signature = Signature::new(CONVENTION);
@@ -103,6 +110,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     /// Returns with the counter below zero.
     exit: Block,
     pc: usize,
+    /// Where it is as to the order of instructions: `pc`, but the jump that a test takes the place of.
+    from: usize,
     place: u32,
     /// Of the window.
     slot_count: usize,
@@ -112,7 +121,18 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     views: Vec<View>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
+    /// The function that all of it becomes.
+    outer: FunctionId,
+    /// Functions that are being inlined, one in the other.
+    nested: usize,
+    /// Instructions that may still be put in the place of calls.
+    room: usize,
 }
+
+/// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
+/// itself twice has room for itself that deep.
+const NESTED_MAX: usize = 3;
+const ROOM: usize = 240;
 
 /// Where the array of a list lies, and how many elements it has, in a loop where neither changes.
 #[derive(Clone, Copy)]
@@ -140,7 +160,9 @@ struct Inner<'p> {
     refs: Vec<Variable>,
     blocks: Vec<Option<Block>>,
     pc: usize,
+    from: usize,
     place: u32,
+    left: Value,
     views: Vec<View>,
     inlined: Option<(Block, u32)>,
 }
@@ -172,10 +194,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
-        let blocks = analysis.leaders[..function.code.len()]
-            .iter()
-            .map(|leads| leads.then(|| b.create_block()))
-            .collect();
+        let blocks = blocks(&mut b, &analysis);
         let exit = b.create_block();
         b.set_cold_block(exit);
         b.switch_to_block(entry);
@@ -199,11 +218,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             blocks,
             exit,
             pc: 0,
+            from: 0,
             place,
             slot_count,
             uses_heap,
             views,
             inlined: None,
+            outer: id,
+            nested: 0,
+            room: ROOM,
         };
         this.entry(start, &params);
         this.code();
@@ -321,7 +344,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     fn code(&mut self) {
         let mut open = false;
         for (pc, instr) in self.function.code.iter().enumerate() {
-            self.pc = pc;
+            (self.pc, self.from) = (pc, pc);
             if let Some(block) = self.blocks[pc] {
                 if open {
                     self.enter_loops(pc.checked_sub(1), pc);
@@ -333,12 +356,31 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             if !open {
                 continue;
             }
-            let caller = self.inlined.map(|(_, caller)| caller);
-            self.place = self.unit.place(self.id, pc as u32, self.slot_count, caller);
-            self.b.set_srcloc(SourceLoc::new(self.place));
+            self.here();
             self.instruction(instr);
-            open = !instr.ends_block();
+            let on =
+                matches!(*instr, Instr::Jump { to } if to.index() == pc + 1 && self.analysis.joined[pc + 1]);
+            open = on || !instr.ends_block();
         }
+    }
+
+    /// What follows is of the instruction at `pc`.
+    fn here(&mut self) {
+        let caller = self.inlined.map(|(_, caller)| caller);
+        self.place = self.unit.place(self.id, self.pc as u32, self.slot_count, caller);
+        self.b.set_srcloc(SourceLoc::new(self.place));
+    }
+
+    /// A test in the place of a jump to it.
+    fn test(&mut self, head: usize, end: usize) {
+        let pc = self.pc;
+        let function = self.function;
+        for (at, instr) in function.code.iter().enumerate().take(end + 2).skip(head) {
+            self.pc = at;
+            self.here();
+            self.instruction(instr);
+        }
+        self.pc = pc;
     }
 
     /// Before a way into loops in which no list changes: reads where their lists lie. `from` is outside of what is
@@ -382,10 +424,19 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     /// Array and size of a list, where they are known.
     fn view(&mut self, list: R) -> Option<(Value, Value)> {
-        let here = |view: &&View| view.list == list && view.holds(self.pc);
+        let here = |view: &&View| view.list == list && view.holds(self.pc) && view.holds(self.from);
         let view = self.views.iter().rev().find(here)?;
         let (array, size) = (view.array, view.size);
         Some((self.b.use_var(array), self.b.use_var(size)))
+    }
+
+    /// Whether the code of a function that calls or loops is put in the place of a call here.
+    fn expands(&self, callee: FunctionId) -> bool {
+        let size = self.unit.function(callee).code.len();
+        self.nested < NESTED_MAX
+            && size <= self.room
+            && self.unit.is_expandable(callee)
+            && !self.unit.is_plain(self.outer)
     }
 
     /// Puts the code of a function in the place of a call.
@@ -406,6 +457,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             });
         }
         let function = self.unit.function(callee);
+        self.room = self.room.saturating_sub(function.code.len());
+        let counted = i64::from(self.unit.is_counted(callee));
+        let left = self.b.ins().iadd_imm_s(self.left, -counted);
         let done = self.b.create_block();
         for result in &function.results {
             self.b.append_block_param(done, reg_type(result));
@@ -417,13 +471,12 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             ranges: Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc)),
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
-            blocks: analysis.leaders[..function.code.len()]
-                .iter()
-                .map(|leads| leads.then(|| self.b.create_block()))
-                .collect(),
+            blocks: blocks(&mut self.b, &analysis),
             analysis: Analysis { slots: vec![None; function.refs.len()], slot_count: 0, ..analysis },
             pc: 0,
+            from: 0,
             place: self.place,
+            left,
             views: Vec::new(),
             inlined: Some((done, self.place)),
         };
@@ -443,7 +496,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
         let first = self.block_at(0);
         self.b.ins().jump(first, &[]);
+        self.nested += 1;
         self.code();
+        self.nested -= 1;
         self.swap(&mut inner);
         self.b.switch_to_block(done);
         self.b.set_srcloc(SourceLoc::new(self.place));
@@ -466,7 +521,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         swap(&mut self.refs, &mut inner.refs);
         swap(&mut self.blocks, &mut inner.blocks);
         swap(&mut self.pc, &mut inner.pc);
+        swap(&mut self.from, &mut inner.from);
         swap(&mut self.place, &mut inner.place);
+        swap(&mut self.left, &mut inner.left);
         swap(&mut self.views, &mut inner.views);
         swap(&mut self.inlined, &mut inner.inlined);
     }
@@ -654,9 +711,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     /// Jumps; backward, that is a place of interruption.
     fn jump(&mut self, to: Label) {
+        if self.analysis.joined[to.index()] {
+            return;
+        }
+        if let Some(end) = self.analysis.tests[to.index()] {
+            return self.test(to.index(), end);
+        }
         let target = self.block_at(to.index());
-        self.enter_loops(Some(self.pc), to.index());
-        if to.index() <= self.pc {
+        self.enter_loops(Some(self.from), to.index());
+        if to.index() <= self.from {
             let fuel = self.b.use_var(self.fuel);
             let fuel = self.b.ins().iadd_imm_s(fuel, -1);
             self.b.def_var(self.fuel, fuel);
@@ -664,6 +727,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             let rare = self.cold();
             self.b.ins().brif(below, rare, &[], target, &[]);
             self.b.switch_to_block(rare);
+            // It was not below zero before; so what it was need not be kept.
+            let fuel = self.int(-1);
+            self.b.def_var(self.fuel, fuel);
             self.call_helper(helper::INTERRUPT, &[]);
             let alive = self.alive();
             self.come_back(&alive);
@@ -674,7 +740,8 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     fn jump_if(&mut self, condition: Value, to: Label) {
         let next = self.b.create_block();
-        if to.index() <= self.pc || self.enters_loops(Some(self.pc), to.index()) {
+        let has_block = self.blocks[to.index()].is_some();
+        if !has_block || to.index() <= self.from || self.enters_loops(Some(self.from), to.index()) {
             let edge = self.b.create_block();
             self.b.ins().brif(condition, edge, &[], next, &[]);
             self.b.switch_to_block(edge);

@@ -35,19 +35,19 @@ impl<'p> Translator<'_, '_, 'p> {
                 let [p, q] = self.ranges.at(self.pc);
                 let sum = match (self.constant(x), self.constant(y)) {
                     _ if p.plus(q).1 => self.b.ins().iadd(x, y),
-                    (_, Some(value)) => self.add_constant(x, value, What::Add, x, y),
-                    (Some(value), None) => self.add_constant(y, value, What::Add, x, y),
+                    (_, Some(value)) => self.add_constant(x, value, What::Sum, y),
+                    (Some(value), None) => self.add_constant(y, value, What::SumOf, x),
                     // With one side's sign known the sum has overflowed when it lies on the wrong side of the other.
                     (None, None) if p.low >= 0 || q.low >= 0 => {
                         let sum = self.b.ins().iadd(x, y);
                         let other = if p.low >= 0 { y } else { x };
                         let overflow = self.b.ins().icmp(IntCC::SignedLessThan, sum, other);
-                        self.trap_if(overflow, What::Add, x, y);
+                        self.trap_if(overflow, What::Sum, sum, y);
                         sum
                     }
                     (None, None) => {
                         let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
-                        self.trap_if(overflow, What::Add, x, y);
+                        self.trap_if(overflow, What::Sum, sum, y);
                         sum
                     }
                 };
@@ -59,7 +59,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 let sum = if p.plus(q).1 {
                     self.b.ins().iadd(x, y)
                 } else {
-                    self.add_constant(x, value, What::Add, x, y)
+                    self.add_constant(x, value, What::Sum, y)
                 };
                 self.set_scalar(dst, sum);
             }
@@ -68,16 +68,16 @@ impl<'p> Translator<'_, '_, 'p> {
                 let [p, q] = self.ranges.at(self.pc);
                 let difference = match self.constant(y) {
                     _ if p.minus(q).1 => self.b.ins().isub(x, y),
-                    Some(value) if value != i64::MIN => self.add_constant(x, -value, What::Sub, x, y),
+                    Some(value) if value != i64::MIN => self.add_constant(x, -value, What::Difference, y),
                     _ if q.low >= 0 => {
                         let difference = self.b.ins().isub(x, y);
                         let overflow = self.b.ins().icmp(IntCC::SignedGreaterThan, difference, x);
-                        self.trap_if(overflow, What::Sub, x, y);
+                        self.trap_if(overflow, What::Difference, difference, y);
                         difference
                     }
                     _ => {
                         let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
-                        self.trap_if(overflow, What::Sub, x, y);
+                        self.trap_if(overflow, What::Difference, difference, y);
                         difference
                     }
                 };
@@ -87,7 +87,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (x, y) = (self.scalar(a), self.scalar(b));
                 let [p, q] = self.ranges.at(self.pc);
                 let product = if p.times(q).1 {
-                    self.b.ins().imul(x, y)
+                    self.multiply(x, y)
                 } else {
                     let (product, overflow) = self.b.ins().smul_overflow(x, y);
                     self.trap_if(overflow, What::Mul, x, y);
@@ -211,14 +211,31 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// x + constant: it has overflowed when the sum lies on the wrong side of x.
-    fn add_constant(&mut self, x: Value, constant: i64, what: What, a: Value, b: Value) -> Value {
+    fn add_constant(&mut self, x: Value, constant: i64, what: What, other: Value) -> Value {
         let sum = self.b.ins().iadd_imm_s(x, constant);
         if constant != 0 {
             let wrong = if constant > 0 { IntCC::SignedLessThan } else { IntCC::SignedGreaterThan };
             let overflow = self.b.ins().icmp(wrong, sum, x);
-            self.trap_if(overflow, what, a, b);
+            self.trap_if(overflow, what, sum, other);
         }
         sum
+    }
+
+    /// A product that fits.
+    fn multiply(&mut self, x: Value, y: Value) -> Value {
+        let (of, times) = match (self.constant(x), self.constant(y)) {
+            (Some(value), _) => (y, value),
+            (_, Some(value)) => (x, value),
+            _ => (x, 0),
+        };
+        match times {
+            // One step to add it to a multiple of itself, three to multiply.
+            3 | 5 | 9 => {
+                let shifted = self.b.ins().ishl_imm_u(of, i64::from((times - 1).trailing_zeros()));
+                self.b.ins().iadd(of, shifted)
+            }
+            _ => self.b.ins().imul(x, y),
+        }
     }
 
     fn divide(&mut self, x: Value, y: Value) -> Value {
@@ -297,7 +314,7 @@ impl<'p> Translator<'_, '_, 'p> {
         // A jump backward needs a block of its own for the interruption, as one into a loop for what is read there.
         let mut edges = Vec::new();
         let mut edge = |this: &mut Self, to: Label| {
-            if to.index() > this.pc && !this.enters_loops(Some(this.pc), to.index()) {
+            if to.index() > this.from && !this.enters_loops(Some(this.from), to.index()) {
                 return this.block_at(to.index());
             }
             let block = this.b.create_block();
