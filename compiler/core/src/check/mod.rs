@@ -375,31 +375,42 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.cx.ending = Ending::Nothing("a constructor");
         self.cx.pure_what = "a constructor";
         self.cx.effects = false;
-        self.cx.in_constructor = true;
-        self.open_params(&def.params);
         self.field_initializers(owner);
+        self.open_params(&def.params);
         self.block(block);
-        let fields = &self.defs.types[owner.index()].fields;
-        for (index, field) in fields.iter().enumerate() {
-            if self.cx.flow.is_unassigned(field_node(index as u32)) {
-                let name = self.interner.name(field.name);
-                let text = format!("the field `{name}` has no value at the end of the constructor");
-                self.error(codes::CONSTRUCTOR, def.span, text);
-            }
-        }
+        self.require_whole(def.span, "at the end of the constructor");
         self.close_scope();
         self.judge_captures();
     }
 
+    /// The fields that the body gives values, where it is a constructor's.
+    fn constructed(&self) -> &'c [FieldSig<'a>] {
+        let owner = self.cx.owner.filter(|_| self.cx.in_constructor);
+        owner.map_or(&[], |owner| &self.defs.types[owner.index()].fields)
+    }
+
+    /// A constructor may end here: every field of the object has a value.
+    fn require_whole(&mut self, span: Span, place: &str) {
+        for (index, field) in self.constructed().iter().enumerate() {
+            if self.cx.flow.is_unassigned(field_node(index as u32)) {
+                let text = format!("the field `{}` has no value {place}", self.interner.name(field.name));
+                self.error(codes::CONSTRUCTOR, span, text);
+            }
+        }
+    }
+
+    /// What the fields begin with, in their order. Comes before the parameters, which are of the constructor alone.
     fn field_initializers(&mut self, owner: TypeDefId) {
-        let defs = self.defs;
-        for (index, field) in defs.types[owner.index()].fields.iter().enumerate() {
-            match field.init {
-                Some(init) => {
-                    self.expr_to(init, field.ty);
-                    self.cx.flow.assign(field_node(index as u32));
-                }
-                None => self.cx.flow.declare_unassigned(field_node(index as u32)),
+        let fields = &self.defs.types[owner.index()].fields;
+        self.cx.in_constructor = true;
+        self.cx.this = Some(self.self_type(owner));
+        for index in 0..fields.len() {
+            self.cx.flow.declare_unassigned(field_node(index as u32));
+        }
+        for (index, field) in fields.iter().enumerate() {
+            if let Some(init) = field.init {
+                self.expr_to(init, field.ty);
+                self.cx.flow.assign(field_node(index as u32));
             }
         }
     }
@@ -408,7 +419,6 @@ impl<'a, 'c> Checker<'a, 'c> {
         let Some(owner) = def.owner else { return };
         self.cx.ending = Ending::Nothing("a constructor");
         self.cx.pure_what = "a constructor";
-        self.open_params(&def.params);
         if self.defs.types[owner.index()].kind != TypeKind::Record {
             self.field_initializers(owner);
             for sig in self.defs.types[owner.index()].fields.iter().filter(|f| f.init.is_none()) {
@@ -417,6 +427,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                 self.diagnostics.push(report.help("give it one here, or in a constructor"));
             }
         }
+        self.open_params(&def.params);
         if let Some(block) = compact {
             self.block(block);
         }

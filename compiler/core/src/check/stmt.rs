@@ -496,6 +496,7 @@ impl<'a> Checker<'a, '_> {
                     self.expr(value, None);
                     self.error(codes::MISMATCH, value.span, "nothing is returned here");
                 }
+                self.require_whole(span, "where the constructor returns");
             }
         }
         self.leave_body();
@@ -625,9 +626,7 @@ impl<'a> Checker<'a, '_> {
                 }
             }
         }
-        let (defs, owner) = (self.defs, self.cx.owner.filter(|_| self.cx.in_constructor));
-        let fields = owner.map_or(&[][..], |owner| &defs.types[owner.index()].fields);
-        for (index, field) in fields.iter().enumerate() {
+        for (index, field) in self.constructed().iter().enumerate() {
             let node = field_node(index as u32);
             if field.is_final
                 && self.cx.flow.may_be_assigned(node)

@@ -343,12 +343,15 @@ impl Visitor for Effects {
     fn trap(&mut self, _: TrapKind) {}
 }
 
-/// Live registers at every jump target, by the usual backward data flow over blocks.
+/// Live registers at every jump target, by the usual backward data flow over blocks. A region of `within` may be cut at
+/// any place of it, so what its label needs is live all through.
 fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
     let mut effects = Effects { scalars, uses: Vec::new(), defs: Vec::new(), labels: Vec::new() };
     let mut is_head = vec![false; code.len() + 1];
     // Jumps: from an instruction to another.
     let mut jumps: Vec<(usize, usize)> = Vec::new();
+    // Where each region begins, and its label; its code stands between the two.
+    let mut regions: Vec<(usize, usize)> = Vec::new();
     for (at, instr) in code.iter().enumerate() {
         instr.visit(&mut effects);
         effects.uses.clear();
@@ -356,6 +359,9 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
         for label in effects.labels.drain(..) {
             is_head[label.index()] = true;
             jumps.push((at, label.index()));
+            if matches!(instr, Instr::LimitEnter { .. }) {
+                regions.push((at, label.index()));
+            }
         }
     }
     if jumps.is_empty() {
@@ -375,6 +381,9 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
     let mut queued = vec![true; starts.len()];
     let mut queue: Vec<usize> = (0..starts.len()).collect();
     let mut sources: Vec<Vec<usize>> = vec![Vec::new(); starts.len()];
+    for &(enter, cut) in &regions {
+        jumps.extend((block_of[enter] + 1..block_of[cut]).map(|block| (starts[block], cut)));
+    }
     for (from, to) in jumps {
         sources[block_of[to]].push(block_of[from]);
     }
@@ -388,11 +397,12 @@ fn live_heads(code: &[Instr], scalars: usize, refs: usize) -> Vec<Head> {
             Some(next) if !code[end - 1].ends_block() => set.copy_from_slice(next),
             _ => set.fill(0),
         }
-        for instr in code[starts[block]..end].iter().rev() {
-            instr.visit(&mut effects);
+        for at in (starts[block]..end).rev() {
+            code[at].visit(&mut effects);
             effects.defs.drain(..).for_each(|d| remove(&mut set, d));
-            for label in effects.labels.drain(..) {
-                let target = block_of[label.index()] * words;
+            let around = regions.iter().filter(|&&(enter, cut)| enter < at && at < cut).map(|&(_, cut)| cut);
+            for target in effects.labels.drain(..).map(Label::index).chain(around) {
+                let target = block_of[target] * words;
                 for (word, &more) in set.iter_mut().zip(&live[target..target + words]) {
                     *word |= more;
                 }
