@@ -32,6 +32,8 @@ mod spool;
 mod stats;
 mod store;
 mod tail;
+#[cfg(test)]
+mod torn;
 mod writer;
 
 pub use error::{Damage, LogPoolError, Result};

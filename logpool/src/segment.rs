@@ -79,10 +79,13 @@ pub struct Segment {
 impl Segment {
     /// Makes it if it is not there. Only for the holder of the mover's lock.
     pub fn open(path: &Path) -> Result<Segment> {
-        let database = database::open_or_create(path, SEGMENT_CACHE_BYTES, |write| {
-            write.open_table(META)?.insert("format", database::FORMAT)?;
-            add(write, &[]).map(drop)
-        })?;
+        let database = database::open_or_create(path, SEGMENT_CACHE_BYTES, create)?;
+        Ok(Segment { database, path: path.to_path_buf() })
+    }
+
+    #[cfg(test)]
+    pub fn on(database: Database, path: &Path) -> Result<Segment> {
+        database::transaction(&database, path, create)?;
         Ok(Segment { database, path: path.to_path_buf() })
     }
 
@@ -90,6 +93,11 @@ impl Segment {
     pub fn add(&self, records: &[&RecordHead]) -> Result<Added> {
         database::transaction(&self.database, &self.path, |write| add(write, records))
     }
+}
+
+fn create(write: &WriteTransaction) -> Result<(), redb::Error> {
+    write.open_table(META)?.insert("format", database::FORMAT)?;
+    add(write, &[]).map(drop)
 }
 
 fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb::Error> {

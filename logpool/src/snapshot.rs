@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable};
@@ -102,7 +102,13 @@ pub struct SegmentSnapshot {
 impl SegmentSnapshot {
     fn open(folder: &Folder, id: SegmentId) -> Result<Option<SegmentSnapshot>> {
         let path = id.path(folder);
-        let Some(read) = database::read(folder, &path)? else { return Ok(None) };
+        match database::read(folder, &path)? {
+            Some(read) => SegmentSnapshot::of(read, &path).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub fn of(read: ReadTransaction, path: &Path) -> Result<SegmentSnapshot> {
         let load = || -> Result<_, redb::Error> {
             let mut names = Names::default();
             for row in read.open_table(NAMES)?.iter()? {
@@ -110,8 +116,8 @@ impl SegmentSnapshot {
             }
             Ok((names, read.open_table(SEEN)?))
         };
-        let (names, seen) = load().map_err(failed(&path))?;
-        Ok(Some(SegmentSnapshot { read, path, names, seen }))
+        let (names, seen) = load().map_err(failed(path))?;
+        Ok(SegmentSnapshot { read, path: path.to_path_buf(), names, seen })
     }
 
     fn seen(&self, run: RunId, seq: u64) -> Result<bool> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::*;
 use dscript_logpool::*;
@@ -143,6 +143,7 @@ fn killed_writers_and_movers_lose_and_double_nothing() {
     let mut acknowledged = BTreeMap::new();
     let (mut cursor, mut followed) = (Cursor::default(), HashSet::new());
     let (mut run, mut moved) = (0, 0);
+    let mut slowest = Duration::ZERO;
     for _ in 0..rounds() {
         let writers: Vec<_> = (0..2).map(|n| (run + n, start("append", dir.path(), run + n))).collect();
         run += 2;
@@ -156,6 +157,9 @@ fn killed_writers_and_movers_lose_and_double_nothing() {
         for (run, writer) in writers {
             acknowledged.insert(run, last(&kill(writer), "acknowledged"));
         }
+        let start = Instant::now();
+        reader.query(&Query { limit: Some(1), ..Query::default() }).unwrap();
+        slowest = slowest.max(start.elapsed());
         check_runs(&reader.query(&Query::default()).unwrap(), &acknowledged);
         moved += kill(mover).iter().filter(|(word, _)| word == "moved").map(|(_, count)| count).sum::<u64>();
         loop {
@@ -176,6 +180,11 @@ fn killed_writers_and_movers_lose_and_double_nothing() {
     assert_eq!(reader.query(&Query::default()).unwrap(), before);
     assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 0, "all their writers are dead");
     println!("{} records of {run} runs, {moved} moved by movers that were killed", before.len());
+    println!("after a kill the first answer took at most {slowest:?}");
+    // By who measures on a quiet machine.
+    if std::env::var_os("CRASH_ROUNDS").is_some() {
+        assert!(slowest < Duration::from_secs(1));
+    }
 }
 
 fn spool_for_ever(dir: &Path, run: u128) {

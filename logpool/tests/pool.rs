@@ -508,3 +508,29 @@ fn two_writers_a_mover_a_reader_and_a_follower_at_once() {
         assert!(results.iter().all(Result::is_ok));
     });
 }
+
+#[test]
+fn a_mover_that_ends_between_a_segment_and_the_index_doubles_nothing() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    let reader = Reader::open(dir.path());
+    let (index, saved) = (dir.path().join("pool.redb"), dir.path().join("saved"));
+    let mut cursor = Cursor::default();
+    let mut followed = Vec::new();
+    writer.append(records(1, 0..100)).unwrap();
+    Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
+    std::fs::copy(&index, &saved).unwrap();
+    writer.append(records(1, 100..200)).unwrap();
+    followed.extend(reader.tail(&Query::default(), &mut cursor).unwrap().records);
+    Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
+    // The segment has all, and the index does not know yet.
+    std::fs::rename(&saved, &index).unwrap();
+    let all: Vec<u64> = (0..200).collect();
+    assert_eq!(seqs(&reader.query(&Query::default()).unwrap()), all);
+    followed.extend(reader.tail(&Query::default(), &mut cursor).unwrap().records);
+    let moved = Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
+    assert_eq!((moved.records, moved.duplicates), (0, 100));
+    assert_eq!(seqs(&reader.query(&Query::default()).unwrap()), all);
+    followed.extend(reader.tail(&Query::default(), &mut cursor).unwrap().records);
+    assert_eq!(seqs(&followed), all);
+}
