@@ -34,6 +34,7 @@ mod store;
 mod tail;
 #[cfg(test)]
 mod torn;
+mod verify;
 mod writer;
 
 pub use error::{Damage, LogPoolError, Result};
@@ -46,4 +47,5 @@ pub use spool::{Spool, SpoolBatch, SpoolPosition};
 pub use stats::{Stats, StatsRow};
 pub use store::Retention;
 pub use tail::{Cursor, Tailed};
+pub use verify::{Verified, verify};
 pub use writer::{Ack, Done, Writer};

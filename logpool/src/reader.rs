@@ -6,7 +6,7 @@
 //! is deleted), or it was moved before that and is in the database. Nothing is doubled, because a segment knows the
 //! identity of every record in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use crate::block::Block;
@@ -70,6 +70,19 @@ impl Reader {
         let mut totals = Totals { query, stats, table: Table::new(stats), too_many: None };
         self.scan(query, &mut totals)?;
         Ok(totals.table.finish())
+    }
+
+    /// Shows each record that matches, until `each` returns false: block by block as they lie, so in no order that
+    /// counts, and with no more than a block in memory. The query's `limit` and `order` do not count.
+    pub fn each(&self, query: &Query, each: impl FnMut(Record) -> bool) -> Result<()> {
+        self.scan(query, &mut Each { query, each, enough: false })
+    }
+
+    /// The fields that records of the query's series have, in the order in which they are first met.
+    pub fn field_names(&self, query: &Query) -> Result<Vec<String>> {
+        let mut names = FieldNames::default();
+        self.scan(query, &mut names)?;
+        Ok(names.names)
     }
 
     /// Shows a sink everything that may match.
@@ -202,7 +215,7 @@ impl Logs {
     }
 
     /// Hands out each record that the database does not have, once.
-    fn new_records(
+    pub fn new_records(
         &self,
         snapshot: &Snapshot,
         mut each: impl FnMut(&RecordHead) -> Result<()>,
@@ -324,6 +337,79 @@ impl Sink for Totals<'_> {
             Some(TooMany(what, limit)) => Err(LogPoolError::TooMany { what, limit }),
             None => Ok(()),
         }
+    }
+}
+
+struct Each<'q, F> {
+    query: &'q Query,
+    each: F,
+    enough: bool,
+}
+
+impl<F: FnMut(Record) -> bool> Sink for Each<'_, F> {
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn has_no_use_for(&self, _: (i64, i64)) -> bool {
+        self.enough
+    }
+
+    fn record(&mut self, head: &RecordHead) {
+        if let (false, Ok(record)) = (self.enough, head.decode()) {
+            self.enough = !(self.each)(record);
+        }
+    }
+
+    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
+        let mut records = Vec::new();
+        read_block(block, series, self.query, &mut records)?;
+        for record in records {
+            self.enough = self.enough || !(self.each)(record);
+        }
+        Ok(())
+    }
+
+    fn failure(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct FieldNames {
+    names: Vec<String>,
+    met: HashSet<String>,
+}
+
+impl FieldNames {
+    fn add(&mut self, name: &str) {
+        if !self.met.contains(name) {
+            self.met.insert(name.to_owned());
+            self.names.push(name.to_owned());
+        }
+    }
+}
+
+impl Sink for FieldNames {
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    fn has_no_use_for(&self, _: (i64, i64)) -> bool {
+        false
+    }
+
+    fn record(&mut self, head: &RecordHead) {
+        head.fields().into_iter().flatten().flatten().for_each(|(name, _)| self.add(name));
+    }
+
+    fn block(&mut self, block: &Block, _: &Series) -> Result<(), Malformed> {
+        block.columns.iter().for_each(|column| self.add(column.name));
+        Ok(())
+    }
+
+    fn failure(&self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@
 //! - `series_by_name`: pool, key and node (texts) to number
 //! - `names`: number to name of a field: the dictionary of the blocks
 //! - `blocks`: ordinal of the first record to a *chunk*: blocks (see `block`) one after the other, each after its
-//!   length (4 bytes, little-endian), up to a size that fills the pages of the file. Ordinals count records in the
+//!   length and its CRC-32 (4 bytes each, little-endian), up to a size that fills the pages of the file. Ordinals count records in the
 //!   order in which they arrived, so the table only grows at its end; a batch is grouped by series first, so that a
 //!   block is a stretch (an *extent*) of one series
 //! - `extents`: (series, last time, ordinal) to (first time, number of records, offset of the block in its chunk), one
@@ -178,13 +178,14 @@ impl Chunk {
     }
 
     fn is_full_for(&self, block: &[u8]) -> bool {
-        !self.bytes.is_empty() && self.bytes.len() + 4 + block.len() > CHUNK_BYTES
+        !self.bytes.is_empty() && self.bytes.len() + BLOCK_HEADER_BYTES + block.len() > CHUNK_BYTES
     }
 
     /// Where it is.
     fn push(&mut self, block: &[u8]) -> u32 {
         let offset = self.bytes.len() as u32;
         self.bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(&crc32fast::hash(block).to_le_bytes());
         self.bytes.extend_from_slice(block);
         offset
     }
@@ -197,11 +198,16 @@ impl Chunk {
     }
 }
 
+/// A block's length and checksum.
+pub(crate) const BLOCK_HEADER_BYTES: usize = 8;
+
 /// The block at an offset of a chunk.
 pub(crate) fn block_at(chunk: &[u8], offset: u32) -> Result<&[u8], Malformed> {
     let mut input = Input { bytes: chunk.get(offset as usize..).ok_or(Malformed)? };
     let length = u32::from_le_bytes(input.array()?);
-    input.take(length as usize)
+    let crc = u32::from_le_bytes(input.array()?);
+    let block = input.take(length as usize)?;
+    if crc32fast::hash(block) == crc { Ok(block) } else { Err(Malformed) }
 }
 
 /// The records that are new, grouped by series, groups in the order of their first record.

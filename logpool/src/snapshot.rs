@@ -120,7 +120,21 @@ impl SegmentSnapshot {
         Ok(SegmentSnapshot { read, path: path.to_path_buf(), names, seen })
     }
 
-    fn seen(&self, run: RunId, seq: u64) -> Result<bool> {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many records are known to be here by their identity.
+    pub fn seen_count(&self) -> Result<u64> {
+        let mut count = 0u64;
+        for row in self.seen.iter().map_err(failed(&self.path))? {
+            let (key, end) = row.map_err(failed(&self.path))?;
+            count += end.value().saturating_sub(key.value().1).saturating_add(1);
+        }
+        Ok(count)
+    }
+
+    pub fn seen(&self, run: RunId, seq: u64) -> Result<bool> {
         let before = self.seen.range((run.0, 0)..=(run.0, seq)).map_err(failed(&self.path))?.next_back();
         let before = before.transpose().map_err(failed(&self.path))?;
         Ok(before.is_some_and(|(_, end)| end.value() >= seq))
@@ -223,7 +237,7 @@ impl Blocks<'_> {
                         let series = series.get(&block.series).ok_or(Malformed)?;
                         read_block(&block, series, &Query::default(), &mut records)?;
                     }
-                    offset += 4 + bytes.len();
+                    offset += BLOCK_HEADER_BYTES + bytes.len();
                     Ok(block.len)
                 };
                 let count = read().map_err(|_: Malformed| self.corrupt(at))?;

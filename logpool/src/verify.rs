@@ -1,0 +1,175 @@
+//! Looks at everything in a data folder, and says what does not fit together. It changes nothing, and others may write
+//! meanwhile.
+//!
+//! Steps: the log files, frame by frame; then, for each segment that the index lists: every chunk is read and every block
+//! checked against its checksum and decoded; then counts, times and identities of the records are compared with what
+//! the tables of series, extents and identities say.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::codec::Malformed;
+use crate::error::Result;
+use crate::folder::Folder;
+use crate::index::SegmentId;
+use crate::query::Query;
+use crate::reader::{Logs, Reader};
+use crate::snapshot::{SegmentSnapshot, Snapshot};
+
+/// What was looked at, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub segments: u64,
+    pub blocks: u64,
+    /// In segments.
+    pub records: u64,
+    /// In log files, not moved yet.
+    pub waiting: u64,
+    /// In words, each with the file it is in; none if all is well.
+    pub problems: Vec<String>,
+}
+
+/// An error is a folder that cannot be looked at; what is wrong in it is part of the answer.
+pub fn verify(data_dir: &Path) -> Result<Verified> {
+    let folder = Folder::new(data_dir);
+    let mut verified = Verified::default();
+    verified.problems.extend(Reader::open(data_dir).damage()?.iter().map(ToString::to_string));
+    let logs = Logs::unmoved(&folder)?;
+    let snapshot = Snapshot::open(&folder)?;
+    logs.new_records(&snapshot, |_| {
+        verified.waiting += 1;
+        Ok(())
+    })?;
+    drop(logs);
+    for (&id, &ordinal) in &snapshot.index.segments {
+        let path = id.path(&folder);
+        match snapshot.segment(id) {
+            Ok(Some(segment)) => {
+                verified.segments += 1;
+                if let Err(why) = check(&segment, id, ordinal, &mut verified) {
+                    verified.problems.push(why.to_string());
+                }
+            }
+            Ok(None) => {
+                verified.problems.push(format!("{} is in the index and not in the folder", path.display()))
+            }
+            Err(why) => verified.problems.push(why.to_string()),
+        }
+        snapshot.close(id);
+    }
+    Ok(verified)
+}
+
+fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut Verified) -> Result<()> {
+    let file = segment.path().display().to_string();
+    let mut problem = |what: String| verified.problems.push(format!("{file}: {what}"));
+    let (first, last) = id.times();
+    let mut by_series: HashMap<(String, String, String), u64> = HashMap::new();
+    let (mut records, mut strangers, mut unseen, mut blocks) = (0u64, 0u64, 0u64, 0u64);
+    let mut failed = None;
+    let end = segment.blocks()?.read_from(0, |found| {
+        blocks += 1;
+        records += found.len() as u64;
+        for record in found {
+            strangers += u64::from(!(first..=last).contains(&record.time));
+            match segment.seen(record.run, record.seq) {
+                Ok(seen) => unseen += u64::from(!seen),
+                Err(why) => failed = Some(why),
+            }
+            *by_series.entry((record.pool, record.key, record.node)).or_default() += 1;
+        }
+        failed.is_none()
+    })?;
+    if let Some(why) = failed {
+        return Err(why);
+    }
+    if end < ordinal || end != records {
+        problem(format!("it has {records} records, the index says {ordinal}"));
+    }
+    if strangers > 0 {
+        problem(format!("{strangers} records are of another day"));
+    }
+    let seen = segment.seen_count()?;
+    if unseen > 0 || seen != records {
+        problem(format!("{records} records have {seen} identities, {unseen} records have none"));
+    }
+    for series in segment.series()? {
+        let name = format!("{} {:?} {}", series.pool, series.key, series.node);
+        let found =
+            by_series.remove(&(series.pool.clone(), series.key.clone(), series.node.clone())).unwrap_or(0);
+        if found != series.records {
+            problem(format!("{found} records of {name} are there, {} are listed", series.records));
+        }
+        let mut listed = 0;
+        let table = segment.blocks()?;
+        for extent in segment.extents(&series, &Query::default())? {
+            let fits = table.with(&series, extent, |block| {
+                let times = block.times()?;
+                let bounds = (times.iter().min().copied(), times.iter().max().copied());
+                listed += block.len as u64;
+                if bounds == (Some(extent.first), Some(extent.last)) { Ok(()) } else { Err(Malformed) }
+            });
+            if let Err(why) = fits {
+                problem(format!("an extent of {name}: {why}"));
+            }
+        }
+        if listed != series.records {
+            problem(format!("the extents of {name} have {listed} records of {}", series.records));
+        }
+    }
+    if !by_series.is_empty() {
+        problem(format!("{} series are not listed", by_series.len()));
+    }
+    verified.blocks += blocks;
+    verified.records += records;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::mover::Mover;
+    use crate::record::{FieldValue, Record, RunId};
+    use crate::writer::Writer;
+
+    fn records(seqs: std::ops::Range<u64>) -> Vec<Record> {
+        let record = |seq: u64| Record {
+            pool: "p".into(),
+            key: "k".into(),
+            node: format!("n{}", seq % 2),
+            task: "t".into(),
+            run: RunId(1),
+            seq,
+            time: seq as i64 * 60_000_000_000,
+            fields: vec![("text".into(), FieldValue::String(format!("value {seq}")))],
+        };
+        seqs.map(record).collect()
+    }
+
+    #[test]
+    fn a_changed_byte_of_a_block_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        assert_eq!(verify(dir.path()).unwrap(), Verified::default());
+        writer.append(records(0..2000)).unwrap();
+        Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
+        writer.append(records(2000..2010)).unwrap();
+        let good = verify(dir.path()).unwrap();
+        assert_eq!((good.segments, good.records, good.waiting), (2, 2000, 10));
+        assert_eq!(good.problems, Vec::<String>::new());
+        let name = SegmentId { pool: 0, day: 0 }.file_name();
+        let path = dir.path().join("segments").join(&name);
+        let bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(9).position(|text| text == b"value 777").unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"V", at as u64).unwrap();
+        let bad = verify(dir.path()).unwrap();
+        assert!(bad.problems.iter().any(|what| what.contains(&name) && what.contains("block")), "{bad:?}");
+        assert!(Reader::open(dir.path()).query(&Query::default()).is_err(), "no answer has it either");
+        std::fs::remove_file(&path).unwrap();
+        let gone = verify(dir.path()).unwrap();
+        assert!(gone.problems.iter().any(|what| what.contains("not in the folder")), "{gone:?}");
+    }
+}
