@@ -19,8 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use items::Items;
-pub use records::Encode;
-use records::Records;
+pub use records::{Encode, Records};
 use session::Counters;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;

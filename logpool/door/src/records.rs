@@ -12,6 +12,7 @@ use dscript_logpool::{Order, Pattern, Query, Reader, Record, RunId};
 /// A record as the value that clients get.
 pub type Encode = fn(&Record) -> String;
 
+/// Finds log records by such keys.
 #[derive(Clone)]
 pub struct Records {
     data: PathBuf,

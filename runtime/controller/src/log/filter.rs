@@ -46,8 +46,7 @@ pub fn newest(reader: &Reader, asked: &LogQuery) -> Result<Vec<Record>, String> 
 /// aggregates.
 pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec<Record>, String> {
     let query = query(asked)?;
-    let stats = Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
-        .map_err(|why| format!("--stats and --by: {why}"))?;
+    let stats = parse_stats(wanted)?;
     let names: Vec<&str> =
         stats.by().chain(stats.aggregates.iter().map(|aggregate| &aggregate.name[..])).collect();
     let rows = reader.stats(&query, &stats).map_err(|why| why.to_string())?;
@@ -66,6 +65,11 @@ pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec
             .collect(),
     };
     Ok(rows.into_iter().map(record).collect())
+}
+
+pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {
+    Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
+        .map_err(|why| format!("--stats and --by: {why}"))
 }
 
 pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, String> {

@@ -3,8 +3,10 @@
 pub mod filter;
 mod plot;
 mod pools;
-mod query;
+pub(crate) mod query;
 pub(crate) mod show;
+mod transfer;
+mod verify;
 
 use clap::{Args, Subcommand};
 
@@ -12,7 +14,8 @@ use clap::{Args, Subcommand};
 #[command(after_help = "Examples:\n  \
     dsctl log query 'key -name' --since 10m\n  \
     dsctl log tail --pool task\n  \
-    dsctl log pools")]
+    dsctl log pools\n  \
+    dsctl log export --pool memcached --since 1d -o samples.jsonl")]
 pub struct LogArgs {
     #[command(subcommand)]
     command: LogCommand,
@@ -26,6 +29,12 @@ enum LogCommand {
     Tail(query::TailArgs),
     /// List pools and keys
     Pools(pools::PoolsArgs),
+    /// Write log records to a file, all that fit
+    Export(transfer::ExportArgs),
+    /// Store the log records of an exported file
+    Import(transfer::ImportArgs),
+    /// Look for damage in a data folder
+    Verify(verify::VerifyArgs),
 }
 
 pub fn log(args: LogArgs) -> Result<i32, String> {
@@ -33,5 +42,8 @@ pub fn log(args: LogArgs) -> Result<i32, String> {
         LogCommand::Query(args) => query::query(args),
         LogCommand::Tail(args) => query::tail(args),
         LogCommand::Pools(args) => pools::pools(args),
+        LogCommand::Export(args) => transfer::export(args),
+        LogCommand::Import(args) => transfer::import(args),
+        LogCommand::Verify(args) => verify::verify(args),
     }
 }

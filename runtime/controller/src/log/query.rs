@@ -14,9 +14,9 @@ use crate::client::{Client, Target};
 
 const TAIL_EVERY: Duration = Duration::from_millis(250);
 
-/// Which records; the same for `query` and `tail`.
+/// Which records; the same for `query`, `tail` and `export`.
 #[derive(Args)]
-pub struct Which {
+pub struct Filter {
     /// The key of the records, with * for any text
     key: Option<String>,
     /// The pool, with * for any text
@@ -34,11 +34,29 @@ pub struct Which {
     /// What must be true of the record, such as `wa > 20 && node like "web-*"`
     #[arg(long = "where", value_name = "EXPR")]
     condition: Option<String>,
+}
+
+/// Which records, where they are, and how they are printed.
+#[derive(Args)]
+pub struct Which {
+    #[command(flatten)]
+    filter: Filter,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: Target,
+}
+
+/// From when to when.
+#[derive(Args)]
+pub struct Span {
+    /// From then on: a time ago (10m) or a time (2026-01-31T08:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Up to then: a time ago or a time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 }
 
 #[derive(Args)]
@@ -57,12 +75,8 @@ pub struct Which {
 pub struct QueryArgs {
     #[command(flatten)]
     which: Which,
-    /// From then on: a time ago (10m) or a time (2026-01-31T08:00:00Z)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Up to then: a time ago or a time
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: Span,
     /// The newest so many
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -92,10 +106,7 @@ pub struct TailArgs {
 }
 
 pub fn query(args: QueryArgs) -> Result<i32, String> {
-    let now = Timestamp::now();
-    let mut asked = which(&args.which);
-    asked.since = args.since.as_deref().map(|text| moment("--since", text, now)).transpose()?;
-    asked.until = args.until.as_deref().map(|text| moment("--until", text, now)).transpose()?;
+    let mut asked = args.which.filter.asked(Some(&args.span))?;
     asked.limit = args.limit;
     let stats = match &args.stats {
         Some(aggregates) => Some(LogStats {
@@ -153,7 +164,7 @@ fn every(length: Duration) -> Result<i64, String> {
 }
 
 pub fn tail(args: TailArgs) -> Result<i32, String> {
-    let asked = which(&args.which);
+    let asked = args.which.filter.asked(None)?;
     let print = |records: &[Record]| if args.which.json { show::json(records) } else { show::lines(records) };
     let target = &args.which.target;
     if target.controller.is_some() {
@@ -177,20 +188,26 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
     }
 }
 
-fn which(args: &Which) -> LogQuery {
-    LogQuery {
-        pool: args.pool.clone(),
-        key: args.key.clone(),
-        node: args.node.clone(),
-        task: args.task.clone(),
-        run: args.run.clone(),
-        condition: args.condition.clone(),
-        ..LogQuery::default()
+impl Filter {
+    pub fn asked(&self, span: Option<&Span>) -> Result<LogQuery, String> {
+        let now = Timestamp::now();
+        let at = |option, text: Option<&String>| text.map(|text| moment(option, text, now)).transpose();
+        Ok(LogQuery {
+            pool: self.pool.clone(),
+            key: self.key.clone(),
+            node: self.node.clone(),
+            task: self.task.clone(),
+            run: self.run.clone(),
+            condition: self.condition.clone(),
+            since: at("--since", span.and_then(|span| span.since.as_ref()))?,
+            until: at("--until", span.and_then(|span| span.until.as_ref()))?,
+            ..LogQuery::default()
+        })
     }
 }
 
 /// A time ago, or a time.
-fn moment(option: &str, text: &str, now: Timestamp) -> Result<i64, String> {
+pub fn moment(option: &str, text: &str, now: Timestamp) -> Result<i64, String> {
     let now = i64::try_from(now.as_nanosecond()).map_err(|_| "the clock is far off".to_owned())?;
     if let Ok(ago) = units::duration(text) {
         return Ok(now.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)));

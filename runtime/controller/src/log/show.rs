@@ -26,7 +26,7 @@ pub fn record_text(record: &Record) -> String {
     record_json(record).to_string()
 }
 
-fn record_json(record: &Record) -> Value {
+pub fn record_json(record: &Record) -> Value {
     json!({
         "time": out::time(record.time),
         "pool": record.pool,
@@ -83,17 +83,18 @@ pub fn text(value: &FieldValue) -> String {
     }
 }
 
+const UNITS: [(u64, &str); 7] = [
+    (86_400_000_000_000, "d"),
+    (3_600_000_000_000, "h"),
+    (60_000_000_000, "m"),
+    (1_000_000_000, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+];
+
 /// The shortest literals: `1m30s`.
 fn duration(nanos: i64) -> String {
-    const UNITS: [(u64, &str); 7] = [
-        (86_400_000_000_000, "d"),
-        (3_600_000_000_000, "h"),
-        (60_000_000_000, "m"),
-        (1_000_000_000, "s"),
-        (1_000_000, "ms"),
-        (1_000, "us"),
-        (1, "ns"),
-    ];
     let mut left = nanos.unsigned_abs();
     if left == 0 {
         return "0s".into();
@@ -106,6 +107,26 @@ fn duration(nanos: i64) -> String {
         }
     }
     all
+}
+
+/// The nanoseconds of what `duration` writes.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let mut total = 0i128;
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (number, after) = (rest[..digits].parse::<u64>().ok()?, &rest[digits + letters..]);
+        let (nanos, _) = UNITS.iter().find(|(_, name)| *name == &rest[digits..digits + letters])?;
+        total += i128::from(number) * i128::from(*nanos);
+        rest = after;
+        if rest.is_empty() {
+            return i64::try_from(if negative { -total } else { total }).ok();
+        }
+    }
 }
 
 /// Names of all fields, in the order in which they are first met.
@@ -165,31 +186,36 @@ pub fn lines(records: &[Record]) -> Result<(), String> {
 }
 
 pub fn csv(records: &[Record]) -> Result<(), String> {
-    let columns = columns(records);
-    let mut all = String::new();
-    let mut row = |cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
-        let _ = writeln!(all, "{}", cells.join(","));
-    };
+    let columns: Vec<String> = columns(records).into_iter().map(str::to_owned).collect();
+    let rows = records.iter().map(|record| csv_row(record, &columns));
+    out::print(&std::iter::once(csv_heading(&columns)).chain(rows).collect::<String>())
+}
+
+/// One line: the meta data, then the fields of these names.
+pub fn csv_heading(columns: &[String]) -> String {
     let meta = ["time", "pool", "key", "node", "task", "run", "seq"];
-    row(&mut meta.iter().chain(&columns).map(|name| (*name).to_owned()));
-    for record in records {
-        let meta = [
-            out::time(record.time),
-            record.pool.clone(),
-            record.key.clone(),
-            record.node.clone(),
-            record.task.clone(),
-            record.run.to_string(),
-            record.seq.to_string(),
-        ];
-        let fields = columns.iter().map(|name| match record.field(name) {
-            None | Some(FieldValue::Null) => String::new(),
-            Some(value) => text(value),
-        });
-        row(&mut meta.into_iter().chain(fields));
-    }
-    out::print(&all)
+    csv_line(meta.into_iter().chain(columns.iter().map(String::as_str)).map(str::to_owned))
+}
+
+pub fn csv_row(record: &Record, columns: &[String]) -> String {
+    let meta = [
+        out::time(record.time),
+        record.pool.clone(),
+        record.key.clone(),
+        record.node.clone(),
+        record.task.clone(),
+        record.run.to_string(),
+        record.seq.to_string(),
+    ];
+    csv_line(meta.into_iter().chain(columns.iter().map(|name| match record.field(name) {
+        None | Some(FieldValue::Null) => String::new(),
+        Some(value) => text(value),
+    })))
+}
+
+fn csv_line(cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+    format!("{}\n", cells.join(","))
 }
 
 /// The groups of an aggregation, a field a column.
@@ -218,29 +244,26 @@ fn cell(value: &FieldValue) -> String {
 
 /// One object a line.
 pub fn stats_json(groups: &[Record], windows: bool) -> Result<(), String> {
-    let line = |group: &Record| {
-        let window = windows.then(|| ("window".to_owned(), json!(out::time(group.time))));
-        let fields = group.fields.iter().map(|(name, value)| (name.clone(), value_json(value)));
-        format!("{}\n", Value::Object(window.into_iter().chain(fields).collect()))
-    };
-    out::print(&groups.iter().map(line).collect::<String>())
+    out::print(&groups.iter().map(|group| format!("{}\n", group_json(group, windows))).collect::<String>())
+}
+
+pub fn group_json(group: &Record, windows: bool) -> Value {
+    let window = windows.then(|| ("window".to_owned(), json!(out::time(group.time))));
+    let fields = group.fields.iter().map(|(name, value)| (name.clone(), value_json(value)));
+    Value::Object(window.into_iter().chain(fields).collect())
 }
 
 pub fn stats_csv(groups: &[Record], windows: bool) -> Result<(), String> {
     let columns = columns(groups);
-    let mut all = String::new();
-    let mut row = |cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
-        let _ = writeln!(all, "{}", cells.join(","));
-    };
-    row(&mut windows.then_some("window").into_iter().chain(columns).map(str::to_owned));
+    let heading = windows.then_some("window").into_iter().chain(columns).map(str::to_owned);
+    let mut all = csv_line(heading);
     for group in groups {
         let window = windows.then(|| out::time(group.time));
         let fields = group.fields.iter().map(|(_, value)| match value {
             FieldValue::Null => String::new(),
             value => text(value),
         });
-        row(&mut window.into_iter().chain(fields));
+        all.push_str(&csv_line(window.into_iter().chain(fields)));
     }
     out::print(&all)
 }
@@ -263,6 +286,12 @@ mod tests {
         assert_eq!(duration(-1_500_000), "-1ms500us");
         assert_eq!(duration(0), "0s");
         assert_eq!(duration(i64::MIN), "-106751d23h47m16s854ms775us808ns");
+        for nanos in [90_000_000_000, -1_500_000, 0, i64::MIN, i64::MAX] {
+            assert_eq!(parse_duration(&duration(nanos)), Some(nanos));
+        }
+        for bad in ["", "-", "1", "m", "1x", "1m ", "9223372036854775808ns", "ü"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
         assert_eq!(text(&FieldValue::Double(1.0)), "1.0");
         assert_eq!(text(&FieldValue::List(vec![FieldValue::Int(1), FieldValue::Null])), "[1, null]");
         assert_eq!(text(&FieldValue::Map(vec![("a".into(), FieldValue::String("x".into()))])), "{a: x}");

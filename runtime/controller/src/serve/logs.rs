@@ -2,6 +2,7 @@
 //! them into the store, and queries are answered on threads of their own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dscript_logpool::{Cursor, LogPoolError, Mover, Reader, Record, Retention, Writer};
@@ -11,6 +12,7 @@ use dscript_protocol::message::{LogQuery, LogStats, ToOperator};
 use tokio::sync::oneshot;
 
 use super::core::wall_now;
+use super::metrics::{Metrics, add};
 use crate::log::filter;
 
 const MOVE_EVERY: Duration = Duration::from_secs(1);
@@ -23,17 +25,20 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 pub struct Logs {
     writer: Writer,
     data: PathBuf,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Logs {
     pub fn open(data: &Path, retention: Vec<Retention>) -> Result<Self, String> {
         let writer = Writer::open(data).map_err(|why| why.to_string())?;
         let folder = data.to_owned();
+        let metrics = Arc::new(Metrics::default());
+        let counts = metrics.clone();
         std::thread::Builder::new()
             .name("mover".into())
-            .spawn(move || move_for_ever(&folder, &retention))
+            .spawn(move || move_for_ever(&folder, &retention, &counts))
             .map_err(|why| format!("cannot start a thread: {why}"))?;
-        Ok(Self { writer, data: data.to_owned() })
+        Ok(Self { writer, data: data.to_owned(), metrics })
     }
 
     /// Returns when the records are durable.
@@ -47,27 +52,44 @@ impl Logs {
                 }),
             );
             match done.await {
-                Ok(Ok(_)) => return Ok(()),
+                Ok(Ok(_)) => {
+                    add(&self.metrics.stored, records.len() as u64);
+                    return Ok(());
+                }
                 Ok(Err(LogPoolError::Busy)) => tokio::time::sleep(Duration::from_millis(20)).await,
-                Ok(Err(why)) => return Err(why.to_string()),
+                Ok(Err(why)) => {
+                    add(&self.metrics.refused, 1);
+                    return Err(why.to_string());
+                }
                 Err(_) => return Err("the log writer is gone".into()),
             }
         }
     }
 
     pub async fn query(&self, query: LogQuery) -> Result<Vec<Record>, String> {
-        let data = self.data.clone();
-        blocking(move || filter::newest(&Reader::open(&data), &query)).await
+        self.ask(move |reader| filter::newest(reader, &query)).await
     }
 
     pub async fn stats(&self, query: LogQuery, stats: LogStats) -> Result<Vec<Record>, String> {
-        let data = self.data.clone();
-        blocking(move || filter::stats(&Reader::open(&data), &query, &stats)).await
+        self.ask(move |reader| filter::stats(reader, &query, &stats)).await
     }
 
     pub async fn pools(&self) -> Result<ToOperator, String> {
+        self.ask(filter::keys).await.map(ToOperator::Keys)
+    }
+
+    /// Answers on a thread of its own.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
         let data = self.data.clone();
-        blocking(move || filter::keys(&Reader::open(&data)).map(ToOperator::Keys)).await
+        let answer = blocking(move || question(&Reader::open(&data))).await;
+        add(&self.metrics.queries, 1);
+        if answer.is_err() {
+            add(&self.metrics.query_failures, 1);
+        }
+        answer
     }
 
     pub async fn end(&self) -> Result<Cursor, String> {
@@ -119,7 +141,7 @@ pub fn answers(mut records: Vec<Record>) -> Vec<ToOperator> {
 }
 
 /// Moves what is worth it at once, the rest now and then, and drops what is past its time.
-fn move_for_ever(data: &Path, retention: &[Retention]) {
+fn move_for_ever(data: &Path, retention: &[Retention], metrics: &Metrics) {
     let mut mover: Option<Mover> = None;
     let mut said = String::new();
     let mut moved_all = Instant::now();
@@ -130,14 +152,17 @@ fn move_for_ever(data: &Path, retention: &[Retention]) {
                 mover = Mover::try_acquire(data)?;
             }
             let Some(mover) = &mut mover else { return Ok(()) };
-            if moved_all.elapsed() >= MOVE_ALL_EVERY {
-                mover.move_once()?;
+            let moved = if moved_all.elapsed() >= MOVE_ALL_EVERY {
                 moved_all = Instant::now();
+                mover.move_once()?
             } else {
-                mover.move_if_worth()?;
-            }
+                mover.move_if_worth()?
+            };
+            add(&metrics.moved, moved.records);
+            add(&metrics.duplicates, moved.duplicates);
             if !retention.is_empty() && retained.is_none_or(|last| last.elapsed() >= RETAIN_EVERY) {
                 let dropped = mover.retain(wall_now(), retention)?;
+                add(&metrics.segments_dropped, dropped as u64);
                 if dropped > 0 {
                     eprintln!(
                         "dsctl: the LogPool: {dropped} days of pools are past what is kept, and dropped"
@@ -150,6 +175,7 @@ fn move_for_ever(data: &Path, retention: &[Retention]) {
         let pause = match turn() {
             Ok(()) => MOVE_EVERY,
             Err(why) => {
+                add(&metrics.move_failures, 1);
                 // Once for each trouble: it may last for days.
                 let why = why.to_string();
                 if said != why {

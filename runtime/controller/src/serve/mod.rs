@@ -2,11 +2,14 @@
 //!
 //! - `core`: the mind (`crate::fleet`) with its journal and images; every decision passes through it;
 //! - `connection`: one task per connection, a node's or an operator's;
-//! - `logs`: the LogPool: log records come in, queries go out.
+//! - `logs`: the LogPool: log records come in, queries go out;
+//! - `http`: the LogPool for programs that speak HTTP; `metrics`: what Prometheus reads there.
 
 mod connection;
 mod core;
+mod http;
 mod logs;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,13 +33,15 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7700";
     commands find it.\n\nExamples:\n  \
     dsctl serve\n  \
     dsctl serve --listen 127.0.0.1:0 --data ./data    a free port, a folder of its own\n  \
-    dsctl serve --retain 'vmstat=30d' --retain '*=10GiB'"
+    dsctl serve --retain 'vmstat=30d' --retain '*=10GiB'\n  \
+    dsctl serve --http 127.0.0.1:7780                 then curl http://127.0.0.1:7780/v1/log/pools"
 )]
 pub struct ServeArgs {
     /// The address for nodes and operators; loopback only, until TLS is there
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_ADDRESS)]
     listen: String,
-    /// Not built in yet
+    /// Answer HTTP at this address, loopback only: the LogPool as JSON, and /metrics for Prometheus; /openapi.json
+    /// describes it
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
     /// Answer the memcached protocol at this address: items of its own, and log records as POOL/KEY:latest
@@ -73,9 +78,6 @@ pub fn serve(args: ServeArgs) -> i32 {
 }
 
 async fn begin(args: ServeArgs) -> Result<i32, String> {
-    if args.http.is_some() {
-        return Err("--http is not built in yet; leave it out".into());
-    }
     let address = loopback(&args.listen).await?;
     let retention = args.retain.iter().map(|rule| retention(rule)).collect::<Result<Vec<_>, _>>()?;
     let data = data_folder(args.data.as_deref())?;
@@ -91,18 +93,25 @@ async fn begin(args: ServeArgs) -> Result<i32, String> {
         Some(address) => Some(open_door(address, &data).await?),
         None => None,
     };
+    let logs = logs::Logs::open(&data, retention)?;
+    let http = match &args.http {
+        Some(address) => Some(open_http(address, &logs, &data).await?),
+        None => None,
+    };
     let address_file = address_file(&data);
     write_private(&address_file, format!("{bound}\n").as_bytes())
         .map_err(|why| format!("cannot write {}: {why}", address_file.display()))?;
-    let ended =
-        core::serve(&data, logs::Logs::open(&data, retention)?, listener, secret, args.lost_after, || {
-            println!("listening on {bound}");
-            if let Some(door) = &door {
-                println!("memcached on {door}");
-            }
-            eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
-        })
-        .await;
+    let ended = core::serve(&data, logs, listener, secret, args.lost_after, || {
+        println!("listening on {bound}");
+        if let Some(door) = &door {
+            println!("memcached on {door}");
+        }
+        if let Some(http) = &http {
+            println!("http on {http}");
+        }
+        eprintln!("dsctl: the data folder is {}; `dsctl token` lets a node join", data.display());
+    })
+    .await;
     let _ = std::fs::remove_file(&address_file);
     ended
 }
@@ -118,6 +127,16 @@ async fn open_door(address: &str, data: &Path) -> Result<SocketAddr, String> {
     tokio::spawn(
         async move { dscript_door::serve(listener, items, &data, crate::log::show::record_text).await },
     );
+    Ok(bound)
+}
+
+/// Begins to answer HTTP; gives the address.
+async fn open_http(address: &str, logs: &logs::Logs, data: &Path) -> Result<SocketAddr, String> {
+    let address = loopback(address).await?;
+    let failed = |why: std::io::Error| format!("cannot listen on {address} for HTTP: {why}");
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    tokio::spawn(http::serve(listener, http::Api::new(logs.clone(), data)));
     Ok(bound)
 }
 

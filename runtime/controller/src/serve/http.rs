@@ -1,0 +1,463 @@
+//! The LogPool over HTTP/1.1: questions as parameters of a `GET`, answers as JSON. `docs/src/openapi.json` describes it,
+//! and is served.
+//!
+//! What is long is sent as it is read: `export` and `tail` are JSON objects, one a line (or events, to a client that accepts
+//! `text/event-stream`). It only reads. A browser must not be led here by a foreign name, so the `Host` must be a
+//! loopback one.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dscript_door::Records;
+use dscript_logpool::Record;
+use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, ToOperator};
+use dscript_protocol::units;
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::logs::Logs;
+use crate::log::query::moment;
+use crate::log::{filter, show};
+use crate::out;
+
+const CONNECTIONS_MAX: usize = 1024;
+/// Records of an answer that is not streamed.
+const RECORDS_DEFAULT: u64 = 1000;
+const RECORDS_MAX: u64 = 100_000;
+/// Pieces of a stream that wait for a slow client.
+const PIECES_MAX: usize = 16;
+const PIECE_BYTES: usize = 32 << 10;
+const TAIL_EVERY: Duration = Duration::from_millis(250);
+/// So that a client that has gone is noticed.
+const TAIL_SILENCE: Duration = Duration::from_secs(15);
+
+const OPENAPI: &str = include_str!("../../../../docs/src/openapi.json");
+
+#[derive(Clone)]
+pub struct Api {
+    logs: Logs,
+    records: Records,
+    data: PathBuf,
+}
+
+impl Api {
+    pub fn new(logs: Logs, data: &Path) -> Api {
+        Api { logs, records: Records::new(data, show::record_text), data: data.to_owned() }
+    }
+}
+
+/// Serves clients until it is dropped.
+pub async fn serve(listener: TcpListener, api: Api) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let api = api.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(|request| {
+                        let api = api.clone();
+                        async move { Ok::<_, Infallible>(answer(&api, &request).await) }
+                    });
+                    // A client that breaks off is nobody's trouble.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                    drop(place);
+                });
+            }
+            // Such as no more file descriptors: it may get better.
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+/// A whole body, or pieces as they come.
+enum Content {
+    Whole(Option<Bytes>),
+    Pieces(mpsc::Receiver<Bytes>),
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = match self.get_mut() {
+            Content::Whole(bytes) => Poll::Ready(bytes.take()),
+            Content::Pieces(pieces) => pieces.poll_recv(context),
+        };
+        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+type Answer = Response<Content>;
+
+fn respond(status: StatusCode, kind: &'static str, content: Content) -> Answer {
+    let mut response = Response::new(content);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a content type is a header"));
+    response.headers_mut().insert(CACHE_CONTROL, "no-store".parse().expect("it is a header"));
+    response
+}
+
+fn whole(kind: &'static str, text: String) -> Answer {
+    respond(StatusCode::OK, kind, Content::Whole(Some(text.into())))
+}
+
+fn json_answer(value: &Value) -> Answer {
+    whole("application/json", format!("{value}\n"))
+}
+
+fn refused(status: StatusCode, why: impl Into<String>) -> Answer {
+    let body = json!({ "error": why.into(), "status": status.as_u16() });
+    respond(status, "application/json", Content::Whole(Some(format!("{body}\n").into())))
+}
+
+const PATHS: [&str; 8] = [
+    "/v1/log/records",
+    "/v1/log/stats",
+    "/v1/log/export",
+    "/v1/log/tail",
+    "/v1/log/record/KEY",
+    "/v1/log/pools",
+    "/metrics",
+    "/openapi.json",
+];
+
+async fn answer(api: &Api, request: &Request<Incoming>) -> Answer {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(is_loopback) {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "the header `Host` names another machine: ask for 127.0.0.1 or localhost",
+        );
+    }
+    if request.method() != Method::GET {
+        let why = format!("there is no {} here: the LogPool is read with GET", request.method());
+        return refused(StatusCode::METHOD_NOT_ALLOWED, why);
+    }
+    let path = request.uri().path();
+    let query = request.uri().query().unwrap_or_default();
+    let answered = match path {
+        "/v1/log/records" => records(api, query).await,
+        "/v1/log/stats" => stats(api, query).await,
+        "/v1/log/export" => export(api, query).await,
+        "/v1/log/tail" => {
+            let accepted = request.headers().get(ACCEPT).and_then(|kinds| kinds.to_str().ok());
+            tail(api, query, accepted.is_some_and(|kinds| kinds.contains("text/event-stream"))).await
+        }
+        "/v1/log/pools" => pools(api).await,
+        "/metrics" => metrics(api).await,
+        "/openapi.json" => return whole("application/json", OPENAPI.to_owned()),
+        _ => match path.strip_prefix("/v1/log/record/") {
+            Some(key) => record(api, key).await,
+            None => {
+                let why = format!("there is nothing at {path}; there are {}", PATHS.join(", "));
+                return refused(StatusCode::NOT_FOUND, why);
+            }
+        },
+    };
+    answered.unwrap_or_else(|(status, why)| refused(status, why))
+}
+
+type Answered = Result<Answer, (StatusCode, String)>;
+
+fn bad(why: String) -> (StatusCode, String) {
+    // The texts name the options of `dsctl log query`; the parameters have the same names.
+    (StatusCode::BAD_REQUEST, why.replace("--", ""))
+}
+
+fn failed(why: String) -> (StatusCode, String) {
+    (StatusCode::INTERNAL_SERVER_ERROR, why)
+}
+
+/// `127.0.0.1:7780`, `localhost`, `[::1]:7780`
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The parameters of a question.
+#[derive(Default)]
+struct Asked {
+    query: LogQuery,
+    stats: Option<String>,
+    by: Option<String>,
+    every: Option<i64>,
+}
+
+const FILTERS: [&str; 6] = ["pool", "key", "node", "task", "run", "where"];
+
+/// Only filters and the parameters named are allowed.
+fn asked(text: &str, others: &[&str]) -> Result<Asked, String> {
+    let mut asked = Asked::default();
+    let now = Timestamp::now();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let wrong = || format!("`{pair}` is not written as parameters are: %20 for a space, in UTF-8");
+        let (name, value) = (decoded(name).ok_or_else(wrong)?, decoded(value).ok_or_else(wrong)?);
+        if !FILTERS.contains(&&name[..]) && !others.contains(&&name[..]) {
+            let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();
+            return Err(format!("there is no parameter `{name}`; there are {}", known.join(", ")));
+        }
+        let query = &mut asked.query;
+        match &name[..] {
+            "pool" => query.pool = Some(value),
+            "key" => query.key = Some(value),
+            "node" => query.node = Some(value),
+            "task" => query.task = Some(value),
+            "run" => query.run = Some(value),
+            "where" => query.condition = Some(value),
+            "since" => query.since = Some(moment("since", &value, now)?),
+            "until" => query.until = Some(moment("until", &value, now)?),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=RECORDS_MAX).contains(limit));
+                query.limit = Some(limit.ok_or_else(|| {
+                    format!("limit: `{value}` is no number from 1 to {RECORDS_MAX}; /v1/log/export gives all")
+                })?);
+            }
+            "stats" => asked.stats = Some(value),
+            "by" => asked.by = Some(value),
+            "every" => {
+                let length = units::duration(&value).map_err(|why| format!("every: {why}"))?;
+                let nanos = i64::try_from(length.as_nanos()).ok().filter(|nanos| *nanos > 0);
+                asked.every = Some(nanos.ok_or("every: a time above 0 is needed, such as 1m")?);
+            }
+            other => unreachable!("{other} is among the names"),
+        }
+    }
+    // What is wrong with the filters is the client's mistake, so it is found before the question is asked.
+    filter::query(&asked.query)?;
+    Ok(asked)
+}
+
+/// `%20` and `+` as what they stand for.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let (digits, after) = rest.split_at_checked(2)?;
+                bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+                rest = after;
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+async fn records(api: &Api, query: &str) -> Answered {
+    let mut query = asked(query, &["since", "until", "limit"]).map_err(bad)?.query;
+    query.limit.get_or_insert(RECORDS_DEFAULT);
+    let found = api.logs.query(query).await.map_err(failed)?;
+    let records: Vec<Value> = found.iter().map(show::record_json).collect();
+    Ok(json_answer(&json!({ "records": records })))
+}
+
+async fn stats(api: &Api, query: &str) -> Answered {
+    let Asked { query, stats, by, every } =
+        asked(query, &["since", "until", "stats", "by", "every"]).map_err(bad)?;
+    let Some(aggregates) = stats else {
+        return Err(
+            bad("`stats` is missing: the aggregates that are wanted, such as avg(us),p99(wa)".into()),
+        );
+    };
+    let stats = LogStats { aggregates, by: by.unwrap_or_default(), every };
+    filter::parse_stats(&stats).map_err(bad)?;
+    let found = api.logs.stats(query, stats).await.map_err(failed)?;
+    let groups: Vec<Value> = found.iter().map(|group| show::group_json(group, every.is_some())).collect();
+    Ok(json_answer(&json!({ "groups": groups })))
+}
+
+async fn export(api: &Api, query: &str) -> Answered {
+    let query = asked(query, &["since", "until"]).map_err(bad)?.query;
+    let query = filter::query(&query).map_err(bad)?;
+    let (sender, pieces) = mpsc::channel(PIECES_MAX);
+    let logs = api.logs.clone();
+    tokio::spawn(async move {
+        let read = move |reader: &dscript_logpool::Reader| {
+            let mut piece = String::new();
+            let mut gone = false;
+            let each = |record: Record| {
+                piece.push_str(&show::record_text(&record));
+                piece.push('\n');
+                if piece.len() >= PIECE_BYTES {
+                    gone = sender.blocking_send(std::mem::take(&mut piece).into()).is_err();
+                }
+                !gone
+            };
+            let read = reader.each(&query, each);
+            if let Err(why) = &read {
+                // The status is long gone: the last line says it.
+                piece.push_str(&format!("{}\n", json!({ "error": why.to_string() })));
+            }
+            if !gone && !piece.is_empty() {
+                let _ = sender.blocking_send(piece.into());
+            }
+            read.map_err(|why| why.to_string())
+        };
+        let _ = logs.ask(read).await;
+    });
+    Ok(respond(StatusCode::OK, "application/x-ndjson", Content::Pieces(pieces)))
+}
+
+async fn tail(api: &Api, query: &str, events: bool) -> Answered {
+    let query = asked(query, &[]).map_err(bad)?.query;
+    let mut cursor = api.logs.end().await.map_err(failed)?;
+    let (sender, pieces) = mpsc::channel(PIECES_MAX);
+    let logs = api.logs.clone();
+    tokio::spawn(async move {
+        let mut silent = Duration::ZERO;
+        loop {
+            let (mut piece, ended) = match logs.tail(query.clone(), cursor.clone()).await {
+                Ok((records, behind)) => {
+                    cursor = behind;
+                    (lines(&records, events), false)
+                }
+                Err(why) => {
+                    let why = json!({ "error": why });
+                    (if events { format!("event: error\ndata: {why}\n\n") } else { format!("{why}\n") }, true)
+                }
+            };
+            if piece.is_empty() && silent >= TAIL_SILENCE {
+                piece.push_str(if events { ":\n\n" } else { "\n" });
+            }
+            silent = if piece.is_empty() { silent + TAIL_EVERY } else { Duration::ZERO };
+            if !piece.is_empty() && sender.send(piece.into()).await.is_err() || sender.is_closed() || ended {
+                return;
+            }
+            tokio::time::sleep(TAIL_EVERY).await;
+        }
+    });
+    let kind = if events { "text/event-stream" } else { "application/x-ndjson" };
+    Ok(respond(StatusCode::OK, kind, Content::Pieces(pieces)))
+}
+
+fn lines(records: &[Record], events: bool) -> String {
+    let line = |record: &Record| {
+        let text = show::record_text(record);
+        if events { format!("data: {text}\n\n") } else { format!("{text}\n") }
+    };
+    records.iter().map(line).collect()
+}
+
+async fn record(api: &Api, key: &str) -> Answered {
+    match api.records.get(key.as_bytes()).await.map_err(failed)? {
+        Some(json) => Ok(respond(StatusCode::OK, "application/json", Content::Whole(Some(json.into())))),
+        None => Err((
+            StatusCode::NOT_FOUND,
+            format!("there is no log record {key}; a key is POOL/KEY:latest or POOL/KEY/NODE/TIME/RUN-SEQ"),
+        )),
+    }
+}
+
+async fn pools(api: &Api) -> Answered {
+    let ToOperator::Keys(keys) = api.logs.pools().await.map_err(failed)? else {
+        return Err(failed("the pools are not listed".into()));
+    };
+    let key = |key: &KeyInfo| {
+        json!({
+            "pool": key.pool,
+            "key": key.key,
+            "nodes": key.nodes,
+            "records": key.records,
+            "first": out::time(key.first),
+            "last": out::time(key.last),
+        })
+    };
+    Ok(json_answer(&json!({ "keys": keys.iter().map(key).collect::<Vec<_>>() })))
+}
+
+async fn metrics(api: &Api) -> Answered {
+    let (metrics, data) = (api.logs.metrics.clone(), api.data.clone());
+    let text = tokio::task::spawn_blocking(move || metrics.text(&data)).await;
+    let text = text.map_err(|why| failed(format!("a thread failed: {why}")))?;
+    Ok(whole("text/plain; version=0.0.4", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in ["127.0.0.1:80", "localhost", "LOCALHOST:1", "[::1]:80", "127.9.9.9"] {
+            assert!(is_loopback(good), "{good}");
+        }
+        for other in ["example.com", "localhost.example.com:80", "192.0.2.1", "", "[::]"] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_document_names_every_path() {
+        let document: Value = serde_json::from_str(OPENAPI).expect("it is JSON");
+        let described: Vec<String> =
+            document["paths"].as_object().expect("it has paths").keys().cloned().collect();
+        let mut paths = PATHS.map(|path| path.replace("KEY", "{key}"));
+        paths.sort();
+        let mut described = described;
+        described.sort();
+        assert_eq!(described, paths);
+        let parameters = |path: &str| {
+            let all = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+            let name = |parameter: &Value| {
+                let named = parameter["$ref"].as_str().and_then(|at| at.rsplit('/').next());
+                named.or(parameter["name"].as_str()).unwrap_or_default().to_owned()
+            };
+            all.iter().map(name).collect::<Vec<_>>()
+        };
+        for (path, others) in [
+            ("/v1/log/records", &["since", "until", "limit"][..]),
+            ("/v1/log/stats", &["since", "until", "stats", "by", "every"]),
+            ("/v1/log/export", &["since", "until"]),
+            ("/v1/log/tail", &[]),
+        ] {
+            let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();
+            assert_eq!(parameters(path), known, "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        let all = "pool=m&key=key+-name&where=wa+%3E+20&limit=5";
+        let query = asked(all, &["limit"]).expect("it is good").query;
+        assert_eq!(query.key.as_deref(), Some("key -name"));
+        assert_eq!((query.condition.as_deref(), query.limit), (Some("wa > 20"), Some(5)));
+        for (text, expected) in [
+            ("colour=red", "no parameter `colour`; there are pool, key"),
+            ("since=1m", "no parameter `since`"),
+            ("limit=0", "from 1 to"),
+            ("where=wa+%3E", "where"),
+            ("run=xyz", "hexadecimal"),
+            ("pool=%f", "%20"),
+        ] {
+            let why = asked(text, &["limit"]).err().expect(text);
+            assert!(why.contains(expected), "{text}: {why}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The controller's HTTP interface, met as a client meets it: by bytes on a socket.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use dscript_tests::{Mark, Running, command, good, json_lines, wait_for};
+use serde_json::Value;
+use tempfile::TempDir;
+
+struct Http {
+    _controller: Running,
+    address: String,
+    _mark: Mark,
+    scratch: TempDir,
+}
+
+const TASK: &str = r#"
+record Disk(int free, String text) {}
+LogPool pool = try LogPool.open("disks");
+for (int n : 1..21) try pool.put("root fs", new Disk(n, "is ${n}"));
+"#;
+
+impl Http {
+    fn open() -> Http {
+        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+        let mark = Mark::new();
+        let said = scratch.path().join("controller.out");
+        let mut starting = command("dsctl", scratch.path());
+        mark.put(&mut starting);
+        starting.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        starting.stdout(File::create(&said).expect("a file can be made"));
+        starting.stderr(File::create(scratch.path().join("controller.err")).expect("a file can be made"));
+        let controller = Running::start(&mut starting);
+        let address = wait_for("HTTP to be answered", || {
+            let said = fs::read_to_string(&said).ok()?;
+            let line = said.lines().find_map(|line| line.strip_prefix("http on "))?;
+            said.ends_with('\n').then(|| line.to_owned())
+        });
+        fs::write(scratch.path().join("task.ds"), TASK).expect("a file can be written");
+        good("dsc", scratch.path(), &["compile", "task.ds"]);
+        Http { _controller: controller, address, _mark: mark, scratch }
+    }
+
+    /// Stores twenty records.
+    fn run_task(&self) {
+        good("dsvm", self.scratch.path(), &["exec", "task.dsb"]);
+    }
+
+    fn send(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        stream
+    }
+
+    /// Status, head and body; the connection is closed after it.
+    fn get_from(&self, host: &str, path: &str) -> (u16, String, String) {
+        let mut stream =
+            self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it is text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("it has a status");
+        let body = if head.to_lowercase().contains("transfer-encoding: chunked") {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        };
+        (status, head.to_owned(), body)
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.get_from(&self.address, path);
+        (status, body)
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap_or_else(|why| panic!("{path}: {why}: {body}"))
+    }
+}
+
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").expect("a chunk has a size");
+        let size = usize::from_str_radix(size, 16).expect("it is a number");
+        if size == 0 {
+            return body;
+        }
+        body.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+}
+
+#[test]
+fn records_and_aggregates_are_asked_for_by_parameters() {
+    let http = Http::open();
+    http.run_task();
+    let found = http.json("/v1/log/records?pool=disks&where=free+%3E%3D+18");
+    let frees: Vec<i64> = found["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["fields"]["free"].as_i64().unwrap())
+        .collect();
+    assert_eq!(frees, [18, 19, 20]);
+    let newest = http.json("/v1/log/records?key=root%20fs&limit=2&since=1h");
+    assert_eq!(newest["records"].as_array().unwrap().len(), 2);
+    assert_eq!(newest["records"][1]["fields"]["free"], 20);
+    let stats = http.json("/v1/log/stats?pool=disks&stats=avg(free),p50(free),count()&by=key");
+    assert_eq!(stats["groups"][0]["key"], "root fs");
+    assert_eq!(stats["groups"][0]["avg(free)"], 10.5);
+    assert_eq!(stats["groups"][0]["count()"], 20);
+    let windows = http.json("/v1/log/stats?pool=disks&stats=max(free)&every=1d");
+    assert!(windows["groups"][0]["window"].is_string(), "{windows}");
+    let pools = http.json("/v1/log/pools");
+    assert_eq!((&pools["keys"][0]["pool"], &pools["keys"][0]["records"]), (&"disks".into(), &20.into()));
+    let latest = http.json("/v1/log/record/disks/root%20fs:latest");
+    assert_eq!(latest["fields"]["free"], 20);
+    let time: jiff::Timestamp = latest["time"].as_str().unwrap().parse().unwrap();
+    let [node, run] = ["node", "run"].map(|name| latest[name].as_str().unwrap());
+    let key = format!("disks/root%20fs/{node}/{}/{run}-{}", time.as_nanosecond(), latest["seq"]);
+    assert_eq!(http.json(&format!("/v1/log/record/{key}")), latest);
+    let (status, body) = http.get("/v1/log/export?pool=disks");
+    assert_eq!((status, json_lines(body.as_bytes()).len()), (200, 20));
+    let document = http.json("/openapi.json");
+    assert!(document["paths"]["/v1/log/records"].is_object());
+}
+
+#[test]
+fn what_is_wrong_with_a_question_is_said() {
+    let http = Http::open();
+    let check = |path: &str, expected: u16, part: &str| {
+        let (status, body) = http.get(path);
+        let json: Value = serde_json::from_str(&body).unwrap_or_else(|why| panic!("{path}: {why}: {body}"));
+        let error = json["error"].as_str().unwrap_or_default();
+        assert!(status == expected && json["status"] == expected && error.contains(part), "{path}: {body}");
+    };
+    check("/v1/log/records?where=wa+%3E", 400, "where");
+    check("/v1/log/records?since=yesterday", 400, "such as 10m");
+    check("/v1/log/records?colour=red", 400, "there are pool, key");
+    check("/v1/log/records?limit=1000000", 400, "/v1/log/export");
+    check("/v1/log/stats", 400, "`stats` is missing");
+    check("/v1/log/stats?stats=middle(x)", 400, "no aggregate");
+    check("/v1/log/record/none/none:latest", 404, "POOL/KEY:latest");
+    check("/nothing", 404, "/v1/log/records");
+    let (status, _, body) = http.get_from("example.com", "/v1/log/pools");
+    assert!(status == 403 && body.contains("127.0.0.1"), "{body}");
+    let mut answer = String::new();
+    http.send("DELETE /v1/log/records HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .read_to_string(&mut answer)
+        .expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("read with GET"), "{answer}");
+}
+
+#[test]
+fn records_are_followed_as_lines_and_as_events() {
+    let http = Http::open();
+    let follow = |accept: &str| {
+        let head =
+            format!("GET /v1/log/tail?pool=disks HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
+        let mut lines = BufReader::new(http.send(&head)).lines();
+        let begun = lines.by_ref().map(|line| line.expect("it answers")).take_while(|line| !line.is_empty());
+        assert!(begun.last().is_some(), "there is a head");
+        lines
+    };
+    let (objects, events) = (follow("*/*"), follow("text/event-stream"));
+    http.run_task();
+    let frees = |lines: std::io::Lines<BufReader<TcpStream>>, front: &str| -> Vec<i64> {
+        let found = lines.map(|line| line.expect("it goes on")).filter_map(|line| {
+            let json: Value = serde_json::from_str(line.strip_prefix(front)?).ok()?;
+            json["fields"]["free"].as_i64()
+        });
+        found.take(20).collect()
+    };
+    let all: Vec<i64> = (1..=20).collect();
+    assert_eq!(frees(objects, ""), all);
+    assert_eq!(frees(events, "data: "), all);
+}
+
+#[test]
+fn prometheus_finds_its_metrics() {
+    let http = Http::open();
+    http.run_task();
+    http.json("/v1/log/pools");
+    let (status, head, body) = http.get_from("localhost", "/metrics");
+    assert!(status == 200 && head.contains("text/plain; version=0.0.4"), "{head}");
+    let value = |name: &str| -> u64 {
+        let line = body.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {body}"))
+    };
+    assert!(value("dscript_logpool_queries_total") >= 1);
+    assert!(value("dscript_logpool_log_bytes") + value("dscript_logpool_segments_bytes") > 0);
+    for line in body.lines() {
+        let mut words = line.split(' ');
+        let good = match words.next() {
+            Some("#") => matches!(words.next(), Some("HELP" | "TYPE")),
+            Some(name) => {
+                name.starts_with("dscript_") && words.next().is_some_and(|value| value.parse::<f64>().is_ok())
+            }
+            None => false,
+        };
+        assert!(good, "{line}");
+    }
+}

@@ -1,0 +1,99 @@
+//! `dsctl log export`, `import` and `verify`, on the built binaries.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use dscript_tests::{command, finish, good, json_lines, run, text};
+
+const TASK: &str = r#"
+record Disk(int free, String text) {}
+record Took(Duration took) {}
+LogPool pool = try LogPool.open("disks");
+for (int n : 0..1500) try pool.put("root", new Disk(n, "a,\"b\" ${n}"));
+try pool.put("took", new Took(90s));
+"#;
+
+fn scratch() -> tempfile::TempDir {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    fs::write(scratch.path().join("task.ds"), TASK).expect("a file can be written");
+    good("dsc", scratch.path(), &["compile", "task.ds"]);
+    good("dsvm", scratch.path(), &["exec", "task.dsb"]);
+    scratch
+}
+
+#[test]
+fn what_was_exported_is_imported_once() {
+    let scratch = scratch();
+    let scratch = scratch.path();
+    let output = finish(command("dsctl", scratch).args(["log", "export", "-o", "all.jsonl"]));
+    assert!(text(&output.stderr).contains("1501 log records"), "{}", text(&output.stderr));
+    let exported = fs::read_to_string(scratch.join("all.jsonl")).expect("it is there");
+    assert_eq!(json_lines(exported.as_bytes()).len(), 1501);
+    for _ in 0..2 {
+        let output =
+            finish(command("dsctl", scratch).args(["log", "import", "all.jsonl", "--data", "other"]));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let query = |data: &[&str]| good("dsctl", scratch, &[&["log", "query", "--json"], data].concat());
+    assert_eq!(query(&[]), query(&["--data", "other"]));
+    let csv =
+        good("dsctl", scratch, &["log", "export", "root", "--where", "free >= 1498", "--format", "csv"]);
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("time,pool,key,node,task,run,seq,free,text"));
+    let rows: Vec<&str> = lines.collect();
+    assert!(rows.len() == 2 && rows[1].ends_with(r#",1499,"a,""b"" 1499""#), "{csv}");
+}
+
+#[test]
+fn a_wrong_line_is_named() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let import = |lines: &str| {
+        let mut importing = command("dsctl", scratch.path());
+        importing
+            .args(["log", "import", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = importing.spawn().expect("it starts");
+        child.stdin.take().expect("it reads").write_all(lines.as_bytes()).expect("it takes all");
+        child.wait_with_output().expect("it ends")
+    };
+    let good_line = r#"{"time": "2026-01-31T08:00:00Z", "pool": "p", "key": "k", "fields": {"a": 1}}"#;
+    let output = import(&format!("{good_line}\n{{\"time\": 1, \"pool\": \"p\"}}\n{good_line}\n"));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.contains("line 2: `key` is missing") && said.contains("1 records of the lines before"),
+        "{said}"
+    );
+    let output = import(&format!("\n{good_line}"));
+    assert!(output.status.success(), "a last line needs no end: {}", text(&output.stderr));
+    assert_eq!(json_lines(good("dsctl", scratch.path(), &["log", "query", "--json"]).as_bytes()).len(), 2);
+    let output = run("dsctl", scratch.path(), &["log", "import", "missing.jsonl"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("missing.jsonl"));
+}
+
+#[test]
+fn damage_is_found() {
+    let scratch = scratch();
+    let scratch = scratch.path();
+    let said = good("dsctl", scratch, &["log", "verify"]);
+    assert!(said.starts_with("0 records in 0 blocks of 0 segments, 1501 in log files"), "{said}");
+    let data = scratch.join("data");
+    let log = fs::read_dir(data.join("log"))
+        .expect("it is there")
+        .next()
+        .expect("a log file")
+        .expect("a file")
+        .path();
+    let mut bytes = fs::read(&log).expect("it can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, bytes).expect("it can be written");
+    let output = run("dsctl", scratch, &["log", "verify", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = &json_lines(&output.stdout)[0];
+    let problem = found["problems"][0].as_str().unwrap_or_default();
+    assert!(problem.contains("damaged bytes at offset"), "{found}");
+}
