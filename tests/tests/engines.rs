@@ -107,6 +107,32 @@ fn frames_with_many_values_end_alike() {
     }
 }
 
+/// Loops of all kinds give way: to whoever stops the program, and to a limit.
+#[test]
+fn endless_loops_are_stopped_on_every_engine() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let loops = [
+        ("while", "while (true) {}"),
+        ("counted", "int s = 0;\nfor (int i = 0; i < 9_000_000_000_000_000; i++) { s = (s + i) & 255; }"),
+        ("inner", "int s = 0;\nwhile (true) { for (int i = 0; i < 3; i++) { s = (s + i) & 255; } }"),
+        ("wanders", "int i = 0;\nwhile (i < 10) { i++; if (i == 9) { i = 1; } }"),
+        ("back", "for (int i = 0; i < 10; i++) { i--; }"),
+        ("list", "List<int> xs = [1, 2];\nfor (int i = 0; i < 9_000_000_000_000; i++) { xs[i & 1] = i; }"),
+    ];
+    for (name, body) in loops {
+        let end = "within (100ms) { spin(); } else { print(\"late\"); }\nspin();";
+        let source = format!("void spin() {{\n{body}\n}}\n{end}\n");
+        let file = scratch.path().join(format!("{name}.ds"));
+        fs::write(&file, source).expect("the scratch folder can be written");
+        good("dsc", scratch.path(), &[OsStr::new("compile"), file.as_os_str()]);
+        for engine in ["interp", "jit", "auto"] {
+            let end =
+                End::of(&file.with_extension("dsb"), engine, Duration::from_millis(900), scratch.path());
+            assert!(end.was_stopped() && end.stdout == "late\n", "{name}: {}", end.shown(engine));
+        }
+    }
+}
+
 #[test]
 fn what_a_stopped_program_has_printed_is_a_beginning() {
     let end = |stdout: &str, stderr: &str| End {

@@ -1,5 +1,6 @@
-//! Loops in which nothing is collected and no list changes its size: there, where the elements of a list lie and how
-//! many they are is read once, before the loop.
+//! Loops of two kinds. In those in which nothing is collected and no list changes its size, where the elements of a
+//! list lie and how many they are is read once, before the loop. Those that count up to a bound need not look at the
+//! counter of interruptions each time: they take off it what many rounds cost, and compare with the end of these.
 
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
@@ -63,4 +64,51 @@ pub(crate) fn quiet_loops(
         }
     }
     found
+}
+
+/// A loop whose counter grows in every round, up to a bound that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CountedLoop {
+    pub head: usize,
+    /// The comparison that jumps back, the only jump to the head from within.
+    pub last: usize,
+}
+
+pub(crate) fn counted_loops(code: &[Instr]) -> Vec<CountedLoop> {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let counted = |last: usize| {
+        let (counter, bound, to) = match code[last] {
+            Instr::IfLtInt { a, b, to } | Instr::IfLeInt { a, b, to } => (a, b, to),
+            _ => return None,
+        };
+        let head = to.index();
+        if head > last {
+            return None;
+        }
+        let inside = head..=last;
+        let defines = |pc: &usize, reg: S| operands[*pc].defs.contains(&Reg::S(reg));
+        let mut steps = inside.clone().filter(|pc| defines(pc, counter));
+        let (step, bound_stays) = (steps.next()?, !inside.clone().any(|pc| defines(&pc, bound)));
+        let jumps_back = |pc: usize| operands[pc].labels.contains(&to);
+        let one_way_back = (head..code.len()).filter(|pc| jumps_back(*pc)).eq([last]);
+        // Nothing within jumps over the step.
+        let avoided = (head..step)
+            .any(|pc| operands[pc].labels.iter().any(|to| inside.contains(&to.index()) && to.index() > step));
+        let grows = grows(code, step, counter);
+        let counted = steps.next().is_none() && grows && bound_stays && one_way_back && !avoided;
+        counted.then_some(CountedLoop { head, last })
+    };
+    (0..code.len()).filter_map(counted).collect()
+}
+
+/// Whether a register has become larger by an instruction that defines it, with the one before.
+fn grows(code: &[Instr], step: usize, counter: S) -> bool {
+    match code[step] {
+        Instr::AddImm { a, value, dst } => a == counter && dst == counter && value > 0,
+        Instr::MoveScalar { src, .. } => match code[..step].last() {
+            Some(Instr::AddImm { a, value, dst }) => *a == counter && *dst == src && *value > 0,
+            _ => false,
+        },
+        _ => false,
+    }
 }

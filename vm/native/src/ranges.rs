@@ -4,7 +4,7 @@
 //! An interval for each int register at the beginning of each block; comparisons narrow both sides on either way
 //! out. Loops are gone through until nothing changes, with bounds that keep growing let go to the ends of the type.
 
-use dscript_bytecode::ids::{Reg, S};
+use dscript_bytecode::ids::{Label, Reg, S};
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
@@ -21,7 +21,7 @@ pub(crate) struct Range {
 
 const ALL: Range = Range { low: i64::MIN, high: i64::MAX };
 /// Passes over the function until growing bounds are let go, and until what is known is thrown away.
-const PASSES_EXACT: usize = 8;
+const PASSES_EXACT: usize = 4;
 const PASSES_MAX: usize = 40;
 /// Passes after that in which bounds come back.
 const PASSES_NARROWING: usize = 4;
@@ -94,9 +94,22 @@ impl Ranges {
         // `None` where no way leads to yet.
         let mut heads: Vec<Option<State>> = vec![None; code.len() + 1];
         heads[0] = Some(all.clone());
+        // Bounds are let go where loops begin only: elsewhere they follow from those.
+        let mut loops = vec![false; code.len() + 1];
+        for (pc, instr) in code.iter().enumerate() {
+            let back = |to: &&Label| to.index() <= pc;
+            Operands::of(instr).labels.iter().filter(back).for_each(|to| loops[to.index()] = true);
+        }
         let mut ranges = Ranges { operands: vec![[ALL; 2]; code.len()], arguments: FxHashMap::default() };
+        let never = vec![false; code.len() + 1];
         for pass in 0..=PASSES_MAX {
-            if !ranges.walk(function, leaders, &mut heads, None, pass >= PASSES_EXACT) {
+            if !ranges.walk(
+                function,
+                leaders,
+                &mut heads,
+                None,
+                if pass < PASSES_EXACT { &never } else { &loops },
+            ) {
                 break;
             }
             if pass == PASSES_MAX {
@@ -110,29 +123,29 @@ impl Ranges {
         for _ in 0..PASSES_NARROWING {
             let mut next = vec![None; code.len() + 1];
             next[0] = Some(all.clone());
-            ranges.walk(function, leaders, &mut heads, Some(&mut next), false);
+            ranges.walk(function, leaders, &mut heads, Some(&mut next), &never);
             heads = next;
         }
-        ranges.walk(function, leaders, &mut heads, None, false);
+        ranges.walk(function, leaders, &mut heads, None, &never);
         ranges
     }
 
     /// One way through the function from what is known at the heads of its blocks; what follows for them is joined into
-    /// that, or into `next`. Whether the former changed.
+    /// that, or into `next`; bounds that grow are let go where `widen` says so. Whether the former changed.
     fn walk(
         &mut self,
         function: &Function,
         leaders: &[bool],
         heads: &mut [Option<State>],
         mut next: Option<&mut [Option<State>]>,
-        widen: bool,
+        widen: &[bool],
     ) -> bool {
         let mut changed = false;
         let mut state: Option<State> = None;
         for (pc, instr) in function.code.iter().enumerate() {
             if leaders[pc] {
                 if let Some(state) = &state {
-                    changed |= flow(&mut into(&mut next, heads)[pc], state, widen);
+                    changed |= flow(&mut into(&mut next, heads)[pc], state, widen[pc]);
                 }
                 state = heads[pc].clone();
             }
@@ -148,7 +161,7 @@ impl Ranges {
             if let Some((a, b, taken, to)) = compared(instr) {
                 let mut away = now.clone();
                 if narrow(&mut away, a, b, taken) {
-                    changed |= flow(&mut into(&mut next, heads)[to], &away, widen);
+                    changed |= flow(&mut into(&mut next, heads)[to], &away, widen[to]);
                 }
                 if !narrow(now, a, b, taken.negated()) {
                     state = None;
@@ -156,7 +169,7 @@ impl Ranges {
                 continue;
             }
             for label in &Operands::of(instr).labels {
-                changed |= flow(&mut into(&mut next, heads)[label.index()], now, widen);
+                changed |= flow(&mut into(&mut next, heads)[label.index()], now, widen[label.index()]);
             }
             step(function, instr, now);
             if instr.ends_block() {

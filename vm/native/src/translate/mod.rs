@@ -10,7 +10,9 @@
 //! included, is in blocks marked cold.
 
 mod calls;
+mod inline;
 mod intrinsics;
+mod loops;
 mod objects;
 mod scalars;
 
@@ -25,11 +27,13 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
-use crate::analysis::{Analysis, Collects};
+use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
 use crate::loops::{QuietLoop, quiet_loops};
 use crate::ranges::Ranges;
 use crate::unit::Unit;
+use inline::ROOM;
+use loops::{Chunk, View, chunks};
 
 /// How functions of a program call each other.
 pub(crate) const CONVENTION: CallConv = CallConv::Tail;
@@ -119,6 +123,7 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     uses_heap: bool,
     /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
     views: Vec<View>,
+    chunks: Vec<Chunk>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
     /// The function that all of it becomes.
@@ -127,44 +132,6 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     nested: usize,
     /// Instructions that may still be put in the place of calls.
     room: usize,
-}
-
-/// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
-/// itself twice has room for itself that deep.
-const NESTED_MAX: usize = 3;
-const ROOM: usize = 240;
-
-/// Where the array of a list lies, and how many elements it has, in a loop where neither changes.
-#[derive(Clone, Copy)]
-struct View {
-    head: usize,
-    last: usize,
-    list: R,
-    array: Variable,
-    size: Variable,
-}
-
-impl View {
-    fn holds(&self, pc: usize) -> bool {
-        (self.head..=self.last).contains(&pc)
-    }
-}
-
-/// What of the translator is another function's while that is inlined.
-struct Inner<'p> {
-    id: FunctionId,
-    function: &'p Function,
-    analysis: Analysis,
-    ranges: Ranges,
-    scalars: Vec<Variable>,
-    refs: Vec<Variable>,
-    blocks: Vec<Option<Block>>,
-    pc: usize,
-    from: usize,
-    place: u32,
-    left: Value,
-    views: Vec<View>,
-    inlined: Option<(Block, u32)>,
 }
 
 impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
@@ -192,6 +159,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 View { head, last, list, array, size }
             }));
         }
+        let chunks = chunks(&mut b, function);
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let blocks = blocks(&mut b, &analysis);
@@ -223,6 +191,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             slot_count,
             uses_heap,
             views,
+            chunks,
             inlined: None,
             outer: id,
             nested: 0,
@@ -287,6 +256,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 let alive: Vec<R> =
                     head.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect();
                 self.read_views_around(pc as usize, &alive);
+                self.begin_chunks(&|_| true);
                 pc as usize
             }
         };
@@ -383,149 +353,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.pc = pc;
     }
 
-    /// Before a way into loops in which no list changes: reads where their lists lie. `from` is outside of what is
-    /// no loop around both.
-    fn enter_loops(&mut self, from: Option<usize>, to: usize) {
-        if !self.enters_loops(from, to) {
-            return;
-        }
-        let alive = self.alive_at(to);
-        self.read_views(&|view| {
-            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.list)
-        });
-    }
-
-    fn enters_loops(&self, from: Option<usize>, to: usize) -> bool {
-        self.views.iter().any(|view| view.holds(to) && !from.is_some_and(|pc| view.holds(pc)))
-    }
-
     /// References alive where a block begins.
     fn alive_at(&self, head: usize) -> Vec<R> {
         let alive = self.analysis.heads[head].iter().flat_map(|regs| regs.iter());
         alive.filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect()
-    }
-
-    fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
-        for at in 0..self.views.len() {
-            let View { list, array, size, .. } = self.views[at];
-            if which(&self.views[at]) {
-                let object = self.object(list);
-                let (now, start) = (self.list_size(object), self.list_array(object));
-                self.b.def_var(size, now);
-                self.b.def_var(array, start);
-            }
-        }
-    }
-
-    /// Reads anew where lists lie that the loops around an instruction reach.
-    fn read_views_around(&mut self, pc: usize, alive: &[R]) {
-        self.read_views(&|view| view.holds(pc) && alive.contains(&view.list));
-    }
-
-    /// Array and size of a list, where they are known.
-    fn view(&mut self, list: R) -> Option<(Value, Value)> {
-        let here = |view: &&View| view.list == list && view.holds(self.pc) && view.holds(self.from);
-        let view = self.views.iter().rev().find(here)?;
-        let (array, size) = (view.array, view.size);
-        Some((self.b.use_var(array), self.b.use_var(size)))
-    }
-
-    /// Whether the code of a function that calls or loops is put in the place of a call here.
-    fn expands(&self, callee: FunctionId) -> bool {
-        let size = self.unit.function(callee).code.len();
-        self.nested < NESTED_MAX
-            && size <= self.room
-            && self.unit.is_expandable(callee)
-            && !self.unit.is_plain(self.outer)
-    }
-
-    /// Puts the code of a function in the place of a call.
-    fn inline(&mut self, callee: FunctionId, args: &[Reg], results: &[Reg]) {
-        let given: Vec<Value> = args
-            .iter()
-            .map(|arg| match *arg {
-                Reg::S(reg) => self.scalar(reg),
-                Reg::R(reg) => self.reference(reg),
-            })
-            .collect();
-        if self.unit.is_counted(callee) {
-            // It is a call all the same, and so many may be nested.
-            let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
-            self.rarely(none_left, |this| {
-                this.call_helper(helper::NO_DEEPER, &[]);
-                this.b.ins().jump(this.exit, &[]);
-            });
-        }
-        let function = self.unit.function(callee);
-        self.room = self.room.saturating_sub(function.code.len());
-        let counted = i64::from(self.unit.is_counted(callee));
-        let left = self.b.ins().iadd_imm_s(self.left, -counted);
-        let done = self.b.create_block();
-        for result in &function.results {
-            self.b.append_block_param(done, reg_type(result));
-        }
-        let analysis = Analysis::of(function, &|_| Collects::Never);
-        let mut inner = Inner {
-            id: callee,
-            function,
-            ranges: Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc)),
-            scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
-            refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
-            blocks: blocks(&mut self.b, &analysis),
-            analysis: Analysis { slots: vec![None; function.refs.len()], slot_count: 0, ..analysis },
-            pc: 0,
-            from: 0,
-            place: self.place,
-            left,
-            views: Vec::new(),
-            inlined: Some((done, self.place)),
-        };
-        self.swap(&mut inner);
-        let (mut s, mut r) = (0, 0);
-        for (param, value) in function.params.iter().zip(given) {
-            match param {
-                RegType::Scalar(_) => {
-                    self.set_scalar(S(s), value);
-                    s += 1;
-                }
-                RegType::Ref(_) => {
-                    self.set_ref(R(r), value);
-                    r += 1;
-                }
-            }
-        }
-        let first = self.block_at(0);
-        self.b.ins().jump(first, &[]);
-        self.nested += 1;
-        self.code();
-        self.nested -= 1;
-        self.swap(&mut inner);
-        self.b.switch_to_block(done);
-        self.b.set_srcloc(SourceLoc::new(self.place));
-        let values = self.b.block_params(done).to_vec();
-        for (value, result) in values.into_iter().zip(results) {
-            match *result {
-                Reg::S(reg) => self.set_scalar(reg, value),
-                Reg::R(reg) => self.set_ref(reg, value),
-            }
-        }
-    }
-
-    fn swap(&mut self, inner: &mut Inner<'p>) {
-        use std::mem::swap;
-        swap(&mut self.id, &mut inner.id);
-        swap(&mut self.function, &mut inner.function);
-        swap(&mut self.analysis, &mut inner.analysis);
-        swap(&mut self.ranges, &mut inner.ranges);
-        swap(&mut self.scalars, &mut inner.scalars);
-        swap(&mut self.refs, &mut inner.refs);
-        swap(&mut self.blocks, &mut inner.blocks);
-        swap(&mut self.pc, &mut inner.pc);
-        swap(&mut self.from, &mut inner.from);
-        swap(&mut self.place, &mut inner.place);
-        swap(&mut self.left, &mut inner.left);
-        swap(&mut self.views, &mut inner.views);
-        swap(&mut self.inlined, &mut inner.inlined);
     }
 
     fn exit_block(&mut self) {
@@ -727,13 +558,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             let rare = self.cold();
             self.b.ins().brif(below, rare, &[], target, &[]);
             self.b.switch_to_block(rare);
-            // It was not below zero before; so what it was need not be kept.
-            let fuel = self.int(-1);
-            self.b.def_var(self.fuel, fuel);
-            self.call_helper(helper::INTERRUPT, &[]);
-            let alive = self.alive();
-            self.come_back(&alive);
-            self.read_views_around(to.index(), &alive);
+            self.interrupt_in_loop(to.index());
         }
         self.b.ins().jump(target, &[]);
     }

@@ -8,6 +8,7 @@ use dscript_bytecode::instr::Instr;
 
 use super::Translator;
 use crate::context::{What, helper};
+use crate::ranges::Range;
 
 impl<'p> Translator<'_, '_, 'p> {
     /// False where the instruction is not one of these.
@@ -102,12 +103,16 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::RemInt { a, b, dst } => {
                 let (x, y) = (self.scalar(a), self.scalar(b));
-                if !self.ranges.at(self.pc)[1].lacks(0) {
+                let [p, q] = self.ranges.at(self.pc);
+                if !q.lacks(0) {
                     let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
                     self.trap_if(zero, What::RemZero, x, y);
                 }
                 let rest = match self.constant(y) {
                     Some(-1) => self.int(0),
+                    Some(value) if p.low >= 0 && power_of_two(q).is_some() => {
+                        self.b.ins().band_imm_s(x, value - 1)
+                    }
                     _ => self.b.ins().srem(x, y),
                 };
                 self.set_scalar(dst, rest);
@@ -240,6 +245,11 @@ impl<'p> Translator<'_, '_, 'p> {
 
     fn divide(&mut self, x: Value, y: Value) -> Value {
         let [p, q] = self.ranges.at(self.pc);
+        if p.low >= 0
+            && let Some(shift) = power_of_two(q)
+        {
+            return self.b.ins().ushr_imm_u(x, shift);
+        }
         if q.lacks(0) && (q.lacks(-1) || p.lacks(i64::MIN)) {
             return self.b.ins().sdiv(x, y);
         }
@@ -296,6 +306,9 @@ impl<'p> Translator<'_, '_, 'p> {
 
     fn jump_compared(&mut self, condition: IntCC, a: S, b: S, to: Label) {
         let (x, y) = (self.scalar(a), self.scalar(b));
+        if let Some(chunk) = self.chunk(to) {
+            return self.jump_counted(chunk, condition, x, y);
+        }
         let holds = self.b.ins().icmp(condition, x, y);
         self.jump_if(holds, to);
     }
@@ -338,4 +351,10 @@ impl<'p> Translator<'_, '_, 'p> {
             self.jump(to);
         }
     }
+}
+
+/// The logarithm of a number that is known and a power of two.
+fn power_of_two(range: Range) -> Option<i64> {
+    let known = range.low == range.high && range.low > 0 && range.low & (range.low - 1) == 0;
+    known.then(|| i64::from(range.low.trailing_zeros()))
 }

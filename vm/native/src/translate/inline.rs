@@ -1,0 +1,140 @@
+//! The code of short functions in the place of their calls.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{Block, InstBuilder, SourceLoc, Value};
+use cranelift_frontend::Variable;
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, RegType};
+
+use super::loops::{Chunk, View, chunks};
+use super::{Translator, blocks, reg_type, scalar_type};
+use crate::analysis::{Analysis, Collects};
+use crate::context::helper;
+use crate::ranges::Ranges;
+
+/// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
+/// itself twice has room for itself that deep.
+const NESTED_MAX: usize = 3;
+pub(super) const ROOM: usize = 240;
+
+/// What of the translator is another function's while that is inlined.
+struct Inner<'p> {
+    id: FunctionId,
+    function: &'p Function,
+    analysis: Analysis,
+    ranges: Ranges,
+    scalars: Vec<Variable>,
+    refs: Vec<Variable>,
+    blocks: Vec<Option<Block>>,
+    pc: usize,
+    from: usize,
+    place: u32,
+    left: Value,
+    views: Vec<View>,
+    chunks: Vec<Chunk>,
+    inlined: Option<(Block, u32)>,
+}
+
+impl<'p> Translator<'_, '_, 'p> {
+    /// Whether the code of a function that calls or loops is put in the place of a call here.
+    pub(super) fn expands(&self, callee: FunctionId) -> bool {
+        let size = self.unit.function(callee).code.len();
+        self.nested < NESTED_MAX
+            && size <= self.room
+            && self.unit.is_expandable(callee)
+            && !self.unit.is_plain(self.outer)
+    }
+
+    /// Puts the code of a function in the place of a call.
+    pub(super) fn inline(&mut self, callee: FunctionId, args: &[Reg], results: &[Reg]) {
+        let given: Vec<Value> = args
+            .iter()
+            .map(|arg| match *arg {
+                Reg::S(reg) => self.scalar(reg),
+                Reg::R(reg) => self.reference(reg),
+            })
+            .collect();
+        if self.unit.is_counted(callee) {
+            // It is a call all the same, and so many may be nested.
+            let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
+            self.rarely(none_left, |this| {
+                this.call_helper(helper::NO_DEEPER, &[]);
+                this.b.ins().jump(this.exit, &[]);
+            });
+        }
+        let function = self.unit.function(callee);
+        self.room = self.room.saturating_sub(function.code.len());
+        let counted = i64::from(self.unit.is_counted(callee));
+        let left = self.b.ins().iadd_imm_s(self.left, -counted);
+        let done = self.b.create_block();
+        for result in &function.results {
+            self.b.append_block_param(done, reg_type(result));
+        }
+        let analysis = Analysis::of(function, &|_| Collects::Never);
+        let mut inner = Inner {
+            id: callee,
+            function,
+            ranges: Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc)),
+            scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
+            refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
+            blocks: blocks(&mut self.b, &analysis),
+            analysis: Analysis { slots: vec![None; function.refs.len()], slot_count: 0, ..analysis },
+            pc: 0,
+            from: 0,
+            place: self.place,
+            left,
+            views: Vec::new(),
+            chunks: chunks(&mut self.b, function),
+            inlined: Some((done, self.place)),
+        };
+        self.swap(&mut inner);
+        let (mut s, mut r) = (0, 0);
+        for (param, value) in function.params.iter().zip(given) {
+            match param {
+                RegType::Scalar(_) => {
+                    self.set_scalar(S(s), value);
+                    s += 1;
+                }
+                RegType::Ref(_) => {
+                    self.set_ref(R(r), value);
+                    r += 1;
+                }
+            }
+        }
+        let first = self.block_at(0);
+        self.enter_loops(None, 0);
+        self.b.ins().jump(first, &[]);
+        self.nested += 1;
+        self.code();
+        self.nested -= 1;
+        self.swap(&mut inner);
+        self.b.switch_to_block(done);
+        self.b.set_srcloc(SourceLoc::new(self.place));
+        let values = self.b.block_params(done).to_vec();
+        for (value, result) in values.into_iter().zip(results) {
+            match *result {
+                Reg::S(reg) => self.set_scalar(reg, value),
+                Reg::R(reg) => self.set_ref(reg, value),
+            }
+        }
+    }
+
+    fn swap(&mut self, inner: &mut Inner<'p>) {
+        use std::mem::swap;
+        swap(&mut self.id, &mut inner.id);
+        swap(&mut self.function, &mut inner.function);
+        swap(&mut self.analysis, &mut inner.analysis);
+        swap(&mut self.ranges, &mut inner.ranges);
+        swap(&mut self.scalars, &mut inner.scalars);
+        swap(&mut self.refs, &mut inner.refs);
+        swap(&mut self.blocks, &mut inner.blocks);
+        swap(&mut self.pc, &mut inner.pc);
+        swap(&mut self.from, &mut inner.from);
+        swap(&mut self.place, &mut inner.place);
+        swap(&mut self.left, &mut inner.left);
+        swap(&mut self.views, &mut inner.views);
+        swap(&mut self.chunks, &mut inner.chunks);
+        swap(&mut self.inlined, &mut inner.inlined);
+    }
+}
