@@ -132,6 +132,12 @@ impl OutsideCall<'_> {
         self.require_with(capability, None)
     }
 
+    /// Whether the program names this very capability, not one that covers it among others.
+    pub fn names(&self, capability: &Capability) -> bool {
+        let vm = self.waiting.vm_ref();
+        vm.capabilities.contains(capability) && vm.needs().is_none_or(|needs| needs.contains(capability))
+    }
+
     fn require_with(&self, capability: &str, needs: Option<&[Capability]>) -> Result<(), ErrorValue> {
         let vm = self.waiting.vm_ref();
         let refused = |why: &str| ErrorValue {

@@ -621,17 +621,33 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.diagnostics.push(report);
     }
 
-    /// `return` and `fail` leave all scopes: what is pending then will stay so.
+    /// `return` leaves all scopes: what is pending then will stay so.
     fn leave_body(&mut self) {
-        let pending: Vec<NodeId> = self.cx.flow.pending().to_vec();
-        let depth = self.cx.lambdas.len() as u32;
-        for node in pending {
-            if let Some(local) = self.cx.locals.iter().find(|l| l.node == node && l.depth == depth).cloned() {
-                self.report_pending(&local);
-                self.forget_pending(node);
-            }
-        }
+        self.report_left(0);
         self.cx.flow = Flow::dead();
+    }
+
+    /// A failure leaves from here, to the innermost `retry` or out of the body.
+    fn leave_failed(&mut self) {
+        let retry = self.cx.retry_locals.last().filter(|_| self.cx.retries > 0);
+        self.report_left(retry.copied().unwrap_or(0));
+    }
+
+    /// A way leaves the scopes of the locals from this place on.
+    fn report_left(&mut self, from: usize) {
+        if self.cx.flow.pending().is_empty() {
+            return;
+        }
+        let depth = self.cx.lambdas.len() as u32;
+        let left: Vec<Local> = self.cx.locals[from.min(self.cx.locals.len())..]
+            .iter()
+            .filter(|l| l.depth == depth && self.cx.flow.pending().contains(&l.node))
+            .cloned()
+            .collect();
+        for local in left {
+            self.report_pending(&local);
+            self.forget_pending(local.node);
+        }
     }
 
     /// After one report a local is not spoken of again.

@@ -75,7 +75,7 @@ impl<'a> Checker<'a, '_> {
                 StmtKind::DoWhile { body, cond } => self.do_while(Some(*label), body, cond),
                 StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(*label), body),
                 _ => {
-                    self.error(codes::NO_LOOP, label.span, "a label stands before a loop");
+                    self.error(codes::NO_LOOP, label.span, "a label may stand only before a loop");
                     self.stmt(body);
                 }
             },
@@ -369,7 +369,7 @@ impl<'a> Checker<'a, '_> {
         }
         let list_of_failures = self.is_known(ty, self.defs.known.list)
             && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
-                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
+                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some() || self.is_subprocess(t))
             });
         if list_of_failures && matches!(strip(expr).kind, ExprKind::Call { .. }) {
             let report = self
@@ -516,12 +516,8 @@ impl<'a> Checker<'a, '_> {
             );
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
-        if self.cx.retries > 0 {
-            self.leave_retry();
-            self.cx.flow = Flow::dead();
-            return Ty::NEVER;
-        }
-        self.leave_body();
+        self.leave_failed();
+        self.cx.flow = Flow::dead();
         Ty::NEVER
     }
 
@@ -533,24 +529,6 @@ impl<'a> Checker<'a, '_> {
                 Ending::Infer { .. } => true,
                 Ending::Nothing(_) => false,
             }
-    }
-
-    /// `fail` leaves to the innermost `retry`: what is pending then stays so.
-    fn leave_retry(&mut self) {
-        if self.cx.flow.pending().is_empty() {
-            return;
-        }
-        let outside = self.cx.retry_locals.last().copied().unwrap_or(0);
-        let depth = self.cx.lambdas.len() as u32;
-        let left: Vec<Local> = self.cx.locals[outside.min(self.cx.locals.len())..]
-            .iter()
-            .filter(|l| l.depth == depth && self.cx.flow.pending().contains(&l.node))
-            .cloned()
-            .collect();
-        for local in left {
-            self.report_pending(&local);
-            self.forget_pending(local.node);
-        }
     }
 
     /// Checks that a failure has somewhere to go from here.
@@ -773,7 +751,7 @@ impl<'a> Checker<'a, '_> {
                     Some(label) => {
                         format!("there is no loop with the label `{}` around this", self.text(label.name))
                     }
-                    None => format!("`{word}` stands in a loop"),
+                    None => format!("`{word}` may stand only in a loop"),
                 };
                 self.error(codes::NO_LOOP, span, message);
             }

@@ -279,7 +279,7 @@ impl<'a> Checker<'a, '_> {
         match self.cx.yields.last_mut() {
             Some(yields) => yields.push(ty),
             None => {
-                self.error(codes::NO_LOOP, span, "`yield` stands in an arm of a `switch` expression");
+                self.error(codes::NO_LOOP, span, "`yield` may stand only in an arm of a `switch` expression");
             }
         }
         self.cx.flow = Flow::dead();
@@ -611,9 +611,10 @@ impl<'a> Checker<'a, '_> {
                 let mut shapes = Vec::new();
                 for (part, field) in parts.iter().zip(&decl.fields) {
                     let field_ty = self.types.substitute(field.ty, &decl.type_params, &args);
-                    shapes.push(self.part(part, field_ty)?);
+                    shapes.push(self.part(part, field_ty));
                 }
-                Some(Shape::Object(wanted, shapes))
+                let shapes: Option<Vec<Shape>> = shapes.into_iter().collect();
+                Some(Shape::Object(wanted, shapes?))
             }
         }
     }

@@ -416,6 +416,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let undo = def.undo.map(|block| {
             let result = self.types.fallible(Ty::VOID);
             self.begin(def.module, format!("undo of {}", def.name), &params, result);
+            self.at(def.span);
             self.cx.needs = def.needs.as_deref();
             self.block(block);
             let void = self.void();

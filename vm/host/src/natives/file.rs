@@ -1,7 +1,8 @@
 //! `File`. Whatever blocks is done on a thread.
 //!
-//! A capability names a path as the program writes it. One that holds `..` is named by where it leads, absolute and
-//! by its text alone, so that `file:read:/proc/*` is no way to `/etc`. The policy compares absolute paths.
+//! A capability names a path as the program writes it. One that holds `..`, unless the program names that very path, is
+//! named by where it leads, absolute and by its text alone, so that `file:read:/proc/*` is no way to `/etc`. The policy
+//! compares absolute paths.
 //! Symbolic links are followed: who lets a program use a folder lets it use what links in that folder lead to.
 
 use std::fs::{self, File, OpenOptions};
@@ -54,8 +55,9 @@ fn may(call: &OutsideCall<'_>, what: &str, path: &str) -> Result<(), ErrorValue>
     if path.is_empty() || path.contains('\0') {
         return Err(errors::error("ENOENT", format!("`{}` is no path", path.escape_debug())));
     }
-    if path.split('/').all(|part| part != "..") {
-        return reach(call, "file", &[what, path]).map(drop);
+    let written = Capability::exact("file", &[what, path]);
+    if path.split('/').all(|part| part != "..") || call.names(&written) {
+        return reach_for(call, &written).map(drop);
     }
     let absolute = match path.starts_with('/') {
         true => policy::resolved(path),
