@@ -1,7 +1,9 @@
 //! Lines of a stream, read as they are asked for: whoever writes waits while the pipe is full, as in a shell.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use dscript_interp::value::Resource;
@@ -58,6 +60,13 @@ impl Lines {
                 Err(_) => drop(self.pipe.borrow_mut().take()),
             }
         }
+    }
+
+    /// Shows the next line, where it has been read already.
+    pub fn line_now<T>(&self, see: impl FnOnce(&str) -> T) -> Option<T> {
+        let mut buffer = self.buffer.borrow_mut();
+        let line = buffer.next_line()?;
+        Some(see(&text(&buffer.bytes[line])))
     }
 
     /// Ready when another step makes sense.
@@ -119,24 +128,30 @@ struct LineBuffer {
 
 impl LineBuffer {
     fn line(&mut self) -> Option<String> {
-        let rest = &self.bytes[self.seen..];
-        if let Some(at) = find(rest, b'\n') {
-            let end = self.seen + at;
-            let line = text(&self.bytes[self.start..end]);
-            self.start = end + 1;
-            self.seen = self.start;
-            return Some(line);
+        if let Some(line) = self.next_line() {
+            return Some(text(&self.bytes[line]).into_owned());
         }
-        self.seen = self.bytes.len();
         if self.unread() >= LINE_BYTES_MAX {
             return self.rest();
         }
         None
     }
 
+    /// Where the next line lies, which counts as handed out then.
+    fn next_line(&mut self) -> Option<Range<usize>> {
+        let Some(at) = find(&self.bytes[self.seen..], b'\n') else {
+            self.seen = self.bytes.len();
+            return None;
+        };
+        let line = self.start..self.seen + at;
+        self.start = line.end + 1;
+        self.seen = self.start;
+        Some(line)
+    }
+
     /// What follows the last line end.
     fn rest(&mut self) -> Option<String> {
-        let line = (self.unread() > 0).then(|| text(&self.bytes[self.start..]));
+        let line = (self.unread() > 0).then(|| text(&self.bytes[self.start..]).into_owned());
         self.bytes.clear();
         (self.start, self.seen) = (0, 0);
         line
@@ -158,12 +173,8 @@ impl LineBuffer {
 }
 
 /// A line as text, without the `\r` of a `\r\n`.
-fn text(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match std::str::from_utf8(line) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(line).into_owned(),
-    }
+fn text(line: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 fn find(bytes: &[u8], byte: u8) -> Option<usize> {

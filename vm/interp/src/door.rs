@@ -367,7 +367,7 @@ impl Running<'_> {
                 let linked = &program.natives[native.index()];
                 match linked.def.body {
                     Body::Pure(body) => body(&mut PureCall { vm: self.vm(), linked, args, results })?,
-                    Body::Outside(body) => self.call_outside(linked, body, args, results)?,
+                    Body::Outside(_) | Body::Ready { .. } => self.call_outside(linked, args, results)?,
                 }
             }
             Instr::GetStatic { from, results } => self.read_static(*from, results)?,

@@ -7,7 +7,8 @@
 //!   map, set header | live, version | used | index, hashes | keys, values
 //!   handle   header | row of the task's table of resources
 //! Raw tags: `STRING` (length in bytes) header | code points, cached hash | bytes, zero-padded;
-//! `SLICE` (length in bytes) header | code points, cached hash | a `BUFFER` | first byte in it, a String too;
+//! `SLICE` (length in bytes) header | code points, cached hash | a `BUFFER` or `STRING` | first byte in it, a String
+//! too;
 //! `BUFFER` (capacity in bytes) header | bytes in use | bytes;
 //! `BYTES` header | bytes, zero-padded; `SCALARS` header | words; `BOOLS` (length in bytes) header | bytes of 0 or 1;
 //! `REFS` header | references, two to a word. The first of two halves or references is the low one.
@@ -29,7 +30,8 @@
 //! has shown that each register and slot holds one of its declared type. So indices derived from a reference
 //! and its type lie within its object. Debug builds check them against the buffer.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use crate::memory;
+use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 
 pub(crate) type Ref = u32;
@@ -52,6 +54,9 @@ const OLD_LEAST: usize = 32 << 10;
 /// Remembered slots until repeated ones are taken out.
 const REMEMBERED_LEAST: usize = 1 << 12;
 pub(crate) const SLICE_WORDS: usize = 4;
+/// Pieces of a text of so many bytes and more share its bytes. A full collection gives them bytes of their own where
+/// little else of the text is in use.
+const SHARED_LEAST: usize = 64;
 
 /// What the collector knows of the objects of a type.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +118,11 @@ pub(crate) fn string_words(bytes: usize) -> usize {
     2 + bytes.div_ceil(8)
 }
 
+/// Words of a piece of a text.
+pub(crate) fn piece_words(bytes: usize) -> usize {
+    if bytes < SHARED_LEAST { string_words(bytes) } else { SLICE_WORDS }
+}
+
 pub(crate) fn bytes_words(bytes: usize) -> usize {
     1 + bytes.div_ceil(8)
 }
@@ -121,23 +131,10 @@ pub(crate) fn refs_words(refs: usize) -> usize {
     1 + refs.div_ceil(2)
 }
 
-fn layout(words: usize) -> Layout {
-    Layout::array::<u64>(words).expect("a heap is smaller than the address space")
-}
-
-fn buffer(words: usize) -> *mut u64 {
-    // SAFETY: the layout has a size, as words is never 0.
-    let base = unsafe { alloc(layout(words)) };
-    if base.is_null() {
-        handle_alloc_error(layout(words));
-    }
-    base.cast()
-}
-
 impl Drop for Heap {
     fn drop(&mut self) {
-        // SAFETY: the buffer was made with this layout.
-        unsafe { dealloc(self.base.cast(), layout(self.cap)) };
+        // SAFETY: the buffer is of so many words, and nothing refers to it any more.
+        unsafe { memory::free(self.base, self.cap) };
     }
 }
 
@@ -148,7 +145,7 @@ impl Heap {
         // At first all is nursery, so that a small task touches little memory.
         let cap = NURSERY_LEAST;
         let mut heap = Self {
-            base: buffer(cap),
+            base: memory::allocate(cap),
             next: 1,
             end: cap,
             young: 1,
@@ -243,12 +240,9 @@ impl Heap {
     }
 
     fn resize(&mut self, cap: usize) {
-        // SAFETY: the buffer has the layout of `self.cap` words, and the new size is not 0.
-        let base = unsafe { realloc(self.base.cast(), layout(self.cap), layout(cap).size()) };
-        if base.is_null() {
-            handle_alloc_error(layout(cap));
-        }
-        (self.base, self.cap) = (base.cast(), cap);
+        // SAFETY: the buffer is of `self.cap` words.
+        self.base = unsafe { memory::resize(self.base, self.cap, cap) };
+        self.cap = cap;
     }
 
     fn leave_old(&mut self) {
@@ -309,6 +303,7 @@ impl Heap {
             next: self.old_top,
             scanned: self.old_top,
             handles: Vec::new(),
+            slices: None,
         }
     }
 
@@ -341,26 +336,28 @@ impl Heap {
     /// Begins a full collection; `finish_full` ends it.
     pub fn begin_full(&mut self, words: usize) -> Collector {
         let used = self.used();
-        let to = buffer(used + words + NURSERY_MOST);
+        let to = memory::allocate(used + words + NURSERY_MOST);
         // SAFETY: the buffer has more than one word.
         unsafe { *to = header(SCALARS, 0) };
         self.remembered.clear();
         self.young_handles.clear();
-        Collector { from: self.base, low: 1, to, next: 1, scanned: 1, handles: Vec::new() }
+        let slices = Some(Vec::new());
+        Collector { from: self.base, low: 1, to, next: 1, scanned: 1, handles: Vec::new(), slices }
     }
 
     /// Takes the survivors over. False when they and `words` more exceed the limit.
     pub fn finish_full(&mut self, collector: &Collector, words: usize) -> bool {
         let cap = self.used() + words + NURSERY_MOST;
-        // SAFETY: nothing refers to the old buffer any more, which has this layout.
-        unsafe { dealloc(self.base.cast(), layout(self.cap)) };
+        // SAFETY: nothing refers to the old buffer any more, which is of so many words.
+        unsafe { memory::free(self.base, self.cap) };
         (self.base, self.cap) = (collector.to, cap);
         self.collections += 1;
         let live = collector.next;
         let fits = live + words <= self.limit;
         let nursery = (live / 4).clamp(NURSERY_LEAST, NURSERY_MOST);
-        let room = (2 * live).max(OLD_LEAST).min(self.limit) + nursery;
-        self.young = room.max(live + nursery + if fits { words } else { 0 });
+        let wanted = live + if fits { words } else { 0 };
+        let room = (2 * wanted).max(OLD_LEAST).min(self.limit) + nursery;
+        self.young = room.max(wanted + nursery);
         self.resize(self.young + nursery);
         (self.old_top, self.next, self.in_old) = (live, self.young, false);
         self.remembered_max = REMEMBERED_LEAST;
@@ -589,21 +586,21 @@ impl Heap {
         unsafe { std::str::from_utf8_unchecked(self.text_bytes(string)) }
     }
 
-    /// The bytes of a text beside allocations that do not move it: room for them was reserved.
-    ///
-    /// # Safety
-    /// Neither the heap's buffer nor the object may move while the result lives.
-    pub unsafe fn detached<'a>(&self, object: Ref) -> &'a [u8] {
-        // SAFETY: the caller sees to it.
-        unsafe { std::slice::from_raw_parts(self.text_start(object), self.len(object)) }
-    }
-
     pub fn byte(&self, object: Ref, index: usize) -> u8 {
         self.text_bytes(object)[index]
     }
 
     #[inline]
     pub fn same_text(&self, a: Ref, b: Ref) -> bool {
+        let (head, other) = (self.word(a, 0), self.word(b, 0));
+        if high(head) != high(other) {
+            return false;
+        }
+        // Bytes that lie in the objects are padded to words.
+        if low(head) == STRING && low(other) == STRING && high(head) < 64 {
+            return (2..string_words(high(head) as usize))
+                .all(|word| self.word(a, word) == self.word(b, word));
+        }
         self.text_bytes(a) == self.text_bytes(b)
     }
 
@@ -613,6 +610,7 @@ impl Heap {
     }
 
     /// Never 0; kept with the String.
+    #[inline]
     pub fn text_hash(&mut self, object: Ref) -> u32 {
         let is_string = self.is_string(object);
         if is_string && high(self.word(object, 1)) != 0 {
@@ -648,6 +646,28 @@ impl Heap {
         object
     }
 
+    /// A String of a part of another; room for `piece_words` was reserved.
+    #[inline]
+    pub fn piece(&mut self, text: Ref, at: usize, bytes: usize, points: usize) -> Ref {
+        debug_assert!(at + bytes <= self.len(text));
+        if bytes >= SHARED_LEAST {
+            return match self.tag(text) {
+                SLICE => {
+                    let first = self.word(text, 3) as usize;
+                    self.new_slice(low(self.word(text, 2)), first + at, bytes, points)
+                }
+                _ => self.new_slice(text, at, bytes, points),
+            };
+        }
+        let object = self.new_text(bytes, points);
+        // SAFETY: the object has room for the bytes, which lie within the text.
+        unsafe {
+            let target = self.base.add(object as usize + 2).cast::<u8>();
+            copy_short(self.text_start(text).add(at), target, bytes);
+        }
+        object
+    }
+
     // ---- growing texts ----
 
     /// A buffer for so many bytes; room for `buffer_words` was reserved.
@@ -672,6 +692,9 @@ impl Heap {
             return None;
         }
         let buffer = low(self.word(string, 2));
+        if self.tag(buffer) != BUFFER {
+            return None;
+        }
         let (first, used) = (self.word(string, 3) as usize, self.word(buffer, 1) as usize);
         (first + self.len(string) == used && bytes <= self.len(buffer) - used).then_some(buffer)
     }
@@ -686,6 +709,37 @@ impl Heap {
             target.copy_from_nonoverlapping(self.text_start(text), count);
         }
         self.set_word(buffer, 1, (used + count) as u64);
+    }
+}
+
+/// Copies few bytes, mostly in two steps.
+///
+/// # Safety
+/// As `copy_nonoverlapping`.
+#[inline]
+unsafe fn copy_short(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: every step lies within the bytes.
+    unsafe {
+        match bytes {
+            0 => {}
+            1..4 => {
+                *to = *from;
+                *to.add(bytes / 2) = *from.add(bytes / 2);
+                *to.add(bytes - 1) = *from.add(bytes - 1);
+            }
+            4..8 => {
+                from.copy_to_nonoverlapping(to, 4);
+                from.add(bytes - 4).copy_to_nonoverlapping(to.add(bytes - 4), 4);
+            }
+            _ => {
+                let mut at = 0;
+                while at + 8 < bytes {
+                    from.add(at).copy_to_nonoverlapping(to.add(at), 8);
+                    at += 8;
+                }
+                from.add(bytes - 8).copy_to_nonoverlapping(to.add(bytes - 8), 8);
+            }
+        }
     }
 }
 
@@ -729,6 +783,8 @@ pub(crate) struct Collector {
     scanned: usize,
     /// Rows of the resource table that were reached.
     pub handles: Vec<u32>,
+    /// Slices that have moved and whose bytes have not, of a full collection.
+    slices: Option<Vec<Ref>>,
 }
 
 /// First word with references, their number, and all words of an object.
@@ -791,6 +847,45 @@ impl Collector {
         }
     }
 
+    /// Moves the bytes of slices, after `scan`: whole texts that others refer to or whose slices are a good part of
+    /// them, else only what each slice has of them.
+    pub fn move_bytes(&mut self, shapes: &[Shape]) {
+        let slices = self.slices.take().unwrap_or_default();
+        let mut needed: FxHashMap<Ref, usize> = FxHashMap::default();
+        for slice in &slices {
+            // SAFETY: a slice that has moved is whole, and refers to the header of a text or a forward.
+            unsafe {
+                let at = self.to.add(*slice as usize);
+                let text = low(*at.add(2));
+                if low(*self.from.add(text as usize)) != FORWARD {
+                    *needed.entry(text).or_default() += string_words(high(*at) as usize);
+                }
+            }
+        }
+        for slice in slices {
+            // SAFETY: as above; what the slices of a text need is less than half of it where they do not share it.
+            unsafe {
+                let at = self.to.add(slice as usize);
+                let (text, bytes) = (low(*at.add(2)), high(*at) as usize);
+                let from = self.from.add(text as usize);
+                let is_shared =
+                    low(*from) == FORWARD || 2 * needed[&text] >= string_words(high(*from) as usize);
+                if is_shared {
+                    *at.add(2) = u64::from(self.moved(shapes, text));
+                    continue;
+                }
+                let own = self.to.add(self.next);
+                *own = header(BUFFER, bytes as u32);
+                *own.add(1) = bytes as u64;
+                let first = from.add(2).cast::<u8>().add(*at.add(3) as usize);
+                own.add(2).cast::<u8>().copy_from_nonoverlapping(first, bytes);
+                (*at.add(2), *at.add(3)) = (self.next as u64, 0);
+                self.next += string_words(bytes);
+            }
+        }
+        self.scanned = self.next;
+    }
+
     /// Moves all that the moved objects reach.
     pub fn scan(&mut self, shapes: &[Shape]) {
         while self.scanned < self.next {
@@ -798,6 +893,13 @@ impl Collector {
             unsafe {
                 let at = self.to.add(self.scanned);
                 let (first, refs, words) = extent(shapes, *at);
+                if low(*at) == SLICE
+                    && let Some(slices) = &mut self.slices
+                {
+                    slices.push(self.scanned as Ref);
+                    self.scanned += words;
+                    continue;
+                }
                 let slots = at.add(first).cast::<Ref>();
                 for index in 0..refs {
                     self.forward(shapes, &mut *slots.add(index));

@@ -11,6 +11,7 @@ mod interp;
 mod link;
 mod list;
 mod map;
+mod memory;
 pub mod native;
 mod natives;
 mod ops;

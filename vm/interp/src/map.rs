@@ -180,6 +180,58 @@ impl Vm {
         }
     }
 
+    fn kind_of(&self, map: Ref) -> &MapType {
+        self.program.maps[self.heap.tag(map) as usize].as_ref().expect("a type of maps or sets")
+    }
+
+    /// The entry of a key that is an int or a String, which cannot fail to be compared.
+    fn map_find_simple(&mut self, map: Ref, key: u64) -> Option<usize> {
+        if self.map_size(map) == 0 {
+            return None;
+        }
+        let state = self.heap.word(map, 1);
+        let memo = self.memo;
+        if memo.map == map && memo.key == key && memo.state == state {
+            return memo.entry;
+        }
+        let kind = *self.kind_of(map);
+        let hash = if kind.keys == KeyKind::Text { self.heap.text_hash(low(key)) } else { bits_hash(key) };
+        let entry = self.map_find_hashed(&kind, map, key, hash).ok()?;
+        self.memo = Memo { map, key, state, hash, entry };
+        entry
+    }
+
+    /// The value of such a key.
+    #[inline(never)]
+    pub(crate) fn map_get(&mut self, map: Ref, key: u64) -> Option<u64> {
+        let entry = self.map_find_simple(map, key)?;
+        Some(self.map_value(self.kind_of(map), map, entry))
+    }
+
+    #[inline(never)]
+    pub(crate) fn map_has(&mut self, map: Ref, key: u64) -> bool {
+        self.map_find_simple(map, key).is_some()
+    }
+
+    /// Puts a scalar in the place of such a key, or behind the others where there is room; else false.
+    #[inline(never)]
+    pub(crate) fn map_put_now(&mut self, map: Ref, key: u64, value: u64) -> bool {
+        if self.map_size(map) == 0 {
+            return false;
+        }
+        let found = self.map_find_simple(map, key);
+        let kind = *self.kind_of(map);
+        match found {
+            Some(entry) => self.map_set_value(&kind, map, entry, value),
+            None if self.map_used(map) == self.map_capacity(map) => return false,
+            None => {
+                let hash = self.memo.hash;
+                self.map_append(&kind, map, key, value, hash);
+            }
+        }
+        true
+    }
+
     /// The entry of a key, a scalar's bits or a reference.
     pub(crate) fn map_find(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Option<usize>, Trapped> {
         if self.map_size(map) == 0 {

@@ -4,7 +4,9 @@
 //! front: `<T>(List<T>, int) -> T?`. Methods take the object first. Linking instantiates it with the image's
 //! type arguments and compares registers, so an image cannot call a body with anything else.
 
+use std::any::Any;
 use std::future::Future;
+use std::rc::Rc;
 
 use crate::fiber::{Exit, Slot, Waiting};
 use crate::link::Linked;
@@ -31,8 +33,12 @@ pub enum Body {
     Pure(PureBody),
     /// Takes and gives owned values, may wait. `Ok(Value)` fits the declared result; `Failure::Error` is good
     /// only where the result is a `T!`.
-    Outside(fn(&mut OutsideCall<'_>) -> Result<Value, Failure>),
+    Outside(OutsideBody),
+    /// Mostly done at once: `now` is asked first, and does nothing where it says false.
+    Ready { now: fn(&mut PureCall<'_>) -> Result<bool, Trapped>, outside: OutsideBody },
 }
+
+pub type OutsideBody = fn(&mut OutsideCall<'_>) -> Result<Value, Failure>;
 
 /// A trap raised by a native.
 #[derive(Clone, Debug)]
@@ -63,6 +69,26 @@ pub struct PureCall<'a> {
     pub(crate) linked: &'a Linked,
     pub(crate) args: &'a [Reg],
     pub(crate) results: &'a [Reg],
+}
+
+impl PureCall<'_> {
+    /// What an argument is a handle of.
+    pub fn handle<R: 'static>(&self, arg: usize) -> Rc<R> {
+        let Some(Reg::R(reg)) = self.args.get(arg) else { panic!("argument {arg} is not a handle") };
+        let any: Rc<dyn Any> = self.vm.handle(self.vm.get_r(*reg));
+        any.downcast().unwrap_or_else(|_| panic!("argument {arg} is a handle of another type"))
+    }
+
+    /// Gives a String as its only result.
+    pub fn give_string(&mut self, text: &str) -> Result<(), Trapped> {
+        self.vm.fuel -= (text.len() / 16) as i64;
+        let object = self.vm.new_string(text)?;
+        match self.results {
+            [Reg::R(result)] => self.vm.set_r(*result, object),
+            other => panic!("a String is one register, not {}", other.len()),
+        }
+        Ok(())
+    }
 }
 
 /// A call of an outside native.

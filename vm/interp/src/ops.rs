@@ -4,7 +4,7 @@ use crate::fiber::{Exit, Running};
 use crate::format;
 use crate::heap::{SLICE_WORDS, string_words};
 use crate::link::Linked;
-use crate::native::{Failure, OutsideCall, Trapped};
+use crate::native::{Body, Failure, OutsideCall, PureCall, Trapped};
 use crate::program::Program;
 use crate::stack::{ENTRY, Frame, LIMITED, Limit};
 use crate::vm::{Cell, StaticState, Vm, trapped};
@@ -193,10 +193,19 @@ impl Running<'_> {
     pub(crate) fn call_outside(
         &mut self,
         linked: &Linked,
-        body: fn(&mut OutsideCall<'_>) -> Result<crate::value::Value, Failure>,
         args: &[Reg],
         results: &[Reg],
     ) -> Result<(), Exit> {
+        let body = match linked.def.body {
+            Body::Outside(body) => body,
+            Body::Ready { now, outside } => {
+                if now(&mut PureCall { vm: self.vm(), linked, args, results })? {
+                    return Ok(());
+                }
+                outside
+            }
+            Body::Pure(_) => panic!("a pure native is called otherwise"),
+        };
         let values = self.vm().export_args(linked, args)?;
         let mut call = OutsideCall { args: values, waiting: self, linked, exit: None };
         let result = body(&mut call);

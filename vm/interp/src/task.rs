@@ -89,6 +89,7 @@ impl Task {
                 memo: crate::map::Memo::default(),
                 resources: Vec::new(),
                 next_region: 1,
+                pieces: Vec::new(),
                 frames_max: options.frames_max as usize,
                 capabilities,
                 host: Rc::clone(&options.host),

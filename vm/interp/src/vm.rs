@@ -59,6 +59,8 @@ pub struct Vm {
     pub(crate) returned: Cell,
     /// Of maps and sets; gone with every collection.
     pub(crate) memo: Memo,
+    /// Where the pieces of a text lie while it is cut, to be used again.
+    pub(crate) pieces: Vec<(u32, u32)>,
     pub(crate) resources: Vec<Option<Handle>>,
     pub(crate) next_region: u64,
     pub(crate) frames_max: usize,
@@ -218,6 +220,7 @@ impl Vm {
         let program = Arc::clone(&self.program);
         self.forward_roots(&mut collector);
         collector.scan(&program.shapes);
+        collector.move_bytes(&program.shapes);
         if !self.resources.is_empty() {
             let mut reached = vec![false; self.resources.len()];
             for row in &collector.handles {

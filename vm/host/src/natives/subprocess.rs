@@ -1,6 +1,6 @@
 //! The methods of `Subprocess` and of its `Lines`. They need no capability: starting it did.
 
-use dscript_interp::native::{Failure, NativeDef, OutsideCall};
+use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall, PureCall, Trapped};
 use dscript_interp::value::Value;
 
 use super::*;
@@ -20,7 +20,11 @@ pub const NATIVES: &[NativeDef] = &[
     outside("Subprocess.write", "(Subprocess, String) -> void!", write),
     outside("Subprocess.closeInput", "(Subprocess) -> void", close_input),
     outside("Subprocess.lines", "(Subprocess) -> Lines", lines),
-    outside("Lines.next", "(Lines) -> String?", next),
+    NativeDef {
+        name: "Lines.next",
+        signature: "(Lines) -> String?",
+        body: Body::Ready { now: next_now, outside: next },
+    },
 ];
 
 fn process<'a>(call: &'a OutsideCall<'_>) -> &'a Process {
@@ -95,6 +99,11 @@ fn close_input(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Handle(process(call).lines()))
+}
+
+fn next_now(call: &mut PureCall<'_>) -> Result<bool, Trapped> {
+    let lines = call.handle::<Lines>(0);
+    lines.line_now(|line| call.give_string(line)).transpose().map(|given| given.is_some())
 }
 
 fn next(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {

@@ -3,7 +3,7 @@
 use super::calls::{self, CALL_WORDS};
 use super::inline::{Flat, flatten};
 use super::select::{Cond, DoubleOp, IntOp, Op, Step, select};
-use super::{Code, Form, Handler, INLINED, handlers as h, slow};
+use super::{Code, Form, Handler, INLINED, PureStep, handlers as h, slow};
 use crate::link::Linked;
 use crate::native::Body;
 use crate::program::{Element, Info};
@@ -568,12 +568,20 @@ impl Emitter<'_> {
                         (slow::char_at, lanes(text.0, index.0, dst.0, 0))
                     }
                     _ => match linked.def.body {
-                        Body::Pure(_) => (slow::native_pure, 0),
-                        Body::Outside(_) => (slow::native_outside, 0),
+                        Body::Pure(_) => self.quick(linked, args, results).unwrap_or((slow::native_pure, 0)),
+                        Body::Outside(_) | Body::Ready { .. } => (slow::native_outside, 0),
                     },
                 };
                 self.op(handler, with_upper(0, 0, place));
-                self.keep(instr);
+                match linked.def.body {
+                    Body::Pure(body) => {
+                        let (args, results) = (args.clone().into(), results.clone().into());
+                        let step = Box::new(PureStep { body, native: *native, args, results });
+                        self.words.push(std::ptr::from_ref::<PureStep>(&step) as usize as u64);
+                        self.code.pure.push(step);
+                    }
+                    Body::Outside(_) | Body::Ready { .. } => self.keep(instr),
+                }
                 self.words.push(registers);
             }
             Instr::Return { values } => match values[..] {
@@ -615,6 +623,41 @@ impl Emitter<'_> {
             }
             Instr::LimitLeave {} => self.op(slow::limit_leave, 0),
         }
+    }
+
+    /// The natives of maps that have a handler, by how these hold keys and values.
+    fn quick(&self, linked: &Linked, args: &[Reg], results: &[Reg]) -> Option<(Handler, u64)> {
+        let (key, value) = match linked.type_args[..] {
+            [key, value] => (&self.image.types[key.index()], self.infos[value.index()].element),
+            [key] => (&self.image.types[key.index()], Element::None),
+            _ => return None,
+        };
+        let is_text = match key {
+            Type::String => true,
+            Type::Int => false,
+            _ => return None,
+        };
+        let of = |bits: Handler, text: Handler| if is_text { text } else { bits };
+        let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
+        Some(match (linked.def.name, value) {
+            ("Map.get", Element::Scalar) => (
+                of(slow::map_get_bits, slow::map_get_text),
+                lanes(reg(args, 0), reg(args, 1), reg(results, 0), reg(results, 1)),
+            ),
+            ("Map.get", Element::Ref) => (
+                of(slow::map_get_bits_ref, slow::map_get_text_ref),
+                lanes(reg(args, 0), reg(args, 1), reg(results, 0), 0),
+            ),
+            ("Map.containsKey", _) | ("Set.contains", _) => (
+                of(slow::map_contains_bits, slow::map_contains_text),
+                lanes(reg(args, 0), reg(args, 1), reg(results, 0), 0),
+            ),
+            ("Map.put", Element::Scalar) => (
+                of(slow::map_put_bits, slow::map_put_text),
+                lanes(reg(args, 0), reg(args, 1), reg(args, 2), 0),
+            ),
+            _ => return None,
+        })
     }
 
     fn load(&mut self, bits: u64, dst: S) {

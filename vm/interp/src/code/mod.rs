@@ -18,9 +18,10 @@ pub(crate) use inline::{Origin, frame_registers, is_small};
 pub(crate) use machine::{Handler, M, Status};
 
 use crate::link::Linked;
+use crate::native::PureBody;
 use crate::program::Info;
 use crate::stack::Marks;
-use dscript_bytecode::ids::FunctionId;
+use dscript_bytecode::ids::{FunctionId, NativeId, Reg};
 use dscript_bytecode::image::Image;
 use dscript_bytecode::instr::Instr;
 
@@ -49,6 +50,16 @@ pub(crate) struct Code {
     /// What words point to.
     #[allow(clippy::vec_box)]
     instrs: Vec<Box<Instr>>,
+    #[allow(clippy::vec_box)]
+    pure: Vec<Box<PureStep>>,
+}
+
+/// A call of a pure native.
+struct PureStep {
+    body: PureBody,
+    native: NativeId,
+    args: Box<[Reg]>,
+    results: Box<[Reg]>,
 }
 
 /// Marks a frame's place as a row of `Code::inlined`; images have fewer instructions in a function.
@@ -79,6 +90,7 @@ impl Default for Code {
             start: AtomicPtr::default(),
             native: OnceLock::new(),
             instrs: Vec::new(),
+            pure: Vec::new(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Handlers of what allocates, waits or is rare: they bring the frame up to date, let the state do the work, and load
 //! windows and heap anew.
 
+use super::PureStep;
 use super::handlers::handlers;
 use super::machine::{M, Status, go, outlined};
 use crate::fiber::Exit;
 use crate::heap::{Ref, SLICE, STRING, high, low};
-use crate::native::{Body, PureCall};
+use crate::native::PureCall;
 use crate::vm::{Vm, trapped};
 use dscript_bytecode::ids::{ConstId, TypeId};
 use dscript_bytecode::instr::Instr;
@@ -65,31 +66,21 @@ outlined! {
     }
 
     call_pure |m| {
-        let vm = &mut *m.vm;
         m.frame().pc = m.upper() as u32;
-        match instr(m) {
-            Instr::CallNative { native, args, results } => {
-                let program = std::sync::Arc::as_ptr(&vm.program);
-                let linked = &(&(*program).natives)[native.index()];
-                match linked.def.body {
-                    Body::Pure(body) => body(&mut PureCall { vm, linked, args, results }).map_err(Exit::Trap),
-                    Body::Outside(_) => Err(misplaced()),
-                }
-            }
-            _ => Err(misplaced()),
-        }
+        // The code keeps what its words point to, and the program its natives.
+        let PureStep { body, native, args, results } = &*(m.word(2) as *const PureStep);
+        let vm = &mut *m.vm;
+        let linked = &*(*std::sync::Arc::as_ptr(&vm.program)).natives.as_ptr().add(native.index());
+        body(&mut PureCall { vm, linked, args, results }).map_err(Exit::Trap)
     }
 
     call_outside |m| {
         m.frame().pc = m.upper() as u32;
-        let program = std::sync::Arc::clone(&(*m.vm).program);
+        let program = std::sync::Arc::as_ptr(&(*m.vm).program);
         match instr(m) {
             Instr::CallNative { native, args, results } => {
-                let linked = &program.natives[native.index()];
-                match linked.def.body {
-                    Body::Outside(body) => m.running().call_outside(linked, body, args, results),
-                    Body::Pure(_) => Err(misplaced()),
-                }
+                let linked = &(&(*program).natives)[native.index()];
+                m.running().call_outside(linked, args, results)
             }
             _ => Err(misplaced()),
         }
@@ -237,5 +228,48 @@ quick! {
             return m.next(4);
         }
         is_quick
+    }
+
+    map_get_bits |m, quick| {
+        get(m.vm, quick, quick.bits::<1>())
+    }
+    map_get_text |m, quick| {
+        get(m.vm, quick, quick.reference::<1>().into())
+    }
+    map_get_bits_ref |m, quick| {
+        let value = (*m.vm).map_get(quick.reference::<0>(), quick.bits::<1>());
+        quick.set_ref::<2>(value.unwrap_or_default() as Ref);
+        true
+    }
+    map_get_text_ref |m, quick| {
+        let value = (*m.vm).map_get(quick.reference::<0>(), quick.reference::<1>().into());
+        quick.set_ref::<2>(value.unwrap_or_default() as Ref);
+        true
+    }
+    map_contains_bits |m, quick| {
+        let found = (*m.vm).map_has(quick.reference::<0>(), quick.bits::<1>());
+        quick.set_bits::<2>(u64::from(found));
+        true
+    }
+    map_contains_text |m, quick| {
+        let found = (*m.vm).map_has(quick.reference::<0>(), quick.reference::<1>().into());
+        quick.set_bits::<2>(u64::from(found));
+        true
+    }
+    map_put_bits |m, quick| (*m.vm).map_put_now(quick.reference::<0>(), quick.bits::<1>(), quick.bits::<2>())
+    map_put_text |m, quick| {
+        (*m.vm).map_put_now(quick.reference::<0>(), quick.reference::<1>().into(), quick.bits::<2>())
+    }
+}
+
+/// Looks a scalar up: whether it is there goes to a register, and the value.
+#[inline(always)]
+unsafe fn get(vm: *mut Vm, quick: M, key: u64) -> bool {
+    // SAFETY: see `machine`.
+    unsafe {
+        let value = (*vm).map_get(quick.reference::<0>(), key);
+        quick.set_bits::<2>(u64::from(value.is_some()));
+        quick.set_bits::<3>(value.unwrap_or_default());
+        true
     }
 }

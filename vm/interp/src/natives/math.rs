@@ -64,8 +64,12 @@ natives! {
     };
     "Int.parse" "(String, int) -> int?" |call| {
         let radix = radix(call.int(1))?;
-        let value = i64::from_str_radix(call.str(0).trim(), radix).ok();
-        call.give_optional(value.map(|v| v as u64))
+        let text = call.str(0);
+        let value = match short_decimal(text.as_bytes()).filter(|_| radix == 10) {
+            Some(value) => Some(value),
+            None => i64::from_str_radix(text.trim(), radix).ok().map(|v| v as u64),
+        };
+        call.give_optional(value)
     };
     "Int.toText" "(int, int) -> String" |call| {
         let (value, radix) = (call.int(0), radix(call.int(1))?);
@@ -139,6 +143,17 @@ fn operands(call: &PureCall<'_>) -> Result<(i64, i64), Trapped> {
         (a, 0) => Err(trapped(TrapKind::DivisionByZero, format!("{a} / 0"))),
         pair => Ok(pair),
     }
+}
+
+/// Of digits alone, as most numbers are, and so few that they fit.
+fn short_decimal(text: &[u8]) -> Option<u64> {
+    if !(1..=18).contains(&text.len()) {
+        return None;
+    }
+    text.iter().try_fold(0, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| value * 10 + u64::from(digit))
+    })
 }
 
 fn radix(value: i64) -> Result<u32, Trapped> {

@@ -1,6 +1,7 @@
 //! Bodies of the pure natives, a file for each type that `std` declares, and what they all use of a call.
 
 mod bytes;
+mod cut;
 mod json;
 mod list;
 mod map;
@@ -11,7 +12,7 @@ mod string;
 mod task;
 mod time;
 
-use crate::heap::Ref;
+use crate::heap::{Ref, code_points, piece_words};
 use crate::link::Ty;
 use crate::list::list_words;
 use crate::native::{PureCall, Registry, Trapped};
@@ -40,6 +41,9 @@ pub(crate) fn add_all(registry: &mut Registry) {
 }
 
 type Done = Result<(), Trapped>;
+
+/// Pieces whose places are kept in memory from one cut to the next.
+const PIECES_KEPT: usize = 1 << 12;
 
 macro_rules! natives {
     ($($name:literal $signature:literal $body:expr;)*) => {
@@ -185,23 +189,42 @@ impl PureCall<'_> {
         self.fill_texts(list, texts)
     }
 
-    /// The pieces of the first argument; `cut` is asked twice, as the heap may move in between.
-    fn give_pieces<'t, I: Iterator<Item = &'t str>>(&mut self, cut: impl Fn(&Self, &'t str) -> I) -> Done {
-        // SAFETY: nothing allocates while the first pass runs.
-        let text = unsafe { self.detached_str(0) };
-        self.spend(text.len() / 8);
-        let (count, bytes) = cut(self, text).fold((0, 0), |(n, bytes), t| (n + 1, bytes + t.len()));
-        let list = self.list_of_texts(count, bytes)?;
-        // SAFETY: the pieces fit the room that was reserved, so nothing moves while the second pass runs.
-        let pieces = cut(self, unsafe { self.detached_str(0) });
-        self.fill_texts(list, pieces)
+    /// The pieces of the first argument: `cut` says where each begins and ends.
+    fn give_pieces(&mut self, cut: impl FnOnce(&str, &mut Vec<(u32, u32)>)) -> Done {
+        let mut pieces = std::mem::take(&mut self.vm.pieces);
+        pieces.clear();
+        let text = self.str(0);
+        let (bytes, is_ascii) = (text.len(), self.vm.heap.is_ascii(self.object(0)));
+        cut(text, &mut pieces);
+        self.spend(bytes / 8 + pieces.len());
+        let done = self.list_of_pieces(&pieces, is_ascii);
+        if pieces.capacity() <= PIECES_KEPT {
+            self.vm.pieces = pieces;
+        }
+        done
     }
 
-    /// # Safety
-    /// As `Heap::detached`.
-    unsafe fn detached_str<'t>(&self, arg: usize) -> &'t str {
-        // SAFETY: the caller sees to it, and Strings are UTF-8.
-        unsafe { std::str::from_utf8_unchecked(self.vm.heap.detached(self.object(arg))) }
+    fn list_of_pieces(&mut self, pieces: &[(u32, u32)], is_ascii: bool) -> Done {
+        let (ty, count) = (self.result_type(), pieces.len());
+        let words: usize = pieces.iter().map(|(start, end)| piece_words((end - start) as usize)).sum();
+        let words = words.saturating_add(list_words(Element::Ref, count));
+        self.vm.check_size(words.saturating_mul(8))?;
+        self.vm.reserve(words)?;
+        let list = self.vm.new_list(ty, count);
+        let (text, array) = (self.object(0), self.vm.heap.list_array(list));
+        for (index, (start, end)) in pieces.iter().enumerate() {
+            let (start, bytes) = (*start as usize, (end - start) as usize);
+            let heap = &mut self.vm.heap;
+            let points = if is_ascii {
+                bytes
+            } else {
+                code_points(&heap.text_bytes(text)[start..start + bytes]) as usize
+            };
+            let piece = heap.piece(text, start, bytes, points);
+            heap.set_ref_at(array, 1, index, piece);
+        }
+        self.vm.heap.list_resized(list, count);
+        self.give_object(list)
     }
 
     /// An empty list with room for so many texts of so many bytes in all.

@@ -1,7 +1,7 @@
 //! String.
 
-use super::{Done, count, natives, pattern};
-use crate::heap::{Heap, Ref, code_points, string_words};
+use super::{Done, count, cut, natives, pattern};
+use crate::heap::{Heap, Ref, code_points, piece_words, string_words};
 use crate::native::{PureCall, Trapped};
 use crate::program::Element;
 use crate::vm::trapped;
@@ -64,15 +64,14 @@ natives! {
     };
     "String.words" "(String) -> List<String>" |call| {
         if call.vm.heap.is_ascii(call.object(0)) {
-            // White space as `char::is_whitespace` has it.
-            let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
-            return call.give_pieces(|_, text| {
-                let pieces = text.as_bytes().split(is_space).filter(|piece| !piece.is_empty());
-                // SAFETY: pieces of ASCII are ASCII.
-                pieces.map(|piece| unsafe { std::str::from_utf8_unchecked(piece) })
-            });
+            return call.give_pieces(cut::ascii_words);
         }
-        call.give_pieces(|_, text| text.split_whitespace())
+        call.give_pieces(|text, pieces| {
+            for word in text.split_whitespace() {
+                let start = word.as_ptr() as usize - text.as_ptr() as usize;
+                pieces.push((start as u32, (start + word.len()) as u32));
+            }
+        })
     };
     "String.count" "(String, String) -> int" |call| {
         let (text, part) = (call.text(0), call.text(1));
@@ -147,11 +146,9 @@ fn part(call: &mut PureCall<'_>, start: usize, end: usize, points: usize) -> Don
     if bytes == call.vm.heap.len(call.object(0)) {
         return call.give_object(call.object(0));
     }
-    call.vm.reserve(string_words(bytes))?;
+    call.vm.reserve(piece_words(bytes))?;
     let string = call.object(0);
-    let heap = &mut call.vm.heap;
-    let object = heap.new_text(bytes, points);
-    heap.copy_text(string, start, bytes, object, 0);
+    let object = call.vm.heap.piece(string, start, bytes, points);
     call.give_object(object)
 }
 
@@ -170,12 +167,12 @@ fn lines(call: &mut PureCall<'_>) -> Done {
         let text = call.text(0).replace("\r\n", "\n").replace('\r', "\n");
         return call.give_texts(text.lines());
     }
-    call.give_pieces(|_, text| {
+    call.give_pieces(|text, pieces| {
         // The end of the last line is no line of its own.
         let body = text.strip_suffix('\n').unwrap_or(text);
-        let ends =
-            memchr::memchr_iter(b'\n', body.as_bytes()).chain((!text.is_empty()).then_some(body.len()));
-        cuts(body, ends, 1)
+        if !text.is_empty() {
+            cut::at(body.len(), memchr::memchr_iter(b'\n', body.as_bytes()), 1, pieces);
+        }
     })
 }
 
@@ -183,32 +180,18 @@ fn split(call: &mut PureCall<'_>) -> Done {
     let separator = call.str(1);
     let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     if separator.is_empty() {
-        return call.give_pieces(|_, text| {
+        return call.give_pieces(|text, pieces| {
             let ends = text.char_indices().skip(1).map(|(at, _)| at);
-            cuts(text, ends.take(limit - 1).chain([text.len()]), 0)
+            cut::at(text.len(), ends.take(limit - 1), 0, pieces);
         });
     }
     if let [byte] = *separator.as_bytes() {
-        return call.give_pieces(|_, text| {
-            let ends = memchr::memchr_iter(byte, text.as_bytes());
-            cuts(text, ends.take(limit - 1).chain([text.len()]), 1)
-        });
+        return call.give_pieces(|text, pieces| cut::at_byte(text.as_bytes(), byte, limit, pieces));
     }
     let finder = memmem::Finder::new(separator.as_bytes()).into_owned();
     let size = separator.len();
-    call.give_pieces(|_, text| {
-        let ends: Vec<usize> = finder.find_iter(text.as_bytes()).take(limit - 1).collect();
-        cuts(text, ends.into_iter().chain([text.len()]), size)
-    })
-}
-
-/// The pieces of a text up to each of `ends`, with separators of `size` bytes between them.
-fn cuts(text: &str, ends: impl Iterator<Item = usize>, size: usize) -> impl Iterator<Item = &str> {
-    let mut start = 0;
-    ends.map(move |end| {
-        let piece = &text[start..end];
-        start = end + size;
-        piece
+    call.give_pieces(|text, pieces| {
+        cut::at(text.len(), finder.find_iter(text.as_bytes()).take(limit - 1), size, pieces);
     })
 }
 

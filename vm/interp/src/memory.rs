@@ -1,0 +1,155 @@
+//! The memory of heaps: words that are not zeroed. Large buffers are mappings of their own, so they grow by moving pages
+//! rather than bytes, go back to the system at once, and may be of large pages: a heap is read here and there, and
+//! those save faults and walks through page tables.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+
+/// Words of a buffer that is a mapping.
+const MAPPED_LEAST: usize = 1 << 17;
+/// Words of a mapping that is asked to be of large pages.
+const LARGE_PAGES_LEAST: usize = 1 << 20;
+
+fn layout(words: usize) -> Layout {
+    Layout::array::<u64>(words).expect("a heap is smaller than the address space")
+}
+
+/// Never null; `words` is not 0.
+pub(crate) fn allocate(words: usize) -> *mut u64 {
+    let base = if words >= MAPPED_LEAST {
+        mapping::new(8 * words)
+    } else {
+        // SAFETY: the layout has a size.
+        unsafe { alloc(layout(words)) }
+    };
+    checked(base, words)
+}
+
+/// Moves a buffer where it has another size; what fits stays.
+///
+/// # Safety
+/// `base` is a buffer of `words` words, which is not used any more.
+pub(crate) unsafe fn resize(base: *mut u64, words: usize, to: usize) -> *mut u64 {
+    // SAFETY: the caller sees to it.
+    unsafe {
+        let moved = match (words >= MAPPED_LEAST, to >= MAPPED_LEAST) {
+            (true, true) => mapping::resize(base.cast(), 8 * words, 8 * to),
+            (false, false) => realloc(base.cast(), layout(words), 8 * to),
+            _ => {
+                let moved = allocate(to);
+                moved.copy_from_nonoverlapping(base, words.min(to));
+                free(base, words);
+                moved.cast()
+            }
+        };
+        checked(moved, to)
+    }
+}
+
+/// # Safety
+/// As `resize`.
+pub(crate) unsafe fn free(base: *mut u64, words: usize) {
+    // SAFETY: the caller sees to it.
+    unsafe {
+        if words >= MAPPED_LEAST {
+            mapping::free(base.cast(), 8 * words);
+        } else {
+            dealloc(base.cast(), layout(words));
+        }
+    }
+}
+
+fn checked(base: *mut u8, words: usize) -> *mut u64 {
+    if base.is_null() {
+        handle_alloc_error(layout(words));
+    }
+    base.cast()
+}
+
+#[cfg(target_os = "linux")]
+mod mapping {
+    use super::LARGE_PAGES_LEAST;
+    use std::ptr::null_mut;
+
+    pub fn new(bytes: usize) -> *mut u8 {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping is nobody else's.
+        let base = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
+        ready(base, bytes)
+    }
+
+    /// # Safety
+    /// `base` is a mapping of `bytes` bytes.
+    pub unsafe fn resize(base: *mut u8, bytes: usize, to: usize) -> *mut u8 {
+        // SAFETY: the caller sees to it.
+        let moved = unsafe { libc::mremap(base.cast(), bytes, to, libc::MREMAP_MAYMOVE) };
+        ready(moved, to)
+    }
+
+    /// # Safety
+    /// As `resize`.
+    pub unsafe fn free(base: *mut u8, bytes: usize) {
+        // SAFETY: the caller sees to it. It cannot fail for a whole mapping.
+        unsafe { libc::munmap(base.cast(), bytes) };
+    }
+
+    fn ready(base: *mut libc::c_void, bytes: usize) -> *mut u8 {
+        if base == libc::MAP_FAILED {
+            return null_mut();
+        }
+        if bytes >= 8 * LARGE_PAGES_LEAST {
+            // SAFETY: the pages are those of the mapping, and keep what they hold. All of them, as what is of two kinds
+            // cannot be resized. A refusal changes nothing.
+            unsafe { libc::madvise(base, bytes, libc::MADV_HUGEPAGE) };
+        }
+        base.cast()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod mapping {
+    use super::layout;
+    use std::alloc::{alloc, dealloc, realloc};
+
+    pub fn new(bytes: usize) -> *mut u8 {
+        // SAFETY: the layout has a size.
+        unsafe { alloc(layout(bytes / 8)) }
+    }
+
+    /// # Safety
+    /// `base` came from here with so many bytes.
+    pub unsafe fn resize(base: *mut u8, bytes: usize, to: usize) -> *mut u8 {
+        // SAFETY: the caller sees to it.
+        unsafe { realloc(base, layout(bytes / 8), to) }
+    }
+
+    /// # Safety
+    /// As `resize`.
+    pub unsafe fn free(base: *mut u8, bytes: usize) {
+        // SAFETY: the caller sees to it.
+        unsafe { dealloc(base, layout(bytes / 8)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_keep_what_they_hold() {
+        let sizes =
+            [64, 4 << 10, MAPPED_LEAST, 3 * LARGE_PAGES_LEAST, MAPPED_LEAST + 1, 1 << 10, LARGE_PAGES_LEAST];
+        let mut words = sizes[0];
+        let mut base = allocate(words);
+        // SAFETY: what is read was written, and each buffer is of as many words as it was made for.
+        unsafe {
+            (0..words).for_each(|i| *base.add(i) = i as u64);
+            for to in sizes {
+                base = resize(base, words, to);
+                words = to;
+                assert!((0..sizes[0]).all(|i| *base.add(i) == i as u64));
+                *base.add(words - 1) = if words == sizes[0] { words as u64 - 1 } else { 7 };
+            }
+            free(base, words);
+        }
+    }
+}
