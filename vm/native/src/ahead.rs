@@ -23,9 +23,6 @@ use crate::layout;
 use crate::translate::Start;
 use crate::unit::{Facts, Place, Site};
 
-/// To be raised when code that was compiled before would go wrong for another reason than those hashed below.
-const REVISION: u32 = 1;
-
 /// Architectures that code can be made for.
 pub const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 
@@ -49,8 +46,9 @@ struct Section {
 /// A hash of what code takes for granted.
 fn abi() -> [u8; 32] {
     let facts = format!(
-        "{} {REVISION} {:?} {:?} {STATIC_LAYOUT:?} {BOOLS_IN_BYTES} {NATIVE_FRAME_BYTES} {NATIVE_REGISTERS}",
+        "{} {} {:?} {:?} {STATIC_LAYOUT:?} {BOOLS_IN_BYTES} {NATIVE_FRAME_BYTES} {NATIVE_REGISTERS}",
         env!("CARGO_PKG_VERSION"),
+        env!("ENGINE_STATE"),
         context::at::ALL,
         layout::ALL,
     );
