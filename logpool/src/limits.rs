@@ -21,7 +21,7 @@ pub const APPEND_BYTES_MAX: usize = 16 << 20;
 /// Payload of one frame of a log file. An append of more becomes several frames.
 pub const FRAME_BYTES_MAX: usize = 2 << 20;
 /// A log file beyond this length is sealed, and the writer goes on in a new one.
-pub const FILE_BYTES_MAX: u64 = 16 << 20;
+pub const FILE_BYTES_MAX: u64 = 8 << 20;
 /// What may still be missing from a file's last frame when a window of it is read.
 pub const WINDOW_SLACK_BYTES: usize = FRAME_BYTES_MAX + RECORD_BYTES_MAX + 4096;
 
@@ -38,7 +38,7 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Records of one transaction of the mover.
 pub const MOVE_RECORDS_MAX: usize = 65_536;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
-pub const MOVE_BYTES_MAX: usize = 16 << 20;
+pub const MOVE_BYTES_MAX: usize = 8 << 20;
 /// Bytes that wait in log files, or files, from which on a move is worth its cost.
 pub const MOVE_BYTES_MIN: u64 = 4 << 20;
 pub const MOVE_FILES_MIN: usize = 32;

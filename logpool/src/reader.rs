@@ -326,6 +326,12 @@ impl Sink for Totals<'_> {
             return Ok(());
         }
         let rows = BlockRows::new(block, series, &times, &self.stats.fields, self.stats.needs_tasks())?;
+        if chosen.len() == block.len && self.stats.is_by_series() {
+            if self.too_many.is_none() {
+                self.too_many = self.table.add_block(&times, &rows).err();
+            }
+            return Ok(());
+        }
         for at in chosen {
             self.add(times[at], &rows.row(at));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::block::{Block, Decoded};
+use crate::block::{Block, Decoded, Kind};
 use crate::codec::{Malformed, RecordHead, ValueRef};
 use crate::expr::{Expr, Fields, Meta, Row};
 use crate::record::Record;
@@ -109,6 +109,17 @@ impl<'a> BlockRows<'a> {
         }
         let tasks = if needs_tasks { block.tasks()? } else { Vec::new() };
         Ok(BlockRows { series, times, tasks, columns })
+    }
+
+    /// The values of an expression that is a field which every record has as an int.
+    pub fn ints_of(&self, expr: &Expr) -> Option<&[i64]> {
+        match expr {
+            Expr::Field(number) => match &self.columns[*number] {
+                Wanted::Dense(Decoded::Ints(Kind::Int, all)) => Some(all),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     pub fn row(&self, at: usize) -> BlockRow<'a, '_> {

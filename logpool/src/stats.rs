@@ -13,10 +13,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rustc_hash::FxHashMap;
+
 use crate::codec::ValueRef;
-use crate::expr::{Expr, ExprError, Fields, Parser, Row, order};
+use crate::expr::{Expr, ExprError, Fields, Meta, Parser, Row, order};
 use crate::limits::{DISTINCT_MAX, EXACT_VALUES_MAX, GROUPS_MAX};
 use crate::record::FieldValue;
+use crate::rows::BlockRows;
 
 /// What is asked for: which aggregates, over which windows, by what.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +132,18 @@ impl Stats {
         self.by.iter().map(|(name, _)| &name[..])
     }
 
+    /// Whether a time is in the window that begins then.
+    fn is_in(&self, window: i64, time: i64) -> bool {
+        self.every.is_none_or(|every| (time.wrapping_sub(window) as u64) < every as u64)
+    }
+
+    /// Whether all records of a series belong together, but for the windows.
+    pub(crate) fn is_by_series(&self) -> bool {
+        let names =
+            |(_, expr): &(String, Expr)| matches!(expr, Expr::Meta(Meta::Pool | Meta::Key | Meta::Node));
+        self.by.iter().all(names)
+    }
+
     /// Whether the names of tasks are looked at.
     pub(crate) fn needs_tasks(&self) -> bool {
         let exprs = self.aggregates.iter().filter_map(|aggregate| aggregate.of.as_ref());
@@ -150,10 +165,22 @@ pub struct StatsRow {
 /// The groups as they fill.
 pub struct Table<'s> {
     stats: &'s Stats,
-    places: HashMap<(i64, Vec<Key>), usize>,
-    groups: Vec<Vec<State>>,
+    /// What groups have in common, by number, and back.
+    keys: Vec<Vec<Key>>,
+    numbers: HashMap<Vec<Key>, u32>,
+    /// By window and number.
+    places: FxHashMap<(i64, u32), u32>,
+    /// As many for each group as there are aggregates.
+    states: Vec<State>,
     /// The group that the record before went to: the next one is likely of the same.
-    last: Option<(i64, Vec<Key>, usize)>,
+    last: Option<Place>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    window: i64,
+    key: u32,
+    group: u32,
 }
 
 /// There are too many groups, or too many different values of a `distinct`.
@@ -209,63 +236,132 @@ impl Key {
 
 impl<'s> Table<'s> {
     pub fn new(stats: &'s Stats) -> Table<'s> {
-        Table { stats, places: HashMap::new(), groups: Vec::new(), last: None }
+        Table {
+            stats,
+            keys: Vec::new(),
+            numbers: HashMap::new(),
+            places: FxHashMap::default(),
+            states: Vec::new(),
+            last: None,
+        }
     }
 
     pub fn add(&mut self, time: i64, row: &impl Row) -> Result<(), TooMany> {
-        let stats: &'s Stats = self.stats;
-        let place = self.place(time, row)?;
-        for (aggregate, state) in stats.aggregates.iter().zip(&mut self.groups[place]) {
-            match &aggregate.of {
-                None => state.add(time, ValueRef::Null)?,
-                Some(expr) => match expr.value(row) {
-                    None | Some(ValueRef::Null) => {}
-                    Some(value) => state.add(time, value)?,
-                },
-            }
+        let group = self.group(time, row)?;
+        for (aggregate, state) in self.stats.aggregates.iter().zip(&mut self.states[group..]) {
+            aggregate.add(state, time, row)?;
         }
         Ok(())
     }
 
-    fn place(&mut self, time: i64, row: &impl Row) -> Result<usize, TooMany> {
-        let stats: &'s Stats = self.stats;
-        let window = stats.every.map_or(0, |every| time.div_euclid(every).wrapping_mul(every));
-        if let Some((last, by, place)) = &self.last
-            && *last == window
-            && stats.by.iter().zip(by).all(|((_, expr), key)| key.is(expr.value(row)))
-        {
-            return Ok(*place);
+    /// The same for all records of a block, of which `by` says nothing that differs among them.
+    pub fn add_block(&mut self, times: &[i64], rows: &BlockRows) -> Result<(), TooMany> {
+        let mut at = 0;
+        while let Some(&first) = times.get(at) {
+            let group = self.group(first, &rows.row(at))?;
+            let window = self.last.map_or(0, |place| place.window);
+            let same = times[at..].iter().take_while(|&&time| self.stats.is_in(window, time));
+            let end = at + same.count().max(1);
+            for (aggregate, state) in self.stats.aggregates.iter().zip(&mut self.states[group..]) {
+                match aggregate.of.as_ref().map(|of| (of, rows.ints_of(of))) {
+                    Some((_, Some(ints))) => state.add_ints(&times[at..end], &ints[at..end])?,
+                    _ => {
+                        for (place, &time) in (at..end).zip(&times[at..end]) {
+                            aggregate.add(state, time, &rows.row(place))?;
+                        }
+                    }
+                }
+            }
+            at = end;
         }
-        let by: Vec<Key> = stats.by.iter().map(|(_, expr)| Key::of(expr.value(row))).collect();
-        let next = self.groups.len();
-        let place = *self.places.entry((window, by.clone())).or_insert(next);
-        if place == next {
-            if next == GROUPS_MAX {
+        Ok(())
+    }
+
+    /// Where the states of a record's group begin.
+    fn group(&mut self, time: i64, row: &impl Row) -> Result<usize, TooMany> {
+        let stats: &'s Stats = self.stats;
+        let window = match self.last {
+            Some(last) if stats.is_in(last.window, time) => last.window,
+            _ => stats.every.map_or(0, |every| time.div_euclid(every).wrapping_mul(every)),
+        };
+        let is = |number: u32| {
+            stats.by.iter().zip(&self.keys[number as usize]).all(|((_, expr), key)| key.is(expr.value(row)))
+        };
+        let key = match self.last.filter(|last| is(last.key)) {
+            Some(last) => last.key,
+            None => self.number(stats.by.iter().map(|(_, expr)| Key::of(expr.value(row))).collect()),
+        };
+        let each = stats.aggregates.len();
+        if let Some(last) = self.last
+            && (last.window, last.key) == (window, key)
+        {
+            return Ok(last.group as usize * each);
+        }
+        let next = self.places.len() as u32;
+        let group = *self.places.entry((window, key)).or_insert(next);
+        if group == next {
+            if self.places.len() > GROUPS_MAX {
                 return Err(TooMany("groups", GROUPS_MAX));
             }
-            self.groups.push(stats.aggregates.iter().map(State::new).collect());
+            self.states.extend(stats.aggregates.iter().map(State::new));
         }
-        self.last = Some((window, by, place));
-        Ok(place)
+        self.last = Some(Place { window, key, group });
+        Ok(group as usize * each)
+    }
+
+    fn number(&mut self, key: Vec<Key>) -> u32 {
+        if let Some(&number) = self.numbers.get(&key) {
+            return number;
+        }
+        let number = self.keys.len() as u32;
+        self.keys.push(key.clone());
+        self.numbers.insert(key, number);
+        number
     }
 
     /// By window, then by what the groups have in common.
     pub fn finish(mut self) -> Vec<StatsRow> {
-        if self.stats.every.is_none() && self.stats.by.is_empty() && self.groups.is_empty() {
-            self.groups.push(self.stats.aggregates.iter().map(State::new).collect());
-            self.places.insert((0, Vec::new()), 0);
+        let stats = self.stats;
+        if stats.every.is_none() && stats.by.is_empty() && self.places.is_empty() {
+            let key = self.number(Vec::new());
+            self.places.insert((0, key), 0);
+            self.states.extend(stats.aggregates.iter().map(State::new));
         }
-        let mut rows: Vec<StatsRow> = self
-            .places
-            .into_iter()
-            .map(|((window, by), place)| StatsRow {
-                window: self.stats.every.map(|_| window),
-                by: by.into_iter().map(Key::value).collect(),
-                values: std::mem::take(&mut self.groups[place]).into_iter().map(State::finish).collect(),
-            })
-            .collect();
-        rows.sort_by(|a, b| a.window.cmp(&b.window).then_with(|| compare_all(&a.by, &b.by)));
-        rows
+        let keys: Vec<Vec<FieldValue>> =
+            self.keys.into_iter().map(|key| key.into_iter().map(Key::value).collect()).collect();
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_by(|&a, &b| compare_all(&keys[a], &keys[b]));
+        let mut rank = vec![0; keys.len()];
+        for (place, &number) in order.iter().enumerate() {
+            rank[number] = place;
+        }
+        let mut groups: Vec<((i64, u32), u32)> = self.places.into_iter().collect();
+        groups.sort_unstable_by_key(|&((window, key), _)| (window, rank[key as usize]));
+        let each = stats.aggregates.len();
+        let row = |((window, key), group): ((i64, u32), u32)| {
+            let states = &mut self.states[group as usize * each..][..each];
+            StatsRow {
+                window: stats.every.map(|_| window),
+                by: keys[key as usize].clone(),
+                values: states
+                    .iter_mut()
+                    .map(|state| std::mem::replace(state, State::Count(0)).finish())
+                    .collect(),
+            }
+        };
+        groups.into_iter().map(row).collect()
+    }
+}
+
+impl Aggregate {
+    fn add(&self, state: &mut State, time: i64, row: &impl Row) -> Result<(), TooMany> {
+        match &self.of {
+            None => state.add(time, ValueRef::Null),
+            Some(expr) => match expr.value(row) {
+                None | Some(ValueRef::Null) => Ok(()),
+                Some(value) => state.add(time, value),
+            },
+        }
     }
 }
 
@@ -388,7 +484,7 @@ impl State {
             Function::Rate => State::Rate(None, None),
             Function::Distinct => State::Distinct(HashSet::new()),
             Function::Percentile(percent) => {
-                State::Percentile(percent, Unit::Number, Values::Small(Vec::new()))
+                State::Percentile(percent, Unit::Number, Values::Tiny(Vec::new()))
             }
         }
     }
@@ -445,6 +541,24 @@ impl State {
         Ok(())
     }
 
+    fn add_ints(&mut self, times: &[i64], ints: &[i64]) -> Result<(), TooMany> {
+        match self {
+            State::Count(count) => *count += ints.len() as u64,
+            State::Sum(sum) | State::Avg(sum) => {
+                sum.count += ints.len() as u64;
+                sum.ints += ints.iter().map(|&value| i128::from(value)).sum::<i128>();
+                sum.unit.get_or_insert(Unit::Number);
+            }
+            State::Percentile(_, _, values) => values.ints(ints),
+            state => {
+                for (&time, &value) in times.iter().zip(ints) {
+                    state.add(time, ValueRef::Int(value))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn finish(self) -> FieldValue {
         match self {
             State::Count(count) => FieldValue::Int(count as i64),
@@ -472,6 +586,7 @@ impl State {
 
 /// The values of a percentile, as narrow as they come, until there are too many to keep.
 enum Values {
+    Tiny(Vec<u8>),
     Small(Vec<i16>),
     Ints(Vec<i64>),
     Doubles(Vec<f64>),
@@ -479,14 +594,30 @@ enum Values {
 }
 
 impl Values {
+    fn ints(&mut self, values: &[i64]) {
+        if let Values::Tiny(all) = self
+            && all.len() + values.len() <= EXACT_VALUES_MAX
+            && values.iter().all(|&value| u8::try_from(value).is_ok())
+        {
+            return all.extend(values.iter().map(|&value| value as u8));
+        }
+        values.iter().for_each(|&value| self.int(value));
+    }
+
     fn int(&mut self, value: i64) {
         match self {
+            Values::Tiny(all) => match u8::try_from(value) {
+                Ok(tiny) => all.push(tiny),
+                Err(_) => {
+                    *self = Values::Small(all.iter().map(|&tiny| i16::from(tiny)).collect());
+                    return self.int(value);
+                }
+            },
             Values::Small(all) => match i16::try_from(value) {
                 Ok(small) => all.push(small),
                 Err(_) => {
-                    let mut wide: Vec<i64> = all.iter().map(|&small| i64::from(small)).collect();
-                    wide.push(value);
-                    *self = Values::Ints(wide);
+                    *self = Values::Ints(all.iter().map(|&small| i64::from(small)).collect());
+                    return self.int(value);
                 }
             },
             Values::Ints(all) => all.push(value),
@@ -498,33 +629,39 @@ impl Values {
 
     fn double(&mut self, value: f64) {
         match self {
-            Values::Small(all) => {
-                *self = Values::Doubles(all.iter().map(|&v| f64::from(v)).chain([value]).collect())
-            }
-            Values::Ints(all) => {
-                *self = Values::Doubles(all.iter().map(|&v| v as f64).chain([value]).collect())
-            }
             Values::Doubles(all) => all.push(value),
             Values::Sketch(sketch) => return sketch.add(value),
+            _ => {
+                let mut wide = self.as_doubles();
+                wide.push(value);
+                *self = Values::Doubles(wide);
+            }
         }
         self.bound();
     }
 
+    /// What is kept of them as it is.
+    fn as_doubles(&self) -> Vec<f64> {
+        match self {
+            Values::Tiny(all) => all.iter().map(|&value| f64::from(value)).collect(),
+            Values::Small(all) => all.iter().map(|&value| f64::from(value)).collect(),
+            Values::Ints(all) => all.iter().map(|&value| value as f64).collect(),
+            Values::Doubles(all) => all.clone(),
+            Values::Sketch(_) => Vec::new(),
+        }
+    }
+
     fn bound(&mut self) {
-        let full = match self {
-            Values::Small(all) => all.len() > EXACT_VALUES_MAX,
-            Values::Ints(all) => all.len() > EXACT_VALUES_MAX,
-            Values::Doubles(all) => all.len() > EXACT_VALUES_MAX,
-            Values::Sketch(_) => false,
+        let kept = match self {
+            Values::Tiny(all) => all.len(),
+            Values::Small(all) => all.len(),
+            Values::Ints(all) => all.len(),
+            Values::Doubles(all) => all.len(),
+            Values::Sketch(_) => 0,
         };
-        if full {
+        if kept > EXACT_VALUES_MAX {
             let mut sketch = Box::<Sketch>::default();
-            match self {
-                Values::Small(all) => all.iter().for_each(|&value| sketch.add(f64::from(value))),
-                Values::Ints(all) => all.iter().for_each(|&value| sketch.add(value as f64)),
-                Values::Doubles(all) => all.iter().for_each(|&value| sketch.add(value)),
-                Values::Sketch(_) => {}
-            }
+            self.as_doubles().into_iter().for_each(|value| sketch.add(value));
             *self = Values::Sketch(sketch);
         }
     }
@@ -533,11 +670,15 @@ impl Values {
         let rank =
             |count: usize| ((count as f64 * percent / 100.0).ceil() as usize).clamp(1, count.max(1)) - 1;
         match self {
-            Values::Small(mut all) if !all.is_empty() => {
+            Values::Tiny(all) if all.is_empty() => FieldValue::Null,
+            Values::Tiny(mut all) => {
                 let rank = rank(all.len());
                 unit.int(i64::from(*all.select_nth_unstable(rank).1))
             }
-            Values::Small(_) => FieldValue::Null,
+            Values::Small(mut all) => {
+                let rank = rank(all.len());
+                unit.int(i64::from(*all.select_nth_unstable(rank).1))
+            }
             Values::Ints(mut all) => {
                 let rank = rank(all.len());
                 unit.int(*all.select_nth_unstable(rank).1)
@@ -597,7 +738,6 @@ impl Sketch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::Meta;
 
     struct One(Option<ValueRef<'static>>, &'static str);
 
