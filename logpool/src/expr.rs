@@ -225,6 +225,16 @@ impl Literal {
 }
 
 impl Comparison {
+    /// Longer signs first.
+    pub const SIGNS: [(&str, Comparison); 6] = [
+        ("<=", Comparison::LessOrEqual),
+        (">=", Comparison::GreaterOrEqual),
+        ("==", Comparison::Equal),
+        ("!=", Comparison::NotEqual),
+        ("<", Comparison::Less),
+        (">", Comparison::Greater),
+    ];
+
     fn holds(self, a: Option<ValueRef>, b: Option<ValueRef>) -> bool {
         let null = |value: Option<ValueRef>| matches!(value, None | Some(ValueRef::Null));
         if b == Some(ValueRef::Null) || a == Some(ValueRef::Null) {
@@ -452,7 +462,7 @@ impl<'t> Parser<'t> {
         Ok(Expr::Compare(comparison, Box::new(a), Box::new(b)))
     }
 
-    fn sum(&mut self) -> Result<Expr, ExprError> {
+    pub fn sum(&mut self) -> Result<Expr, ExprError> {
         let mut all = self.product()?;
         loop {
             let operator = match self.token {

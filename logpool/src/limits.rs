@@ -73,3 +73,6 @@ pub const EXPRESSION_DEPTH_MAX: usize = 64;
 pub const GROUPS_MAX: usize = 1 << 20;
 pub const EXACT_VALUES_MAX: usize = 1 << 16;
 pub const DISTINCT_MAX: usize = 1 << 16;
+/// Values in the window of one group of a standing query, and groups of one.
+pub const STANDING_VALUES_MAX: usize = 1 << 16;
+pub const STANDING_GROUPS_MAX: usize = 1 << 14;

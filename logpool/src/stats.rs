@@ -83,48 +83,14 @@ impl Stats {
         let mut all = Vec::new();
         let mut parser = Parser::new(aggregates, &mut fields)?;
         loop {
-            let start = parser.at();
-            let Some(name) = parser.function()? else {
-                return parser.error("the name of an aggregate is missing, such as `avg(us)`");
-            };
-            let Some(function) = Function::parse(&name) else {
-                let known = "count sum avg min max first last rate distinct and p50, p99, p99.9";
-                return parser.error(format!("`{name}` is no aggregate; there are {known}"));
-            };
-            let of = if function == Function::Count && !parser.eat("(")? {
-                None
-            } else {
-                if function != Function::Count {
-                    parser.need("(")?;
-                }
-                if function == Function::Count && parser.eat(")")? {
-                    None
-                } else {
-                    let of = parser.or()?;
-                    parser.need(")")?;
-                    Some(of)
-                }
-            };
-            all.push(Aggregate { name: parser.text_from(start).to_owned(), function, of });
+            all.push(Aggregate::read(&mut parser)?);
             if !parser.eat(",")? {
                 break;
             }
         }
         parser.end()?;
-        let mut groups = Vec::new();
-        if !by.trim().is_empty() {
-            let mut parser = Parser::new(by, &mut fields)?;
-            loop {
-                let start = parser.at();
-                let expr = parser.or()?;
-                groups.push((parser.text_from(start).to_owned(), expr));
-                if !parser.eat(",")? {
-                    break;
-                }
-            }
-            parser.end()?;
-        }
-        Ok(Stats { aggregates: all, fields, every, by: groups })
+        let by = groups(by, &mut fields)?;
+        Ok(Stats { aggregates: all, fields, every, by })
     }
 
     /// What the groups have in common, as it was written.
@@ -188,7 +154,7 @@ struct Place {
 pub struct TooMany(pub &'static str, pub usize);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
+pub(crate) enum Key {
     Null,
     Bool(bool),
     Int(i64),
@@ -200,7 +166,7 @@ enum Key {
 }
 
 impl Key {
-    fn of(value: Option<ValueRef>) -> Key {
+    pub(crate) fn of(value: Option<ValueRef>) -> Key {
         match value {
             None | Some(ValueRef::Null) => Key::Null,
             Some(ValueRef::Bool(value)) => Key::Bool(value),
@@ -220,7 +186,7 @@ impl Key {
         }
     }
 
-    fn value(self) -> FieldValue {
+    pub(crate) fn value(self) -> FieldValue {
         match self {
             Key::Null => FieldValue::Null,
             Key::Bool(value) => FieldValue::Bool(value),
@@ -353,15 +319,74 @@ impl<'s> Table<'s> {
     }
 }
 
-impl Aggregate {
-    fn add(&self, state: &mut State, time: i64, row: &impl Row) -> Result<(), TooMany> {
-        match &self.of {
-            None => state.add(time, ValueRef::Null),
-            Some(expr) => match expr.value(row) {
-                None | Some(ValueRef::Null) => Ok(()),
-                Some(value) => state.add(time, value),
-            },
+/// What groups have in common: expressions with commas between them.
+pub(crate) fn groups(text: &str, fields: &mut Fields) -> Result<Vec<(String, Expr)>, ExprError> {
+    let mut groups = Vec::new();
+    if text.trim().is_empty() {
+        return Ok(groups);
+    }
+    let mut parser = Parser::new(text, fields)?;
+    loop {
+        let start = parser.at();
+        let expr = parser.or()?;
+        groups.push((parser.text_from(start).to_owned(), expr));
+        if !parser.eat(",")? {
+            break;
         }
+    }
+    parser.end()?;
+    Ok(groups)
+}
+
+impl Aggregate {
+    pub(crate) fn read(parser: &mut Parser) -> Result<Aggregate, ExprError> {
+        let start = parser.at();
+        let Some(name) = parser.function()? else {
+            return parser.error("the name of an aggregate is missing, such as `avg(us)`");
+        };
+        let Some(function) = Function::parse(&name) else {
+            let known = "count sum avg min max first last rate distinct and p50, p99, p99.9";
+            return parser.error(format!("`{name}` is no aggregate; there are {known}"));
+        };
+        let of = if function == Function::Count && !parser.eat("(")? {
+            None
+        } else {
+            if function != Function::Count {
+                parser.need("(")?;
+            }
+            if function == Function::Count && parser.eat(")")? {
+                None
+            } else {
+                let of = parser.or()?;
+                parser.need(")")?;
+                Some(of)
+            }
+        };
+        Ok(Aggregate { name: parser.text_from(start).trim_end().to_owned(), function, of })
+    }
+
+    /// What it counts of a record; `None` if nothing.
+    pub(crate) fn value<'v>(&'v self, row: &'v impl Row) -> Option<ValueRef<'v>> {
+        match &self.of {
+            None => Some(ValueRef::Null),
+            Some(expr) => expr.value(row).filter(|value| *value != ValueRef::Null),
+        }
+    }
+
+    /// Of these values at these times.
+    pub(crate) fn of<'v>(
+        &self,
+        values: impl Iterator<Item = (i64, ValueRef<'v>)>,
+    ) -> Result<FieldValue, TooMany> {
+        let mut state = State::new(self);
+        for (time, value) in values {
+            state.add(time, value)?;
+        }
+        Ok(state.finish())
+    }
+
+    fn add(&self, state: &mut State, time: i64, row: &impl Row) -> Result<(), TooMany> {
+        self.value(row).map_or(Ok(()), |value| state.add(time, value))
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod query;
 pub(crate) mod show;
 mod transfer;
 mod verify;
+mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +28,8 @@ enum LogCommand {
     Query(query::QueryArgs),
     /// Print log records as they come
     Tail(query::TailArgs),
+    /// Say when a condition over a window of records turns true and false
+    Watch(watch::WatchArgs),
     /// List pools and keys
     Pools(pools::PoolsArgs),
     /// Write log records to a file, all that fit
@@ -41,6 +44,7 @@ pub fn log(args: LogArgs) -> Result<i32, String> {
     match args.command {
         LogCommand::Query(args) => query::query(args),
         LogCommand::Tail(args) => query::tail(args),
+        LogCommand::Watch(args) => watch::watch(args),
         LogCommand::Pools(args) => pools::pools(args),
         LogCommand::Export(args) => transfer::export(args),
         LogCommand::Import(args) => transfer::import(args),

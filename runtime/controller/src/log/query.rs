@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{filter, plot, show};
 use crate::client::{Client, Target};
 
-const TAIL_EVERY: Duration = Duration::from_millis(250);
+pub const TAIL_EVERY: Duration = Duration::from_millis(250);
 
 /// Which records; the same for `query`, `tail` and `export`.
 #[derive(Args)]
@@ -40,12 +40,12 @@ pub struct Filter {
 #[derive(Args)]
 pub struct Which {
     #[command(flatten)]
-    filter: Filter,
+    pub filter: Filter,
     /// Print one JSON object a line
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     #[command(flatten)]
-    target: Target,
+    pub target: Target,
 }
 
 /// From when to when.

@@ -43,7 +43,7 @@ fn fields_json(fields: &[(String, FieldValue)]) -> Value {
     Value::Object(fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect::<Map<_, _>>())
 }
 
-fn value_json(value: &FieldValue) -> Value {
+pub fn value_json(value: &FieldValue) -> Value {
     match value {
         FieldValue::Null => Value::Null,
         FieldValue::Int(value) => json!(value),
@@ -231,7 +231,7 @@ pub fn stats_table(groups: &[Record], windows: bool) -> Result<(), String> {
 }
 
 /// For people: a double to what they compare.
-fn cell(value: &FieldValue) -> String {
+pub fn cell(value: &FieldValue) -> String {
     match value {
         FieldValue::Null => "-".into(),
         FieldValue::Double(value) if value.is_finite() && value.abs() >= 0.001 && value.abs() < 1e15 => {

@@ -1,4 +1,4 @@
-//! The LogPool over HTTP/1.1: questions as parameters of a `GET`, answers as JSON. `docs/src/openapi.json` describes it,
+//! The LogPool over HTTP/1.1: questions as parameters of a `GET`, answers as JSON. `docs/openapi.json` describes it,
 //! and is served.
 //!
 //! What is long is sent as it is read: `export` and `tail` are JSON objects, one a line (or events, to a client that accepts
@@ -42,7 +42,7 @@ const TAIL_EVERY: Duration = Duration::from_millis(250);
 /// So that a client that has gone is noticed.
 const TAIL_SILENCE: Duration = Duration::from_secs(15);
 
-const OPENAPI: &str = include_str!("../../../../docs/src/openapi.json");
+const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 #[derive(Clone)]
 pub struct Api {
