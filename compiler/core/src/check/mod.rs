@@ -347,7 +347,12 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
     }
 
+    /// The body of a function whose parameters are open: who takes a failure looks at it.
     fn body(&mut self, block: &'a ast::Block, ret: Ty) {
+        let params = self.cx.scopes.last().copied().unwrap_or(0);
+        for local in &mut self.cx.locals[params..] {
+            local.read = self.types.fallible_inner(local.ty).is_none();
+        }
         self.block(block);
         self.end_of_body(block.span, ret);
         self.close_scope();
