@@ -244,3 +244,26 @@ fn a_folder_that_cannot_be_used_is_an_error() {
     let output = run("dsctl", scratch.path(), &["log", "query", "--json"]);
     assert_eq!(ending(&output).0, Some(2), "{}{}", text(&output.stdout), text(&output.stderr));
 }
+
+const FOLLOW: &str = r#"
+record Load(int us) {}
+LogPool pool = try LogPool.open("load");
+try pool.put("cpu", new Load(99));
+Task.fiber(() -> {
+    System.sleep(100ms);
+    for (int us : 88..99) ignore(pool.put("cpu", new Load(us)));
+    ignore(pool.put("other", new Load(99)));
+});
+try pool.query("cpu").where("us > 90").tail(Load.class, load -> {
+    print(load.us);
+    return load.us < 93;
+});
+"#;
+
+#[test]
+fn programs_follow_what_comes() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let image = compile(scratch.path(), "follow", FOLLOW);
+    let said = good("dsvm", scratch.path(), &["exec".as_ref(), image.as_os_str()]);
+    assert_eq!(said, "91\n92\n93\n", "what was there before does not come");
+}

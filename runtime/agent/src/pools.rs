@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
+use dscript_host::pool::{
+    FindDone, NumberDone, PoolCursor, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone, TailDone,
+};
 use dscript_logpool::{
-    Condition, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats, Writer,
+    Condition, Cursor, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats,
+    Writer,
 };
 use dscript_protocol::units::setting;
 
@@ -162,6 +165,29 @@ impl Finder {
         });
     }
 
+    pub fn tail(
+        &self,
+        folder: &Path,
+        pool: &str,
+        query: PoolQuery,
+        cursor: Option<PoolCursor>,
+        done: TailDone,
+    ) {
+        let query = log_query(pool, query);
+        self.ask(folder, move |reader| {
+            done(reader.and_then(|reader| {
+                let query = query?;
+                let Some(PoolCursor(cursor)) = cursor else {
+                    return Ok((Vec::new(), PoolCursor(Box::new(reader.end().map_err(pool_error)?))));
+                };
+                let cursor = cursor.downcast::<Cursor>();
+                let mut cursor = cursor.map_err(|_| pool_trouble("the cursor is none of a LogPool"))?;
+                let tailed = reader.tail(&query, &mut cursor).map_err(pool_error)?;
+                Ok((tailed.records.into_iter().map(pool_record).collect(), PoolCursor(cursor)))
+            }));
+        });
+    }
+
     fn ask(&self, folder: &Path, answer: impl FnOnce(Result<&Reader, PoolError>) + Send + 'static) {
         let jobs = self.jobs.get_or_init(|| {
             let (sender, receiver) = mpsc::channel::<(PathBuf, FindJob)>();
@@ -263,6 +289,13 @@ impl Pools for ExecPools {
     fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
         match self.folder(pool) {
             Ok(folder) => self.finder.number(folder.path(), pool, query, aggregate, done),
+            Err(why) => done(Err(why)),
+        }
+    }
+
+    fn tail(&self, pool: &str, query: PoolQuery, cursor: Option<PoolCursor>, done: TailDone) {
+        match self.folder(pool) {
+            Ok(folder) => self.finder.tail(folder.path(), pool, query, cursor, done),
             Err(why) => done(Err(why)),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! This crate knows no store, no file and no destination; a pool is a name, a record is a key with named values.
 
+use std::any::Any;
 use std::fmt;
 
 /// One field of a log record as it crosses the door; owned and free of the task's heap.
@@ -44,6 +45,15 @@ pub struct PoolQuery {
     pub most: Option<usize>,
 }
 
+/// How far a follower has come in a pool; only the embedder looks into it.
+pub struct PoolCursor(pub Box<dyn Any + Send>);
+
+impl fmt::Debug for PoolCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PoolCursor")
+    }
+}
+
 /// Why a pool could not be opened, written or read. `code` is an errno name, `pool`, or another short word.
 #[derive(Clone, Debug)]
 pub struct PoolError {
@@ -68,6 +78,9 @@ pub type FindDone = Box<dyn FnOnce(Result<Vec<PoolRecord>, PoolError>) + Send>;
 /// Called once, from any thread, with the value of an aggregate; null where there was nothing.
 pub type NumberDone = Box<dyn FnOnce(Result<PoolValue, PoolError>) + Send>;
 
+/// Called once, from any thread, with the records that came and the cursor behind them.
+pub type TailDone = Box<dyn FnOnce(Result<(Vec<PoolRecord>, PoolCursor), PoolError>) + Send>;
+
 /// The pools of one run: the embedder fills in node, task, run, time and sequence of each record.
 pub trait Pools: Send + Sync {
     /// Whether programs may use the pool of this name; touches no file unless it must.
@@ -81,4 +94,10 @@ pub trait Pools: Send + Sync {
 
     /// An aggregate of them, such as `avg(us)`. Never blocks.
     fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone);
+
+    /// What came after the cursor and is asked for, in time order; without a cursor nothing, and the cursor of now. Never
+    /// blocks. A pool that cannot be followed says so.
+    fn tail(&self, pool: &str, _query: PoolQuery, _cursor: Option<PoolCursor>, done: TailDone) {
+        done(Err(PoolError { code: "ENOTSUP".into(), message: format!("`{pool}` cannot be followed") }));
+    }
 }

@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolValue, Pools, PutDone};
+use dscript_host::pool::{
+    FindDone, NumberDone, PoolCursor, PoolError, PoolQuery, PoolValue, Pools, PutDone, TailDone,
+};
 use dscript_logpool::{FieldValue, LogPoolError, Mover, Record, Spool};
 use dscript_protocol::message::{Ending, Outcome};
 use tokio::sync::Notify;
@@ -209,6 +211,10 @@ impl Pools for RunPools {
 
     fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
         self.logs.finder.number(&self.logs.folder_of(pool), pool, query, aggregate, done);
+    }
+
+    fn tail(&self, pool: &str, query: PoolQuery, cursor: Option<PoolCursor>, done: TailDone) {
+        self.logs.finder.tail(&self.logs.folder_of(pool), pool, query, cursor, done);
     }
 }
 

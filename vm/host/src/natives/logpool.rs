@@ -1,12 +1,14 @@
 //! `LogPool`: records go out as the fields of a record or the entries of a map, and come back by field name.
 
+use std::cell::RefCell;
+
 use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{Resource, Value};
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::errors;
-use crate::pool::{PoolError, PoolQuery, PoolRecord, PoolValue};
+use crate::pool::{PoolCursor, PoolError, PoolQuery, PoolRecord, PoolValue};
 
 pub const NATIVES: &[NativeDef] = &[
     NativeDef { name: "LogPool.open", signature: "(String) -> LogPool!", body: Body::Outside(open) },
@@ -30,6 +32,16 @@ pub const NATIVES: &[NativeDef] = &[
         signature: "(LogPool, String, String, String, Duration?, String, String) -> double?!",
         body: Body::Outside(number),
     },
+    NativeDef {
+        name: "LogPool.follow",
+        signature: "(LogPool, String, String, String, String) -> LogCursor!",
+        body: Body::Outside(follow),
+    },
+    NativeDef {
+        name: "LogPool.next",
+        signature: "<T>(LogPool, LogCursor, Class<T>) -> List<T>!",
+        body: Body::Outside(next),
+    },
 ];
 
 /// Of values within values, in either direction.
@@ -40,6 +52,20 @@ const DEPTH_MAX: usize = 64;
 struct LogPool(String);
 
 impl Resource for LogPool {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What is followed, and how far that has come. Without a cursor the last look failed, and the one before it counts no
+/// more.
+#[derive(Debug)]
+struct LogCursor {
+    query: PoolQuery,
+    cursor: RefCell<Option<PoolCursor>>,
+}
+
+impl Resource for LogCursor {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -104,6 +130,12 @@ fn records(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Value, Failur
     let (sender, found) = oneshot::channel();
     state.pools.find(&pool, query, Box::new(move |result| drop(sender.send(result))));
     let records = answer(call, &pool, found)?;
+    decoded(call, records)
+}
+
+/// As the type that the call names wants them.
+fn decoded(call: &mut OutsideCall<'_>, records: Vec<PoolRecord>) -> Result<Value, Failure> {
+    let pool = call.handle::<LogPool>(0).0.clone();
     let declared = call.type_args().first().map(|ty| call.record_fields(*ty)).unwrap_or_default();
     let all: Result<Vec<Value>, String> =
         records.into_iter().map(|record| decode(record, &declared)).collect();
@@ -125,6 +157,43 @@ fn number(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         PoolValue::Null => Value::Null,
         _ => return Err(errors::error("EINVAL", format!("`{aggregate}` is no number")).into()),
     })
+}
+
+fn follow(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let query = PoolQuery {
+        key: call.string(1).to_owned(),
+        nodes: Some(call.string(2).to_owned()),
+        tasks: Some(call.string(3).to_owned()),
+        condition: Some(call.string(4).to_owned()),
+        ..PoolQuery::default()
+    };
+    let (_, cursor) = tail(call, query.clone(), None)?;
+    Ok(Value::Handle(Rc::new(LogCursor { query, cursor: RefCell::new(Some(cursor)) })))
+}
+
+fn next(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let follower = call.handle::<LogCursor>(1);
+    let (query, cursor) = (follower.query.clone(), follower.cursor.borrow_mut().take());
+    let Some(cursor) = cursor else {
+        return Err(
+            errors::error("EINVAL", "the pool is not followed any more: an earlier look failed").into()
+        );
+    };
+    let (records, behind) = tail(call, query, Some(cursor))?;
+    *call.handle::<LogCursor>(1).cursor.borrow_mut() = Some(behind);
+    decoded(call, records)
+}
+
+fn tail(
+    call: &mut OutsideCall<'_>,
+    query: PoolQuery,
+    cursor: Option<PoolCursor>,
+) -> Result<(Vec<PoolRecord>, PoolCursor), Failure> {
+    let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
+    let pool = call.handle::<LogPool>(0).0.clone();
+    let (sender, found) = oneshot::channel();
+    state.pools.tail(&pool, query, cursor, Box::new(move |result| drop(sender.send(result))));
+    answer(call, &pool, found)
 }
 
 fn answer<T: 'static>(
