@@ -267,3 +267,30 @@ fn programs_follow_what_comes() {
     let said = good("dsvm", scratch.path(), &["exec".as_ref(), image.as_os_str()]);
     assert_eq!(said, "91\n92\n93\n", "what was there before does not come");
 }
+
+#[test]
+fn a_page_shows_the_lines() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source = r#"
+record Load(int us, String text) {}
+LogPool pool = try LogPool.open("load");
+for (int us : 1..6) try pool.put("cpu", new Load(us, "</script>"));
+"#;
+    let image = compile(scratch.path(), "load", source);
+    good("dsvm", scratch.path(), &["exec".as_ref(), image.as_os_str()]);
+    let query = |args: &[&str]| {
+        run("dsctl", scratch.path(), &[&["log", "query", "--html", "page.html"], args].concat())
+    };
+    let output = query(&["--stats", "max(us), count()", "--every", "1d", "--by", "key"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let page = std::fs::read_to_string(scratch.path().join("page.html")).expect("it is there");
+    let data = page.lines().find_map(|line| line.strip_prefix("const data = ")?.strip_suffix(';'));
+    let data: Value = serde_json::from_str(data.expect("it has data")).expect("they are JSON");
+    assert_eq!(data["title"], "max(us), count()");
+    let names: Vec<&str> =
+        data["lines"].as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cpu count()", "cpu max(us)"]);
+    assert_eq!(data["lines"][1]["points"][0][1], 5.0);
+    let output = query(&["--stats", "max(us)"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("add --every"));
+}

@@ -1,6 +1,7 @@
 //! `dsctl log`: reads the LogPool, from a data folder on this machine or through a controller.
 
 pub mod filter;
+mod html;
 mod plot;
 mod pools;
 pub(crate) mod query;

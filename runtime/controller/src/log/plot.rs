@@ -22,15 +22,14 @@ const WIDTH_MAX: usize = 160;
 const WIDTH_OF_FILES: usize = 100;
 
 #[derive(Debug, PartialEq)]
-struct Line {
-    name: String,
-    points: Vec<(i64, f64)>,
+pub struct Line {
+    pub name: String,
+    /// By time, in nanoseconds since 1970.
+    pub points: Vec<(i64, f64)>,
 }
 
 pub fn plot(records: &[Record], stats: Option<&LogStats>) -> Result<(), String> {
-    if stats.is_some_and(|stats| stats.every.is_none()) {
-        return Err("--plot draws over time: add --every, such as --every 1m".into());
-    }
+    needs_windows("--plot", stats)?;
     let lines = lines(records, stats);
     if lines.is_empty() {
         return Err("there is no number to draw".into());
@@ -61,7 +60,16 @@ pub fn plot(records: &[Record], stats: Option<&LogStats>) -> Result<(), String> 
     out::print(&text)
 }
 
-fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
+pub fn needs_windows(option: &str, stats: Option<&LogStats>) -> Result<(), String> {
+    match stats {
+        Some(LogStats { every: None, .. }) => {
+            Err(format!("{option} draws over time: add --every, such as --every 1m"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(i64, f64)>> = BTreeMap::new();
     // The fields in front say which group it is.
     let by = stats

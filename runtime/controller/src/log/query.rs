@@ -1,5 +1,6 @@
 //! `dsctl log query` and `dsctl log tail`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use dscript_protocol::message::{FromOperator, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
 use jiff::Timestamp;
 
-use super::{filter, plot, show};
+use super::{filter, html, plot, show};
 use crate::client::{Client, Target};
 
 pub const TAIL_EVERY: Duration = Duration::from_millis(250);
@@ -67,7 +68,8 @@ pub struct Span {
     dsctl log query --run 3f9a --json\n  \
     dsctl log query vmstat --where 'wa > 20 && free < 256MiB'\n  \
     dsctl log query vmstat --stats 'avg(us), p99(wa)' --every 1m --by node\n  \
-    dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n\n\
+    dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n  \
+    dsctl log query vmstat --since 1d --stats 'avg(us)' --every 5m --by node --html us.html\n\n\
     Expressions: fields by name (in backticks where a name is no word), and pool key node task time of the \
     record; numbers with sizes and durations (256MiB, 250ms), texts in quotes; == != < <= > >= like && || ! + - * / % \
     has(field). A comparison with a field that is not there is false.\n\
@@ -95,6 +97,9 @@ pub struct QueryArgs {
     /// Draw the numbers over time
     #[arg(long, conflicts_with_all = ["json", "csv"])]
     plot: bool,
+    /// Write a page with an interactive chart of them
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv", "plot"])]
+    html: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -119,6 +124,12 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
     let records = find(&args.which.target, asked, &stats)?;
     if records.is_empty() && !args.which.json && !args.csv {
         eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
+        return Ok(0);
+    }
+    if let Some(path) = &args.html {
+        let what = stats.as_ref().map(|stats| &stats.aggregates).or(args.which.filter.key.as_ref());
+        html::write(path, what.map_or("LogPool", |what| &what[..]), &records, stats.as_ref())?;
+        eprintln!("dsctl: the chart is in {}", path.display());
         return Ok(0);
     }
     match &stats {
