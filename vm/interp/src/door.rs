@@ -123,8 +123,14 @@ impl Running<'_> {
     pub(crate) fn enter_native(&mut self, entry: usize) -> Result<Entered, Exit> {
         let program = Arc::clone(&self.vm().program);
         let engine = program.engine().expect("native code is an engine's");
+        let turn_left = self.vm().turn_left;
         let results = engine.enter(self, entry)?;
         let vm = self.vm();
+        if vm.turn_left != turn_left && engine.samples() {
+            // The interpreter would have been met in there: it is met here, or it would hardly ever be where its
+            // calls do most of the work.
+            (vm.fuel, vm.turn_left) = (0, vm.turn_left + vm.fuel);
+        }
         vm.stack.grow_rows(vm.frames_max);
         let Some(results) = results else { return Ok(Entered::NoRoom) };
         let frame = *vm.frame();

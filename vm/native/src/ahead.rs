@@ -37,8 +37,8 @@ struct Section {
     entries: Vec<(u32, u32, u32)>,
     /// Function, instruction, slots of the window, the call it was inlined for.
     places: Vec<(u32, u32, u32, Option<u32>)>,
-    /// Instruction and its scalars.
-    sites: Vec<(Vec<u8>, u32)>,
+    /// Place, instruction and its scalars.
+    sites: Vec<(u32, Vec<u8>, u32)>,
     returns: Vec<(u32, u32)>,
     extra_frame_bytes: u32,
 }
@@ -77,7 +77,7 @@ pub fn compile_ahead(image: &Image, architecture: &str) -> Result<Vec<u8>, Strin
     let instr = |site: &Site| {
         let mut out = Writer::default();
         site.instr.encode(&mut out);
-        (out.bytes, site.scalars as u32)
+        (site.place, out.bytes, site.scalars as u32)
     };
     let section = Section {
         target: architecture.to_owned(),
@@ -152,9 +152,11 @@ fn read(program: &Program, body: &[u8]) -> Result<Piece, String> {
         .places
         .iter()
         .map(|&(id, pc, slots, caller)| Ok(Place { function: function(id)?, pc, slots, caller }));
-    let sites = section.sites.iter().map(|(bytes, scalars)| {
+    let places_len = section.places.len();
+    let sites = section.sites.iter().map(|(place, bytes, scalars)| {
+        let place = ((*place as usize) < places_len).then_some(*place).ok_or_else(broken)?;
         let instr = Instr::decode(&mut Reader::new(bytes)).map_err(|_| broken())?;
-        Ok(Site { instr, scalars: *scalars as usize })
+        Ok(Site { place, instr, scalars: *scalars as usize })
     });
     Ok(Piece {
         entries: entries.collect::<Result<_, String>>()?,

@@ -155,12 +155,6 @@ fn compile(
     let mut trampolines: FxHashMap<Form, u32> = FxHashMap::default();
     let mut entries = Vec::new();
     let mut extra_frame_bytes = 0;
-    for which in (0..helper::PARAMS.len()).filter(|which| helper::PARAMS[*which] > 0) {
-        context.clear();
-        stub(which, isa, &mut context.func, &mut builder);
-        let (code, _) = out.add(&mut context)?;
-        starts.insert((unit::STUBS, which as u32), code);
-    }
     for &(function, start) in wanted {
         unit.begin_function();
         context.clear();
@@ -188,6 +182,15 @@ fn compile(
             }
         };
         entries.push(PieceEntry { function, start, code, trampoline });
+    }
+    for which in 0..helper::PARAMS.len() {
+        let name = (unit::STUBS, which as u32);
+        if out.calls.iter().any(|(.., called)| *called == name) {
+            context.clear();
+            stub(which, isa, &mut context.func, &mut builder);
+            let (code, _) = out.add(&mut context)?;
+            starts.insert(name, code);
+        }
     }
     let code = out.link(&starts)?;
     Ok(Piece {
@@ -288,8 +291,23 @@ fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut
     let block = b.create_block();
     b.append_block_params_for_function_params(block);
     b.switch_to_block(block);
-    let args = b.block_params(block).to_vec();
+    let mut args = b.block_params(block).to_vec();
     let flags = MemFlagsData::trusted();
+    if helper::takes_state(which) {
+        for (value, at) in
+            args.drain(1..1 + helper::STATE.len()).collect::<Vec<_>>().into_iter().zip(helper::STATE)
+        {
+            b.ins().store(flags, value, args[0], at);
+        }
+    }
+    if helper::sees_frame(which) {
+        // Who calls is found from here, so that none of the many calls has to say it.
+        let own = b.ins().get_frame_pointer(I64);
+        for (from, at) in [(0, at::FRAME), (8, at::RETURNS_TO)] {
+            let value = b.ins().load(I64, flags, own, from);
+            b.ins().store(flags, value, args[0], at);
+        }
+    }
     let helpers = b.ins().load(I64, flags, args[0], at::HELPERS);
     let target = b.ins().load(I64, flags, helpers, 8 * which as i32);
     let mut signature = Signature::new(config.default_call_conv);

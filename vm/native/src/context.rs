@@ -35,7 +35,8 @@ pub(crate) struct Context {
     /// Its window.
     refs: *mut u32,
     frame: usize,
-    place: u32,
+    /// Where the call out returns to, which says where it is.
+    returns_to: usize,
     constants: *const u32,
     statics: *const u8,
     /// Code by function, 0 where there is none.
@@ -45,6 +46,7 @@ pub(crate) struct Context {
     helpers: *const Helper,
     values: [u64; VALUES_MAX],
 
+    place: u32,
     running: *mut (),
     code: *const Code,
     bank: *mut u32,
@@ -63,7 +65,7 @@ pub(crate) mod at {
     pub const FUEL: i32 = offset_of!(Context, fuel) as i32;
     pub const REFS: i32 = offset_of!(Context, refs) as i32;
     pub const FRAME: i32 = offset_of!(Context, frame) as i32;
-    pub const PLACE: i32 = offset_of!(Context, place) as i32;
+    pub const RETURNS_TO: i32 = offset_of!(Context, returns_to) as i32;
     pub const CONSTANTS: i32 = offset_of!(Context, constants) as i32;
     pub const STATICS: i32 = offset_of!(Context, statics) as i32;
     pub const ENTRIES: i32 = offset_of!(Context, entries) as i32;
@@ -80,7 +82,7 @@ pub(crate) mod at {
         FUEL,
         REFS,
         FRAME,
-        PLACE,
+        RETURNS_TO,
         CONSTANTS,
         STATICS,
         ENTRIES,
@@ -131,6 +133,19 @@ pub(crate) mod helper {
     pub const NO_DEEPER: usize = 7;
     /// What they take, the context included; 0 for what takes no context.
     pub const PARAMS: [usize; 8] = [1, 2, 2, 4, 1, 0, 2, 1];
+
+    /// Whether they need to know where the frame is that calls.
+    pub fn sees_frame(which: usize) -> bool {
+        !matches!(which, REMAINDER | REMEMBER)
+    }
+
+    /// Whether they need the frame's window and counters, and may change them: the stub takes them behind the context.
+    pub fn takes_state(which: usize) -> bool {
+        sees_frame(which) && which != TRAP
+    }
+
+    /// What of the frame's state the stub takes, in order.
+    pub const STATE: [i32; 3] = [super::at::FUEL, super::at::REFS, super::at::LEFT];
 }
 
 /// What native code traps for, with up to two operands.
@@ -194,13 +209,14 @@ impl Context {
             fuel: state.fuel.max(0) + 1,
             refs: windows.refs,
             frame: 0,
-            place: 0,
+            returns_to: 0,
             constants: state.constants,
             statics: state.statics,
             entries: code.entries(),
             dispatch: code.dispatch(),
             helpers: HELPERS.0.as_ptr(),
             values: [0; VALUES_MAX],
+            place: 0,
             running: std::ptr::from_mut(running).cast(),
             code,
             bank: windows.bank,
@@ -229,7 +245,14 @@ impl Context {
         unsafe { &mut *self.running.cast() }
     }
 
-    /// Brings the fiber up to date with the native frame.
+    /// Looks up where the native frame is that calls out.
+    unsafe fn find_place(&mut self) {
+        // SAFETY: `code` lives as long as any frame in it.
+        let code = unsafe { &*self.code };
+        self.place = code.find_place(self.returns_to).expect("native code calls out");
+    }
+
+    /// Brings the fiber up to date with the native frame, which is at `place`.
     unsafe fn call_out(&mut self) -> &'static mut Running<'static> {
         // SAFETY: `code` lives as long as any frame in it.
         let code = unsafe { &*self.code };
@@ -285,21 +308,32 @@ impl Context {
 
 unsafe extern "C" fn interrupt(context: *mut Context) {
     // SAFETY: native code calls with its own context.
-    unsafe { (*context).guarded(|context| context.call_out().interrupt()) }
+    unsafe {
+        (*context).guarded(|context| {
+            context.find_place();
+            context.call_out().interrupt()
+        })
+    }
 }
 
 unsafe extern "C" fn reserve(context: *mut Context, words: usize) {
     // SAFETY: as in `interrupt`.
-    unsafe { (*context).guarded(|context| context.call_out().reserve_words(words)) }
+    unsafe {
+        (*context).guarded(|context| {
+            context.find_place();
+            context.call_out().reserve_words(words)
+        })
+    }
 }
 
 unsafe extern "C" fn execute(context: *mut Context, site: u32) {
     // SAFETY: as in `interrupt`; the site is one of the code's.
     unsafe {
         (*context).guarded(|context| {
-            let running = context.call_out();
             let code = &*context.code;
             let site = code.site(site);
+            context.place = site.place;
+            let running = context.call_out();
             let (function, pc) = code.place(context.place);
             let lend = Lend {
                 function,
@@ -317,6 +351,7 @@ unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
     // SAFETY: as in `interrupt`.
     unsafe {
         (*context).guarded(|context| {
+            context.find_place();
             let running = context.call_out();
             let trap = trap_of(running, What::ALL[what as usize], a, b);
             Err(running.trap(trap))
@@ -367,7 +402,8 @@ unsafe extern "C" fn too_deep(context: *mut Context) {
             let frame = context.frame as *const usize;
             let code = &*context.code;
             context.frame = *frame;
-            context.place = code.find_place(*frame.add(1)).expect("native code calls native code");
+            context.returns_to = *frame.add(1);
+            context.find_place();
             context.refs = context.refs.sub(code.slots_at(context.place));
             too_many(context)
         })
@@ -376,7 +412,12 @@ unsafe extern "C" fn too_deep(context: *mut Context) {
 
 unsafe extern "C" fn no_deeper(context: *mut Context) {
     // SAFETY: as in `interrupt`.
-    unsafe { (*context).guarded(|context| too_many(context)) }
+    unsafe {
+        (*context).guarded(|context| {
+            context.find_place();
+            too_many(context)
+        })
+    }
 }
 
 /// The trap of a call that would be one too many.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
+use std::time::Duration;
 
 use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::instr::Instr;
@@ -24,8 +25,11 @@ use crate::unit::Facts;
 /// Stack that helpers and natives in Rust need above the native frames; unoptimized frames are larger.
 const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
 
-/// How often a function is met before it is compiled.
-const HOT: u32 = 2;
+/// How often a function is met before it is compiled, or one of its loops: by then it has run for about as long as
+/// it takes to compile.
+const HOT: u32 = 12;
+/// How long the interpreter waits for code it has asked for rather than go on at its own speed.
+const WAIT: Duration = Duration::from_millis(20);
 /// What is compiled with a hot function, in instructions.
 const TOGETHER_MAX: usize = 2_000;
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
@@ -65,8 +69,8 @@ pub(crate) struct Auto {
 
 #[derive(Default)]
 struct Seen {
-    /// How often each function was met.
-    heat: FxHashMap<FunctionId, u32>,
+    /// How often each function and loop was met.
+    heat: FxHashMap<(FunctionId, Start), u32>,
     /// Compiled, being compiled, or not to be.
     asked: FxHashSet<(FunctionId, Start)>,
     /// Code that begins in loops.
@@ -163,6 +167,8 @@ struct Request {
     native: Weak<Native>,
     function: FunctionId,
     start: Start,
+    /// Told when it is done.
+    done: mpsc::SyncSender<()>,
 }
 
 /// Hands a request to the background thread, which is started by the first one; false where it has too much to do.
@@ -172,10 +178,12 @@ fn request(request: Request) -> bool {
         let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING_MAX);
         let work = move || {
             let Ok(target) = Target::host() else { return };
-            for Request { program, native, function, start } in receiver {
+            for Request { program, native, function, start, done } in receiver {
                 if let (Some(program), Some(native)) = (program.upgrade(), native.upgrade()) {
                     native.compile_hot(&program, &target, function, start);
                 }
+                // Who asked may have stopped waiting.
+                let _ = done.try_send(());
             }
         };
         std::thread::Builder::new().name("dscript-compiler".into()).spawn(work).ok().map(|_| sender)
@@ -253,15 +261,19 @@ impl Engine for Native {
         if jump && let Some(entry) = seen.loops.get(&(function, pc)) {
             return *entry;
         }
-        let heat = seen.heat.entry(function).or_default();
+        let heat = seen.heat.entry((function, start)).or_default();
         *heat += 1;
-        if *heat >= HOT && seen.asked.insert((function, start)) {
-            drop(seen);
-            let (program, native) = (Arc::downgrade(program), self.own.clone());
-            if !request(Request { program, native, function, start }) {
-                auto.seen().asked.remove(&(function, start));
-            }
+        if *heat < HOT || !seen.asked.insert((function, start)) {
+            return 0;
         }
-        0
+        drop(seen);
+        let (program, native) = (Arc::downgrade(program), self.own.clone());
+        let (done, compiled) = mpsc::sync_channel(1);
+        if !request(Request { program, native, function, start, done }) {
+            auto.seen().asked.remove(&(function, start));
+            return 0;
+        }
+        let _ = compiled.recv_timeout(WAIT);
+        if jump { auto.seen().loops.get(&(function, pc)).copied().unwrap_or(0) } else { 0 }
     }
 }

@@ -6,6 +6,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 
 use crate::analysis::{Analysis, Collects, Operands};
+use crate::ranges::Ranges;
 
 /// A loop, and the lists whose elements it reaches and that are the same all through it.
 pub(crate) struct QuietLoop {
@@ -72,9 +73,18 @@ pub(crate) struct CountedLoop {
     pub head: usize,
     /// The comparison that jumps back, the only jump to the head from within.
     pub last: usize,
+    pub step: Step,
 }
 
-pub(crate) fn counted_loops(code: &[Instr]) -> Vec<CountedLoop> {
+/// By what a counter grows: a number above 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Constant(i64),
+    /// That stays the same in the loop.
+    Register(S),
+}
+
+pub(crate) fn counted_loops(code: &[Instr], ranges: &Ranges) -> Vec<CountedLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let counted = |last: usize| {
         let (counter, bound, to) = match code[last] {
@@ -88,27 +98,37 @@ pub(crate) fn counted_loops(code: &[Instr]) -> Vec<CountedLoop> {
         let inside = head..=last;
         let defines = |pc: &usize, reg: S| operands[*pc].defs.contains(&Reg::S(reg));
         let mut steps = inside.clone().filter(|pc| defines(pc, counter));
-        let (step, bound_stays) = (steps.next()?, !inside.clone().any(|pc| defines(&pc, bound)));
+        let step = steps.next()?;
+        let stays = |reg: S| !inside.clone().any(|pc| defines(&pc, reg));
         let jumps_back = |pc: usize| operands[pc].labels.contains(&to);
         let one_way_back = (head..code.len()).filter(|pc| jumps_back(*pc)).eq([last]);
         // Nothing within jumps over the step.
         let avoided = (head..step)
             .any(|pc| operands[pc].labels.iter().any(|to| inside.contains(&to.index()) && to.index() > step));
-        let grows = grows(code, step, counter);
-        let counted = steps.next().is_none() && grows && bound_stays && one_way_back && !avoided;
-        counted.then_some(CountedLoop { head, last })
+        let by = grows(code, ranges, step, counter)?;
+        let even = match by {
+            Step::Constant(_) => true,
+            Step::Register(reg) => stays(reg),
+        };
+        let counted = steps.next().is_none() && even && stays(bound) && one_way_back && !avoided;
+        counted.then_some(CountedLoop { head, last, step: by })
     };
     (0..code.len()).filter_map(counted).collect()
 }
 
-/// Whether a register has become larger by an instruction that defines it, with the one before.
-fn grows(code: &[Instr], step: usize, counter: S) -> bool {
+/// By what a register grows in an instruction that defines it, with the one before.
+fn grows(code: &[Instr], ranges: &Ranges, step: usize, counter: S) -> Option<Step> {
+    let sum = |pc: usize, sum: S| match code[pc] {
+        Instr::AddImm { a, value, dst } if a == counter && dst == sum && value > 0 => {
+            Some(Step::Constant(value))
+        }
+        Instr::AddInt { a, b, dst } if a == counter && dst == sum && ranges.at(pc)[1].low > 0 => {
+            Some(Step::Register(b))
+        }
+        _ => None,
+    };
     match code[step] {
-        Instr::AddImm { a, value, dst } => a == counter && dst == counter && value > 0,
-        Instr::MoveScalar { src, .. } => match code[..step].last() {
-            Some(Instr::AddImm { a, value, dst }) => *a == counter && *dst == src && *value > 0,
-            _ => false,
-        },
-        _ => false,
+        Instr::MoveScalar { src, .. } => sum(step.checked_sub(1)?, src),
+        _ => sum(step, counter),
     }
 }

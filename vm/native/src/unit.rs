@@ -16,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
-use crate::context::helper::PARAMS;
+use crate::context::helper::{self, PARAMS};
 use crate::layout::Shape;
 use crate::translate::{self, Start};
 
@@ -219,6 +219,7 @@ pub(crate) struct Place {
 /// An instruction that the interpreter does for native code, renumbered.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
+    pub place: u32,
     pub instr: Instr,
     pub scalars: usize,
 }
@@ -419,8 +420,8 @@ impl<'p> Unit<'p> {
         self.base + (self.places.len() - 1) as u32
     }
 
-    pub fn site(&mut self, instr: Instr, scalars: usize) -> u32 {
-        self.sites.push(Site { instr, scalars });
+    pub fn site(&mut self, place: u32, instr: Instr, scalars: usize) -> u32 {
+        self.sites.push(Site { place, instr, scalars });
         self.base + (self.sites.len() - 1) as u32
     }
 
@@ -461,7 +462,8 @@ pub(crate) const STUBS: u32 = 1;
 /// The form of a helper's stub.
 pub(crate) fn stub_signature(which: usize) -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params = vec![AbiParam::new(I64); PARAMS[which]];
+    let state = if helper::takes_state(which) { helper::STATE.len() } else { 0 };
+    signature.params = vec![AbiParam::new(I64); PARAMS[which] + state];
     signature
 }
 

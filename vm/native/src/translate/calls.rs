@@ -243,7 +243,7 @@ impl<'p> Translator<'_, '_, 'p> {
             &|reg| S(lent.iter().position(|l| *l == reg).expect("an operand is lent") as u16),
             &|reg| R(slots[reg.index()].expect("an operand of what is lent has a slot")),
         );
-        let site = self.unit.site(renumbered, lent.len());
+        let site = self.unit.site(self.place, renumbered, lent.len());
         let site = self.int(i64::from(site));
         self.call_helper(helper::EXECUTE, &[site]);
         let alive = self.alive();

@@ -72,10 +72,10 @@ impl<'p> Translator<'_, '_, 'p> {
             self.b.append_block_param(done, reg_type(result));
         }
         let analysis = Analysis::of(function, &|_| Collects::Never);
+        let ranges = Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc));
         let mut inner = Inner {
             id: callee,
             function,
-            ranges: Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc)),
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
             blocks: blocks(&mut self.b, &analysis),
@@ -85,7 +85,8 @@ impl<'p> Translator<'_, '_, 'p> {
             place: self.place,
             left,
             views: Vec::new(),
-            chunks: chunks(&mut self.b, function),
+            chunks: chunks(&mut self.b, function, &ranges),
+            ranges,
             inlined: Some((done, self.place)),
         };
         self.swap(&mut inner);

@@ -9,7 +9,8 @@ use dscript_bytecode::image::Function;
 
 use super::Translator;
 use crate::context::helper;
-use crate::loops::{CountedLoop, counted_loops};
+use crate::loops::{CountedLoop, Step, counted_loops};
+use crate::ranges::Ranges;
 
 /// Rounds of a counted loop that are paid for at once.
 const CHUNK: i64 = 64;
@@ -43,8 +44,8 @@ impl Chunk {
     }
 }
 
-pub(super) fn chunks(b: &mut FunctionBuilder, function: &Function) -> Vec<Chunk> {
-    let loops = counted_loops(&function.code).into_iter();
+pub(super) fn chunks(b: &mut FunctionBuilder, function: &Function, ranges: &Ranges) -> Vec<Chunk> {
+    let loops = counted_loops(&function.code, ranges).into_iter();
     loops.map(|of| Chunk { of, limit: b.declare_var(I64) }).collect()
 }
 
@@ -105,7 +106,7 @@ impl Translator<'_, '_, '_> {
 
     /// The jump back of a counted loop, where it is one.
     pub(super) fn chunk(&self, to: Label) -> Option<Chunk> {
-        let here = |chunk: &&Chunk| chunk.of == CountedLoop { head: to.index(), last: self.pc };
+        let here = |chunk: &&Chunk| (chunk.of.head, chunk.of.last) == (to.index(), self.pc);
         self.chunks.iter().find(here).filter(|_| to.index() <= self.from).copied()
     }
 
@@ -121,11 +122,19 @@ impl Translator<'_, '_, '_> {
         let holds = self.b.ins().icmp(condition, counter, bound);
         self.b.ins().brif(holds, more, &[], next, &[]);
         self.b.switch_to_block(more);
-        // Where that overflows it is below the counter, and this is done for every round.
-        let end = self.b.ins().iadd_imm_s(counter, CHUNK);
+        // Where that overflows the end comes too early, or the bound is all there is.
+        let end = match chunk.of.step {
+            Step::Constant(step) => self.b.ins().iadd_imm_s(counter, step.saturating_mul(CHUNK)),
+            Step::Register(step) => {
+                let step = self.scalar(step);
+                let rounds = self.b.ins().imul_imm_s(step, CHUNK);
+                self.b.ins().iadd(counter, rounds)
+            }
+        };
         let limit = self.b.ins().smin(end, bound);
         self.b.def_var(chunk.limit, limit);
-        let rounds = self.b.ins().isub(limit, counter);
+        let (rounds, most) = (self.b.ins().isub(limit, counter), self.int(CHUNK));
+        let rounds = self.b.ins().umin(rounds, most);
         let fuel = self.b.use_var(self.fuel);
         let fuel = self.b.ins().isub(fuel, rounds);
         self.b.def_var(self.fuel, fuel);

@@ -159,7 +159,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 View { head, last, list, array, size }
             }));
         }
-        let chunks = chunks(&mut b, function);
+        let chunks = chunks(&mut b, function, &ranges);
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let blocks = blocks(&mut b, &analysis);
@@ -461,21 +461,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.def_var(self.heap, heap);
     }
 
-    /// Says where the frame is, and calls a helper with the context and these.
+    /// Calls a helper with the context, the frame's state and these.
     fn call_helper(&mut self, which: usize, args: &[Value]) {
-        let flags = self.flags(Area::Context);
-        let context = self.context();
-        let frame = self.b.ins().get_frame_pointer(I64);
-        let place = self.b.ins().iconst(I32, i64::from(self.place));
-        let fuel = self.b.use_var(self.fuel);
-        self.b.ins().store(flags, frame, context, at::FRAME);
-        self.b.ins().store(flags, place, context, at::PLACE);
-        if which != helper::TRAP {
-            self.b.ins().store(flags, fuel, context, at::FUEL);
-            self.b.ins().store(flags, self.window, context, at::REFS);
-            self.b.ins().store(flags, self.left, context, at::LEFT);
+        let mut all = vec![self.context()];
+        if helper::takes_state(which) {
+            // As `helper::STATE` has it.
+            all.extend([self.b.use_var(self.fuel), self.window, self.left]);
         }
-        let mut all = vec![context];
         all.extend(args);
         self.call_stub(which, &all);
     }
@@ -483,7 +475,6 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     /// Calls a helper so that no register is lost by it: what is in one over a call that is hardly ever done stays
     /// there.
     fn call_stub(&mut self, which: usize, args: &[Value]) {
-        debug_assert_eq!(args.len(), helper::PARAMS[which]);
         let stub = self.unit.import_stub(self.b.func, which);
         self.b.ins().call(stub, args);
     }
