@@ -575,7 +575,7 @@ impl Emitter<'_> {
                 self.op(handler, with_upper(0, 0, place));
                 match linked.def.body {
                     Body::Pure(body) => {
-                        let (args, results) = (args.clone().into(), results.clone().into());
+                        let (args, results) = (args.clone(), results.clone());
                         let step = Box::new(PureStep { body, native: *native, args, results });
                         self.words.push(std::ptr::from_ref::<PureStep>(&step) as usize as u64);
                         self.code.pure.push(step);

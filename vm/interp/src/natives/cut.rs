@@ -71,19 +71,19 @@ fn each_marked(text: &[u8], mut mark: impl FnMut(u64) -> u64, filler: u8, mut se
         let mut last = [filler; 8];
         last[..rest.len()].copy_from_slice(rest);
         let marks = mark(u64::from_le_bytes(last));
-        see_all(8 * words.len(), marks & (1 << (8 * rest.len())) - 1);
+        see_all(8 * words.len(), marks & ((1 << (8 * rest.len())) - 1));
     }
 }
 
 /// Marks the bytes that are 0.
 fn zeroes(word: u64) -> u64 {
-    !((word & !HIGHS) + !HIGHS | word | !HIGHS)
+    !(((word & !HIGHS) + !HIGHS) | word | !HIGHS)
 }
 
 /// Marks white space; all bytes are ASCII.
 fn spaces(word: u64) -> u64 {
     let from = |byte: u8| word + LOWS * u64::from(0x80 - byte);
-    (from(b'\t') & !from(b'\r' + 1) | zeroes(word ^ LOWS * u64::from(b' '))) & HIGHS
+    ((from(b'\t') & !from(b'\r' + 1)) | zeroes(word ^ (LOWS * u64::from(b' ')))) & HIGHS
 }
 
 #[cfg(test)]
