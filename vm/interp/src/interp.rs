@@ -57,12 +57,12 @@ impl Running<'_> {
                     #[cfg(debug_assertions)]
                     Status::Next => {
                         let m = (*vm).machine;
-                        status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
+                        status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm, m.row);
                     }
                     Status::Again => {
                         let ip = (*(*vm).stack.frames.innermost).ip;
                         let m = M { ip, vm, ..M::default() }.reload();
-                        status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm);
+                        status = handler(m)(m.ip, m.s, m.r, m.heap, m.vm, m.row);
                     }
                     Status::Returned => return Ok(()),
                     Status::Exit => {

@@ -14,7 +14,7 @@ use super::slow;
 use crate::door::Entered;
 use crate::fiber::Exit;
 use crate::heap::{Ref, low};
-use crate::stack::{ENTRY, Marks, ZEROED};
+use crate::stack::{ENTRY, Frame, Marks, ZEROED};
 use crate::vm::{Cell, StaticSlot, StaticState, Vm};
 use dscript_bytecode::ids::{FunctionId, MethodId, StaticId, TypeId};
 use dscript_bytecode::instr::Instr;
@@ -29,7 +29,7 @@ unsafe fn open(m: M, code: &Code, after: *const u64) -> bool {
     // SAFETY: see `machine`.
     unsafe {
         let stack = &mut (*m.vm).stack;
-        let caller = stack.frames.innermost;
+        let caller = m.row;
         if caller >= stack.frames.last {
             return false;
         }
@@ -65,7 +65,11 @@ unsafe fn begin(m: M, code: &Code) -> Status {
         debug_assert_eq!(m.s, m.reload().s);
         debug_assert_eq!(m.r, m.reload().r);
         let m = M { ip: code.start(), ..m };
-        if code.window.refs as usize > ZEROED { zero_more(m.ip, m.s, m.r, m.heap, m.vm) } else { go(m) }
+        if code.window.refs as usize > ZEROED {
+            zero_more(m.ip, m.s, m.r, m.heap, m.vm, m.row)
+        } else {
+            go(m)
+        }
     }
 }
 
@@ -77,10 +81,11 @@ unsafe extern "C-unwind" fn zero_more(
     r: *mut Ref,
     heap: *mut u64,
     vm: *mut Vm,
+    row: *mut Frame,
 ) -> Status {
     // SAFETY: see `machine`.
     unsafe {
-        let m = M { ip, s, r, heap, vm };
+        let m = M { ip, s, r, heap, vm, row };
         let code = (*vm).program.code(m.frame().function);
         let first = ZEROED.max(code.param_refs as usize);
         r.add(first).write_bytes(0, code.window.refs().saturating_sub(first));
@@ -128,7 +133,7 @@ unsafe fn enter(
         for i in 0..refs {
             *r.add(first + i) = *m.r.add(*args.add(scalars + i) as usize);
         }
-        begin(M { s, r, ..m }, code)
+        begin(M { s, r, row: m.row.add(1), ..m }, code)
     }
 }
 
@@ -147,7 +152,7 @@ unsafe fn said(m: M) -> (usize, usize) {
 unsafe fn sized(m: M) -> (usize, usize) {
     // SAFETY: see `machine`.
     unsafe {
-        let caller = &*(*m.vm).stack.frames.innermost.sub(1);
+        let caller = &*m.row;
         let Marks { scalars, refs } = caller.base;
         ((caller.end.scalars - scalars) as usize, (caller.end.refs - refs) as usize)
     }
@@ -158,19 +163,18 @@ unsafe fn sized(m: M) -> (usize, usize) {
 unsafe fn leave(m: M) -> M {
     // SAFETY: the caller's place follows the last word of a call of at most one result.
     unsafe {
-        let frames = &mut (*m.vm).stack.frames;
-        let caller = frames.innermost.sub(1);
-        frames.innermost = caller;
-        let ip = (*caller).ip;
+        let row = m.row.sub(1);
+        (*m.vm).stack.frames.innermost = row;
+        let ip = (*row).ip;
         let down = ip.sub(1).cast::<i16>();
-        M { ip, s: m.s.offset(*down.add(1) as isize), r: m.r.offset(*down.add(2) as isize), ..m }
+        M { ip, row, s: m.s.offset(*down.add(1) as isize), r: m.r.offset(*down.add(2) as isize), ..m }
     }
 }
 
 #[inline(always)]
 unsafe fn is_special(m: M) -> bool {
     // SAFETY: see `machine`.
-    unsafe { (*(*m.vm).stack.frames.innermost).special != 0 }
+    unsafe { (*m.row).special != 0 }
 }
 
 /// Returns an int from a frame that is not special.
@@ -344,7 +348,7 @@ macro_rules! spend {
     ($m:ident) => {
         (*$m.vm).fuel -= 1;
         if (*$m.vm).fuel < 0 {
-            return slow::interrupt_call($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+            return slow::interrupt_call($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
         }
     };
 }
@@ -418,17 +422,17 @@ handlers! {
         spend!(m);
         let code = callee(m);
         if !open(m, code, m.ip.add(CALL_WORDS + 1)) {
-            return sum_slow(m.ip, m.s, m.r, m.heap, m.vm);
+            return sum_slow(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         let (up_s, up_r) = said(m);
         let operands = m.ip.add(3).cast::<u16>();
         let (a, b) = (*m.s.add(*operands.add(2) as usize) as i64, i64::from(*operands.add(3) as i16));
         let (value, overflows) = a.overflowing_add(b);
         if overflows {
-            (*m.vm).stack.frames.innermost = (*m.vm).stack.frames.innermost.sub(1);
+            (*m.vm).stack.frames.innermost = m.row;
             return overflow(m.ip, a, b, '+' as u64, m.vm);
         }
-        let m = M { s: m.s.add(up_s), r: m.r.add(up_r), ..m };
+        let m = M { s: m.s.add(up_s), r: m.r.add(up_r), row: m.row.add(1), ..m };
         *m.s = value as u64;
         zero(m.r);
         begin(m, code)
@@ -467,19 +471,19 @@ handlers! {
 
     return_none |m| {
         if is_special(m) {
-            return return_any(m.ip, m.s, m.r, m.heap, m.vm);
+            return return_any(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         go(leave(m))
     }
     return_s |m| {
         if is_special(m) {
-            return return_any(m.ip, m.s, m.r, m.heap, m.vm);
+            return return_any(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         give(m, *m.s.add(*m.ip.add(2).cast::<u16>() as usize))
     }
     return_r |m| {
         if is_special(m) {
-            return return_any(m.ip, m.s, m.r, m.heap, m.vm);
+            return return_any(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         let value = *m.r.add(*m.ip.add(2).cast::<u16>() as usize);
         let m = leave(m);

@@ -7,6 +7,7 @@ use super::machine::{M, Status};
 use super::slow;
 use crate::heap::{Ref, high, low};
 use crate::ops::double_to_int;
+use crate::stack::Frame;
 use crate::vm::Vm;
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::trap::TrapKind;
@@ -21,8 +22,9 @@ macro_rules! handlers {
             r: *mut Ref,
             heap: *mut u64,
             vm: *mut Vm,
+            row: *mut Frame,
         ) -> Status {
-            let $m = M { ip, s, r, heap, vm };
+            let $m = M { ip, s, r, heap, vm, row };
             // SAFETY: see `machine`.
             unsafe { $body }
         }
@@ -173,7 +175,7 @@ handlers! {
     constant |m| {
         let object = *(*m.vm).constants.as_ptr().add(m.upper() as usize);
         if object == 0 {
-            return slow::constant(m.ip, m.s, m.r, m.heap, m.vm);
+            return slow::constant(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.set_ref::<0>(object);
         m.next(3)
@@ -308,14 +310,14 @@ handlers! {
             m.set_bits::<2>(u64::from(a == b));
             return m.next(4);
         }
-        slow::eq_value(m.ip, m.s, m.r, m.heap, m.vm)
+        slow::eq_value(m.ip, m.s, m.r, m.heap, m.vm, m.row)
     }
 
     jump |m| m.jump()
     jump_back |m| {
         (*m.vm).fuel -= 1;
         if (*m.vm).fuel < 0 {
-            return slow::interrupt_jump(m.ip, m.s, m.r, m.heap, m.vm);
+            return slow::interrupt_jump(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.jump()
     }
@@ -323,7 +325,7 @@ handlers! {
         let place = m.int::<0>().wrapping_sub(m.word(2) as i64) as u64;
         (*m.vm).fuel -= 1;
         if (*m.vm).fuel < 0 {
-            return slow::interrupt_switch(m.ip, m.s, m.r, m.heap, m.vm);
+            return slow::interrupt_switch(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         let count = m.upper() as u64;
         // The last of the distances is that of the default.
@@ -346,7 +348,7 @@ handlers! {
         *m.object(object).cast::<Ref>().add(m.op::<1>()) = value;
         let young = (*m.vm).heap.young;
         if value as usize >= young && (object as usize) < young {
-            (*m.vm).heap.remember(2 * object as usize + m.op::<1>());
+            return slow::remember_field(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.next(2)
     }
@@ -425,12 +427,12 @@ macro_rules! append {
         let size = low(head);
         // Null has no room.
         if size >= high(*$m.object(array)) {
-            return slow::instruction($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+            return slow::instruction($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
         }
         *$m.object(array).add(1).cast::<$type>().add(size as usize) = $value as $type;
         // One more element, one more change; the size stays below the array's length.
         *list.add(1) = head.wrapping_add(1 | 1 << 32);
-        (array, size)
+        array
     }};
 }
 
@@ -459,7 +461,7 @@ handlers! {
         *slot = value;
         let (young, at) = ((*m.vm).heap.young, array.offset_from(m.heap) as usize);
         if value as usize >= young && at < young {
-            (*m.vm).heap.remember(2 * at + index);
+            return slow::remember_element(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.next(2)
     }
@@ -467,10 +469,10 @@ handlers! {
     list_add_b |m| { append!(m, u8, m.bits::<1>()); m.next(3) }
     list_add_r |m| {
         let value = m.reference::<1>();
-        let (array, size) = append!(m, Ref, value);
+        let array = append!(m, Ref, value);
         let young = (*m.vm).heap.young;
         if value as usize >= young && (array as usize) < young {
-            (*m.vm).heap.remember(2 * (array as usize + 1) + size as usize);
+            return slow::remember_last(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.next(3)
     }
@@ -481,7 +483,7 @@ handlers! {
         let (words, scalars, refs) = (m.op::<1>(), m.op::<2>(), m.op::<3>());
         let at = vm.heap.next;
         if words > vm.heap.end.saturating_sub(at) {
-            return slow::new(m.ip, m.s, m.r, m.heap, m.vm);
+            return slow::new(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         vm.heap.next = at + words;
         let object = m.heap.add(at);
@@ -511,7 +513,7 @@ macro_rules! branches {
                 if $condition {
                     (*$m.vm).fuel -= 1;
                     if (*$m.vm).fuel < 0 {
-                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
                     }
                     $m.jump()
                 } else {
@@ -551,13 +553,14 @@ macro_rules! loops {
                 let (a, b) = ($m.int::<0>(), $m.word(2) as i32 as i64);
                 let ($i, overflows) = a.overflowing_add(b);
                 if overflows {
-                    return overflow($m.ip, a, b, '+' as u64, $m.vm);
+                    // Not `a`, so that nothing needs it any more.
+                    return overflow($m.ip, $i.wrapping_sub(b), b, '+' as u64, $m.vm);
                 }
                 $m.set_int::<0>($i);
                 if $condition {
                     (*$m.vm).fuel -= 1;
                     if (*$m.vm).fuel < 0 {
-                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
                     }
                     $m.jump()
                 } else {

@@ -1,6 +1,6 @@
 //! What a handler holds in machine registers, and how it goes on to the next.
 //!
-//! A handler is an `extern "C-unwind"` function of five register arguments, and ends in a call of the next one with
+//! A handler is an `extern "C-unwind"` function of six register arguments, and ends in a call of the next one with
 //! the same arguments, which optimized builds turn into a jump. Builds with debug assertions return to a loop
 //! instead, as nothing promises that jump there.
 //!
@@ -11,7 +11,7 @@
 //!
 //! # Safety
 //! `ip` names a word of the code of the running function, where a handler stands; `s` and `r` are the windows of the
-//! innermost frame, `heap` is the heap's base, and `vm` the state of the running fiber's task, which nothing else
+//! innermost frame, which `row` is, `heap` is the heap's base, and `vm` the state of the running fiber's task, which nothing else
 //! holds meanwhile. Registers lie within their windows and hold values of their declared types, as the verifier
 //! has shown of the instructions that the code was made from. Whatever may move the banks or the heap loads anew.
 
@@ -22,7 +22,7 @@ use crate::vm::{Vm, trapped};
 use dscript_bytecode::trap::TrapKind;
 
 pub(crate) type Handler =
-    unsafe extern "C-unwind" fn(*const u64, *mut u64, *mut Ref, *mut u64, *mut Vm) -> Status;
+    unsafe extern "C-unwind" fn(*const u64, *mut u64, *mut Ref, *mut u64, *mut Vm, *mut Frame) -> Status;
 
 /// Why the handlers return to the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,15 @@ pub(crate) struct M {
     pub r: *mut Ref,
     pub heap: *mut u64,
     pub vm: *mut Vm,
+    /// The innermost frame, as the stack has it.
+    pub row: *mut Frame,
 }
 
 impl Default for M {
     fn default() -> Self {
         let null = std::ptr::null_mut();
-        M { ip: std::ptr::null(), s: null, r: std::ptr::null_mut(), heap: null, vm: std::ptr::null_mut() }
+        let (ip, r, row) = (std::ptr::null(), std::ptr::null_mut(), std::ptr::null_mut());
+        M { ip, s: null, r, heap: null, vm: std::ptr::null_mut(), row }
     }
 }
 
@@ -62,7 +65,7 @@ pub(super) unsafe fn go(m: M) -> Status {
     // SAFETY: the word holds a handler.
     unsafe {
         let next: Handler = std::mem::transmute(*m.ip);
-        next(m.ip, m.s, m.r, m.heap, m.vm)
+        next(m.ip, m.s, m.r, m.heap, m.vm, m.row)
     }
     #[cfg(debug_assertions)]
     // SAFETY: the state is this task's.
@@ -169,6 +172,7 @@ impl M {
             self.s = vm.stack.scalars.as_mut_ptr().add(frame.base.scalars());
             self.r = vm.stack.refs.as_mut_ptr().add(frame.base.refs());
             self.heap = vm.heap.base;
+            self.row = vm.stack.frames.innermost;
             self
         }
     }
@@ -206,7 +210,7 @@ macro_rules! outlined {
         #[inline(never)]
         #[allow(clippy::missing_safety_doc)]
         unsafe fn $name(ip: *const u64, s: *mut u64, r: *mut Ref, heap: *mut u64, vm: *mut Vm) -> bool {
-            let $m = M { ip, s, r, heap, vm };
+            let $m = M { ip, s, r, heap, vm, ..M::default() };
             // SAFETY: see the head of `machine`.
             let result: Result<(), Exit> = unsafe { $body };
             match result {

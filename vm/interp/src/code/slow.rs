@@ -7,6 +7,7 @@ use super::machine::{M, Status, go, outlined};
 use crate::fiber::Exit;
 use crate::heap::{Ref, SLICE, STRING, high, low};
 use crate::native::PureCall;
+use crate::stack::Frame;
 use crate::vm::{Vm, trapped};
 use dscript_bytecode::ids::{ConstId, TypeId};
 use dscript_bytecode::instr::Instr;
@@ -130,18 +131,18 @@ macro_rules! spend {
     ($m:ident) => {
         (*$m.vm).fuel -= 1;
         if (*$m.vm).fuel < 0 {
-            return interrupt_call($m.ip, $m.s, $m.r, $m.heap, $m.vm);
+            return interrupt_call($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
         }
     };
 }
 
 handlers! {
     // The counter of interruptions ran out at a jump back.
-    interrupt_jump |m| interrupt_head(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm)
+    interrupt_jump |m| interrupt_head(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm, m.row)
     interrupt_switch |m| {
         let place = m.int::<0>().wrapping_sub(m.word(2) as i64) as u64;
         let distance = *m.ip.add(3).cast::<i32>().add(place.min(m.upper() as u64) as usize);
-        interrupt_head(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm)
+        interrupt_head(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm, m.row)
     }
     // At a head, where native code may go on.
     interrupt_head |m| {
@@ -175,6 +176,21 @@ handlers! {
         }
         after!(m, compare, 4)
     }
+    // An old object has got a reference to a young one: in a field, in a list, at the end of one.
+    remember_field |m| {
+        (*m.vm).heap.remember(2 * m.reference::<0>() as usize + m.op::<1>());
+        m.next(2)
+    }
+    remember_element |m| {
+        let array = low(*m.object(m.reference::<0>()).add(2)) as usize;
+        (*m.vm).heap.remember(2 * (array + 1) + m.bits::<1>() as usize);
+        m.next(2)
+    }
+    remember_last |m| {
+        let list = m.object(m.reference::<0>());
+        (*m.vm).heap.remember(2 * (low(*list.add(2)) as usize + 1) + low(*list.add(1)) as usize - 1);
+        m.next(3)
+    }
     // Whatever has no handler of its own.
     instruction |m| after!(m, do_slowly, 3)
 
@@ -204,7 +220,7 @@ macro_rules! quick {
             $name |$m| {
                 let $quick = M { ip: $m.ip.add(2), ..$m };
                 let done: bool = $body;
-                if done { $m.next(4) } else { native_pure($m.ip, $m.s, $m.r, $m.heap, $m.vm) }
+                if done { $m.next(4) } else { native_pure($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row) }
             }
         )*}
     };
