@@ -90,7 +90,12 @@ where
         loop {
             let fed = match self.cx.tokens.get(self.at) {
                 Some(&token) => self.feed(token),
-                None => self.feed_end(),
+                None => {
+                    if let Some(expected) = &mut *self.cx.expected_at_end.borrow_mut() {
+                        *expected = self.definition.expected_tokens_from_states(&self.states);
+                    }
+                    self.feed_end()
+                }
             };
             match fed {
                 Fed::Shifted => self.at += 1,

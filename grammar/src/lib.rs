@@ -8,6 +8,7 @@ pub mod format;
 pub mod render;
 pub mod source;
 pub mod span;
+pub mod walk;
 
 mod balance;
 mod depth;
@@ -24,7 +25,7 @@ mod token;
 mod tree;
 
 pub use comments::Comment;
-pub use parser::parse;
+pub use parser::{Follows, follows, is_name, parse};
 pub use source::{Places, SourceFile, SourceMap};
 
 use diagnostic::Diagnostic;

@@ -49,6 +49,73 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     Parsed { module, comments: lexed.comments, diagnostics, lost }
 }
 
+/// What may follow a text, by the parser's own tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Follows {
+    /// The words of the language, in no order.
+    pub words: Vec<&'static str>,
+    /// A name, of whatever.
+    pub name: bool,
+    /// Anything that has a value.
+    pub expression: bool,
+    /// A statement or declaration.
+    pub statement: bool,
+    /// A type, and no value.
+    pub ty: bool,
+    /// A member of a type.
+    pub member: bool,
+}
+
+/// What may follow the end of a text that begins at the start of a declaration or statement of a module.
+pub fn follows(text: &str) -> Follows {
+    let mut interner = Interner::default();
+    let file = FileId::default();
+    let words = Words::new(&mut interner);
+    let no_name = interner.intern("?");
+    let primitives = [Kw::Int, Kw::Double, Kw::Boolean, Kw::Void].map(|word| interner.intern(word.text()));
+    let mut lexed = lexer::lex(file, text, &words, &mut interner);
+    lexed.damaged.sort();
+    let damage = || Damage { text, spans: &lexed.damaged, lost_end: lexed.lost_end };
+    let mut diagnostics = Vec::new();
+    let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
+    let list_name = interner.intern("List");
+    let mut tokens = soft::mark(file, text, &balanced, &words, list_name, &mut diagnostics);
+    // Brackets that are open stay open.
+    while tokens.last().is_some_and(|t| t.start == t.end && crate::nesting::is_close(t.tok)) {
+        tokens.pop();
+    }
+    let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
+    cx.expected_at_end.replace(Some(Vec::new()));
+    let none = std::iter::empty::<(u32, Tok, u32)>();
+    // What is read is of no interest, and not whole.
+    let _ = generated::ModuleParser::new().parse(&cx, none);
+    let names = cx.expected_at_end.take().unwrap_or_default();
+    let mut found = Follows::default();
+    for name in &names {
+        match name.trim_matches('"') {
+            "name" => found.name = true,
+            "bad expression" => found.expression = true,
+            "bad item" => found.member = true,
+            "bad type" => found.ty = true,
+            "scenario reference" => found.words.push("scenario"),
+            "block else" => found.words.push("else"),
+            other => found.words.extend(crate::token::word(other)),
+        }
+    }
+    found.statement = names.iter().any(|n| n.trim_matches('"') == "while");
+    found.words.sort();
+    found.words.dedup();
+    found
+}
+
+/// Whether a text is a name that a program may declare.
+pub fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || c == '_')
+        && !crate::token::is_reserved(text)
+}
+
 /// The names in some spans of the text.
 fn names_in(tokens: &[Token], mut spans: Vec<Span>) -> FxHashSet<Symbol> {
     spans.sort();

@@ -32,6 +32,11 @@ impl SourceFile {
         &self.text
     }
 
+    /// Offsets of the first byte of each line.
+    pub fn line_starts(&self) -> &[u32] {
+        &self.line_starts
+    }
+
     pub fn line_count(&self) -> u32 {
         self.line_starts.len() as u32
     }
@@ -128,6 +133,12 @@ impl SourceMap {
                     .help("save the file in the encoding UTF-8"))
             }
         }
+    }
+
+    /// Gives a file another text.
+    pub fn replace(&mut self, id: FileId, text: impl Into<String>) {
+        let name = std::mem::take(&mut self.files[id.0 as usize].name);
+        self.files[id.0 as usize] = SourceFile::new(name, text.into());
     }
 
     pub fn get(&self, id: FileId) -> &SourceFile {

@@ -157,6 +157,7 @@ macro_rules! words {
         }
 
         const RESERVED: &[Kw] = &[$(Kw::$reserved,)* $(Kw::$java,)*];
+        const JAVA: &[Kw] = &[$(Kw::$java,)*];
         const SOFT: &[Kw] = &[$(Kw::$soft,)*];
     };
 }
@@ -184,6 +185,17 @@ words! {
         Recovering "recovering" Respond "respond" Retry "retry" Returns "returns" Scenario "scenario"
         Sealed "sealed" State "state" Success "success" Task "task" Test "test" Undo "undo" Var "var"
         Verify "verify" When "when" With "with" Within "within" Yield "yield";
+}
+
+/// A word of the language as the table has it; none of Java's alone.
+pub fn word(text: &str) -> Option<&'static str> {
+    let java = JAVA.iter().any(|w| w.text() == text);
+    RESERVED.iter().chain(SOFT).map(|w| w.text()).find(|w| *w == text && !java)
+}
+
+/// Whether a word is never a name.
+pub fn is_reserved(text: &str) -> bool {
+    RESERVED.iter().any(|w| w.text() == text)
 }
 
 /// Symbols of the table's words in one interner.

@@ -22,6 +22,8 @@ pub(crate) struct Cx<'a> {
     pub diagnostics: RefCell<Vec<Diagnostic>>,
     /// Text for which nothing stands in the tree.
     pub lost: RefCell<Vec<Span>>,
+    /// What could follow the last token; filled where it is asked for.
+    pub expected_at_end: RefCell<Option<Vec<String>>>,
     /// Stands where a name is missing.
     pub no_name: Symbol,
     words: &'a Words,
@@ -86,6 +88,7 @@ impl<'a> Cx<'a> {
             damage,
             diagnostics: RefCell::new(Vec::new()),
             lost: RefCell::new(Vec::new()),
+            expected_at_end: RefCell::new(None),
             no_name,
             words,
             primitives,

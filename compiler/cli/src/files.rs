@@ -78,35 +78,9 @@ impl Sources for Root {
     fn script(&self, module: &str, name: &str) -> Result<Script, ScriptProblem> {
         let inside = match module == self.module {
             true => self.inside.clone(),
-            false => {
-                PathBuf::from(module.replace('.', "/")).parent().map(Path::to_path_buf).unwrap_or_default()
-            }
+            false => folder_of(module),
         };
-        let path = inside.join(name);
-        let shown = self.shown_folder.join(&path).display().to_string();
-        let unreadable = |why: std::io::Error| ScriptProblem::Unreadable(format!("{shown}: {why}"));
-        let own = fs::canonicalize(self.folder.join(&inside)).map_err(unreadable)?;
-        let file = match fs::canonicalize(self.folder.join(&path)) {
-            Ok(file) => file,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ScriptProblem::Missing(shown));
-            }
-            Err(why) => return Err(unreadable(why)),
-        };
-        if !file.starts_with(&own) {
-            return Err(ScriptProblem::Outside);
-        }
-        if !fs::metadata(&file).map_err(unreadable)?.is_file() {
-            return Err(ScriptProblem::Unreadable(format!("{shown} is not a file")));
-        }
-        let mut bytes = Vec::new();
-        let open = fs::File::open(&file).map_err(unreadable)?;
-        open.take(SCRIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() > SCRIPT_BYTES_MAX {
-            return Err(ScriptProblem::TooLarge);
-        }
-        let words: Vec<_> = path.components().map(|c| c.as_os_str().to_string_lossy()).collect();
-        Ok(Script { name: words.join("/"), bytes })
+        script_in(&self.folder, &self.shown_folder, &inside, name)
     }
 
     fn paths(&self) -> Vec<String> {
@@ -133,6 +107,45 @@ impl Sources for Root {
         found.sort();
         found
     }
+}
+
+/// The folder of a module, from the source root.
+fn folder_of(module: &str) -> PathBuf {
+    PathBuf::from(module.replace('.', "/")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// A script that a module of a source root embeds.
+pub fn script(root: &Path, module: &str, name: &str) -> Result<Script, ScriptProblem> {
+    script_in(root, root, &folder_of(module), name)
+}
+
+/// A script in the folder `inside` of a source root, which is shown as `shown_root`.
+fn script_in(root: &Path, shown_root: &Path, inside: &Path, name: &str) -> Result<Script, ScriptProblem> {
+    let path = inside.join(name);
+    let shown = shown_root.join(&path).display().to_string();
+    let unreadable = |why: std::io::Error| ScriptProblem::Unreadable(format!("{shown}: {why}"));
+    let own = fs::canonicalize(root.join(inside)).map_err(unreadable)?;
+    let file = match fs::canonicalize(root.join(&path)) {
+        Ok(file) => file,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ScriptProblem::Missing(shown));
+        }
+        Err(why) => return Err(unreadable(why)),
+    };
+    if !file.starts_with(&own) {
+        return Err(ScriptProblem::Outside);
+    }
+    if !fs::metadata(&file).map_err(unreadable)?.is_file() {
+        return Err(ScriptProblem::Unreadable(format!("{shown} is not a file")));
+    }
+    let mut bytes = Vec::new();
+    let open = fs::File::open(&file).map_err(unreadable)?;
+    open.take(SCRIPT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > SCRIPT_BYTES_MAX {
+        return Err(ScriptProblem::TooLarge);
+    }
+    let words: Vec<_> = path.components().map(|c| c.as_os_str().to_string_lossy()).collect();
+    Ok(Script { name: words.join("/"), bytes })
 }
 
 /// Every source file that the paths name: files as they are, folders with all below, in order.

@@ -10,6 +10,7 @@ mod files;
 mod fmt;
 mod graph;
 mod inspect;
+mod lsp;
 mod new;
 mod report;
 mod scenario;
@@ -27,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     name = "dsc",
     version,
     about = "Compiles and checks D-Script programs",
-    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc fmt src/                  write them in the one style\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests\n  dsc doc src/ -o manual        a manual from the doc comments\n  dsc explain E0301             what a code means\n  dsc new probe                 a folder to start from"
+    after_help = "Examples:\n  dsc compile watch.ds          write watch.dsb\n  dsc check src/                look for mistakes in every module below src/\n  dsc fmt src/                  write them in the one style\n  dsc inspect watch.dsb         show what a program does and needs\n  dsc test src/                 run the tests\n  dsc doc src/ -o manual        a manual from the doc comments\n  dsc explain E0301             what a code means\n  dsc new probe                 a folder to start from\n  dsc lsp                       what editors start"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -44,6 +45,7 @@ enum Command {
     Doc(doc::Args),
     Explain(explain::Args),
     New(new::Args),
+    Lsp(lsp::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Doc(args) => doc::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::New(args) => new::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
     });
     let result = match worker {
         Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),

@@ -44,6 +44,8 @@ impl<'a> Collector<'a, '_> {
                 globs: Vec::new(),
                 lost: file.parsed.lost.clone(),
                 lacks_names: file.lacks_names,
+                is_root: file.is_root,
+                doubted: Default::default(),
             });
             self.declare_types(ModuleId(index as u32));
         }
@@ -300,7 +302,7 @@ impl<'a> Collector<'a, '_> {
                 ItemKind::CompactConstructor(_) | ItemKind::Error => {}
             }
         }
-        if !tree.script.is_empty() && !self.defs.modules[module.index()].is_std && module.index() == 0 {
+        if !tree.script.is_empty() && self.defs.modules[module.index()].is_root {
             let path = &self.defs.modules[module.index()].path;
             let name = path.rsplit('.').next().unwrap_or(path).to_string();
             let first = &tree.script[0];

@@ -4,6 +4,7 @@ use crate::types::Ty;
 use dscript_grammar::ast;
 use dscript_grammar::span::{FileId, NodeId, Span, Symbol};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::Cell;
 
 macro_rules! ids {
     ($($name:ident),*) => {$(
@@ -38,6 +39,10 @@ pub struct Module<'a> {
     pub lost: FxHashSet<Symbol>,
     /// As many names as there may be are lost.
     pub lacks_names: bool,
+    /// Its top-level statements are a program.
+    pub is_root: bool,
+    /// Whether something that was said, or was not, depends on what is lost.
+    pub doubted: Cell<bool>,
 }
 
 impl Module<'_> {
@@ -48,6 +53,7 @@ impl Module<'_> {
 
     /// Whether a mistake elsewhere is why the name is unknown; `is_slip` where it is near to a known one.
     pub fn is_lost(&self, name: Symbol, is_slip: bool) -> bool {
+        self.doubted.set(true);
         self.lost.contains(&name) || self.lacks_names && !is_slip
     }
 }

@@ -47,6 +47,25 @@ pub enum EnumMember {
     Parse,
 }
 
+impl EnumMember {
+    pub const ALL: [EnumMember; 4] =
+        [EnumMember::Ordinal, EnumMember::Name, EnumMember::Values, EnumMember::Parse];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            EnumMember::Ordinal => "ordinal",
+            EnumMember::Name => "name",
+            EnumMember::Values => "values",
+            EnumMember::Parse => "parse",
+        }
+    }
+
+    /// Called on the type, not on a value of it.
+    pub fn is_static(self) -> bool {
+        matches!(self, EnumMember::Values | EnumMember::Parse)
+    }
+}
+
 /// Where a parameter's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgSource {
@@ -122,6 +141,8 @@ pub struct Facts {
     pub types: Vec<Ty>,
     pub res: Vec<Res>,
     pub calls: FxHashMap<NodeId, CallFact>,
+    /// What was to be called where the call cannot be made: nothing is lowered of it, but editors help with it.
+    pub meant: FxHashMap<NodeId, FnId>,
     /// The type arguments of generic functions that are used as values.
     pub fn_values: FxHashMap<NodeId, Vec<Ty>>,
     /// What each pattern of a switch or `instanceof` tests, by its node.

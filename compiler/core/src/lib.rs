@@ -9,8 +9,10 @@ mod lower;
 pub mod modules;
 mod names;
 mod report;
+pub mod session;
 pub mod types;
 
+pub use check::show_type;
 pub use lower::{TEST as TEST_PREFIX, WRAPPER as GIVEN_WRAPPER};
 pub use modules::{NoSources, ScriptProblem, Sources};
 

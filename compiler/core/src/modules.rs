@@ -10,6 +10,7 @@ use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, Span};
 use dscript_grammar::{Parsed, SourceMap, parse};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The user's modules, by path from the source root (`care/checks.ds`).
 pub trait Sources {
@@ -58,7 +59,10 @@ pub struct ModuleFile {
     pub path: String,
     pub is_std: bool,
     pub is_prelude: bool,
-    pub parsed: Parsed,
+    /// Its top-level statements are a program of their own.
+    pub is_root: bool,
+    /// Shared with whoever keeps it for the next time.
+    pub parsed: Arc<Parsed>,
     /// Where the text could not be read: what stands there says nothing of what was meant.
     pub broken: Vec<Span>,
     /// For each import of the tree, the module it names and whether its last word names a declaration there.
@@ -74,7 +78,7 @@ pub struct Imported {
     pub all: bool,
 }
 
-/// All modules of a program; the root is the first.
+/// All modules of a program; the root is the first. Where a program stays, every module of the user's is a root.
 #[derive(Default)]
 pub struct Program {
     pub modules: Vec<ModuleFile>,
@@ -91,18 +95,42 @@ pub fn load(
 ) -> Program {
     let mut loader =
         Loader { map, sources, interner, diagnostics, modules: Vec::new(), by_path: FxHashMap::default() };
-    loader.add(root, root_path.to_string(), false, false);
+    loader.read(root, root_path.to_string(), false, false);
+    loader.modules[0].is_root = true;
     for file in dscript_std::FILES {
         if file.prelude {
             loader.std(file.path);
         }
     }
-    let mut next = 0;
-    while next < loader.modules.len() {
-        loader.imports(next);
-        next += 1;
+    loader.all_imports()
+}
+
+/// A module that was read before.
+pub struct Known {
+    pub file: FileId,
+    pub path: String,
+    pub is_std: bool,
+    pub is_prelude: bool,
+    pub parsed: Arc<Parsed>,
+}
+
+/// Puts together a program of these modules alone, each of the user's a root; they include those of std.
+pub fn link(
+    known: impl Iterator<Item = Known>,
+    map: &mut SourceMap,
+    sources: &dyn Sources,
+    interner: &mut Interner,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Program {
+    let mut loader =
+        Loader { map, sources, interner, diagnostics, modules: Vec::new(), by_path: FxHashMap::default() };
+    for module in known {
+        loader.diagnostics.extend(module.parsed.diagnostics.iter().cloned());
+        let is_root = !module.is_std;
+        let index = loader.add(module);
+        loader.modules[index].is_root = is_root;
     }
-    Program { modules: loader.modules }
+    loader.all_imports()
 }
 
 struct Loader<'s> {
@@ -116,11 +144,25 @@ struct Loader<'s> {
 }
 
 impl Loader<'_> {
-    fn add(&mut self, file: FileId, path: String, is_std: bool, is_prelude: bool) -> usize {
-        let mut parsed = parse(file, self.map.get(file).text(), self.interner);
+    fn all_imports(mut self) -> Program {
+        let mut next = 0;
+        while next < self.modules.len() {
+            self.imports(next);
+            next += 1;
+        }
+        Program { modules: self.modules }
+    }
+
+    fn read(&mut self, file: FileId, path: String, is_std: bool, is_prelude: bool) -> usize {
+        let parsed = parse(file, self.map.get(file).text(), self.interner);
+        self.diagnostics.extend(parsed.diagnostics.iter().cloned());
+        self.add(Known { file, path, is_std, is_prelude, parsed: Arc::new(parsed) })
+    }
+
+    fn add(&mut self, module: Known) -> usize {
+        let Known { file, path, is_std, is_prelude, parsed } = module;
         let unread = parsed.diagnostics.iter().filter(|d| d.code != codes::MISSING_SEMICOLON);
         let broken = unread.map(|d| d.span).collect();
-        self.diagnostics.append(&mut parsed.diagnostics);
         let index = self.modules.len();
         self.by_path.insert(path.clone(), Some(index));
         self.modules.push(ModuleFile {
@@ -128,6 +170,7 @@ impl Loader<'_> {
             path,
             is_std,
             is_prelude,
+            is_root: false,
             parsed,
             broken,
             imports: Vec::new(),
@@ -143,7 +186,7 @@ impl Loader<'_> {
         }
         let file = dscript_std::FILES.iter().find(|f| f.path == path)?;
         let id = self.map.add(file.path, file.text);
-        Some(self.add(id, dotted, true, file.prelude))
+        Some(self.read(id, dotted, true, file.prelude))
     }
 
     /// The module of a dotted path, read if need be.
@@ -156,7 +199,7 @@ impl Loader<'_> {
             self.std(&path)
         } else if let Some((name, bytes)) = self.sources.read(&path) {
             match self.map.add_bytes(&name, &bytes) {
-                Ok(id) => Some(self.add(id, dotted.to_string(), false, false)),
+                Ok(id) => Some(self.read(id, dotted.to_string(), false, false)),
                 Err(diagnostic) => {
                     self.diagnostics.push(diagnostic);
                     None

@@ -735,6 +735,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         };
         if let Some(named) = args.iter().find_map(|a| a.name) {
             self.error(codes::ARGUMENTS, named.span, format!("the arguments of `{name}` have no names"));
+            self.facts().meant.insert(expr.id, id);
             return self.poison_args(args);
         }
         if let Some(wanted) = wanted
@@ -742,6 +743,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         {
             let message = format!("`{name}` takes {}, not {}", count(wanted, "argument"), args.len());
             self.error(codes::ARGUMENTS, expr.span, message);
+            self.facts().meant.insert(expr.id, id);
             return self.poison_args(args);
         }
         let mut params = Vec::new();

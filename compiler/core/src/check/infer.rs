@@ -50,6 +50,7 @@ impl<'a> Checker<'a, '_> {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
         if def.is_lowlevel && !self.effect(span, id) {
+            self.facts().meant.insert(expr.id, id);
             return self.poison_args(args);
         }
         self.test_only(span, id);
@@ -65,6 +66,7 @@ impl<'a> Checker<'a, '_> {
             def.params.iter().map(|p| self.types.substitute(p.ty, &def.type_params, &type_args)).collect();
         let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
         let Some(places) = self.match_args(expr.span, span, id, args) else {
+            self.facts().meant.insert(expr.id, id);
             return self.poison_args(args);
         };
         let mut wishes = Wishes::new();

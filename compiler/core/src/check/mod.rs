@@ -19,6 +19,7 @@ mod ops;
 mod placement;
 mod run;
 pub(crate) mod scenario;
+pub(crate) mod scratch;
 mod script;
 mod stmt;
 mod switch;
@@ -200,10 +201,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     pub fn run(&mut self, whole: bool) {
         self.facts = self.defs.modules.iter().map(|m| Facts::new(m.ast.node_count)).collect();
         self.looked_at = vec![false; self.defs.fns.len()];
-        self.placements();
-        self.implementations();
-        self.signatures();
-        self.keys();
+        self.declarations();
         for index in 0..self.defs.consts.len() {
             self.constant(ConstId(index as u32));
         }
@@ -226,7 +224,15 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
     }
 
-    fn constant(&mut self, id: ConstId) {
+    /// Checks what is not in bodies.
+    pub fn declarations(&mut self) {
+        self.placements();
+        self.implementations();
+        self.signatures();
+        self.keys();
+    }
+
+    pub fn constant(&mut self, id: ConstId) {
         let def = &self.defs.consts[id.index()];
         let (Some(init), ty) = (def.init, def.ty) else { return };
         self.cx = Context {
@@ -241,7 +247,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     /// The arguments of an enum's constants.
-    fn enum_constants(&mut self, id: TypeDefId) {
+    pub fn enum_constants(&mut self, id: TypeDefId) {
         let defs = self.defs;
         let def = &defs.types[id.index()];
         let Some(constructor) = def.constructor.filter(|_| def.kind == TypeKind::Enum) else { return };
@@ -440,7 +446,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.judge_captures();
     }
 
-    fn task(&mut self, id: TaskId) {
+    pub fn task(&mut self, id: TaskId) {
         let defs = self.defs;
         let def = &defs.tasks[id.index()];
         let result = self.types.fallible(Ty::BOOL);
@@ -733,8 +739,9 @@ impl<'a, 'c> Checker<'a, 'c> {
     fn unknown_name(&mut self, name: Symbol, span: Span) {
         let text = self.text(name);
         let java = java::name(text);
-        let script_local = self.script_declares(name);
-        if script_local {
+        // What the script declares is as little part of a signature as what is lost.
+        self.defs.modules[self.cx.module.index()].doubted.set(true);
+        if self.script_declares(name) {
             let message = format!("`{text}` is a local of the script, which functions do not see");
             let report = self.diagnostic(codes::SCRIPT_LOCAL, span, message);
             self.diagnostics.push(report.help("pass it as a parameter, or make it `static final`"));

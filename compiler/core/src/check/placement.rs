@@ -4,6 +4,7 @@
 
 use super::Checker;
 use crate::defs::{ModuleId, TypeKind};
+use crate::facts::EnumMember;
 use crate::modules::item_name;
 use crate::names::suggest;
 use dscript_grammar::ast::{self, Annotation, ExprKind, Item, ItemKind, StrPart, TypeParam};
@@ -11,9 +12,6 @@ use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Span, Symbol};
 use rustc_hash::FxHashMap;
-
-/// Functions that every enum has without declaring them.
-const ENUM_MEMBERS: [&str; 2] = ["values", "parse"];
 
 /// The type around a member.
 #[derive(Clone, Copy)]
@@ -152,7 +150,7 @@ impl<'a> Checker<'a, '_> {
                 _ => {}
             }
         }
-        if owner.kind == TypeKind::Enum && ENUM_MEMBERS.contains(&name) {
+        if owner.kind == TypeKind::Enum && EnumMember::ALL.iter().any(|m| m.is_static() && m.word() == name) {
             let report = self
                 .diagnostic(codes::DUPLICATE, f.name.span, format!("every enum has a `{name}` of its own"))
                 .help("give the method another name");

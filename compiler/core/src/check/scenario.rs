@@ -44,7 +44,7 @@ struct Seen {
 }
 
 impl<'a> Checker<'a, '_> {
-    pub(super) fn scenario(&mut self, id: ScenarioId) {
+    pub fn scenario(&mut self, id: ScenarioId) {
         let defs = self.defs;
         let def = &defs.scenarios[id.index()];
         self.cx = Context {

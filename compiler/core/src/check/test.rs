@@ -35,7 +35,7 @@ enum What {
 }
 
 impl<'a> Checker<'a, '_> {
-    pub(super) fn test(&mut self, id: TestId) {
+    pub fn test(&mut self, id: TestId) {
         let def = &self.defs.tests[id.index()];
         let result = self.types.fallible(Ty::VOID);
         self.cx = Context {
