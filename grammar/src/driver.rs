@@ -91,7 +91,10 @@ where
             let fed = match self.cx.tokens.get(self.at) {
                 Some(&token) => self.feed(token),
                 None => {
-                    if let Some(expected) = &mut *self.cx.expected_at_end.borrow_mut() {
+                    // Once: after a repair it would be what follows that.
+                    if let Some(expected) = &mut *self.cx.expected_at_end.borrow_mut()
+                        && expected.is_empty()
+                    {
                         *expected = self.definition.expected_tokens_from_states(&self.states);
                     }
                     self.feed_end()
@@ -278,7 +281,12 @@ where
             self.insert(&[Tok::Semi]);
             return Some(self.tell().missing_semicolon(here));
         }
-        let line: &[&[Tok]] = &[&[name, Tok::Semi], &[Tok::BadExpr, Tok::Semi]];
+        let line: &[&[Tok]] = &[
+            &[name, Tok::Semi],
+            &[Tok::BadExpr, Tok::Semi],
+            // `x.` at the end of a line is a call that is being written.
+            &[name, Tok::LParen, Tok::RParen, Tok::Semi],
+        ];
         let open: &[&[Tok]] = &[
             &[Tok::BadExpr],
             &[Tok::Comma],

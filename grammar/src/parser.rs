@@ -68,6 +68,8 @@ pub struct Follows {
 
 /// What may follow the end of a text that begins at the start of a declaration or statement of a module.
 pub fn follows(text: &str) -> Follows {
+    // Soft words are told by what follows them: a name, which is then taken away again.
+    let text = &format!("{text} x");
     let mut interner = Interner::default();
     let file = FileId::default();
     let words = Words::new(&mut interner);
@@ -84,6 +86,7 @@ pub fn follows(text: &str) -> Follows {
     while tokens.last().is_some_and(|t| t.start == t.end && crate::nesting::is_close(t.tok)) {
         tokens.pop();
     }
+    tokens.pop();
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     cx.expected_at_end.replace(Some(Vec::new()));
     let none = std::iter::empty::<(u32, Tok, u32)>();

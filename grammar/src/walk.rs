@@ -39,7 +39,8 @@ impl<'a> Node<'a> {
         match self {
             Node::Module(m) => {
                 let items = m.items.iter().map(|i| i.span);
-                let all = items.chain(m.script.iter().map(|s| s.span)).chain(m.imports.iter().map(|i| i.span));
+                let all =
+                    items.chain(m.script.iter().map(|s| s.span)).chain(m.imports.iter().map(|i| i.span));
                 all.reduce(Span::to).unwrap_or_default()
             }
             Node::Import(n) => n.span,

@@ -83,7 +83,10 @@ impl Session<'_> {
                 show(&plain(&value, &uri(self.scratch)), 0, &mut text);
                 self.say(&text);
             }
-            Err(error) => self.say(&format!("error {}: {}", error["code"], error["message"].as_str().unwrap_or(""))),
+            Err(error) => {
+                let error = plain(&error, &uri(self.scratch));
+                self.say(&format!("error {}: {}", error["code"], error["message"].as_str().unwrap_or("")));
+            }
         }
     }
 
@@ -97,11 +100,20 @@ impl Session<'_> {
             let d = plain(&d, &uri(self.scratch));
             let severity = if d["severity"] == 1 { "error" } else { "warning" };
             let text = d["message"].as_str().unwrap_or("").replace('\n', " | ");
-            let line = format!("{} {severity} {}: {text}", d["range"].as_str().unwrap_or(""), d["code"].as_str().unwrap_or(""));
+            let line = format!(
+                "{} {severity} {}: {text}",
+                d["range"].as_str().unwrap_or(""),
+                d["code"].as_str().unwrap_or("")
+            );
             self.say(&line);
             for related in d["relatedInformation"].as_array().into_iter().flatten() {
                 let at = &related["location"];
-                self.say(&format!("    {}:{} {}", at["uri"].as_str().unwrap_or(""), at["range"].as_str().unwrap_or(""), related["message"].as_str().unwrap_or("")));
+                self.say(&format!(
+                    "    {}:{} {}",
+                    at["uri"].as_str().unwrap_or(""),
+                    at["range"].as_str().unwrap_or(""),
+                    related["message"].as_str().unwrap_or("")
+                ));
             }
         }
     }
@@ -174,11 +186,14 @@ impl Session<'_> {
                 let params = params.replace("ROOT", &uri(self.scratch));
                 self.server.notify(method, serde_json::from_str(&params).expect("parameters are JSON"));
             }
-            "raw" => self.server.raw(serde_json::from_str::<String>(rest).expect("a text in quotes").as_bytes()),
+            "raw" => {
+                self.server.raw(serde_json::from_str::<String>(rest).expect("a text in quotes").as_bytes())
+            }
             "complete" => {
                 let (place, prefix) = rest.split_once(' ').unwrap_or((rest, ""));
                 let params = self.params(place, "");
-                let answer = self.server.request("textDocument/completion", params).expect("there is an answer");
+                let answer =
+                    self.server.request("textDocument/completion", params).expect("there is an answer");
                 let mut items: Vec<Value> =
                     answer["items"].as_array().or(answer.as_array()).cloned().unwrap_or_default();
                 items.retain(|i| i["label"].as_str().is_some_and(|l| l.starts_with(prefix)));
@@ -214,11 +229,16 @@ impl Session<'_> {
                     _ => ("", rest),
                 };
                 let params = self.params(place, r#"{"context": {"diagnostics": []}}"#);
-                let answer = self.server.request("textDocument/codeAction", params).expect("there is an answer");
+                let answer =
+                    self.server.request("textDocument/codeAction", params).expect("there is an answer");
                 let all = answer.as_array().cloned().unwrap_or_default();
                 if word == "actions" {
                     for action in &all {
-                        let text = format!("{} ({})", action["title"].as_str().unwrap_or(""), action["kind"].as_str().unwrap_or(""));
+                        let text = format!(
+                            "{} ({})",
+                            action["title"].as_str().unwrap_or(""),
+                            action["kind"].as_str().unwrap_or("")
+                        );
                         self.say(&text);
                     }
                     return;
@@ -256,11 +276,14 @@ fn plain(value: &Value, root: &str) -> Value {
                 return json!(text);
             }
             if map.len() == 2
-                && let (Some(start), Some(end)) = (map.get("start").and_then(place), map.get("end").and_then(place))
+                && let (Some(start), Some(end)) =
+                    (map.get("start").and_then(place), map.get("end").and_then(place))
             {
                 return json!(format!("{start}-{end}"));
             }
-            map.iter().map(|(k, v)| (plain(&json!(k), root).as_str().unwrap_or(k).to_string(), plain(v, root))).collect()
+            map.iter()
+                .map(|(k, v)| (plain(&json!(k), root).as_str().unwrap_or(k).to_string(), plain(v, root)))
+                .collect()
         }
         Value::Array(items) => items.iter().map(|v| plain(v, root)).collect(),
         Value::String(text) => {
@@ -285,6 +308,10 @@ fn show(value: &Value, indent: usize, out: &mut String) {
         return;
     }
     match value {
+        // Semantic tokens are five numbers each.
+        Value::Array(items) if items.iter().all(Value::is_number) => items.chunks(5).for_each(|row| {
+            let _ = writeln!(out, "{pad}{}", json!(row));
+        }),
         Value::Array(items) => items.iter().for_each(|item| show(item, indent, out)),
         Value::Object(map) => {
             for (key, item) in map {
@@ -324,7 +351,8 @@ fn run(path: &Path) {
             continue;
         }
         let marked = Marked::new(folder.join(name), text);
-        fs::create_dir_all(marked.path.parent().expect("a file is in a folder")).expect("folders can be made");
+        fs::create_dir_all(marked.path.parent().expect("a file is in a folder"))
+            .expect("folders can be made");
         fs::write(&marked.path, &marked.text).expect("files can be written");
         files.insert(name.to_string(), marked);
     }

@@ -37,6 +37,8 @@ pub fn lookup(defs: &Defs<'_>, module: ModuleId, name: Symbol) -> Found {
         }
         match found {
             None => found = Some((glob, def)),
+            // Imported once more, though it needs no import.
+            Some((first, _)) if first == glob => {}
             Some((first, _)) if other.is_std && !defs.modules[first.index()].is_std => {}
             Some((first, _)) => return Found::Two(first, glob),
         }

@@ -29,7 +29,13 @@ fn caller_at(cx: &mut Cx<'_, '_, '_>, module: ModuleId, offset: u32) -> Caller {
     let Some(item) = innermost else {
         let path = cx.a.defs.modules[module.index()].path.clone();
         let end = cx.a.module_text(module).len() as u32;
-        return Caller { module, whole: Span::new(0, end), at: Span::default(), name: path, detail: "script".into() };
+        return Caller {
+            module,
+            whole: Span::new(0, end),
+            at: Span::default(),
+            name: path,
+            detail: "script".into(),
+        };
     };
     let whole = item.span;
     let text = cx.a.module_text(module);

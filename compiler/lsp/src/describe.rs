@@ -16,7 +16,12 @@ pub fn role(role: Role) -> &'static str {
 }
 
 /// Parameters, each as it is written: `int interval = 5`.
-pub fn params(a: &mut Analysis<'_, '_>, module: ModuleId, params: &[ParamSig<'_>], types: &[Ty]) -> Vec<String> {
+pub fn params(
+    a: &mut Analysis<'_, '_>,
+    module: ModuleId,
+    params: &[ParamSig<'_>],
+    types: &[Ty],
+) -> Vec<String> {
     let text = a.module_text(module);
     let mut shown = Vec::new();
     for (index, param) in params.iter().enumerate() {
@@ -89,7 +94,8 @@ pub fn entity(a: &mut Analysis<'_, '_>, entity: Entity) -> String {
         Entity::Type(id) => type_head(a, id),
         Entity::Const(id) => {
             let def = &defs.consts[id.index()];
-            let owner = def.owner.map_or(String::new(), |o| format!("{}.", a.name(defs.types[o.index()].name)));
+            let owner =
+                def.owner.map_or(String::new(), |o| format!("{}.", a.name(defs.types[o.index()].name)));
             let text = a.module_text(def.module);
             let value = def.init.map_or("...", |e| &text[e.span.start as usize..e.span.end as usize]);
             let ty = a.show(def.ty);
@@ -128,11 +134,15 @@ pub fn entity(a: &mut Analysis<'_, '_>, entity: Entity) -> String {
                 Some(ty) => a.show(ty),
                 None => "var".into(),
             };
-            let name = a.declaration(entity).map_or("?", |(m, s)| &a.module_text(m)[s.start as usize..s.end as usize]);
+            let name = a
+                .declaration(entity)
+                .map_or("?", |(m, s)| &a.module_text(m)[s.start as usize..s.end as usize]);
             format!("{ty} {name}")
         }
         Entity::TypeParam(..) => {
-            let name = a.declaration(entity).map_or("?", |(m, s)| &a.module_text(m)[s.start as usize..s.end as usize]);
+            let name = a
+                .declaration(entity)
+                .map_or("?", |(m, s)| &a.module_text(m)[s.start as usize..s.end as usize]);
             format!("type parameter {name}")
         }
     }

@@ -39,9 +39,7 @@ mod tests {
     #[test]
     fn edits_follow_each_other() {
         let mut document = Document::new("untitled:x", "ab\ncd\n".into(), Some(1));
-        let at = |l1: u32, c1: u32, l2: u32, c2: u32, text: &str| {
-            json!({"range": {"start": {"line": l1, "character": c1}, "end": {"line": l2, "character": c2}}, "text": text})
-        };
+        let at = |l1: u32, c1: u32, l2: u32, c2: u32, text: &str| json!({"range": {"start": {"line": l1, "character": c1}, "end": {"line": l2, "character": c2}}, "text": text});
         document.edit(&[at(0, 1, 1, 1, "X"), at(0, 3, 9, 0, "!")], Encoding::Utf16);
         assert_eq!(document.text, "aXd!");
         document.edit(&[json!({"text": "new"}), json!({"nonsense": 1})], Encoding::Utf16);

@@ -3,7 +3,10 @@
 use crate::position::{Encoding, Lines};
 use crate::roots::Root;
 use crate::worker::Worker;
-use crate::{actions, calls, completion, folding, format, goto, hints, hover, lenses, references, signature, symbols, tokens};
+use crate::{
+    actions, calls, completion, folding, format, goto, hints, hover, lenses, references, signature, symbols,
+    tokens,
+};
 use dscript_compiler::defs::ModuleId;
 use dscript_compiler::session::{Analysis, Entity};
 use dscript_grammar::span::Span;
@@ -105,7 +108,7 @@ pub fn is_known(method: &str) -> bool {
 
 /// The file that a request is about.
 pub fn address(params: &Value) -> Option<&str> {
-    ["/textDocument/uri", "/item/uri", "/data/uri", "/arguments/0/uri", "/arguments/0"]
+    ["/textDocument/uri", "/item/data/uri", "/data/uri", "/arguments/0/uri", "/arguments/0"]
         .iter()
         .find_map(|path| params.pointer(path).and_then(Value::as_str))
 }
@@ -147,7 +150,9 @@ impl<'s, 'a, 'c> Cx<'s, 'a, 'c> {
             Some(document) => document.module.clone(),
             None => crate::roots::Place::of(address).1,
         };
-        self.a.module_at(&module).ok_or_else(|| Failure::refused(format!("{address} is not open and not on disk")))
+        self.a
+            .module_at(&module)
+            .ok_or_else(|| Failure::refused(format!("{address} is not open and not on disk")))
     }
 
     /// The module and the place that a request is about.

@@ -36,7 +36,9 @@ pub fn folds(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
         {
             add(node.span(), None);
         }
-        Node::Stmt(stmt) if matches!(stmt.kind, dscript_grammar::ast::StmtKind::Switch(_)) => add(node.span(), None),
+        Node::Stmt(stmt) if matches!(stmt.kind, dscript_grammar::ast::StmtKind::Switch(_)) => {
+            add(node.span(), None)
+        }
         _ => {}
     });
     found.sort();

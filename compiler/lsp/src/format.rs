@@ -63,8 +63,8 @@ fn difference(old: &str, new: &str) -> Vec<Edit> {
             continue;
         }
         let change = open.get_or_insert_with(|| (at, String::new()));
-        let take_new = i == a_mid.len()
-            || j < b_mid.len() && common[i * width + j + 1] >= common[(i + 1) * width + j];
+        let take_new =
+            i == a_mid.len() || j < b_mid.len() && common[i * width + j + 1] >= common[(i + 1) * width + j];
         if take_new {
             change.1.push_str(b_mid[j]);
             j += 1;
@@ -113,7 +113,8 @@ fn within(cx: &Cx<'_, '_, '_>, module: ModuleId, span: Span) -> Answer {
     let lines = cx.lines(module);
     let first = lines.line_start(lines.line_of(span.start));
     let last = lines.line_start(lines.line_of(span.end) + 1);
-    let found = edits(cx, module)?.into_iter().filter(|e| e.span.start < last.max(first + 1) && first <= e.span.end);
+    let found =
+        edits(cx, module)?.into_iter().filter(|e| e.span.start < last.max(first + 1) && first <= e.span.end);
     let inside = found.filter(|e| first <= e.span.start && e.span.end <= last);
     Ok(to_values(lines, inside))
 }
@@ -124,7 +125,9 @@ mod tests {
 
     #[test]
     fn differences_lead_from_one_to_the_other() {
-        for (old, new) in [("a\nb\nc\n", "a\nx\nc\n"), ("", "a\n"), ("a\nb\n", "b\n"), ("a", "b\na"), ("x\ny\n", "x\ny\n")] {
+        for (old, new) in
+            [("a\nb\nc\n", "a\nx\nc\n"), ("", "a\n"), ("a\nb\n", "b\n"), ("a", "b\na"), ("x\ny\n", "x\ny\n")]
+        {
             let mut text = old.to_string();
             for edit in difference(old, new).into_iter().rev() {
                 text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);

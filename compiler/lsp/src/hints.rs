@@ -33,7 +33,9 @@ pub fn hints(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
                     }
                 }
             }
-            Node::ForEachVar(var) if var.ty.is_none() => typed(cx, module, var.id, var.name.span.end, &mut found),
+            Node::ForEachVar(var) if var.ty.is_none() => {
+                typed(cx, module, var.id, var.name.span.end, &mut found)
+            }
             Node::LambdaParam(p) if p.ty.is_none() => typed(cx, module, p.id, p.name.span.end, &mut found),
             Node::Expr(expr) => {
                 if let ExprKind::Call { args, .. } | ExprKind::New { args, .. } = &expr.kind {
@@ -59,7 +61,13 @@ fn typed(cx: &mut Cx<'_, '_, '_>, module: ModuleId, node: NodeId, at: u32, out: 
 }
 
 /// Names the parameters that literals are for.
-fn arguments(cx: &mut Cx<'_, '_, '_>, module: ModuleId, call: NodeId, args: &[Arg], out: &mut Vec<(u32, Value)>) {
+fn arguments(
+    cx: &mut Cx<'_, '_, '_>,
+    module: ModuleId,
+    call: NodeId,
+    args: &[Arg],
+    out: &mut Vec<(u32, Value)>,
+) {
     let defs = cx.a.defs;
     let Some(fact) = cx.a.facts(module).calls.get(&call) else { return };
     let (Target::Fn(id) | Target::Method(id)) = fact.target else { return };

@@ -24,7 +24,12 @@ pub fn hover(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
     };
     let literal = matches!(
         expr.kind,
-        ExprKind::Str(_) | ExprKind::Int(_) | ExprKind::Double(_) | ExprKind::Bool(_) | ExprKind::Null | ExprKind::Error
+        ExprKind::Str(_)
+            | ExprKind::Int(_)
+            | ExprKind::Double(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Null
+            | ExprKind::Error
     );
     cx.a.look_within(module, Span::new(offset, offset));
     let ty = cx.a.type_of(module, expr);
@@ -38,7 +43,7 @@ pub fn hover(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
 /// All that is told of a declaration, as Markdown.
 pub fn text(cx: &mut Cx<'_, '_, '_>, entity: Entity) -> String {
     let mut text = format!("```dscript\n{}\n```", describe::entity(cx.a, entity));
-    if let Some(needs) = describe::needs(cx.a, entity) {
+    if let Some(needs) = describe::needs(cx.a, entity).filter(|needs| !needs.is_empty()) {
         let listed: Vec<String> = needs.iter().map(|n| format!("`{n}`")).collect();
         text.push_str(&format!("\n\nNeeds {}", listed.join(", ")));
     }
@@ -47,7 +52,10 @@ pub fn text(cx: &mut Cx<'_, '_, '_>, entity: Entity) -> String {
         text.push_str(&doc);
     }
     if let Some((module, _)) = cx.a.declaration(entity)
-        && !matches!(entity, Entity::Local(..) | Entity::TypeParam(..) | Entity::State(..) | Entity::Module(_))
+        && !matches!(
+            entity,
+            Entity::Local(..) | Entity::TypeParam(..) | Entity::State(..) | Entity::Module(_)
+        )
     {
         text.push_str(&format!("\n\n*{}*", cx.a.defs.modules[module.index()].path));
     }

@@ -62,7 +62,12 @@ pub fn lenses(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
     {
         let needs = &image.manifest.capabilities;
         let title = format!("needs {}", needs.join(", "));
-        add(Span::default(), title, SHOW_CAPABILITIES, json!([{"lowlevel": image.manifest.lowlevel, "needs": needs}]));
+        add(
+            Span::default(),
+            title,
+            SHOW_CAPABILITIES,
+            json!([{"lowlevel": image.manifest.lowlevel, "needs": needs}]),
+        );
     }
     Ok(json!(found))
 }
@@ -82,7 +87,9 @@ fn reached(cx: &mut Cx<'_, '_, '_>, module: ModuleId, whole: Span) -> (Vec<Strin
             seen.push(occurrence.entity);
             let def = &cx.a.defs.fns[id.index()];
             if def.is_lowlevel {
-                let owner = def.owner.map_or(String::new(), |o| format!("{}.", cx.a.name(cx.a.defs.types[o.index()].name)));
+                let owner = def
+                    .owner
+                    .map_or(String::new(), |o| format!("{}.", cx.a.name(cx.a.defs.types[o.index()].name)));
                 names.push(format!("{owner}{}", cx.a.name(def.name)));
                 needs.extend(def.needs.iter().flatten().cloned());
             }

@@ -83,7 +83,8 @@ pub fn highlight(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
 /// What can be renamed: what is declared in the user's modules.
 fn renamable(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Result<Occurrence, Failure> {
     let (module, offset) = cx.at(params)?;
-    let found = cx.a.occurrence_at(module, offset).ok_or(Failure::refused("there is no name to change here"))?;
+    let found =
+        cx.a.occurrence_at(module, offset).ok_or(Failure::refused("there is no name to change here"))?;
     let declared = cx.a.declaration(found.entity);
     match (found.entity, declared) {
         (Entity::Module(_), _) => Err(Failure::refused("a module has the name of its file: rename that")),
@@ -137,7 +138,9 @@ fn family(cx: &mut Cx<'_, '_, '_>, entity: Entity) -> Vec<Entity> {
     while let Some(next) = ask.pop() {
         let mut near = cx.a.implementations(next);
         let fns = (0..cx.a.defs.fns.len() as u32).map(dscript_compiler::defs::FnId);
-        let same: Vec<_> = fns.filter(|f| cx.a.defs.fns[f.index()].name == name && cx.a.defs.fns[f.index()].owner.is_some()).collect();
+        let same: Vec<_> = fns
+            .filter(|f| cx.a.defs.fns[f.index()].name == name && cx.a.defs.fns[f.index()].owner.is_some())
+            .collect();
         for other in same {
             if cx.a.implementations(Entity::Fn(other)).contains(&next) {
                 near.push(Entity::Fn(other));

@@ -46,7 +46,9 @@ impl Place {
         let Some(path) = uri::to_path(address).filter(|p| p.extension().is_some_and(|e| e == "ds")) else {
             return (Place::Loose(address.to_string()), "untitled".into());
         };
-        if let Some(inside) = library_folder().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_path_buf)) {
+        if let Some(inside) =
+            library_folder().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_path_buf))
+        {
             return (Place::Library, dotted(&inside));
         }
         let parent = path.parent().unwrap_or(Path::new("/"));

@@ -1,11 +1,11 @@
 //! The reader's side: messages in and out, the beginning and the end of a session.
 
+use crate::Hooks;
 use crate::features;
 use crate::position::Encoding;
 use crate::queue::Queue;
 use crate::whole;
 use crate::worker::{Client, Worker};
-use crate::Hooks;
 use lsp_server::{ErrorCode, Message, Request, RequestId, Response};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
@@ -159,10 +159,11 @@ impl Session {
             self.send(Message::Request(Request::new(id, "client/registerCapability".into(), registration)));
         }
         let (queue, out, hooks) = (self.queue.clone(), self.out.clone(), self.hooks);
-        let worker = thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES).spawn(move || {
-            let whole = whole::start(queue.clone(), STACK_BYTES);
-            Worker::new(queue, out, client, hooks, whole).run();
-        })?;
+        let worker =
+            thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES).spawn(move || {
+                let whole = whole::start(queue.clone(), STACK_BYTES);
+                Worker::new(queue, out, client, hooks, whole).run();
+            })?;
         self.worker = Some(worker);
         Ok(())
     }

@@ -14,10 +14,10 @@ pub fn help(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
             // The tree has no call there: the text may.
             let text = cx.a.module_text(module);
             match text_before::open_call(text, offset as usize) {
-                Some(call) => cx.a.callee_of_text(module, offset, call.callee).map(|found| Callee {
-                    active: call.commas,
-                    ..found
-                }),
+                Some(call) => {
+                    cx.a.callee_of_text(module, offset, call.callee)
+                        .map(|found| Callee { active: call.commas, ..found })
+                }
                 None => None,
             }
         }

@@ -59,7 +59,8 @@ fn symbol(item: &Item, names: &Interner, is_member: bool) -> Option<Symbol> {
     let leaf = |name: Span, text: &str, detail: &str, kind: u8, children: Vec<Symbol>| {
         Some(Symbol { name: text.into(), detail: detail.into(), kind, whole: item.span, at: name, children })
     };
-    let members = |members: &[Item]| members.iter().filter_map(|m| symbol(m, names, true)).collect::<Vec<_>>();
+    let members =
+        |members: &[Item]| members.iter().filter_map(|m| symbol(m, names, true)).collect::<Vec<_>>();
     match &item.kind {
         ItemKind::Function(f) => {
             let kind = if is_member { kind::METHOD } else { kind::FUNCTION };
@@ -195,7 +196,8 @@ pub fn workspace(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
                 }
                 let Some(location) = cx.location(module, part.at) else { continue };
                 let path = &cx.a.defs.modules[index].path;
-                let container = if container.is_empty() { path.clone() } else { format!("{path}.{container}") };
+                let container =
+                    if container.is_empty() { path.clone() } else { format!("{path}.{container}") };
                 found.push(json!({
                     "name": part.name, "kind": part.kind, "location": location, "containerName": container,
                 }));

@@ -9,10 +9,22 @@ use rustc_hash::FxHashSet;
 use serde_json::{Value, json};
 
 const TYPES: &[&str] = &[
-    "namespace", "class", "enum", "interface", "struct", "typeParameter", "parameter", "variable", "property",
-    "enumMember", "function", "method", "event",
+    "namespace",
+    "class",
+    "enum",
+    "interface",
+    "struct",
+    "typeParameter",
+    "parameter",
+    "variable",
+    "property",
+    "enumMember",
+    "function",
+    "method",
+    "event",
 ];
-const MODIFIERS: &[&str] = &["declaration", "readonly", "static", "defaultLibrary", "modification", "lowlevel"];
+const MODIFIERS: &[&str] =
+    &["declaration", "readonly", "static", "defaultLibrary", "modification", "lowlevel"];
 
 pub fn provider() -> Value {
     json!({"legend": {"tokenTypes": TYPES, "tokenModifiers": MODIFIERS}, "full": true, "range": true})

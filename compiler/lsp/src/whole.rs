@@ -75,7 +75,9 @@ pub fn start(queue: Arc<Queue>, stack_bytes: usize) -> Whole {
             }
             for job in &jobs {
                 // A panic costs what this one would have said.
-                let Ok(found) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(job))) else { continue };
+                let Ok(found) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(job))) else {
+                    continue;
+                };
                 results.lock().unwrap_or_else(|p| p.into_inner()).push(found);
                 queue.push(Message::Notification(Notification::new(READY.into(), Value::Null)));
             }

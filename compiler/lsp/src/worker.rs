@@ -73,7 +73,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(queue: Arc<Queue>, out: mpsc::Sender<Message>, client: Client, hooks: Hooks, whole: Whole) -> Self {
+    pub fn new(
+        queue: Arc<Queue>,
+        out: mpsc::Sender<Message>,
+        client: Client,
+        hooks: Hooks,
+        whole: Whole,
+    ) -> Self {
         Self {
             queue,
             out,
@@ -261,8 +267,12 @@ impl Worker {
                 continue;
             }
             self.dirty.insert(done.place.clone());
-            let compiled =
-                Compiled { stamp: done.stamp, diagnostics: done.diagnostics, map: done.map, image: done.image };
+            let compiled = Compiled {
+                stamp: done.stamp,
+                diagnostics: done.diagnostics,
+                map: done.map,
+                image: done.image,
+            };
             self.compiled.insert((done.place, done.module), compiled);
             if self.client.refreshes_lenses {
                 let id = lsp_server::RequestId::from("lenses".to_string());
@@ -277,7 +287,13 @@ impl Worker {
     /// The roots that a request is about.
     fn places(&self, request: &Request) -> Vec<Place> {
         if request.method == "workspace/symbol" {
-            return self.documents.values().map(|d| d.place.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+            return self
+                .documents
+                .values()
+                .map(|d| d.place.clone())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
         }
         features::address(&request.params).map(|a| self.place_of(a).0).into_iter().collect()
     }
@@ -356,9 +372,8 @@ impl Worker {
 
     /// Answers what is asked of a root, and checks it, until something else is to be done.
     fn serve(&mut self, place: Place) {
-        let (_, good) = self.with_root(&place, |worker, analysis, root| {
-            while worker.serve_one(analysis, root) {}
-        });
+        let (_, good) =
+            self.with_root(&place, |worker, analysis, root| while worker.serve_one(analysis, root) {});
         if !good {
             // It would panic again; the next edit gives it another try.
             self.dirty.remove(&place);
@@ -405,7 +420,8 @@ impl Worker {
                         true
                     }
                     Err(panic) => {
-                        let text = format!("a mistake of the server in {}: {}", request.method, said(&*panic));
+                        let text =
+                            format!("a mistake of the server in {}: {}", request.method, said(&*panic));
                         self.log(&text);
                         self.send(failed(&request, &Failure::bug(&text)));
                         // The tables may be half filled: they are made anew.
@@ -448,7 +464,8 @@ impl Worker {
         let mut messages = Vec::new();
         let mut with_some = BTreeSet::new();
         for module in &shown {
-            let Some(address) = open.get(module.as_str()).map(|o| o.0.clone()).or_else(|| root.place.address(module, false))
+            let Some(address) =
+                open.get(module.as_str()).map(|o| o.0.clone()).or_else(|| root.place.address(module, false))
             else {
                 continue;
             };
@@ -532,7 +549,6 @@ impl Worker {
         let open = self.documents.iter().find(|(_, d)| d.place == *place && d.module == module && !is_std);
         open.map(|(address, _)| address.clone()).or_else(|| place.address(module, is_std))
     }
-
 }
 
 enum Head {

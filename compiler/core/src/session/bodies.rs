@@ -111,7 +111,8 @@ impl Cache {
 pub(super) fn all(defs: &Defs<'_>) -> Vec<BodyId> {
     let own = |module: ModuleId| !defs.modules[module.index()].is_std;
     let consts = (0..defs.consts.len()).filter(|&i| own(defs.consts[i].module));
-    let types = (0..defs.types.len()).filter(|&i| own(defs.types[i].module) && defs.types[i].kind == TypeKind::Enum);
+    let types =
+        (0..defs.types.len()).filter(|&i| own(defs.types[i].module) && defs.types[i].kind == TypeKind::Enum);
     let fns = (0..defs.fns.len()).filter(|&i| own(defs.fns[i].module));
     let mut found: Vec<BodyId> = consts.map(|i| BodyId::Const(ConstId(i as u32))).collect();
     found.extend(types.map(|i| BodyId::EnumConstants(TypeDefId(i as u32))));
@@ -217,7 +218,8 @@ impl<'a> Analysis<'a, '_> {
         self.check(body, &mut found);
         let doubts = self.defs.modules[module.index()].doubted.replace(doubted);
         // What points elsewhere may have to be moved by another distance.
-        let own = found.iter().all(|d| d.file == file && places(d).all(|(f, s)| f == file && within(s, span)));
+        let own =
+            found.iter().all(|d| d.file == file && places(d).all(|(f, s)| f == file && within(s, span)));
         if own {
             let said = Said {
                 surroundings: self.surroundings,
@@ -353,9 +355,8 @@ fn places(d: &Diagnostic) -> impl Iterator<Item = (FileId, Span)> {
 }
 
 fn shifted(diagnostic: &Diagnostic, by: i64) -> Diagnostic {
-    let shift = |span: Span| {
-        Span::new((i64::from(span.start) + by) as u32, (i64::from(span.end) + by) as u32)
-    };
+    let shift =
+        |span: Span| Span::new((i64::from(span.start) + by) as u32, (i64::from(span.end) + by) as u32);
     let mut moved = diagnostic.clone();
     moved.span = shift(moved.span);
     moved.labels.iter_mut().for_each(|l| l.span = shift(l.span));

@@ -129,7 +129,9 @@ impl<'a> Analysis<'a, '_> {
             Entity::Type(id) => Some((defs.types[id.index()].module, defs.types[id.index()].span)),
             Entity::Const(id) => Some((defs.consts[id.index()].module, defs.consts[id.index()].span)),
             Entity::Task(id) => Some((defs.tasks[id.index()].module, defs.tasks[id.index()].span)),
-            Entity::Scenario(id) => Some((defs.scenarios[id.index()].module, defs.scenarios[id.index()].span)),
+            Entity::Scenario(id) => {
+                Some((defs.scenarios[id.index()].module, defs.scenarios[id.index()].span))
+            }
             Entity::Field(id, place) => {
                 let def = &defs.types[id.index()];
                 Some((def.module, def.fields.get(place as usize)?.span))
@@ -225,7 +227,9 @@ impl<'a> Walk<'_, 'a, '_> {
             }
             Node::EnumConstant(c) => {
                 self.declare_name(c.name);
-                if let Some(constructor) = around.owner.and_then(|o| self.analysis.defs.types[o.index()].constructor) {
+                if let Some(constructor) =
+                    around.owner.and_then(|o| self.analysis.defs.types[o.index()].constructor)
+                {
                     self.named_args(&c.args, constructor);
                 }
             }
@@ -425,7 +429,9 @@ impl<'a> Walk<'_, 'a, '_> {
                 }
             }
             ExprKind::ScenarioRef { name, args } => {
-                if let Found::One(Def::Scenario(id)) = names::lookup(self.analysis.defs, self.module, name.name) {
+                if let Found::One(Def::Scenario(id)) =
+                    names::lookup(self.analysis.defs, self.module, name.name)
+                {
                     self.add(name.span, Entity::Scenario(id));
                     let def = &self.analysis.defs.scenarios[id.index()];
                     self.named_params(args, &def.params, def.module);
@@ -523,7 +529,9 @@ impl Analysis<'_, '_> {
             return Some(Entity::Type(id));
         }
         match self.types.kind(ty).clone() {
-            TyKind::Nullable(inner) | TyKind::Fallible(inner) | TyKind::Class(inner) => self.type_entity(inner),
+            TyKind::Nullable(inner) | TyKind::Fallible(inner) | TyKind::Class(inner) => {
+                self.type_entity(inner)
+            }
             TyKind::Nominal(id, _) => Some(Entity::Type(id)),
             _ => None,
         }
@@ -560,7 +568,8 @@ impl Analysis<'_, '_> {
         let mut found = Vec::new();
         for (index, def) in defs.types.iter().enumerate() {
             let id = TypeDefId(index as u32);
-            let args: Vec<Ty> = def.type_params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
+            let args: Vec<Ty> =
+                def.type_params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
             let own = self.types.nominal(id, &args);
             let above = crate::check::all_supers(&mut self.types, defs, own);
             let is_below =
@@ -585,7 +594,9 @@ impl Analysis<'_, '_> {
             Entity::Fn(id) => defs.fns[id.index()].is_private,
             Entity::Type(id) => defs.types[id.index()].is_private,
             Entity::Const(id) => defs.consts[id.index()].is_private,
-            Entity::Field(id, place) => defs.types[id.index()].fields.get(place as usize).is_some_and(|f| f.is_private),
+            Entity::Field(id, place) => {
+                defs.types[id.index()].fields.get(place as usize).is_some_and(|f| f.is_private)
+            }
             _ => false,
         }
     }

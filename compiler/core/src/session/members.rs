@@ -72,7 +72,9 @@ impl Analysis<'_, '_> {
         let mut names: FxHashSet<Symbol> = FxHashSet::default();
         let mut found = Vec::new();
         for (depth, part) in all.into_iter().enumerate() {
-            let Some((id, args)) = self.types.nominal_parts(part).map(|(d, a)| (d, a.to_vec())) else { continue };
+            let Some((id, args)) = self.types.nominal_parts(part).map(|(d, a)| (d, a.to_vec())) else {
+                continue;
+            };
             let def = &defs.types[id.index()];
             for (place, field) in def.fields.iter().enumerate() {
                 if !(field.is_private && def.module != seen_in) && names.insert(field.name) {

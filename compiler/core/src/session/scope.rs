@@ -114,7 +114,9 @@ impl<'a> Analysis<'a, '_> {
                 continue;
             }
             let public = other.names.iter().filter(|&(name, &def)| {
-                !names::is_private(self.defs, def) && !own.names.contains_key(name) && !own.imported.contains_key(name)
+                !names::is_private(self.defs, def)
+                    && !own.names.contains_key(name)
+                    && !own.imported.contains_key(name)
             });
             found.extend(public.map(|(&name, &def)| (id, name, Entity::from(def))));
         }
@@ -139,7 +141,9 @@ impl<'a> Analysis<'a, '_> {
                     ItemKind::Scenario(s) => params(&s.params, &mut found),
                     ItemKind::Constructor(c) => params(&c.params, &mut found),
                     ItemKind::Record(r) => {
-                        if let Some(Node::Item(ast::Item { kind: ItemKind::CompactConstructor(_), .. })) = next {
+                        if let Some(Node::Item(ast::Item { kind: ItemKind::CompactConstructor(_), .. })) =
+                            next
+                        {
                             params(&r.components, &mut found);
                         }
                     }
@@ -303,7 +307,9 @@ impl<'a> Analysis<'a, '_> {
         let path = path_at(self.defs.modules[module.index()].ast, offset);
         path.iter().rev().find_map(|node| match node {
             Node::Expr(expr) => match &expr.kind {
-                ExprKind::Field { receiver, name } if receiver.span.end < offset && offset <= name.span.end.max(offset) => {
+                ExprKind::Field { receiver, name }
+                    if receiver.span.end < offset && offset <= name.span.end.max(offset) =>
+                {
                     let at = last_name(expr);
                     (at.start <= offset).then_some(&**receiver)
                 }

@@ -33,13 +33,17 @@ fn variable(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, selected: Span) -> Option<
         _ => None,
     })?;
     let ty = cx.a.type_of(here.module, expr);
-    if matches!(ty, Ty::VOID | Ty::POISON | Ty::NEVER | Ty::NULL | Ty::RANGE) || matches!(expr.kind, ExprKind::Lambda(_)) {
+    if matches!(ty, Ty::VOID | Ty::POISON | Ty::NEVER | Ty::NULL | Ty::RANGE)
+        || matches!(expr.kind, ExprKind::Lambda(_))
+    {
         return None;
     }
     // In front of the statement, if that stands in a block.
     let stmt_at = path.iter().rposition(|n| matches!(n, Node::Stmt(_)))?;
     let Node::Stmt(stmt) = path[stmt_at] else { return None };
-    if !matches!(path[stmt_at - 1], Node::Block(_) | Node::Module(_)) || matches!(stmt.kind, StmtKind::While { .. } | StmtKind::For { .. } | StmtKind::DoWhile { .. }) {
+    if !matches!(path[stmt_at - 1], Node::Block(_) | Node::Module(_))
+        || matches!(stmt.kind, StmtKind::While { .. } | StmtKind::For { .. } | StmtKind::DoWhile { .. })
+    {
         return None;
     }
     let between = &path[stmt_at..];
@@ -87,7 +91,12 @@ fn function(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, selected: Span) -> Option<
             Node::Stmt(s) => {
                 leaves |= matches!(
                     s.kind,
-                    StmtKind::Return(_) | StmtKind::Break(_) | StmtKind::Continue(_) | StmtKind::Yield(_) | StmtKind::Given { .. } | StmtKind::Verify { .. }
+                    StmtKind::Return(_)
+                        | StmtKind::Break(_)
+                        | StmtKind::Continue(_)
+                        | StmtKind::Yield(_)
+                        | StmtKind::Given { .. }
+                        | StmtKind::Verify { .. }
                 );
             }
             Node::Expr(e) => leaves |= matches!(e.kind, ExprKind::This),
@@ -122,7 +131,8 @@ fn function(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, selected: Span) -> Option<
         }
     }
     let used_later = all.iter().any(|o| {
-        !inside(o.span) && matches!(o.entity, Entity::Local(m, node) if m == here.module && declared.contains(&node))
+        !inside(o.span)
+            && matches!(o.entity, Entity::Local(m, node) if m == here.module && declared.contains(&node))
     });
     if written || used_later {
         return None;
@@ -172,7 +182,9 @@ fn all_bare(here: &Here<'_>, name: Span) -> bool {
 
 fn free(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, wish: &str) -> String {
     let known = cx.a.visible(here.module, here.span.start);
-    let taken = |name: &str| known.iter().any(|v| cx.a.name(v.name) == name) || here.text.contains(&format!(" {name} ="));
+    let taken = |name: &str| {
+        known.iter().any(|v| cx.a.name(v.name) == name) || here.text.contains(&format!(" {name} ="))
+    };
     let mut name = wish.to_string();
     let mut count = 1;
     while taken(&name) {

@@ -27,7 +27,24 @@ pub(super) fn actions(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, diagnostic: &Dia
         Node::Expr(expr) if expr.span == diagnostic.span => Some(*expr),
         _ => None,
     });
-    match expr {
+    // An operator is what does not fit: its operand may be an error.
+    let operand = || {
+        let operands = path.iter().rev().find_map(|n| match n {
+            Node::Expr(Expr { kind: ExprKind::Binary { left, right, .. }, .. }) => {
+                Some(vec![&**left, &**right])
+            }
+            Node::Expr(Expr { kind: ExprKind::Chain { first, rest }, .. }) => {
+                Some(std::iter::once(&**first).chain(rest.iter().map(|link| &link.operand)).collect())
+            }
+            Node::Expr(Expr { kind: ExprKind::Unary { operand, .. }, .. }) => Some(vec![&**operand]),
+            _ => None,
+        })?;
+        operands.into_iter().find(|e| {
+            let ty = cx.a.type_of(here.module, e);
+            cx.a.types.fallible_inner(ty).is_some()
+        })
+    };
+    match expr.or_else(operand) {
         Some(expr) => used(cx, here, expr, stmt, fails),
         None => Vec::new(),
     }
@@ -56,7 +73,11 @@ fn operand(here: &Here<'_>, expr: &Expr) -> String {
     let text = here.written(expr.span);
     let tight = matches!(
         expr.kind,
-        ExprKind::Call { .. } | ExprKind::Name(_) | ExprKind::Field { .. } | ExprKind::Index { .. } | ExprKind::Paren(_)
+        ExprKind::Call { .. }
+            | ExprKind::Name(_)
+            | ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Paren(_)
     );
     if tight { text.to_string() } else { format!("({text})") }
 }
@@ -91,7 +112,11 @@ fn unseen(
         Action::fix(format!("Test it: `isError({name})`"), here.module, vec![insert(after, test)]),
     );
     let ignore = format!("\n{indent}ignore({name});");
-    found.push(Action::fix(format!("Say that it does not matter: `ignore({name})`"), here.module, vec![insert(after, ignore)]));
+    found.push(Action::fix(
+        format!("Say that it does not matter: `ignore({name})`"),
+        here.module,
+        vec![insert(after, ignore)],
+    ));
     found
 }
 
@@ -101,7 +126,13 @@ fn leave(fails: bool, name: &str) -> String {
 }
 
 /// A value that may be an error, dropped or used as if it were none.
-fn used(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, expr: &Expr, stmt: Option<&Stmt>, fails: bool) -> Vec<Action> {
+fn used(
+    cx: &mut Cx<'_, '_, '_>,
+    here: &Here<'_>,
+    expr: &Expr,
+    stmt: Option<&Stmt>,
+    fails: bool,
+) -> Vec<Action> {
     let mut found = Vec::new();
     let ty = cx.a.type_of(here.module, expr);
     let text = here.written(expr.span);
@@ -148,8 +179,13 @@ fn used(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, expr: &Expr, stmt: Option<&Stm
         found.push(Action::fix("Say that it does not matter: `ignore(...)`", here.module, vec![edit]));
         if let Some(default) = default_of(cx, ty) {
             let name = free_name(here, "result");
-            let edit = Edit { span: expr.span, text: format!("var {name} = {} ?? {default}", operand(here, expr)) };
-            found.push(Action::fix(format!("Keep it, or a replacement: `?? {default}`"), here.module, vec![edit]));
+            let edit =
+                Edit { span: expr.span, text: format!("var {name} = {} ?? {default}", operand(here, expr)) };
+            found.push(Action::fix(
+                format!("Keep it, or a replacement: `?? {default}`"),
+                here.module,
+                vec![edit],
+            ));
         }
     }
     found
@@ -176,7 +212,10 @@ fn stands_alone(tree: &dscript_grammar::ast::Module, expr: &Expr) -> bool {
     match at.and_then(|at| path.get(at.wrapping_sub(1))) {
         Some(Node::LocalVar(_) | Node::Arg(_) | Node::Stmt(_) | Node::Block(_) | Node::Param(_)) => true,
         Some(Node::Expr(outer)) => {
-            matches!(outer.kind, ExprKind::Paren(_) | ExprKind::Assign { .. } | ExprKind::List(_) | ExprKind::Map(_))
+            matches!(
+                outer.kind,
+                ExprKind::Paren(_) | ExprKind::Assign { .. } | ExprKind::List(_) | ExprKind::Map(_)
+            )
         }
         _ => false,
     }

@@ -72,7 +72,11 @@ pub(super) fn state(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, at: Span) -> Optio
 }
 
 /// Declares what a function needs.
-pub(super) fn capability(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, diagnostic: &Diagnostic) -> Option<Action> {
+pub(super) fn capability(
+    cx: &mut Cx<'_, '_, '_>,
+    here: &Here<'_>,
+    diagnostic: &Diagnostic,
+) -> Option<Action> {
     let wanted = diagnostic.message.split('`').nth(1)?;
     let tree = cx.a.defs.modules[here.module.index()].ast;
     let item = path_at(tree, diagnostic.span.start).into_iter().rev().find_map(|n| match n {

@@ -88,7 +88,11 @@ fn imports(cx: &mut Cx<'_, '_, '_>, import: &text_before::Import<'_>, items: &mu
         let (word, more) = rest.split_once('.').map_or((rest, false), |(word, _)| (word, true));
         if !word.is_empty() && !seen.contains(&word) {
             seen.push(word);
-            items.push(Item::new(word, kind::MODULE, Rank::Near).detail(if more { "folder" } else { "module" }));
+            items.push(Item::new(word, kind::MODULE, Rank::Near).detail(if more {
+                "folder"
+            } else {
+                "module"
+            }));
         }
     }
     if let Some(module) = cx.a.module_at(import.path) {
@@ -109,7 +113,12 @@ fn imports(cx: &mut Cx<'_, '_, '_>, import: &text_before::Import<'_>, items: &mu
 
 // ---- members ----
 
-fn members(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, receiver: text_before::Written<'_>, items: &mut Vec<Item>) {
+fn members(
+    cx: &mut Cx<'_, '_, '_>,
+    here: &Here<'_>,
+    receiver: text_before::Written<'_>,
+    items: &mut Vec<Item>,
+) {
     let at = here.word.start;
     cx.a.look_within(here.module, Span::new(at, at));
     let tree = cx.a.receiver_at(here.module, here.offset.max(at));
@@ -147,17 +156,25 @@ fn has_parentheses(here: &Here<'_>) -> bool {
 
 fn member_item(cx: &mut Cx<'_, '_, '_>, member: Member, calls: bool) -> Option<Item> {
     let (name, item_kind) = match member.kind {
-        MemberKind::Field(id, place) => (cx.a.defs.types[id.index()].fields[place as usize].name, kind::FIELD),
+        MemberKind::Field(id, place) => {
+            (cx.a.defs.types[id.index()].fields[place as usize].name, kind::FIELD)
+        }
         MemberKind::Method(id) => (cx.a.defs.fns[id.index()].name, kind::METHOD),
         MemberKind::Const(id) => (cx.a.defs.consts[id.index()].name, kind::CONSTANT),
         MemberKind::EnumConst(id, place) => {
             (cx.a.defs.types[id.index()].constants[place as usize].0, kind::ENUM_MEMBER)
         }
         MemberKind::Enum(own) => {
-            return Some(Item::new(own.word(), kind::METHOD, Rank::Near).call(!calls, false).detail("of every enum"));
+            return Some(
+                Item::new(own.word(), kind::METHOD, Rank::Near).call(!calls, false).detail("of every enum"),
+            );
         }
         MemberKind::With => {
-            return Some(Item::new("with", kind::METHOD, Rank::Near).call(!calls, true).detail("a copy with other values"));
+            return Some(
+                Item::new("with", kind::METHOD, Rank::Near)
+                    .call(!calls, true)
+                    .detail("a copy with other values"),
+            );
         }
     };
     let text = cx.a.name(name).to_string();
@@ -229,7 +246,11 @@ fn words(cx: &Cx<'_, '_, '_>, here: &Here<'_>, follows: &Follows, before: &str, 
             item::Place::State => follows.words.contains(&snippet.begins) && in_scenario(cx, here),
         };
         if fits {
-            items.push(Item::new(snippet.label, kind::SNIPPET, Rank::Word).snippet(snippet.text).detail(snippet.what));
+            items.push(
+                Item::new(snippet.label, kind::SNIPPET, Rank::Word)
+                    .snippet(snippet.text)
+                    .detail(snippet.what),
+            );
         }
     }
 }
@@ -246,7 +267,9 @@ fn states(cx: &Cx<'_, '_, '_>, here: &Here<'_>, items: &mut Vec<Item>) {
     for node in path_at(tree, here.word.start) {
         if let Node::Item(ast::Item { kind: ItemKind::Scenario(scenario), .. }) = node {
             for state in &scenario.states {
-                items.push(Item::new(cx.a.name(state.name.name), kind::ENUM_MEMBER, Rank::Near).detail("state"));
+                items.push(
+                    Item::new(cx.a.name(state.name.name), kind::ENUM_MEMBER, Rank::Near).detail("state"),
+                );
             }
         }
     }
@@ -273,7 +296,9 @@ fn parameters(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, items: &mut Vec<Item>) -
             for field in defs.types[id.index()].fields.iter().filter(|f| !callee.named.contains(&f.name)) {
                 let shown = cx.a.show(field.ty);
                 let text = format!("{}:", cx.a.name(field.name));
-                items.push(Item::new(&text, kind::PROPERTY, Rank::First).insert(&format!("{text} ")).detail(&shown));
+                items.push(
+                    Item::new(&text, kind::PROPERTY, Rank::First).insert(&format!("{text} ")).detail(&shown),
+                );
             }
             return None;
         }
@@ -286,7 +311,9 @@ fn parameters(cx: &mut Cx<'_, '_, '_>, here: &Here<'_>, items: &mut Vec<Item>) -
             if !callee.named.contains(&param.name) {
                 let shown = cx.a.show(callee.params.get(index).copied().unwrap_or(param.ty));
                 let text = format!("{}:", cx.a.name(param.name));
-                items.push(Item::new(&text, kind::PROPERTY, Rank::First).insert(&format!("{text} ")).detail(&shown));
+                items.push(
+                    Item::new(&text, kind::PROPERTY, Rank::First).insert(&format!("{text} ")).detail(&shown),
+                );
             }
         }
     }
@@ -311,7 +338,8 @@ fn names(
     let fits = |cx: &Cx<'_, '_, '_>, entity: Entity| match entity {
         Entity::Type(id) => {
             let kind = cx.a.defs.types[id.index()].kind;
-            !(role || verify) && (!after_new || matches!(kind, TypeKind::Record | TypeKind::Class | TypeKind::Native))
+            !(role || verify)
+                && (!after_new || matches!(kind, TypeKind::Record | TypeKind::Class | TypeKind::Native))
         }
         Entity::Task(_) => role || verify || text_before::inside_run(before),
         Entity::Scenario(_) => text_before::last_word(before) == Some("scenario"),
