@@ -40,6 +40,9 @@ struct Args {
     /// Write the generated sources to this folder and leave them there
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
+    /// Only write the generated module to this file, and measure nothing
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
 }
 
 /// One command's figures.
@@ -96,7 +99,17 @@ struct Figures {
 }
 
 fn main() -> ExitCode {
-    match measure_all(&Args::parse()) {
+    let args = Args::parse();
+    if let Some(file) = &args.write {
+        return match std::fs::write(file, generate::generate(args.lines).dscript) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench: {}: {error}", file.display());
+                ExitCode::from(2)
+            }
+        };
+    }
+    match measure_all(&args) {
         Ok(figures) if figures.targets.iter().all(|t| t.met) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(message) => {

@@ -77,7 +77,7 @@ impl Analysis<'_, '_> {
             };
             let def = &defs.types[id.index()];
             for (place, field) in def.fields.iter().enumerate() {
-                if !(field.is_private && def.module != seen_in) && names.insert(field.name) {
+                if (!field.is_private || def.module == seen_in) && names.insert(field.name) {
                     let ty = self.types.substitute(field.ty, &def.type_params, &args);
                     found.push(Member { kind: MemberKind::Field(id, place as u32), ty });
                 }
@@ -116,7 +116,7 @@ impl Analysis<'_, '_> {
         consts.sort();
         for id in consts {
             let sig = &defs.consts[id.index()];
-            if !(sig.is_private && sig.module != seen_in) {
+            if !sig.is_private || sig.module == seen_in {
                 found.push(Member { kind: MemberKind::Const(id), ty: sig.ty });
             }
         }
@@ -124,7 +124,7 @@ impl Analysis<'_, '_> {
         methods.sort();
         for method in methods {
             let sig = &defs.fns[method.index()];
-            if !sig.is_method && !(sig.is_private && sig.module != seen_in) {
+            if !sig.is_method && (!sig.is_private || sig.module == seen_in) {
                 let ty = self.fn_type(method, &[]);
                 found.push(Member { kind: MemberKind::Method(method), ty });
             }

@@ -14,11 +14,14 @@ use dscript_grammar::diagnostic::{Diagnostic, Edit};
 use dscript_grammar::span::Span;
 use serde_json::{Value, json};
 
+/// What takes the place of a part of a module's text.
+type Change = (ModuleId, Span, String);
+
 /// One thing to do.
 struct Action {
     title: String,
     kind: &'static str,
-    edits: Vec<(ModuleId, Span, String)>,
+    edits: Vec<Change>,
     /// It is for this diagnostic.
     diagnostic: Option<Value>,
     preferred: bool,
@@ -87,7 +90,7 @@ pub fn actions(cx: &mut Cx<'_, '_, '_>, params: &Value) -> Answer {
     if wants("refactor.rewrite") {
         found.extend(missing::lowlevel_here(cx, &here));
     }
-    let mut seen: Vec<(String, Vec<(ModuleId, Span, String)>)> = Vec::new();
+    let mut seen: Vec<(String, Vec<Change>)> = Vec::new();
     found.retain(|action| {
         let key = (action.title.clone(), action.edits.clone());
         let is_new = !seen.contains(&key);

@@ -65,6 +65,9 @@ fn operand_start(text: &str, end: usize) -> Option<usize> {
             ')' | ']' => {
                 let open = matching_open(before)?;
                 let head = text[..open].trim_end();
+                if head.ends_with('>') {
+                    return None; // type arguments, or a comparison: only the tree can tell
+                }
                 // `f(...)`, `xs[...]`, or parentheses alone.
                 if head.ends_with(is_word) || head.ends_with(')') || head.ends_with(']') {
                     at = head.len();
