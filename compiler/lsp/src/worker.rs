@@ -118,14 +118,11 @@ impl Worker {
                         _ => self.alone(&request, &places),
                     }
                 }
+                // What would be said now, nobody would hear.
+                Head::Nothing if self.queue.is_closed() => return,
                 Head::Nothing => match self.dirty.first().cloned() {
                     Some(place) => self.serve(place),
-                    None => {
-                        self.queue.wait();
-                        if self.queue.is_closed() {
-                            return;
-                        }
-                    }
+                    None => self.queue.wait(),
                 },
             }
         }
