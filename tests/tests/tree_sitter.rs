@@ -41,5 +41,10 @@ fn every_valid_program_is_read() {
     FOLDERS.iter().for_each(|folder| sources(&root().join(folder), &mut files));
     assert!(files.len() > 100, "there are programs to read");
     let output = Command::new(&parse).args(&files).output().expect("the parser starts");
-    assert!(output.status.success(), "every program is read, but for these:\n{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "every program is read, but for these:\n{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
 }
