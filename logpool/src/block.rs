@@ -493,6 +493,7 @@ fn places(bytes: &[u8], count: usize, among: usize, out: &mut Vec<i64>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload;
     use crate::record::{FieldValue, Record};
 
     fn encoded(fields: Vec<(&str, FieldValue)>) -> Vec<u8> {
@@ -506,7 +507,7 @@ mod tests {
             time: 0,
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
-        codec::encode_payloads(&[record]).unwrap().remove(0)
+        payload::encode_payloads(&[record]).unwrap().remove(0)
     }
 
     #[test]
@@ -520,7 +521,7 @@ mod tests {
             encoded(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
         ];
         fn head(run: u128, seq: u64, time: i64, payload: &[u8]) -> RecordHead<'_> {
-            let head = codec::PayloadRecords::new(payload).next().unwrap().unwrap();
+            let head = payload::PayloadRecords::new(payload).next().unwrap().unwrap();
             RecordHead { run: RunId(run), seq, time, ..head }
         }
         let heads = [

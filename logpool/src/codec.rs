@@ -18,8 +18,6 @@
 //! Nothing here knows files. Sizes and nesting are checked before writing and again after reading; a decoder
 //! never reserves more than the bytes that are there could fill.
 
-use rustc_hash::FxHashMap;
-
 use crate::error::{LogPoolError, Result};
 use crate::limits::*;
 use crate::record::{FieldValue, Record, RunId};
@@ -56,7 +54,7 @@ pub struct RecordHead<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-type Decoded<T> = Result<T, Malformed>;
+pub type Decoded<T> = Result<T, Malformed>;
 
 impl<'a> RecordHead<'a> {
     pub fn decode(&self) -> Decoded<Record> {
@@ -170,240 +168,6 @@ impl<'a> ValueRef<'a> {
     }
 }
 
-/// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be.
-pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
-    check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
-    let mut payloads = Vec::new();
-    let (mut bytes, mut count, mut total) = (Vec::new(), 0u64, 0);
-    let mut known = Known::new(records);
-    let mut one = Vec::new();
-    for at in 0..records.len() {
-        one.clear();
-        known.put(at, &mut one)?;
-        if count > 0 && bytes.len() + one.len() > FRAME_BYTES_MAX {
-            payloads.push(with_count(count, &bytes));
-            bytes.clear();
-            count = 0;
-            known = Known::new(records);
-            one.clear();
-            known.put(at, &mut one)?;
-        }
-        put_varint(&mut bytes, one.len() as u64);
-        bytes.extend_from_slice(&one);
-        count += 1;
-        total += one.len();
-        check("the size in bytes of one append", total, APPEND_BYTES_MAX)?;
-    }
-    if count > 0 {
-        payloads.push(with_count(count, &bytes));
-    }
-    Ok(payloads)
-}
-
-fn with_count(count: u64, bytes: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(bytes.len() + 10);
-    put_varint(&mut payload, count);
-    payload.extend_from_slice(bytes);
-    payload
-}
-
-/// The forms and origins of the payload that is being written, by the first record that had each.
-struct Known<'a> {
-    records: &'a [Record],
-    forms: Vec<usize>,
-    /// The number of the form that was used last: the next record likely has it too.
-    last: usize,
-    /// By run, with the number.
-    origins: FxHashMap<RunId, (u64, usize)>,
-    next_origin: u64,
-}
-
-impl<'a> Known<'a> {
-    fn new(records: &'a [Record]) -> Known<'a> {
-        Known { records, forms: Vec::new(), last: 0, origins: FxHashMap::default(), next_origin: 0 }
-    }
-
-    fn put(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        let start = out.len();
-        self.put_form(at, out)?;
-        self.put_origin(at, out)?;
-        put_varint(out, record.seq);
-        out.extend_from_slice(&record.time.to_le_bytes());
-        for (_, value) in &record.fields {
-            put_bare(out, value, start)?;
-        }
-        check_size(out, start)
-    }
-
-    fn put_form(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        let is = |&number: &usize| same_form(record, &self.records[self.forms[number]]);
-        let recent = self.forms.len().saturating_sub(FORMS_SEARCHED_MAX)..self.forms.len();
-        let last = (self.last < self.forms.len()).then_some(self.last);
-        if let Some(number) = last.filter(is).or_else(|| recent.rev().find(is)) {
-            self.last = number;
-            put_varint(out, number as u64 + 1);
-            return Ok(());
-        }
-        self.last = self.forms.len();
-        self.forms.push(at);
-        out.push(0);
-        put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
-        put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
-        put_name(out, "the task's name", &record.task, NAME_BYTES_MAX)?;
-        check("the number of fields", record.fields.len(), FIELDS_MAX)?;
-        put_varint(out, record.fields.len() as u64);
-        for (name, value) in &record.fields {
-            put_name(out, "a field's name", name, FIELD_NAME_BYTES_MAX)?;
-            out.push(form_tag(value));
-        }
-        Ok(())
-    }
-
-    fn put_origin(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        if let Some(&(number, first)) = self.origins.get(&record.run)
-            && self.records[first].node == record.node
-        {
-            put_varint(out, number + 1);
-            return Ok(());
-        }
-        self.origins.insert(record.run, (self.next_origin, at));
-        self.next_origin += 1;
-        out.push(0);
-        out.extend_from_slice(&record.run.0.to_be_bytes());
-        put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)
-    }
-}
-
-fn same_form(a: &Record, b: &Record) -> bool {
-    let same = |((a, x), (b, y)): (&(String, FieldValue), &(String, FieldValue))| {
-        form_tag(x) == form_tag(y) && a == b
-    };
-    a.fields.len() == b.fields.len()
-        && a.key == b.key
-        && a.pool == b.pool
-        && a.task == b.task
-        && a.fields.iter().zip(&b.fields).all(same)
-}
-
-fn form_tag(value: &FieldValue) -> u8 {
-    match value {
-        FieldValue::Null => NULL,
-        FieldValue::Bool(_) => FALSE,
-        FieldValue::Int(_) => INT,
-        FieldValue::Double(_) => DOUBLE,
-        FieldValue::String(_) => STRING,
-        FieldValue::Bytes(_) => BYTES,
-        FieldValue::Duration(_) => DURATION,
-        FieldValue::Time(_) => TIME,
-        FieldValue::List(_) | FieldValue::Map(_) => LIST,
-    }
-}
-
-/// The records of a frame's payload. After a malformed one there are no more: what follows may refer to it.
-pub struct PayloadRecords<'a> {
-    input: Input<'a>,
-    left: u64,
-    forms: Vec<Form<'a>>,
-    origins: Vec<(RunId, &'a str)>,
-}
-
-#[derive(Clone, Copy)]
-struct Form<'a> {
-    pool: &'a str,
-    key: &'a str,
-    task: &'a str,
-    /// From the number of fields on.
-    fields: &'a [u8],
-    /// How many fields, if all of them are varints.
-    varints: Option<usize>,
-}
-
-impl<'a> PayloadRecords<'a> {
-    pub fn new(payload: &'a [u8]) -> PayloadRecords<'a> {
-        let mut input = Input { bytes: payload };
-        // A count that is none is counted as one malformed record.
-        let left = input.varint().unwrap_or(1);
-        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new() }
-    }
-
-    fn record(&mut self) -> Decoded<RecordHead<'a>> {
-        let length = self.input.count(RECORD_BYTES_MAX, 1)?;
-        let mut input = Input { bytes: self.input.take(length)? };
-        let form = match input.varint()?.checked_sub(1) {
-            Some(number) => *usize::try_from(number).ok().and_then(|n| self.forms.get(n)).ok_or(Malformed)?,
-            None => {
-                let form = Form::read(&mut input)?;
-                self.forms.push(form);
-                form
-            }
-        };
-        let (run, node) = match input.varint()?.checked_sub(1) {
-            Some(number) => {
-                *usize::try_from(number).ok().and_then(|n| self.origins.get(n)).ok_or(Malformed)?
-            }
-            None => {
-                let origin = (RunId(u128::from_be_bytes(input.array()?)), input.name(NAME_BYTES_MAX)?);
-                self.origins.push(origin);
-                origin
-            }
-        };
-        let seq = input.varint()?;
-        let time = i64::from_le_bytes(input.array()?);
-        let Form { pool, key, task, fields, .. } = form;
-        let head = RecordHead { run, seq, time, pool, key, node, task, form: fields, values: input.bytes };
-        form.check(input)?;
-        Ok(head)
-    }
-}
-
-impl<'a> Form<'a> {
-    fn read(input: &mut Input<'a>) -> Decoded<Form<'a>> {
-        let (pool, key) = (input.name(NAME_BYTES_MAX)?, input.name(NAME_BYTES_MAX)?);
-        let task = input.name(NAME_BYTES_MAX)?;
-        let start = input.bytes;
-        let count = input.count(FIELDS_MAX, 2)?;
-        let mut varints = true;
-        for _ in 0..count {
-            input.name(FIELD_NAME_BYTES_MAX)?;
-            let [tag] = input.array()?;
-            varints &= matches!(tag, INT | DURATION);
-        }
-        let fields = &start[..start.len() - input.bytes.len()];
-        Ok(Form { pool, key, task, fields, varints: varints.then_some(count) })
-    }
-
-    /// Walks through the values, so that they can be read later.
-    fn check(&self, mut values: Input<'a>) -> Decoded<()> {
-        if let Some(count) = self.varints {
-            values.skip_varints(count)?;
-            return values.end();
-        }
-        let mut form = Input { bytes: self.fields };
-        for _ in 0..form.count(FIELDS_MAX, 2)? {
-            form.name(FIELD_NAME_BYTES_MAX)?;
-            let [tag] = form.array()?;
-            values.skip_bare(tag)?;
-        }
-        values.end()
-    }
-}
-
-impl<'a> Iterator for PayloadRecords<'a> {
-    type Item = Decoded<RecordHead<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let record = self.record();
-        if record.is_err() {
-            self.left = 0;
-        }
-        Some(record)
-    }
-}
-
 pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
@@ -421,13 +185,13 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize) -> Result<()> {
+pub fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize) -> Result<()> {
     check(what, name.len(), limit)?;
     put_text(out, name);
     Ok(())
 }
 
-fn put_bare(out: &mut Vec<u8>, value: &FieldValue, start: usize) -> Result<()> {
+pub fn put_bare(out: &mut Vec<u8>, value: &FieldValue, start: usize) -> Result<()> {
     match value {
         FieldValue::Int(n) | FieldValue::Duration(n) => put_zigzag(out, *n),
         FieldValue::Bool(value) => out.push(u8::from(*value)),
@@ -500,11 +264,11 @@ fn put_value(out: &mut Vec<u8>, value: &FieldValue, start: usize, depth: usize) 
     Ok(())
 }
 
-fn check_size(out: &[u8], start: usize) -> Result<()> {
+pub fn check_size(out: &[u8], start: usize) -> Result<()> {
     check("the size in bytes", out.len() - start, RECORD_BYTES_MAX)
 }
 
-fn check(what: &'static str, found: usize, limit: usize) -> Result<()> {
+pub fn check(what: &'static str, found: usize, limit: usize) -> Result<()> {
     if found > limit { Err(LogPoolError::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 
@@ -604,14 +368,14 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn skip_bare(&mut self, tag: u8) -> Decoded<()> {
+    pub fn skip_bare(&mut self, tag: u8) -> Decoded<()> {
         match tag {
             INT | DURATION => self.varint().map(drop),
             tag => self.bare_value(tag).map(drop),
         }
     }
 
-    fn skip_varints(&mut self, count: usize) -> Decoded<()> {
+    pub fn skip_varints(&mut self, count: usize) -> Decoded<()> {
         let mut left = count;
         let mut length = 0;
         let mut end = 0;
@@ -725,6 +489,8 @@ impl<'a> Input<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload::{PayloadRecords, encode_payloads};
+    use crate::record::RunId;
 
     fn record(fields: Vec<(String, FieldValue)>) -> Record {
         Record {

@@ -21,6 +21,7 @@ pub mod limits;
 mod log;
 mod mover;
 mod names;
+mod payload;
 mod query;
 mod ranges;
 mod reader;
@@ -35,6 +36,7 @@ mod store;
 mod tail;
 #[cfg(test)]
 mod torn;
+mod values;
 mod verify;
 mod writer;
 

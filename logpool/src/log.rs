@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::codec::{PayloadRecords, RecordHead};
+use crate::codec::RecordHead;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogName};
 use crate::frame::{self, FileId, Frame, HEADER_BYTES, Header, Scan, Tail};
 use crate::limits::WINDOW_SLACK_BYTES;
+use crate::payload::PayloadRecords;
 
 /// A log file that is open for reading.
 pub struct LogFile {

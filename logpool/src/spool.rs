@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::codec::{Input, PayloadRecords};
+use crate::codec::Input;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind};
 use crate::frame::{Frame, Tail};
 use crate::limits::{FILE_BYTES_MAX, OPEN_PAUSE_MS, SPOOL_LOCK_TRIES_MAX};
 use crate::log::{self, LogFile, Window};
+use crate::payload::PayloadRecords;
 use crate::record::Record;
 use crate::writer::{Ack, Done, Options, Writer};
 
@@ -361,7 +362,7 @@ fn decode_slot(bytes: &[u8]) -> Option<(u64, SpoolPosition)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec;
+    use crate::payload;
     use crate::record::RunId;
 
     fn record(seq: u64) -> Record {
@@ -414,7 +415,7 @@ mod tests {
         let spool = Spool::open(dir.path()).unwrap();
         spool.append(records(0..5)).unwrap();
         assert_eq!(seqs(&spool.next_batch(0, 0).unwrap()), [0]);
-        let payload = codec::encode_payloads(&records(0..1)).unwrap().remove(0);
+        let payload = payload::encode_payloads(&records(0..1)).unwrap().remove(0);
         let size = PayloadRecords::new(&payload).next().unwrap().unwrap().bytes();
         assert_eq!(seqs(&spool.next_batch(ALL, size * 3).unwrap()), [0, 1, 2]);
     }
@@ -490,7 +491,7 @@ mod tests {
         let path = Folder::new(dir.path()).log_path(name);
         let length = std::fs::metadata(&path).unwrap().len();
         // As the file looks between a write and its sync.
-        let payload = codec::encode_payloads(&records(2..3)).unwrap().remove(0);
+        let payload = payload::encode_payloads(&records(2..3)).unwrap().remove(0);
         let mut frame = Vec::new();
         let crc = crate::frame::payload_crc(&payload);
         crate::frame::put_frame(&mut frame, name.id, length, &payload, crc);

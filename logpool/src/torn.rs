@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
-use crate::codec::{PayloadRecords, encode_payloads};
+use crate::payload::{PayloadRecords, encode_payloads};
 use crate::record::{FieldValue, Record, RunId};
 use crate::segment::Segment;
 use crate::snapshot::SegmentSnapshot;

@@ -20,11 +20,11 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use crate::codec;
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::{self, FileId, HEADER_BYTES};
 use crate::limits::*;
+use crate::payload;
 use crate::record::Record;
 
 /// The answer to an append: its records are on disk.
@@ -66,7 +66,7 @@ impl Writer {
 
     /// Returns when the records are on disk; waits while the queue is full.
     pub fn append(&self, records: Vec<Record>) -> Result<Ack> {
-        let payloads = codec::encode_payloads(&records)?;
+        let payloads = payload::encode_payloads(&records)?;
         let (sender, receiver) = sync_channel(1);
         let done: Done = Box::new(move |result| drop(sender.send(result)));
         self.shared().enqueue(Job::new(payloads, records.len(), done), true);
@@ -75,7 +75,7 @@ impl Writer {
 
     /// Never waits: with a full queue `done` gets `LogPoolError::Busy` at once.
     pub fn append_with(&self, records: Vec<Record>, done: Done) {
-        match codec::encode_payloads(&records) {
+        match payload::encode_payloads(&records) {
             Ok(payloads) => self.shared().enqueue(Job::new(payloads, records.len(), done), false),
             Err(error) => done(Err(error)),
         }
