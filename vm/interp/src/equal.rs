@@ -1,8 +1,9 @@
 //! Equality and hash of values, by type. Neither recurses: records within records, however deep, are walked
 //! with a list of what is still to do, and the steps of one walk are bounded.
 
-use crate::heap::{Ref, fold, low, mix};
+use crate::heap::{Ref, low};
 use crate::native::Trapped;
+use crate::text::{fold, mix};
 use crate::vm::{Cell, Peeled, Vm, trapped};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;

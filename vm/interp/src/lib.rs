@@ -1,6 +1,7 @@
 //! The engine: heap, frames, fibers, dispatch, pure natives. Knows no clock, file or socket.
 
 mod code;
+mod collector;
 mod convert;
 pub mod door;
 mod equal;
@@ -22,6 +23,7 @@ mod report;
 mod stack;
 mod start;
 pub mod task;
+mod text;
 pub mod value;
 mod vm;
 

@@ -5,10 +5,11 @@
 //! their keys, and a map's values. Where keys and values are words, they lie side by side in the array of keys. A
 //! removed entry keeps its places until the arrays are made anew; the one in the index has no hash then.
 
-use crate::heap::{Ref, SCALARS, fold, high, low, mix, pair};
+use crate::heap::{Ref, SCALARS, high, low, pair};
 use crate::list::array_words;
 use crate::native::Trapped;
 use crate::program::{Element, Info};
+use crate::text::{fold, mix};
 use crate::vm::{Cell, Vm};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 #[cfg(debug_assertions)]
 use crate::code::M;
+use crate::collector::Collector;
 use crate::fiber::Exit;
-use crate::heap::{Collector, Heap, Ref, low};
+use crate::heap::{Heap, Ref, low};
 use crate::map::Memo;
 use crate::native::Trapped;
 use crate::program::{Element, FieldInfo, Object, Program};

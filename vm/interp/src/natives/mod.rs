@@ -12,11 +12,12 @@ mod string;
 mod task;
 mod time;
 
-use crate::heap::{Ref, code_points, piece_words};
+use crate::heap::Ref;
 use crate::link::Ty;
 use crate::list::list_words;
 use crate::native::{PureCall, Registry, Trapped};
 use crate::program::Element;
+use crate::text::{code_points, piece_words};
 use crate::vm::{Cell, Vm, trapped};
 use dscript_bytecode::ids::{Reg, TypeId};
 use dscript_bytecode::trap::TrapKind;

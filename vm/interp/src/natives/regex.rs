@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Done, natives};
-use crate::heap::code_points;
 use crate::native::{Body, Failure, NativeDef, OutsideCall, PureCall, Trapped};
+use crate::text::code_points;
 use crate::value::{ErrorValue, Fault, Value};
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;

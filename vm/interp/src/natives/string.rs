@@ -1,9 +1,10 @@
 //! String.
 
 use super::{Done, count, cut, natives, pattern};
-use crate::heap::{Heap, Ref, code_points, piece_words, string_words};
+use crate::heap::{Heap, Ref, string_words};
 use crate::native::{PureCall, Trapped};
 use crate::program::Element;
+use crate::text::{code_points, piece_words};
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
 use memchr::memmem;

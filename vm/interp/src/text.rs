@@ -1,0 +1,284 @@
+//! Texts in the heap: Strings, slices that share the bytes of others, buffers that grow, Bytes. `heap` says how they lie.
+
+use crate::heap::{
+    BUFFER, BYTES, Heap, Ref, SLICE, SLICE_WORDS, STRING, bytes_words, high, low, pair, string_words,
+};
+use std::cmp::Ordering;
+
+/// Pieces of a text of so many bytes and more share its bytes. A full collection gives them bytes of their own where
+/// little else of the text is in use.
+const SHARED_LEAST: usize = 64;
+
+/// Words of a piece of a text.
+pub(crate) fn piece_words(bytes: usize) -> usize {
+    if bytes < SHARED_LEAST { string_words(bytes) } else { SLICE_WORDS }
+}
+
+impl Heap {
+    #[inline]
+    pub fn string(&mut self, text: &str) -> Ref {
+        self.string_of(text.as_bytes(), code_points(text.as_bytes()))
+    }
+
+    /// A String of bytes that are UTF-8 of so many code points.
+    #[inline]
+    pub fn string_of(&mut self, bytes: &[u8], points: u32) -> Ref {
+        let words = string_words(bytes.len());
+        let object = self.allocate_raw(STRING, bytes.len() as u32, words);
+        self.set_word(object, 1, u64::from(points));
+        self.fill(object, 2, words, bytes);
+        object
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) -> Ref {
+        let words = bytes_words(bytes.len());
+        let object = self.allocate_raw(BYTES, bytes.len() as u32, words);
+        self.fill(object, 1, words, bytes);
+        object
+    }
+
+    #[inline]
+    fn fill(&mut self, object: Ref, first: usize, words: usize, bytes: &[u8]) {
+        if words > first {
+            self.set_word(object, words - 1, 0);
+        }
+        // SAFETY: the object has room for the bytes, and they lie outside it.
+        unsafe {
+            let target = self.base.add(object as usize + first).cast::<u8>();
+            target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+    }
+
+    #[inline]
+    pub fn code_points(&self, string: Ref) -> usize {
+        low(self.word(string, 1)) as usize
+    }
+
+    #[inline]
+    pub fn is_ascii(&self, string: Ref) -> bool {
+        self.code_points(string) == self.len(string)
+    }
+
+    #[inline]
+    pub fn is_string(&self, object: Ref) -> bool {
+        matches!(self.tag(object), STRING | SLICE)
+    }
+
+    /// Where the bytes of a String or Bytes begin.
+    #[inline]
+    pub fn text_start(&self, object: Ref) -> *const u8 {
+        let at = object as usize;
+        // SAFETY: the words lie within the object, and a slice within its buffer.
+        unsafe {
+            match self.tag(object) {
+                STRING => self.base.add(at + 2).cast(),
+                SLICE => {
+                    let buffer = low(self.word(object, 2)) as usize;
+                    self.base.add(buffer + 2).cast::<u8>().add(self.word(object, 3) as usize)
+                }
+                _ => self.base.add(at + 1).cast(),
+            }
+        }
+    }
+
+    /// The bytes of a String or Bytes.
+    #[inline]
+    pub fn text_bytes(&self, object: Ref) -> &[u8] {
+        // SAFETY: a text has as many bytes as its header says.
+        unsafe { std::slice::from_raw_parts(self.text_start(object), self.len(object)) }
+    }
+
+    #[inline]
+    pub fn text(&self, string: Ref) -> &str {
+        debug_assert!(std::str::from_utf8(self.text_bytes(string)).is_ok());
+        // SAFETY: Strings are made from UTF-8 and cut between code points only.
+        unsafe { std::str::from_utf8_unchecked(self.text_bytes(string)) }
+    }
+
+    pub fn byte(&self, object: Ref, index: usize) -> u8 {
+        self.text_bytes(object)[index]
+    }
+
+    #[inline]
+    pub fn same_text(&self, a: Ref, b: Ref) -> bool {
+        let (head, other) = (self.word(a, 0), self.word(b, 0));
+        if high(head) != high(other) {
+            return false;
+        }
+        // Bytes that lie in the objects are padded to words.
+        if low(head) == STRING && low(other) == STRING && high(head) < 64 {
+            return (2..string_words(high(head) as usize))
+                .all(|word| self.word(a, word) == self.word(b, word));
+        }
+        self.text_bytes(a) == self.text_bytes(b)
+    }
+
+    /// By code points, which is the order of the bytes.
+    pub fn compare_text(&self, a: Ref, b: Ref) -> Ordering {
+        self.text_bytes(a).cmp(self.text_bytes(b))
+    }
+
+    /// Never 0; kept with the String.
+    #[inline]
+    pub fn text_hash(&mut self, object: Ref) -> u32 {
+        let is_string = self.is_string(object);
+        if is_string && high(self.word(object, 1)) != 0 {
+            return high(self.word(object, 1));
+        }
+        let hash = bytes_hash(self.text_bytes(object));
+        if is_string {
+            self.set_word(object, 1, pair(self.code_points(object) as u32, hash));
+        }
+        hash
+    }
+
+    /// Copies bytes of text `from` into text `to`.
+    #[inline]
+    pub fn copy_text(&mut self, from: Ref, at: usize, count: usize, to: Ref, to_at: usize) {
+        debug_assert!(at + count <= self.len(from) && to_at + count <= self.len(to));
+        // SAFETY: both ranges lie within their texts.
+        unsafe {
+            let target = self.text_start(to).cast_mut().add(to_at);
+            target.copy_from(self.text_start(from).add(at), count);
+        }
+    }
+
+    /// A text of the bytes of several, which are so many with so many code points; room for it was reserved.
+    #[inline]
+    pub fn new_text(&mut self, bytes: usize, points: usize) -> Ref {
+        let words = string_words(bytes);
+        let object = self.allocate_raw(STRING, bytes as u32, words);
+        self.set_word(object, 1, points as u64);
+        if words > 2 {
+            self.set_word(object, words - 1, 0);
+        }
+        object
+    }
+
+    /// A String of a part of another; room for `piece_words` was reserved.
+    #[inline]
+    pub fn piece(&mut self, text: Ref, at: usize, bytes: usize, points: usize) -> Ref {
+        debug_assert!(at + bytes <= self.len(text));
+        if bytes >= SHARED_LEAST {
+            return match self.tag(text) {
+                SLICE => {
+                    let first = self.word(text, 3) as usize;
+                    self.new_slice(low(self.word(text, 2)), first + at, bytes, points)
+                }
+                _ => self.new_slice(text, at, bytes, points),
+            };
+        }
+        let object = self.new_text(bytes, points);
+        // SAFETY: the object has room for the bytes, which lie within the text.
+        unsafe {
+            let target = self.base.add(object as usize + 2).cast::<u8>();
+            copy_short(self.text_start(text).add(at), target, bytes);
+        }
+        object
+    }
+
+    // ---- growing texts ----
+
+    /// A buffer for so many bytes; room for `buffer_words` was reserved.
+    pub fn new_buffer(&mut self, bytes: usize) -> Ref {
+        let buffer = self.allocate_raw(BUFFER, bytes as u32, string_words(bytes));
+        self.set_word(buffer, 1, 0);
+        buffer
+    }
+
+    /// A String that is the bytes of a buffer from `first` on.
+    pub fn new_slice(&mut self, buffer: Ref, first: usize, bytes: usize, points: usize) -> Ref {
+        let slice = self.allocate_raw(SLICE, bytes as u32, SLICE_WORDS);
+        self.set_word(slice, 1, points as u64);
+        self.set_word(slice, 2, u64::from(buffer));
+        self.set_word(slice, 3, first as u64);
+        slice
+    }
+
+    /// The buffer behind a String that ends where the buffer's used part does, when it has room for `bytes` more.
+    pub fn growing(&self, string: Ref, bytes: usize) -> Option<Ref> {
+        if self.tag(string) != SLICE {
+            return None;
+        }
+        let buffer = low(self.word(string, 2));
+        if self.tag(buffer) != BUFFER {
+            return None;
+        }
+        let (first, used) = (self.word(string, 3) as usize, self.word(buffer, 1) as usize);
+        (first + self.len(string) == used && bytes <= self.len(buffer) - used).then_some(buffer)
+    }
+
+    /// Appends the bytes of a text to a buffer that has room.
+    pub fn append(&mut self, buffer: Ref, text: Ref) {
+        let (used, count) = (self.word(buffer, 1) as usize, self.len(text));
+        debug_assert!(used + count <= self.len(buffer));
+        // SAFETY: the buffer has room after its used part, where no text lies.
+        unsafe {
+            let target = self.base.add(buffer as usize + 2).cast::<u8>().add(used);
+            target.copy_from_nonoverlapping(self.text_start(text), count);
+        }
+        self.set_word(buffer, 1, (used + count) as u64);
+    }
+}
+
+/// Copies few bytes, mostly in two steps.
+///
+/// # Safety
+/// As `copy_nonoverlapping`.
+#[inline]
+unsafe fn copy_short(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: every step lies within the bytes.
+    unsafe {
+        match bytes {
+            0 => {}
+            1..4 => {
+                *to = *from;
+                *to.add(bytes / 2) = *from.add(bytes / 2);
+                *to.add(bytes - 1) = *from.add(bytes - 1);
+            }
+            4..8 => {
+                from.copy_to_nonoverlapping(to, 4);
+                from.add(bytes - 4).copy_to_nonoverlapping(to.add(bytes - 4), 4);
+            }
+            _ => {
+                let mut at = 0;
+                while at + 8 < bytes {
+                    from.add(at).copy_to_nonoverlapping(to.add(at), 8);
+                    at += 8;
+                }
+                from.add(bytes - 8).copy_to_nonoverlapping(to.add(bytes - 8), 8);
+            }
+        }
+    }
+}
+
+pub(crate) fn code_points(utf8: &[u8]) -> u32 {
+    utf8.iter().filter(|b| (**b as i8) >= -0x40).count() as u32
+}
+
+/// The hash of a text; never 0.
+pub(crate) fn bytes_hash(bytes: &[u8]) -> u32 {
+    let mut hash = bytes.len() as u64;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        hash = mix(hash ^ u64::from_le_bytes(*chunk));
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        hash = mix(hash ^ u64::from_le_bytes(last));
+    }
+    fold(hash)
+}
+
+/// One round of a fixed hash: the same on every machine and in every run.
+#[inline]
+pub(crate) fn mix(value: u64) -> u64 {
+    let product = u128::from(value ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    (product as u64) ^ (product >> 64) as u64
+}
+
+#[inline]
+pub(crate) fn fold(hash: u64) -> u32 {
+    ((hash ^ hash >> 32) as u32).max(1)
+}
