@@ -40,6 +40,13 @@ class Server:
                 pass  # a thread that has just ended
         return total / 1e6
 
+    def settle(self):
+        """Waits until the server has nothing more to do."""
+        known = -1
+        while self.cpu_ms() - known > 1:
+            known = self.cpu_ms()
+            time.sleep(1)
+
     def send(self, message):
         text = json.dumps({"jsonrpc": "2.0", **message}).encode()
         self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(text), text))
@@ -147,6 +154,8 @@ def main():
         edits, completions = [], []
         version = 1
         server.request("textDocument/documentSymbol", {"textDocument": {"uri": address}})
+        # What is compiled to the end once nothing was typed for a while is no part of an edit.
+        server.settle()
         column = 0
         line = rows[row]
         for _ in range(args.edits):
