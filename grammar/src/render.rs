@@ -1,12 +1,15 @@
 //! Diagnostics as people and programs read them: an excerpt with labels, or one JSON object a line.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Patch, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceFile, SourceMap};
 use crate::span::{FileId, Span};
+
+/// A place in a longer line is named and not shown: nobody could read it, and the renderer's work grows with it.
+const LINE_SHOWN_BYTES_MAX: usize = 4_000;
 
 /// The diagnostic as rustc would show it, with a line end.
 pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
@@ -17,6 +20,17 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
     let file = sources.get(diagnostic.file);
     let here = diagnostic.labels.iter().filter(|l| l.file == diagnostic.file).map(|l| l.span);
     let excerpt = Excerpt::new(file, here.chain([diagnostic.span]));
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name());
+    if excerpt.is_too_wide() {
+        let (line, column) = file.line_col(diagnostic.span.start);
+        let place = Origin::path(file.name()).line(line as usize).char_column(column as usize);
+        let mut group = title.element(place);
+        for help in &diagnostic.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        return renderer.render(&[group]).to_string() + "\n";
+    }
     let mut main = excerpt.snippet();
     let mut primary = AnnotationKind::Primary.span(excerpt.range(diagnostic.span));
     if let Some(label) =
@@ -32,7 +46,7 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
             );
         }
     }
-    let mut group = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name()).element(main);
+    let mut group = title.element(main);
     for label in diagnostic.labels.iter().filter(|l| l.file != diagnostic.file) {
         let other = Excerpt::new(sources.get(label.file), [label.span]);
         let context = AnnotationKind::Context.span(other.range(label.span)).label(label.text.as_str());
@@ -50,10 +64,7 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
         }
         report.push(Level::HELP.secondary_title(describe_edits(diagnostic, file)).element(patched));
     }
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let mut out = renderer.decor_style(DecorStyle::Ascii).render(&report).to_string();
-    out.push('\n');
-    out
+    renderer.render(&report).to_string() + "\n"
 }
 
 /// The lines of a file that a report shows: the renderer's work grows with the text it is given.
@@ -71,6 +82,10 @@ impl<'a> Excerpt<'a> {
         let start = text[..all.start].rfind('\n').map_or(0, |at| at + 1);
         let end = text[all.end..].find('\n').map_or(text.len(), |at| all.end + at + 1);
         Self { file, lines: start..end }
+    }
+
+    fn is_too_wide(&self) -> bool {
+        self.file.text()[self.lines.clone()].lines().any(|line| line.len() > LINE_SHOWN_BYTES_MAX)
     }
 
     fn snippet<T: Clone>(&self) -> Snippet<'a, T> {

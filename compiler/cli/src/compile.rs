@@ -37,6 +37,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
+    args.output.as_deref().map_or(Ok(()), files::spare_sources)?;
     let root = files::open(&args.file)?;
     let result = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Image);
     let mut reporter = Reporter::new(args.message_format, args.deny_warnings);

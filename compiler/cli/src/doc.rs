@@ -123,8 +123,9 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
         };
         let text = map.get(id).text().to_owned();
         let parsed = parse(id, &text, interner);
-        if !parsed.diagnostics.is_empty() {
-            reporter.show(&Compilation::failed(map, parsed.diagnostics))?;
+        let checked = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
+        if checked.has_errors() {
+            reporter.show(&checked)?;
             failed += 1;
             continue;
         }

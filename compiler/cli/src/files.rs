@@ -56,6 +56,17 @@ pub fn open_below(folder: &Path, path: &Path) -> Result<Root, String> {
     Ok(Root { folder: root, shown_folder, inside, module: words.join("."), shown, bytes })
 }
 
+/// Refuses to write over a source.
+pub fn spare_sources(output: &Path) -> Result<(), String> {
+    if output.extension().is_some_and(|e| e == "ds") {
+        let shown = output.display();
+        return Err(format!(
+            "{shown} would be written over: a name that ends in `.ds` is a source's; choose another"
+        ));
+    }
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let meta = fs::metadata(path).map_err(|e| format!("{shown}: {e}"))?;

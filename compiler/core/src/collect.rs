@@ -1030,7 +1030,13 @@ impl<'a> Collector<'a, '_> {
         let name = match &t.name.kind {
             ast::ExprKind::Str(parts) => match &parts[..] {
                 [] => String::new(),
-                [ast::StrPart::Text(text)] => text.to_string(),
+                [ast::StrPart::Text(text)] => {
+                    if text.contains(char::is_control) {
+                        let message = "a test's name is one line, without control characters";
+                        self.report(Diagnostic::error(codes::BAD_CHARACTER, file, t.name.span, message));
+                    }
+                    text.to_string()
+                }
                 _ => {
                     let message = "a test's name is a text without `${}`";
                     self.report(Diagnostic::error(codes::SYNTAX, file, t.name.span, message));

@@ -116,7 +116,8 @@ fn build(
     };
     // A file that others import is checked as what it is.
     let is_library = |module: &defs::Module<'_>| {
-        has_tests || module.ast.items.iter().any(|item| item.modifiers.private.is_none())
+        let items = &module.ast.items;
+        has_tests || items.is_empty() || items.iter().any(|item| item.modifiers.private.is_none())
     };
     let wants_task =
         goal == Goal::Image || goal == Goal::Check && !whole_library && !is_library(&defs.modules[0]);

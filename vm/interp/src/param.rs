@@ -173,7 +173,11 @@ impl<'a> Parser<'a> {
         let wrong = |what: &str| format!("`{word}` is not {what}");
         match self.program.ty(ty) {
             Type::Int => integer(&word).map(Value::Int).ok_or_else(|| wrong("an int")),
-            Type::Double => format::parse_double(&word).map(Value::Double).ok_or_else(|| wrong("a double")),
+            // As a program writes one: what is out of range is no number.
+            Type::Double => format::parse_double(&word)
+                .filter(|number| number.is_finite() && !word.starts_with('+'))
+                .map(Value::Double)
+                .ok_or_else(|| wrong("a double")),
             Type::Bool => word.parse().map(Value::Bool).map_err(|_| wrong("true or false")),
             Type::Duration => format::parse_duration(&word)
                 .map(Value::Duration)

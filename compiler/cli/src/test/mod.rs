@@ -46,6 +46,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
+    args.junit.as_deref().map_or(Ok(()), files::spare_sources)?;
     let files = files::all(&args.paths)?;
     if files.is_empty() {
         return Err("no `.ds` files there".into());
