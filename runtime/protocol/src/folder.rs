@@ -26,6 +26,15 @@ pub fn data_folder(told: Option<&Path>) -> Result<PathBuf, String> {
     })
 }
 
+/// As `data_folder`, to read what is there: a folder that was named must exist.
+pub fn existing_data_folder(told: Option<&Path>) -> Result<PathBuf, String> {
+    let folder = data_folder(told)?;
+    if told.is_some() && !folder.is_dir() {
+        return Err(format!("there is no data folder {}", folder.display()));
+    }
+    Ok(folder)
+}
+
 pub fn controller_folder(data: &Path) -> PathBuf {
     data.join("controller")
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use dscript_logpool::Reader;
-use dscript_protocol::folder::data_folder;
+use dscript_protocol::folder::existing_data_folder;
 use dscript_protocol::message::{FromOperator, ToOperator};
 
 use super::filter;
@@ -26,7 +26,7 @@ pub fn pools(args: PoolsArgs) -> Result<i32, String> {
             _ => return Err("the controller gave an answer that does not fit the question".into()),
         }
     } else {
-        filter::keys(&Reader::open(&data_folder(args.target.data.as_deref())?))?
+        filter::keys(&Reader::open(&existing_data_folder(args.target.data.as_deref())?))?
     };
     if args.json {
         let rows = keys.iter().map(|key| {

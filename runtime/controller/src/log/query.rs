@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dscript_logpool::{Reader, Record};
-use dscript_protocol::folder::data_folder;
+use dscript_protocol::folder::{data_folder, existing_data_folder};
 use dscript_protocol::message::{FromOperator, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
 use jiff::Timestamp;
@@ -147,7 +147,7 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
 /// From the data folder, or from the controller.
 fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Vec<Record>, String> {
     if target.controller.is_none() {
-        let reader = Reader::open(&data_folder(target.data.as_deref())?);
+        let reader = Reader::open(&existing_data_folder(target.data.as_deref())?);
         return match stats {
             Some(stats) => filter::stats(&reader, &asked, stats),
             None => filter::newest(&reader, &asked),

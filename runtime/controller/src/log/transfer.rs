@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use dscript_logpool::{FieldValue, Reader, Record, RunId, Writer};
-use dscript_protocol::folder::data_folder;
+use dscript_protocol::folder::{data_folder, existing_data_folder};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -70,7 +70,7 @@ pub struct ImportArgs {
 
 pub fn export(args: ExportArgs) -> Result<i32, String> {
     let query = filter::query(&args.filter.asked(Some(&args.span))?)?;
-    let reader = Reader::open(&data_folder(args.data.as_deref())?);
+    let reader = Reader::open(&existing_data_folder(args.data.as_deref())?);
     let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
     let cannot = |why: io::Error| format!("cannot write to {name}: {why}");
     let mut out: Box<dyn Write> = match &args.output {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dscript_protocol::folder::data_folder;
+use dscript_protocol::folder::existing_data_folder;
 
 use crate::out;
 
@@ -21,7 +21,7 @@ pub struct VerifyArgs {
 }
 
 pub fn verify(args: VerifyArgs) -> Result<i32, String> {
-    let data = data_folder(args.data.as_deref())?;
+    let data = existing_data_folder(args.data.as_deref())?;
     let found = dscript_logpool::verify(&data).map_err(|why| why.to_string())?;
     if args.json {
         out::print_json(&serde_json::json!({
