@@ -1,13 +1,11 @@
 //! The memory of heaps: words that are not zeroed. Large buffers are mappings of their own, so they grow by moving pages
-//! rather than bytes, go back to the system at once, and may be of large pages: a heap is read here and there, and
-//! those save faults and walks through page tables.
+//! rather than bytes, and go back to the system at once. They do not ask for large pages: those are cleared whole, which
+//! takes a virtual machine longer than the faults they save.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 
 /// Words of a buffer that is a mapping.
 const MAPPED_LEAST: usize = 1 << 17;
-/// Words of a mapping that is asked to be of large pages.
-const LARGE_PAGES_LEAST: usize = 1 << 20;
 
 fn layout(words: usize) -> Layout {
     Layout::array::<u64>(words).expect("a heap is smaller than the address space")
@@ -67,14 +65,13 @@ fn checked(base: *mut u8, words: usize) -> *mut u64 {
 
 #[cfg(target_os = "linux")]
 mod mapping {
-    use super::LARGE_PAGES_LEAST;
     use std::ptr::null_mut;
 
     pub fn new(bytes: usize) -> *mut u8 {
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping is nobody else's.
         let base = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
-        ready(base, bytes)
+        ready(base)
     }
 
     /// # Safety
@@ -82,7 +79,7 @@ mod mapping {
     pub unsafe fn resize(base: *mut u8, bytes: usize, to: usize) -> *mut u8 {
         // SAFETY: the caller sees to it.
         let moved = unsafe { libc::mremap(base.cast(), bytes, to, libc::MREMAP_MAYMOVE) };
-        ready(moved, to)
+        ready(moved)
     }
 
     /// # Safety
@@ -92,14 +89,9 @@ mod mapping {
         unsafe { libc::munmap(base.cast(), bytes) };
     }
 
-    fn ready(base: *mut libc::c_void, bytes: usize) -> *mut u8 {
+    fn ready(base: *mut libc::c_void) -> *mut u8 {
         if base == libc::MAP_FAILED {
             return null_mut();
-        }
-        if bytes >= 8 * LARGE_PAGES_LEAST {
-            // SAFETY: the pages are those of the mapping, and keep what they hold. All of them, as what is of two kinds
-            // cannot be resized. A refusal changes nothing.
-            unsafe { libc::madvise(base, bytes, libc::MADV_HUGEPAGE) };
         }
         base.cast()
     }
@@ -137,7 +129,7 @@ mod tests {
     #[test]
     fn buffers_keep_what_they_hold() {
         let sizes =
-            [64, 4 << 10, MAPPED_LEAST, 3 * LARGE_PAGES_LEAST, MAPPED_LEAST + 1, 1 << 10, LARGE_PAGES_LEAST];
+            [64, 4 << 10, MAPPED_LEAST, 5 * MAPPED_LEAST, MAPPED_LEAST + 1, 1 << 10, 2 * MAPPED_LEAST];
         let mut words = sizes[0];
         let mut base = allocate(words);
         // SAFETY: what is read was written, and each buffer is of as many words as it was made for.
