@@ -19,8 +19,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::code::{Code, Entry};
 use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
+use crate::loops;
 use crate::translate::Start;
-use crate::unit::Facts;
+use crate::unit::{Facts, Intrinsic};
 
 /// Stack that helpers and natives in Rust need above the native frames; unoptimized frames are larger.
 const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
@@ -121,7 +122,24 @@ impl Native {
     fn compile_hot(&self, program: &Program, target: &Target, function: FunctionId, start: Start) {
         let code = self.code.get_or_init(|| Code::new(Facts::of(program)));
         let Some(auto) = &self.auto else { return };
-        if !code.facts.eligible[function.index()] {
+        let code_of = |function: FunctionId| &program.image().functions[function.index()].code;
+        let is_lent = |instr: &Instr| match instr {
+            // Texts are often pieces of others, whose characters machine code does not reach.
+            Instr::CallNative { native, .. } => {
+                matches!(Intrinsic::of(program, *native), None | Some(Intrinsic::CharAt))
+            }
+            Instr::TextScalar { .. } | Instr::TextRef { .. } => true,
+            _ => false,
+        };
+        // A call is worth what the function is worth that it calls.
+        let is_dear = |instr: &Instr| match instr {
+            Instr::Call { function, .. } => !loops::pay(code_of(*function), is_lent),
+            other => is_lent(other),
+        };
+        let pays = |function: FunctionId| {
+            code.facts.eligible[function.index()] && loops::pay(code_of(function), is_dear)
+        };
+        if !pays(function) {
             return;
         }
         let mut wanted = Vec::new();
@@ -131,10 +149,7 @@ impl Native {
         let mut queue = VecDeque::from([function]);
         let mut size = 0;
         while let Some(next) = queue.pop_front() {
-            if !code.facts.eligible[next.index()]
-                || code.has_code(next)
-                || wanted.contains(&(next, Start::Call))
-            {
+            if code.has_code(next) || wanted.contains(&(next, Start::Call)) || !pays(next) {
                 continue;
             }
             let body = &program.image().functions[next.index()].code;

@@ -16,13 +16,8 @@ pub(crate) struct QuietLoop {
     pub lists: Vec<R>,
 }
 
-pub(crate) fn quiet_loops(
-    code: &[Instr],
-    analysis: &Analysis,
-    collects: &dyn Fn(&Instr) -> Collects,
-) -> Vec<QuietLoop> {
-    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    // The last jump back to each head.
+/// The head of each loop and the last jump back to it.
+fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
     let mut loops: Vec<(usize, usize)> = Vec::new();
     for (pc, ops) in operands.iter().enumerate() {
         for head in ops.labels.iter().map(|to| to.index()).filter(|to| *to <= pc) {
@@ -32,6 +27,41 @@ pub(crate) fn quiet_loops(
             }
         }
     }
+    loops
+}
+
+/// Of so many instructions in loops one may be lent, for the rest to be worth machine code.
+const LENT_ONE_OF: u64 = 12;
+/// How often a loop within another is taken to go round.
+const ROUNDS: u64 = 8;
+/// Loops deeper than this count as this deep.
+const DEPTH_MAX: usize = 6;
+
+/// Whether the loops of a function, or all of it where there is none, are mostly done by machine code of their own.
+/// What is lent takes longer from there than from the interpreter, which has handlers made for it.
+pub(crate) fn pay(code: &[Instr], is_lent: impl Fn(&Instr) -> bool) -> bool {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let loops = all_loops(&operands);
+    let (mut all, mut lent) = (0, 0);
+    for (pc, instr) in code.iter().enumerate() {
+        let depth = loops.iter().filter(|(head, last)| (*head..=*last).contains(&pc)).count();
+        if depth == 0 && !loops.is_empty() {
+            continue;
+        }
+        let weight = ROUNDS.pow(depth.min(DEPTH_MAX) as u32);
+        all += weight;
+        lent += if is_lent(instr) { weight } else { 0 };
+    }
+    lent * LENT_ONE_OF <= all
+}
+
+pub(crate) fn quiet_loops(
+    code: &[Instr],
+    analysis: &Analysis,
+    collects: &dyn Fn(&Instr) -> Collects,
+) -> Vec<QuietLoop> {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let mut loops = all_loops(&operands);
     let quiet = |instr: &Instr| {
         collects(instr) == Collects::Never
             && !matches!(instr, Instr::ListAddScalar { .. } | Instr::ListAddRef { .. })

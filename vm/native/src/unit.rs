@@ -42,6 +42,21 @@ pub(crate) enum Intrinsic {
     CharAt,
 }
 
+impl Intrinsic {
+    pub fn of(program: &Program, native: NativeId) -> Option<Intrinsic> {
+        Some(match program.image().natives[native.index()].name.as_str() {
+            "Math.sqrt" => Intrinsic::Sqrt,
+            "Math.absDouble" => Intrinsic::AbsDouble,
+            "Int.wrappingAdd" => Intrinsic::Add,
+            "Int.wrappingSub" => Intrinsic::Sub,
+            "Int.wrappingMul" => Intrinsic::Mul,
+            "String.length" => Intrinsic::Length,
+            "String.charAt" => Intrinsic::CharAt,
+            _ => return None,
+        })
+    }
+}
+
 /// How an object is seen to be of a type.
 pub(crate) enum Test {
     /// Its tag is the type.
@@ -403,16 +418,7 @@ impl<'p> Unit<'p> {
     }
 
     pub fn intrinsic(&self, native: NativeId) -> Option<Intrinsic> {
-        Some(match self.program.image().natives[native.index()].name.as_str() {
-            "Math.sqrt" => Intrinsic::Sqrt,
-            "Math.absDouble" => Intrinsic::AbsDouble,
-            "Int.wrappingAdd" => Intrinsic::Add,
-            "Int.wrappingSub" => Intrinsic::Sub,
-            "Int.wrappingMul" => Intrinsic::Mul,
-            "String.length" => Intrinsic::Length,
-            "String.charAt" => Intrinsic::CharAt,
-            _ => return None,
-        })
+        Intrinsic::of(self.program, native)
     }
 
     pub fn place(&mut self, function: FunctionId, pc: u32, slots: usize, caller: Option<u32>) -> u32 {
