@@ -278,3 +278,17 @@ pub struct Known {
     pub duration: Option<TypeDefId>,
     pub time: Option<TypeDefId>,
 }
+
+impl Known {
+    /// The declaration of std that holds the members of a type which is none itself.
+    pub fn simple(&self, ty: Ty) -> Option<TypeDefId> {
+        match ty {
+            Ty::INT => self.int,
+            Ty::DOUBLE => self.double,
+            Ty::BOOL => self.boolean,
+            Ty::DURATION => self.duration,
+            Ty::TIME => self.time,
+            _ => None,
+        }
+    }
+}

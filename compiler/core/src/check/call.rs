@@ -323,16 +323,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     /// The declaration that holds a type's methods, with its type arguments.
     fn member_type(&mut self, ty: Ty) -> Option<(TypeDefId, Vec<Ty>)> {
-        let known = &self.defs.known;
-        let simple = match ty {
-            Ty::INT => known.int,
-            Ty::DOUBLE => known.double,
-            Ty::BOOL => known.boolean,
-            Ty::DURATION => known.duration,
-            Ty::TIME => known.time,
-            _ => None,
-        };
-        if let Some(def) = simple {
+        if let Some(def) = self.defs.known.simple(ty) {
             return Some((def, Vec::new()));
         }
         self.types.nominal_parts(ty).map(|(def, args)| (def, args.to_vec()))

@@ -516,16 +516,7 @@ impl Analysis<'_, '_> {
     /// The declaration that a value's type names, within `?`, `!` and collections of one kind of thing.
     pub fn type_entity(&mut self, ty: Ty) -> Option<Entity> {
         let ty = self.types.resolve(ty);
-        let known = &self.defs.known;
-        let simple = match ty {
-            Ty::INT => known.int,
-            Ty::DOUBLE => known.double,
-            Ty::BOOL => known.boolean,
-            Ty::DURATION => known.duration,
-            Ty::TIME => known.time,
-            _ => None,
-        };
-        if let Some(id) = simple {
+        if let Some(id) = self.defs.known.simple(ty) {
             return Some(Entity::Type(id));
         }
         match self.types.kind(ty).clone() {

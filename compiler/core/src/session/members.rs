@@ -43,16 +43,7 @@ impl MemberKind {
 impl Analysis<'_, '_> {
     /// The declaration that holds the members of a value.
     fn member_type(&mut self, ty: Ty) -> Option<Ty> {
-        let known = &self.defs.known;
-        let simple = match ty {
-            Ty::INT => known.int,
-            Ty::DOUBLE => known.double,
-            Ty::BOOL => known.boolean,
-            Ty::DURATION => known.duration,
-            Ty::TIME => known.time,
-            _ => None,
-        };
-        match simple {
+        match self.defs.known.simple(ty) {
             Some(id) => Some(self.types.nominal(id, &[])),
             None => self.types.nominal_parts(ty).is_some().then_some(ty),
         }
