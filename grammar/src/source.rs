@@ -3,9 +3,10 @@
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Span};
+use std::sync::Arc;
 
 /// One file as the user knows it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SourceFile {
     name: String,
     text: String,
@@ -108,15 +109,15 @@ impl<'a> Places<'a> {
 /// How many lines are looked at before the place is searched for.
 const NEAR_LINES: usize = 8;
 
-/// Every file of the session, by id.
+/// Every file of the session, by id. Copies share the texts.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
-    files: Vec<SourceFile>,
+    files: Vec<Arc<SourceFile>>,
 }
 
 impl SourceMap {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        self.files.push(SourceFile::new(name.into(), text.into()));
+        self.files.push(Arc::new(SourceFile::new(name.into(), text.into())));
         FileId(self.files.len() as u32 - 1)
     }
 
@@ -137,8 +138,8 @@ impl SourceMap {
 
     /// Gives a file another text.
     pub fn replace(&mut self, id: FileId, text: impl Into<String>) {
-        let name = std::mem::take(&mut self.files[id.0 as usize].name);
-        self.files[id.0 as usize] = SourceFile::new(name, text.into());
+        let file = &mut self.files[id.0 as usize];
+        *file = Arc::new(SourceFile::new(file.name.clone(), text.into()));
     }
 
     pub fn get(&self, id: FileId) -> &SourceFile {
@@ -146,6 +147,6 @@ impl SourceMap {
     }
 
     pub fn files(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
-        self.files.iter().enumerate().map(|(i, f)| (FileId(i as u32), f))
+        self.files.iter().enumerate().map(|(i, f)| (FileId(i as u32), &**f))
     }
 }

@@ -1,6 +1,7 @@
 //! Places in source text, names, and the ids of tree nodes.
 
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Bytes `start..end` of one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,11 +33,11 @@ pub struct NodeId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(pub u32);
 
-/// Every name that was met, once.
+/// Every name that was met, once. Copies share the names.
 #[derive(Clone, Debug, Default)]
 pub struct Interner {
-    ids: FxHashMap<Box<str>, Symbol>,
-    names: Vec<Box<str>>,
+    ids: FxHashMap<Arc<str>, Symbol>,
+    names: Vec<Arc<str>>,
 }
 
 impl Interner {
@@ -45,8 +46,9 @@ impl Interner {
             return id;
         }
         let id = Symbol(self.names.len() as u32);
-        self.names.push(name.into());
-        self.ids.insert(name.into(), id);
+        let name: Arc<str> = name.into();
+        self.names.push(name.clone());
+        self.ids.insert(name, id);
         id
     }
 

@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::report::{MessageFormat, Reporter};
-use dscript_compiler::{Goal, compile};
+use dscript_compiler::{Goal, Library};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,9 +27,10 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     if files.is_empty() {
         return Err("no `.ds` files there".into());
     }
+    let library = Library::default();
     for path in &files {
         let root = files::open(path)?;
-        let result = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
+        let result = library.compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
         reporter.show(&result)?;
     }
     reporter.summary(&if files.len() == 1 {

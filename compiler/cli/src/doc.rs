@@ -2,7 +2,7 @@
 
 use crate::files::{self, Root};
 use crate::report::{MessageFormat, Reporter, print_line};
-use dscript_compiler::{Compilation, Goal, compile};
+use dscript_compiler::{Compilation, Goal, Library};
 use dscript_doc::{Manual, Source, manual};
 use dscript_grammar::span::Interner;
 use dscript_grammar::{SourceMap, parse};
@@ -107,6 +107,7 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
     let mut reporter = Reporter::new(MessageFormat::Text, false);
     let mut all = Vec::new();
     let mut failed = 0;
+    let library = Library::default();
     for file in &paths {
         let root = match path.is_dir() {
             true => files::open_below(path, file)?,
@@ -116,20 +117,20 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
         let id = match map.add_bytes(&root.shown, &root.bytes) {
             Ok(id) => id,
             Err(diagnostic) => {
-                reporter.show(&Compilation::failed(map, vec![diagnostic]))?;
+                reporter.show(&Compilation::failed(map, diagnostic.file, vec![diagnostic]))?;
                 failed += 1;
                 continue;
             }
         };
         let text = map.get(id).text().to_owned();
         let parsed = parse(id, &text, interner);
-        let checked = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
+        let checked = library.compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
         if checked.has_errors() {
             reporter.show(&checked)?;
             failed += 1;
             continue;
         }
-        let capabilities = capabilities(&root);
+        let capabilities = capabilities(&library, &root);
         all.push(Source { path: root.module, text, parsed, prelude: false, capabilities });
     }
     reporter.summary(&format!("{failed} files"));
@@ -137,8 +138,8 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
 }
 
 /// What the module's tasks need, where it compiles and has any.
-fn capabilities(root: &Root) -> Vec<String> {
-    let compiled = compile(&root.module, &root.shown, &root.bytes, root, Goal::Image);
+fn capabilities(library: &Library, root: &Root) -> Vec<String> {
+    let compiled = library.compile(&root.module, &root.shown, &root.bytes, root, Goal::Image);
     compiled.image.map_or_else(Vec::new, |image| image.manifest.capabilities)
 }
 

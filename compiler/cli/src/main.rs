@@ -48,8 +48,17 @@ enum Command {
     Lsp(lsp::Args),
 }
 
+/// `mi_option_purge_delay` of `mimalloc.h`, which the crate gives no name: after how many milliseconds memory that is
+/// free goes back to the system; -1: never.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Lsp(_)) {
+        // What one pass gives up the next one takes: the system would only clear the same pages again and again.
+        // SAFETY: an option of the allocator may be set at any time.
+        unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+    }
     // Trees nest as deep as the text does: the parser limits that, and this stack holds it.
     let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(move || match cli.command {
         Command::Compile(args) => compile::run(&args),

@@ -14,16 +14,20 @@ pub mod types;
 
 pub use check::show_type;
 pub use lower::{TEST as TEST_PREFIX, WRAPPER as GIVEN_WRAPPER};
-pub use modules::{NoSources, ScriptProblem, Sources};
+pub use modules::{Library, NoSources, ScriptProblem, Sources};
 
-use dscript_grammar::SourceMap;
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::{Diagnostic, Severity};
-use dscript_grammar::span::{FileId, Interner, Span};
+use dscript_grammar::span::{FileId, Span};
+use dscript_grammar::{SourceMap, parse};
+use modules::Known;
+use std::sync::Arc;
 
 /// What came of a compilation: every mistake found, and the image where there was none.
 pub struct Compilation {
     pub map: SourceMap,
+    /// The file that was compiled.
+    pub root: FileId,
     pub diagnostics: Vec<Diagnostic>,
     pub image: Option<dscript_bytecode::image::Image>,
     /// The trees of every module. To give them up takes time, which a process that ends need not spend.
@@ -32,8 +36,8 @@ pub struct Compilation {
 
 impl Compilation {
     /// One that came to nothing but these.
-    pub fn failed(map: SourceMap, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { map, diagnostics, image: None, program: modules::Program::default() }
+    pub fn failed(map: SourceMap, root: FileId, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { map, root, diagnostics, image: None, program: modules::Program::default() }
     }
 
     pub fn has_errors(&self) -> bool {
@@ -54,6 +58,8 @@ pub enum Goal {
 }
 
 /// Compiles the module `module_path` (`care.checks`), whose text is `bytes` and which is shown as `shown`.
+///
+/// [`Library::compile`] is the same for whoever compiles more than one.
 pub fn compile(
     module_path: &str,
     shown: &str,
@@ -61,29 +67,48 @@ pub fn compile(
     sources: &dyn Sources,
     goal: Goal,
 ) -> Compilation {
-    build(module_path, (shown, bytes), sources, goal, false)
+    Library::default().compile(module_path, shown, bytes, sources, goal)
 }
 
 /// Checks every body of std, which a compilation takes to be good.
 pub fn check_library() -> Compilation {
-    build("library", ("library.ds", b""), &NoSources, Goal::Check, true)
+    build(Library::default(), "library", ("library.ds", b""), &NoSources, Goal::Check, true)
+}
+
+impl Library {
+    /// Compiles a module on top of this library; see [`compile`].
+    pub fn compile(
+        &self,
+        module_path: &str,
+        shown: &str,
+        bytes: &[u8],
+        sources: &dyn Sources,
+        goal: Goal,
+    ) -> Compilation {
+        build(self.clone(), module_path, (shown, bytes), sources, goal, false)
+    }
 }
 
 fn build(
+    library: Library,
     module_path: &str,
     (shown, bytes): (&str, &[u8]),
     sources: &dyn Sources,
     goal: Goal,
     whole_library: bool,
 ) -> Compilation {
-    let mut map = SourceMap::default();
+    let std: Vec<Known> = library.modules().collect();
+    let Library { mut map, mut interner, .. } = library;
     let mut diagnostics = Vec::new();
     let root: FileId = match map.add_bytes(shown, bytes) {
         Ok(root) => root,
-        Err(diagnostic) => return Compilation::failed(map, vec![diagnostic]),
+        Err(diagnostic) => return Compilation::failed(map, diagnostic.file, vec![diagnostic]),
     };
-    let mut interner = Interner::default();
-    let program = modules::load(module_path, root, &mut map, sources, &mut interner, &mut diagnostics);
+    let parsed = Arc::new(parse(root, map.get(root).text(), &mut interner));
+    let path = module_path.to_string();
+    let own = Known { file: root, path, is_std: false, is_prelude: false, parsed };
+    let known = std::iter::once(own).chain(std);
+    let program = modules::link(known, &mut map, sources, &mut interner, &mut diagnostics);
     let mut types = types::Types::default();
     let mut collector = collect::Collector {
         defs: defs::Defs::default(),
@@ -137,5 +162,5 @@ fn build(
     }
     report::prune(&mut diagnostics, &map);
     report::offer_imports(&mut diagnostics, &defs, &map, sources);
-    Compilation { map, diagnostics, image, program }
+    Compilation { map, root, diagnostics, image, program }
 }

@@ -84,28 +84,40 @@ pub struct Program {
     pub modules: Vec<ModuleFile>,
 }
 
-/// Loads the root, everything it imports, and std's prelude.
-pub fn load(
-    root_path: &str,
-    root: FileId,
-    map: &mut SourceMap,
-    sources: &dyn Sources,
-    interner: &mut Interner,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Program {
-    let mut loader =
-        Loader { map, sources, interner, diagnostics, modules: Vec::new(), by_path: FxHashMap::default() };
-    loader.read(root, root_path.to_string(), false, false);
-    loader.modules[0].is_root = true;
-    for file in dscript_std::FILES {
-        if file.prelude {
-            loader.std(file.path);
-        }
-    }
-    loader.all_imports()
+/// The trees of std, read once for any number of programs.
+#[derive(Clone)]
+pub struct Library {
+    pub(crate) map: SourceMap,
+    pub(crate) interner: Interner,
+    /// In the order of `dscript_std::FILES`.
+    trees: Vec<(FileId, Arc<Parsed>)>,
 }
 
-/// A module that was read before.
+impl Default for Library {
+    fn default() -> Self {
+        let (mut map, mut interner) = (SourceMap::default(), Interner::default());
+        let trees = dscript_std::FILES.iter().map(|file| {
+            let id = map.add(file.path, file.text);
+            (id, Arc::new(parse(id, file.text, &mut interner)))
+        });
+        let trees = trees.collect();
+        Self { map, interner, trees }
+    }
+}
+
+impl Library {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = Known> {
+        dscript_std::FILES.iter().zip(&self.trees).map(|(source, (file, parsed))| Known {
+            file: *file,
+            path: source.path.trim_end_matches(".ds").replace('/', "."),
+            is_std: true,
+            is_prelude: source.prelude,
+            parsed: parsed.clone(),
+        })
+    }
+}
+
+/// A module that is read.
 pub struct Known {
     pub file: FileId,
     pub path: String,
@@ -114,7 +126,8 @@ pub struct Known {
     pub parsed: Arc<Parsed>,
 }
 
-/// Puts together a program of these modules alone, each of the user's a root; they include those of std.
+/// Puts together a program of these modules, each of the user's a root, and what they import. They include those of
+/// std.
 pub fn link(
     known: impl Iterator<Item = Known>,
     map: &mut SourceMap,
@@ -125,7 +138,6 @@ pub fn link(
     let mut loader =
         Loader { map, sources, interner, diagnostics, modules: Vec::new(), by_path: FxHashMap::default() };
     for module in known {
-        loader.diagnostics.extend(module.parsed.diagnostics.iter().cloned());
         let is_root = !module.is_std;
         let index = loader.add(module);
         loader.modules[index].is_root = is_root;
@@ -153,14 +165,9 @@ impl Loader<'_> {
         Program { modules: self.modules }
     }
 
-    fn read(&mut self, file: FileId, path: String, is_std: bool, is_prelude: bool) -> usize {
-        let parsed = parse(file, self.map.get(file).text(), self.interner);
-        self.diagnostics.extend(parsed.diagnostics.iter().cloned());
-        self.add(Known { file, path, is_std, is_prelude, parsed: Arc::new(parsed) })
-    }
-
     fn add(&mut self, module: Known) -> usize {
         let Known { file, path, is_std, is_prelude, parsed } = module;
+        self.diagnostics.extend(parsed.diagnostics.iter().cloned());
         let unread = parsed.diagnostics.iter().filter(|d| d.code != codes::MISSING_SEMICOLON);
         let broken = unread.map(|d| d.span).collect();
         let index = self.modules.len();
@@ -179,37 +186,30 @@ impl Loader<'_> {
         index
     }
 
-    fn std(&mut self, path: &str) -> Option<usize> {
-        let dotted = path.trim_end_matches(".ds").replace('/', ".");
-        if let Some(&known) = self.by_path.get(&dotted) {
-            return known;
-        }
-        let file = dscript_std::FILES.iter().find(|f| f.path == path)?;
-        let id = self.map.add(file.path, file.text);
-        Some(self.read(id, dotted, true, file.prelude))
-    }
-
     /// The module of a dotted path, read if need be.
     fn module(&mut self, dotted: &str) -> Option<usize> {
         if let Some(&known) = self.by_path.get(dotted) {
             return known;
         }
-        let path = format!("{}.ds", dotted.replace('.', "/"));
-        let found = if dotted == "std" || dotted.starts_with("std.") {
-            self.std(&path)
-        } else if let Some((name, bytes)) = self.sources.read(&path) {
-            match self.map.add_bytes(&name, &bytes) {
-                Ok(id) => Some(self.read(id, dotted.to_string(), false, false)),
-                Err(diagnostic) => {
-                    self.diagnostics.push(diagnostic);
-                    None
-                }
-            }
-        } else {
-            None
-        };
+        let is_std = dotted == "std" || dotted.starts_with("std.");
+        let found = if is_std { None } else { self.read(dotted) };
         self.by_path.insert(dotted.to_string(), found);
         found
+    }
+
+    fn read(&mut self, dotted: &str) -> Option<usize> {
+        let (name, bytes) = self.sources.read(&format!("{}.ds", dotted.replace('.', "/")))?;
+        match self.map.add_bytes(&name, &bytes) {
+            Ok(file) => {
+                let parsed = Arc::new(parse(file, self.map.get(file).text(), self.interner));
+                let path = dotted.to_string();
+                Some(self.add(Known { file, path, is_std: false, is_prelude: false, parsed }))
+            }
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                None
+            }
+        }
     }
 
     fn imports(&mut self, index: usize) {

@@ -5,7 +5,7 @@
 //! then writes random bytes.
 
 use dscript_bytecode::verify::verify;
-use dscript_compiler::{Goal, NoSources, compile};
+use dscript_compiler::{Goal, Library, NoSources};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -141,10 +141,11 @@ fn mutate(random: &mut Random, corpus: &[String]) -> Vec<u8> {
     bytes
 }
 
-fn check(source: &[u8]) -> Result<(), String> {
+fn check(library: &Library, source: &[u8]) -> Result<(), String> {
     let start = Instant::now();
     for goal in [Goal::Image, Goal::Test] {
-        let result = catch_unwind(AssertUnwindSafe(|| compile("fuzz", "fuzz.ds", source, &NoSources, goal)));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| library.compile("fuzz", "fuzz.ds", source, &NoSources, goal)));
         let compilation = result.map_err(|_| "the compiler panics".to_string())?;
         if let Some(image) = compilation.image {
             verify(&image).map_err(|e| format!("the image is refused: {e}"))?;
@@ -154,7 +155,7 @@ fn check(source: &[u8]) -> Result<(), String> {
 }
 
 /// Takes out what can go while the input still does harm, in ever smaller parts.
-fn minimize(source: &[u8]) -> Vec<u8> {
+fn minimize(library: &Library, source: &[u8]) -> Vec<u8> {
     let mut small = source.to_vec();
     let mut part = small.len() / 2;
     let mut tries = 0;
@@ -164,7 +165,7 @@ fn minimize(source: &[u8]) -> Vec<u8> {
             let mut less = small.clone();
             less.drain(at..(at + part).min(less.len()));
             tries += 1;
-            if check(&less).is_err() {
+            if check(library, &less).is_err() {
                 small = less;
             } else {
                 at += part;
@@ -186,7 +187,7 @@ fn keep(source: &[u8], name: &str) -> PathBuf {
 }
 
 fn run(count: usize, seed: u64) -> Vec<String> {
-    let corpus = corpus();
+    let (corpus, library) = (corpus(), Library::default());
     let mut random = Random(seed);
     let mut failures = Vec::new();
     let start = Instant::now();
@@ -199,8 +200,8 @@ fn run(count: usize, seed: u64) -> Vec<String> {
             );
         }
         let source = mutate(&mut random, &corpus);
-        if let Err(what) = check(&source) {
-            let path = keep(&minimize(&source), &format!("{seed}-{round}.ds"));
+        if let Err(what) = check(&library, &source) {
+            let path = keep(&minimize(&library, &source), &format!("{seed}-{round}.ds"));
             println!("round {round} of seed {seed}: {what}: {}", path.display());
             failures.push(format!("{}: {what}", path.display()));
             if failures.len() == FAILURES_MAX {

@@ -74,12 +74,12 @@ pub fn of_compiled(cx: &Cx<'_, '_, '_>, module: &str, known: &[&Diagnostic]) -> 
         return Vec::new();
     };
     let own = |file: FileId| {
-        // The compilation numbers files by itself; the module's own is the first.
-        let path = if file == FileId(0) { module } else { compiled.map.get(file).name() };
+        // The compilation numbers files by itself.
+        let path = if file == compiled.file { module } else { compiled.map.get(file).name() };
         cx.a.module_at(path)
     };
     let place = |file: FileId, span: Span| cx.location(own(file)?, span);
-    let found = compiled.diagnostics.iter().filter(|d| d.file == FileId(0));
+    let found = compiled.diagnostics.iter().filter(|d| d.file == compiled.file);
     let new = found.filter(|d| !known.iter().any(|k| k.code == d.code && k.span == d.span));
     new.map(|d| convert(d, place)).collect()
 }

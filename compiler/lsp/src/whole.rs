@@ -5,14 +5,15 @@ use crate::features::Cx;
 use crate::queue::Queue;
 use crate::roots::{Disk, Place};
 use dscript_bytecode::image::{Image, Script};
-use dscript_compiler::{Goal, ScriptProblem, Sources, compile};
+use dscript_compiler::{Goal, Library, ScriptProblem, Sources};
 use dscript_grammar::SourceMap;
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::{Diagnostic, Severity};
+use dscript_grammar::span::FileId;
 use lsp_server::{Message, Notification};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Done {
     pub stamp: u64,
     pub diagnostics: Vec<Diagnostic>,
     pub map: SourceMap,
+    /// The module's own, in `map`.
+    pub file: FileId,
     pub image: Option<Image>,
 }
 
@@ -110,12 +113,14 @@ pub fn now(cx: &Cx<'_, '_, '_>, module: &str) -> Result<Image, String> {
     }
 }
 
+static LIBRARY: LazyLock<Library> = LazyLock::new(Library::default);
+
 fn run(job: &Job) -> Done {
     let text = job.texts.get(&job.module).map_or("", String::as_str);
     let modules: BTreeSet<String> = job.texts.keys().cloned().collect();
     let disk = Disk { place: &job.place, modules: &modules, hooks: job.hooks };
     let sources = Texts { disk, texts: &job.texts };
-    let result = compile(&job.module, &job.address, text.as_bytes(), &sources, Goal::Image);
+    let result = LIBRARY.compile(&job.module, &job.address, text.as_bytes(), &sources, Goal::Image);
     let mut diagnostics = result.diagnostics;
     diagnostics.retain(|d| d.code != codes::NO_TASK);
     Done {
@@ -124,6 +129,7 @@ fn run(job: &Job) -> Done {
         stamp: job.stamp,
         diagnostics,
         map: result.map,
+        file: result.root,
         image: result.image,
     }
 }

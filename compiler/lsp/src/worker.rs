@@ -14,6 +14,7 @@ use crate::roots::{Disk, Open, Place, Root};
 use crate::whole::{self, Job, Whole};
 use dscript_compiler::session::Analysis;
 use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::span::FileId;
 use lsp_server::{ErrorCode, Message, Notification, Request, Response};
 use serde_json::{Value, json};
 use std::any::Any;
@@ -50,6 +51,8 @@ pub struct Compiled {
     pub stamp: u64,
     pub diagnostics: Vec<Diagnostic>,
     pub map: dscript_grammar::SourceMap,
+    /// The module's own, in `map`.
+    pub file: FileId,
     pub image: Option<dscript_bytecode::image::Image>,
 }
 
@@ -268,6 +271,7 @@ impl Worker {
                 stamp: done.stamp,
                 diagnostics: done.diagnostics,
                 map: done.map,
+                file: done.file,
                 image: done.image,
             };
             self.compiled.insert((done.place, done.module), compiled);

@@ -7,7 +7,7 @@ mod stage;
 
 use crate::files;
 use crate::report::{MessageFormat, Reporter};
-use dscript_compiler::{Compilation, Goal, compile};
+use dscript_compiler::{Compilation, Goal, Library};
 use report::{Case, Outcome, Report};
 use stage::Tests;
 use std::path::{Path, PathBuf};
@@ -54,10 +54,11 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     let mut report = Report::new(args.json);
     let mut reporter = Reporter::new(MessageFormat::Text, false);
     let mut found = 0;
+    let library = Library::default();
     for path in &files {
         let shown = path.display().to_string();
         let root = files::open(path)?;
-        let result = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Test);
+        let result = library.compile(&root.module, &root.shown, &root.bytes, &root, Goal::Test);
         if result.has_errors() {
             reporter.show(&result)?;
             report.not_compiled(&shown, first_error(&result))?;

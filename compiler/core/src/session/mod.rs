@@ -25,7 +25,7 @@ use crate::check;
 use crate::collect::Collector;
 use crate::defs::{Defs, ModuleId};
 use crate::facts::Facts;
-use crate::modules::{self, Known, Program, Sources};
+use crate::modules::{self, Known, Library, Program, Sources};
 use crate::report;
 use crate::types::{Ty, Types};
 use bodies::{Cache, Outline};
@@ -45,7 +45,7 @@ pub struct Session {
     interner: Interner,
     /// By path: `care.checks`.
     files: FxHashMap<String, File>,
-    library: Vec<File>,
+    library: Library,
     cache: Cache,
 }
 
@@ -57,15 +57,8 @@ struct File {
 
 impl Default for Session {
     fn default() -> Self {
-        let (mut map, mut interner) = (SourceMap::default(), Interner::default());
-        let library = dscript_std::FILES
-            .iter()
-            .map(|file| {
-                let id = map.add(file.path, file.text);
-                let parsed = Arc::new(parse(id, file.text, &mut interner));
-                File { id, parsed, outline: Outline::default() }
-            })
-            .collect();
+        let library = Library::default();
+        let (map, interner) = (library.map.clone(), library.interner.clone());
         Self { map, interner, files: FxHashMap::default(), library, cache: Cache::default() }
     }
 }
@@ -136,16 +129,9 @@ impl Session {
             let (path, parsed) = (path.clone(), file.parsed.clone());
             Known { file: file.id, path, is_std: false, is_prelude: false, parsed }
         });
-        let library = dscript_std::FILES.iter().zip(&self.library).map(|(source, file)| Known {
-            file: file.id,
-            path: source.path.trim_end_matches(".ds").replace('/', "."),
-            is_std: true,
-            is_prelude: source.prelude,
-            parsed: file.parsed.clone(),
-        });
         let mut diagnostics = Vec::new();
         let closed = Closed(sources);
-        let known: Vec<Known> = own.chain(library).collect();
+        let known: Vec<Known> = own.chain(self.library.modules()).collect();
         let program =
             modules::link(known.into_iter(), &mut self.map, &closed, &mut self.interner, &mut diagnostics);
         let outlines = program.modules.iter().filter(|m| !m.is_std).map(|m| &self.files[&m.path].outline);
