@@ -1,8 +1,10 @@
 //! The tree of one module: plain data with spans, no facts about meaning.
 //!
 //! Facts live in side tables keyed by [`NodeId`]. Comments are kept beside the tree, sorted by place.
-//! Long flat operator chains are one node ([`ExprKind::Chain`]), so depth follows nesting, not length.
+//! Long flat operator chains are one node ([`ExprKind::Chain`]). Other chains (`a.b().c()`, `a ?? b ?? c`, `else if`)
+//! make a tree as high as they are long; whoever walks over a module does so [within its height](Module::walked).
 
+use crate::room;
 use crate::span::{NodeId, Span, Symbol};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,22 @@ pub struct Module {
     pub script: Vec<Stmt>,
     /// Ids run from 0 to here.
     pub node_count: u32,
+    /// Nodes on the longest way from a declaration or statement down.
+    pub height: u32,
+}
+
+impl Module {
+    /// Runs what walks over the tree, on a stack with room for it.
+    pub fn walked<R>(&self, walk: impl FnOnce() -> R) -> R {
+        room::to_walk(self.height, walk)
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let (items, script) = (std::mem::take(&mut self.items), std::mem::take(&mut self.script));
+        room::to_drop(self.height, || drop((items, script)));
+    }
 }
 
 /// `import a.b.c;` or, with `all`, `import a.b.*;`

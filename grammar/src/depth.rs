@@ -1,20 +1,49 @@
 //! How deep each node's subtree is, by node id; known when the node is made, from its children.
+//!
+//! Two numbers: what *nests* in a node, and how *high* its subtree is. Links of a flat chain (`a.b().c()`,
+//! `a ?? b ?? c`, `else if`) stand on each other in the tree, so they make it high, and nothing nests in them.
 
 use crate::ast::*;
 use crate::span::NodeId;
 
-/// Deepest tree. Brackets are limited apart, and each makes at most two or three nodes; this bounds what nests
-/// without them: operators, `else if`, chains of calls, types.
+/// Deepest nesting. Brackets are limited apart, and each makes at most two or three nodes; this bounds what nests
+/// without them: operators before their operand, lambdas, statements without braces, types.
 pub const TREE_DEPTH_MAX: u32 = 640;
+
+/// Highest tree: a chain of calls has two nodes a link.
+pub const TREE_HEIGHT_MAX: u32 = 60_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    pub nesting: u16,
+    pub height: u16,
+}
+
+impl Depth {
+    pub const LEAF: Depth = Depth { nesting: 1, height: 1 };
+
+    pub fn fits(self) -> bool {
+        u32::from(self.nesting) <= TREE_DEPTH_MAX && u32::from(self.height) <= TREE_HEIGHT_MAX
+    }
+
+    fn or(self, other: Depth) -> Depth {
+        Depth { nesting: self.nesting.max(other.nesting), height: self.height.max(other.height) }
+    }
+
+    /// Of a node in which one of this depth stands.
+    fn around(self) -> Depth {
+        Depth { nesting: self.nesting + 1, height: self.height + 1 }
+    }
+}
 
 #[derive(Debug, Default)]
 pub struct Depths {
-    of: Vec<u16>,
+    of: Vec<Depth>,
 }
 
 impl Depths {
-    pub fn add(&mut self, depth: u32) -> NodeId {
-        self.of.push(depth as u16);
+    pub fn add(&mut self, depth: Depth) -> NodeId {
+        self.of.push(depth);
         NodeId(self.of.len() as u32 - 1)
     }
 
@@ -22,34 +51,47 @@ impl Depths {
         self.of.len() as u32
     }
 
-    pub fn of(&self, id: NodeId) -> u32 {
-        u32::from(self.of[id.0 as usize])
+    pub fn of(&self, id: NodeId) -> Depth {
+        self.of[id.0 as usize]
     }
 
-    /// `node` got one more child.
-    pub fn raise(&mut self, node: NodeId, child: NodeId) {
-        let least = self.of[child.0 as usize] + 1;
-        let depth = &mut self.of[node.0 as usize];
-        *depth = (*depth).max(least);
+    /// The height of the highest subtree.
+    pub fn height(&self) -> u32 {
+        self.of.iter().map(|d| u32::from(d.height)).max().unwrap_or(0)
+    }
+
+    /// `node` gets one more child, if it may.
+    pub fn raise(&mut self, node: NodeId, child: NodeId) -> bool {
+        let depth = self.of(node).or(self.of(child).around());
+        if depth.fits() {
+            self.of[node.0 as usize] = depth;
+        }
+        depth.fits()
     }
 
     /// The depth of a node above what `walk` visits.
-    pub fn above(&self, walk: impl FnOnce(&mut Deepest<'_>)) -> u32 {
-        let mut deepest = Deepest { depths: self, max: 0 };
+    pub fn above(&self, walk: impl FnOnce(&mut Deepest<'_>)) -> Depth {
+        let mut deepest = Deepest { depths: self, depth: Depth::LEAF };
         walk(&mut deepest);
-        deepest.max + 1
+        deepest.depth
     }
 }
 
 /// Visits the direct children of a node.
 pub struct Deepest<'a> {
     depths: &'a Depths,
-    max: u32,
+    depth: Depth,
 }
 
 impl Deepest<'_> {
     fn id(&mut self, id: NodeId) {
-        self.max = self.max.max(self.depths.of(id));
+        self.depth = self.depth.or(self.depths.of(id).around());
+    }
+
+    /// A child that is a link of the same chain.
+    fn link(&mut self, id: NodeId) {
+        let Depth { nesting, height } = self.depths.of(id);
+        self.depth = self.depth.or(Depth { nesting, height: height + 1 });
     }
 
     fn expr(&mut self, expr: &Expr) {
@@ -158,13 +200,13 @@ impl Deepest<'_> {
                 }
             }
             ExprKind::Paren(inner) | ExprKind::Try(inner) | ExprKind::Fail(inner) => self.expr(inner),
-            ExprKind::Field { receiver, .. } => self.expr(receiver),
+            ExprKind::Field { receiver, .. } => self.link(receiver.id),
             ExprKind::Index { receiver, index } => {
-                self.expr(receiver);
+                self.link(receiver.id);
                 self.expr(index);
             }
             ExprKind::Call { callee, args } => {
-                self.expr(callee);
+                self.link(callee.id);
                 self.args(args);
             }
             ExprKind::New { ty, args } => {
@@ -173,9 +215,13 @@ impl Deepest<'_> {
             }
             ExprKind::Unary { operand, .. } => self.expr(operand),
             ExprKind::Step { target, .. } => self.expr(target),
-            ExprKind::Binary { left, right, .. } | ExprKind::Coalesce { left, right } => {
-                self.expr(left);
+            ExprKind::Binary { left, right, .. } => {
+                self.link(left.id);
                 self.expr(right);
+            }
+            ExprKind::Coalesce { left, right } => {
+                self.expr(left);
+                self.link(right.id);
             }
             ExprKind::Chain { first, rest } => {
                 self.expr(first);
@@ -185,12 +231,12 @@ impl Deepest<'_> {
             }
             ExprKind::Assign { target, value, .. } => {
                 self.expr(target);
-                self.expr(value);
+                self.link(value.id);
             }
             ExprKind::Conditional { cond, then, else_ } => {
                 self.expr(cond);
                 self.expr(then);
-                self.expr(else_);
+                self.link(else_.id);
             }
             ExprKind::Lambda(lambda) => {
                 for param in &lambda.params {
@@ -266,7 +312,7 @@ impl Deepest<'_> {
                 self.expr(cond);
                 self.id(then.id);
                 if let Some(else_) = else_ {
-                    self.id(else_.id);
+                    self.link(else_.id);
                 }
             }
             StmtKind::While { cond, body } | StmtKind::DoWhile { body, cond } => {

@@ -6,6 +6,7 @@ pub mod comments;
 pub mod diagnostic;
 pub mod format;
 pub mod render;
+pub mod room;
 pub mod source;
 pub mod span;
 pub mod walk;

@@ -3,9 +3,11 @@
 use crate::Parsed;
 use crate::balance::{self, Damage};
 use crate::codes;
+use crate::depth::TREE_HEIGHT_MAX;
 use crate::diagnostic::Diagnostic;
 use crate::lexer;
 use crate::render;
+use crate::room;
 use crate::soft;
 use crate::span::{FileId, Interner, Span, Symbol};
 use crate::token::{Kw, Tok, Token, Words};
@@ -37,7 +39,9 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let tokens = soft::mark(file, text, &balanced, &words, list_name, &mut diagnostics);
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     let none = std::iter::empty::<(u32, Tok, u32)>();
-    let module = generated::ModuleParser::new().parse(&cx, none).unwrap_or_default();
+    let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
+    let module =
+        room::to_drop(height, || generated::ModuleParser::new().parse(&cx, none).unwrap_or_default());
     diagnostics.append(&mut cx.diagnostics.borrow_mut());
     let mut lost_text = cx.lost.take();
     // What the pass over the tokens gave up is one token in its place.
@@ -91,7 +95,8 @@ pub fn follows(text: &str) -> Follows {
     cx.expected_at_end.replace(Some(Vec::new()));
     let none = std::iter::empty::<(u32, Tok, u32)>();
     // What is read is of no interest, and not whole.
-    let _ = generated::ModuleParser::new().parse(&cx, none);
+    let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
+    room::to_drop(height, || drop(generated::ModuleParser::new().parse(&cx, none)));
     let names = cx.expected_at_end.take().unwrap_or_default();
     let mut found = Follows::default();
     for name in &names {

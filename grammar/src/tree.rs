@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use crate::ast::*;
 use crate::balance::{Damage, too_deep};
 use crate::codes::{self, Code};
-use crate::depth::{Depths, TREE_DEPTH_MAX};
+use crate::depth::{Depth, Depths, TREE_HEIGHT_MAX};
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, NodeId, Span, Symbol};
 use crate::token::{Kw, TextId, Tok, Token, Words};
@@ -119,20 +119,23 @@ impl<'a> Cx<'a> {
 
     // ---- nodes ----
 
-    /// The id of a node of this depth; `None` when the depth is beyond the limit.
-    fn sized(&self, span: Span, depth: u32) -> (NodeId, bool) {
-        let fits = depth <= TREE_DEPTH_MAX;
+    /// The id of a node of this depth, and whether the depth is within the limits.
+    fn sized(&self, span: Span, depth: Depth) -> (NodeId, bool) {
+        let fits = depth.fits();
         if !fits && !self.too_deep.replace(true) {
-            self.report(
-                too_deep(self.file, Span::new(span.start, span.start))
-                    .help("long chains count as nesting too"),
-            );
+            let at = Span::new(span.start, span.start);
+            self.report(if u32::from(depth.height) > TREE_HEIGHT_MAX {
+                self.error(codes::NESTING, at, "this chain is too long")
+                    .help(format!("about {} links fit; give parts a name of their own", TREE_HEIGHT_MAX / 2))
+            } else {
+                too_deep(self.file, at).help("operators and statements that stand in each other count too")
+            });
         }
-        (self.depths.borrow_mut().add(if fits { depth } else { 1 }), fits)
+        (self.depths.borrow_mut().add(if fits { depth } else { Depth::LEAF }), fits)
     }
 
     pub fn id(&self) -> NodeId {
-        self.depths.borrow_mut().add(1)
+        self.depths.borrow_mut().add(Depth::LEAF)
     }
 
     pub fn node_count(&self) -> u32 {
@@ -188,14 +191,11 @@ impl<'a> Cx<'a> {
         if let ExprKind::Chain { rest, .. } = &mut left.kind
             && rest.first().is_some_and(|first| level(first.op) == level(op))
         {
-            let mut depths = self.depths.borrow_mut();
-            if depths.of(link.operand.id) < TREE_DEPTH_MAX {
-                depths.raise(left.id, link.operand.id);
+            if self.depths.borrow_mut().raise(left.id, link.operand.id) {
                 rest.push(link);
                 left.span = span;
                 return left;
             }
-            drop(depths);
             return self.expr(
                 span.start,
                 span.end,
@@ -467,6 +467,7 @@ impl<'a> Cx<'a> {
             }
         }
         module.node_count = self.node_count();
+        module.height = self.depths.borrow().height();
         module
     }
 

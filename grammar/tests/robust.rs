@@ -6,7 +6,9 @@ use std::collections::HashSet;
 
 use common::{inputs, read};
 use dscript_grammar::codes;
+use dscript_grammar::format::format;
 use dscript_grammar::render;
+use dscript_grammar::span::FileId;
 
 /// xorshift64*
 struct Random(u64);
@@ -189,16 +191,8 @@ fn deep_nesting_is_one_diagnostic() {
     has_nesting_error(&format!("x = {}a;", "try ".repeat(n)));
     has_nesting_error(&format!("x = {}a;", "(int) ".repeat(n)));
     has_nesting_error(&format!("x = {}a;", "fail ".repeat(n)));
-    has_nesting_error(&format!("x = {}1;", "a ? b : ".repeat(n)));
-    has_nesting_error(&format!("x = {}1;", "a ?? ".repeat(n)));
-    has_nesting_error(&format!("{}1;", "a = ".repeat(n)));
     has_nesting_error(&format!("x = {}1;", "a -> ".repeat(n)));
-    has_nesting_error(&format!("x = a{};", " == b".repeat(n)));
-    has_nesting_error(&format!("x = a{};", ".b".repeat(n)));
-    has_nesting_error(&format!("x = a{};", ".b()".repeat(n)));
-    has_nesting_error(&format!("x = a{};", "[0]".repeat(n)));
     has_nesting_error(&format!("{}x();", "if (a) ".repeat(n)));
-    has_nesting_error(&format!("{}x();", "if (a) b(); else ".repeat(n)));
     has_nesting_error(&format!("{}x();", "while (a) ".repeat(n)));
     has_nesting_error(&format!("{}x();", "a: ".repeat(n)));
     has_nesting_error(&format!("int{} x;", "? ".repeat(n)));
@@ -252,9 +246,47 @@ fn long_flat_input_is_no_nesting() {
         "x = -1; if (a) { } else { }\n".repeat(n),
         format!("x = \"{}\";", "a ${b} ".repeat(n)),
         format!("switch (x) {{ {} }}", "case 1 -> 2; ".repeat(n)),
-    ] {
+    ]
+    .into_iter()
+    .chain(chains(n))
+    {
         let read = read("flat.ds", &text);
         assert!(read.parsed.diagnostics.is_empty(), "{:?}", &read.short()[..1]);
+    }
+}
+
+/// Chains that make a tree as high as they are long.
+fn chains(n: usize) -> [String; 9] {
+    [
+        format!("x = {}1;", "a ? b : ".repeat(n)),
+        format!("x = {}1;", "a ?? ".repeat(n)),
+        format!("{}1;", "a = ".repeat(n)),
+        format!("x = a{};", " == b".repeat(n)),
+        format!("x = a{};", ".b".repeat(n)),
+        format!("x = a{};", ".b()".repeat(n)),
+        format!("x = a{};", "[0]".repeat(n)),
+        format!("x = a{};", ".b(c -> d(e.f()))[g ?? h]".repeat(n / 2)),
+        format!("{}x();", "if (a) b(); else ".repeat(n)),
+    ]
+}
+
+/// A chain that is too long is said so once, and dropping what was read of it takes no more stack than there is.
+#[test]
+fn chains_have_a_limit() {
+    for text in chains(61_000) {
+        has_nesting_error(&text);
+    }
+    // What a mistake takes out of the tree is dropped before there is a module.
+    for text in chains(4_000) {
+        assert!(!read("cut.ds", &text.replace(';', " 3 }")).parsed.diagnostics.is_empty());
+    }
+}
+
+#[test]
+fn chains_are_formatted() {
+    for text in chains(3_000) {
+        let once = format(FileId::default(), &text).expect("a good file");
+        assert!(format(FileId::default(), &once).expect("a good file") == once, "{}", &text[..40]);
     }
 }
 

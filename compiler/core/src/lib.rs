@@ -109,58 +109,62 @@ fn build(
     let own = Known { file: root, path, is_std: false, is_prelude: false, parsed };
     let known = std::iter::once(own).chain(std);
     let program = modules::link(known, &mut map, sources, &mut interner, &mut diagnostics);
-    let mut types = types::Types::default();
-    let mut collector = collect::Collector {
-        defs: defs::Defs::default(),
-        types: &mut types,
-        interner: &interner,
-        map: &map,
-        diagnostics: &mut diagnostics,
-    };
-    collector.collect(&program);
-    let defs = collector.defs;
-    let mut checker = check::Checker::new(
-        &defs,
-        &mut types,
-        &interner,
-        &map,
-        &mut diagnostics,
-        sources,
-        Default::default(),
-    );
-    checker.run(whole_library);
-    let (facts, looked_at, scripts) = (checker.facts, checker.looked_at, checker.scripts.into_rows());
-    let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
-    let has_tests = defs.tests.iter().any(|t| t.module == defs::ModuleId(0));
-    let mut image = None;
-    let runs = defs.tasks.iter().any(|t| t.module == defs::ModuleId(0))
-        || defs.scenarios.iter().any(|s| s.module == defs::ModuleId(0));
-    let lowered = match goal {
-        Goal::Check | Goal::Image => runs,
-        Goal::Test => has_tests,
-    };
-    // A file that others import is checked as what it is.
-    let is_library = |module: &defs::Module<'_>| {
-        let items = &module.ast.items;
-        has_tests || items.is_empty() || items.iter().any(|item| item.modifiers.private.is_none())
-    };
-    let wants_task =
-        goal == Goal::Image || goal == Goal::Check && !whole_library && !is_library(&defs.modules[0]);
-    if good && wants_task && !runs {
-        let message = "there is no task to run in this file";
-        diagnostics.push(
-            Diagnostic::error(codes::NO_TASK, root, Span::default(), message)
-                .help("write statements at its top level, or declare a `task`"),
+    let image = program.walked(|| {
+        let mut types = types::Types::default();
+        let mut collector = collect::Collector {
+            defs: defs::Defs::default(),
+            types: &mut types,
+            interner: &interner,
+            map: &map,
+            diagnostics: &mut diagnostics,
+        };
+        collector.collect(&program);
+        let defs = collector.defs;
+        let mut checker = check::Checker::new(
+            &defs,
+            &mut types,
+            &interner,
+            &map,
+            &mut diagnostics,
+            sources,
+            Default::default(),
         );
-    } else if good && lowered {
-        let name = module_path.rsplit('.').next().unwrap_or(module_path);
-        let found = lower::Found { facts, looked_at, scripts: &scripts };
-        image = Some(lower::lower(&defs, &mut types, &interner, found, &map, &mut diagnostics, (name, goal)));
-    }
-    if goal == Goal::Check || diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        image = None;
-    }
-    report::prune(&mut diagnostics, &map);
-    report::offer_imports(&mut diagnostics, &defs, &map, sources);
+        checker.run(whole_library);
+        let (facts, looked_at, scripts) = (checker.facts, checker.looked_at, checker.scripts.into_rows());
+        let good = !diagnostics.iter().any(|d: &Diagnostic| d.severity == Severity::Error);
+        let has_tests = defs.tests.iter().any(|t| t.module == defs::ModuleId(0));
+        let mut image = None;
+        let runs = defs.tasks.iter().any(|t| t.module == defs::ModuleId(0))
+            || defs.scenarios.iter().any(|s| s.module == defs::ModuleId(0));
+        let lowered = match goal {
+            Goal::Check | Goal::Image => runs,
+            Goal::Test => has_tests,
+        };
+        // A file that others import is checked as what it is.
+        let is_library = |module: &defs::Module<'_>| {
+            let items = &module.ast.items;
+            has_tests || items.is_empty() || items.iter().any(|item| item.modifiers.private.is_none())
+        };
+        let wants_task =
+            goal == Goal::Image || goal == Goal::Check && !whole_library && !is_library(&defs.modules[0]);
+        if good && wants_task && !runs {
+            let message = "there is no task to run in this file";
+            diagnostics.push(
+                Diagnostic::error(codes::NO_TASK, root, Span::default(), message)
+                    .help("write statements at its top level, or declare a `task`"),
+            );
+        } else if good && lowered {
+            let name = module_path.rsplit('.').next().unwrap_or(module_path);
+            let found = lower::Found { facts, looked_at, scripts: &scripts };
+            image =
+                Some(lower::lower(&defs, &mut types, &interner, found, &map, &mut diagnostics, (name, goal)));
+        }
+        if goal == Goal::Check || diagnostics.iter().any(|d| d.severity == Severity::Error) {
+            image = None;
+        }
+        report::prune(&mut diagnostics, &map);
+        report::offer_imports(&mut diagnostics, &defs, &map, sources);
+        image
+    });
     Compilation { map, root, diagnostics, image, program }
 }

@@ -8,7 +8,7 @@ use dscript_grammar::ast;
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, Span};
-use dscript_grammar::{Parsed, SourceMap, parse};
+use dscript_grammar::{Parsed, SourceMap, parse, room};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -82,6 +82,14 @@ pub struct Imported {
 #[derive(Default)]
 pub struct Program {
     pub modules: Vec<ModuleFile>,
+}
+
+impl Program {
+    /// Runs what walks over the trees of all modules, on a stack with room for it.
+    pub fn walked<R>(&self, walk: impl FnOnce() -> R) -> R {
+        let height = self.modules.iter().map(|m| m.parsed.module.height).max().unwrap_or(0);
+        room::to_walk(height, walk)
+    }
 }
 
 /// The trees of std, read once for any number of programs.

@@ -2,6 +2,7 @@
 //! diagnostic that names the limit.
 
 use dscript_bytecode::verify::verify;
+use dscript_compiler::session::Session;
 use dscript_compiler::{Compilation, Goal, NoSources, compile};
 
 /// As deep as the compiler's own thread.
@@ -104,4 +105,21 @@ fn limits_are_named() {
     let functions = many(66_000, "\n", |i| format!("int f{i}() {{ return {i}; }}"));
     let calls = many(66_000, "\n", |i| format!("f{i}();"));
     meets(format!("{functions}\n{calls}\n"), "65536 are allowed");
+}
+
+/// Also on a thread with a small stack, as an editor's server or a test may have.
+#[test]
+fn an_editor_looks_at_long_chains() {
+    let text = format!(
+        "class B {{ int n = 0; B b() {{ return this; }} }}\nvar x = new B(){};\nprint(x.m);\n",
+        ".b()".repeat(10_000)
+    );
+    let mut session = Session::default();
+    session.set("long", "long.ds", &text);
+    let found = session.analyze(&NoSources, |analysis| {
+        while analysis.step() {}
+        analysis.diagnostics()
+    });
+    let messages: Vec<_> = found.iter().map(|d| d.message.as_str()).collect();
+    assert!(matches!(messages[..], [one] if one.contains("`m`")), "{messages:?}");
 }

@@ -65,11 +65,8 @@ impl Printer<'_> {
             ExprKind::Coalesce { .. } => self.group(|p| p.coalesce(expr, by)),
             ExprKind::Conditional { .. } => self.group(|p| p.conditional(expr)),
             ExprKind::Assign { op_span, target, value, .. } => {
-                self.expr(target);
-                self.space();
-                self.gap();
-                self.up_to(op_span.end);
-                self.value(|p| p.expr(value));
+                self.assigned(target, *op_span);
+                self.value(|p| p.assignments(value));
             }
             ExprKind::Lambda(lambda) => self.lambda(lambda),
             ExprKind::Cast { ty, operand } => {
@@ -168,6 +165,29 @@ impl Printer<'_> {
             next = else_;
         }
         self.nest(|p| p.expr(next));
+    }
+
+    fn assigned(&mut self, target: &Expr, op: Span) {
+        self.expr(target);
+        self.space();
+        self.gap();
+        self.up_to(op.end);
+    }
+
+    /// The value of an assignment; of `a = b = c` each below the other.
+    fn assignments(&mut self, value: &Expr) {
+        if !matches!(value.kind, ExprKind::Assign { .. }) {
+            return self.expr(value);
+        }
+        self.group(|p| {
+            let mut next = value;
+            while let ExprKind::Assign { op_span, target, value, .. } = &next.kind {
+                p.assigned(target, *op_span);
+                p.line();
+                next = value;
+            }
+            p.expr(next);
+        });
     }
 
     /// `(`, what stands inside, `)`; the inside on lines of its own if it does not fit.

@@ -51,10 +51,12 @@ pub fn format(file: FileId, text: &str) -> Result<String, Vec<Diagnostic>> {
 
 fn print(file: FileId, text: &str, parsed: &Parsed) -> String {
     let lexed = lex(file, text);
-    let arena = Arena::new();
-    let mut printer = Printer::new(&arena, text, &lexed);
-    printer.module(&parsed.module);
-    layout::render(printer.finish(), WIDTH)
+    parsed.module.walked(|| {
+        let arena = Arena::new();
+        let mut printer = Printer::new(&arena, text, &lexed);
+        printer.module(&parsed.module);
+        layout::render(printer.finish(), WIDTH)
+    })
 }
 
 fn lex(file: FileId, text: &str) -> Lexed {

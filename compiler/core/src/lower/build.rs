@@ -156,6 +156,21 @@ impl Builder {
         }
     }
 
+    /// Gives back every register taken since `mark` that is not among those of a value.
+    pub fn release_but(&mut self, mark: usize, value: Regs) {
+        let mut kept = mark;
+        for at in mark..self.taken.len() {
+            let (ty, reg) = self.taken[at];
+            if value.slice().contains(&reg) {
+                self.taken[kept] = (ty, reg);
+                kept += 1;
+            } else {
+                self.free.entry(ty).or_default().push(reg);
+            }
+        }
+        self.taken.truncate(kept);
+    }
+
     /// A parameter; all come before any other register.
     pub fn param(&mut self, ty: RegType) -> Reg {
         self.params.push(ty);

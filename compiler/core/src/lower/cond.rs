@@ -12,9 +12,9 @@ use dscript_grammar::codes;
 
 impl<'a> Lowerer<'a, '_> {
     pub(super) fn condition_value(&mut self, expr: &'a Expr) -> Val {
-        let dst = self.scalar(ScalarKind::Bool);
         let (no, done) = (self.b.mark(), self.b.mark());
-        self.jump_unless(expr, no);
+        self.operand_jump(expr, false, no);
+        let dst = self.scalar(ScalarKind::Bool);
         self.b.emit(Instr::Bool { value: true, dst });
         self.b.jump(done);
         self.b.place(no);
@@ -83,7 +83,7 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// What an operand of a chain took is of no use to the next.
-    fn operand_jump(&mut self, expr: &'a Expr, when: bool, to: Mark) {
+    pub(super) fn operand_jump(&mut self, expr: &'a Expr, when: bool, to: Mark) {
         let mark = self.b.mark_taken();
         self.jump_when(expr, when, to);
         self.b.release(mark);

@@ -37,6 +37,19 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     pub(super) fn expr(&mut self, expr: &'a Expr) -> Val {
+        let postfix =
+            matches!(expr.kind, ExprKind::Call { .. } | ExprKind::Field { .. } | ExprKind::Index { .. });
+        if !postfix {
+            return self.expr_kind(expr);
+        }
+        // Of what a link of a chain of calls was computed from, the next has no use.
+        let mark = self.b.mark_taken();
+        let value = self.expr_kind(expr);
+        self.b.release_but(mark, value.regs);
+        value
+    }
+
+    fn expr_kind(&mut self, expr: &'a Expr) -> Val {
         self.at(expr.span);
         match &expr.kind {
             ExprKind::Paren(inner) => self.expr(inner),
@@ -255,29 +268,58 @@ impl<'a> Lowerer<'a, '_> {
         }
     }
 
+    /// A chain of these ends in the same registers, whichever condition holds.
     pub(super) fn conditional(&mut self, cond: &'a Expr, then: &'a Expr, else_: &'a Expr, ty: Ty) -> Val {
         let dst = self.take(ty);
-        let (no, done) = (self.b.mark(), self.b.mark());
-        self.jump_unless(cond, no);
-        let value = self.expr_as(then, ty);
-        self.copy(value.regs, dst);
-        self.b.jump(done);
-        self.b.place(no);
-        let value = self.expr_as(else_, ty);
-        self.copy(value.regs, dst);
-        self.b.jump(done);
+        let done = self.b.mark();
+        let (mut cond, mut then, mut else_) = (cond, then, else_);
+        loop {
+            let no = self.b.mark();
+            self.operand_jump(cond, false, no);
+            self.branch(then, ty, dst, done);
+            self.b.place(no);
+            let ExprKind::Conditional { cond: c, then: t, else_: e } = &else_.kind else { break };
+            (cond, then, else_) = (c, t, e);
+        }
+        self.branch(else_, ty, dst, done);
         self.b.place(done);
         Val { ty, regs: dst }
     }
 
+    /// One way to a value that goes to `dst`.
+    fn branch(&mut self, expr: &'a Expr, ty: Ty, dst: Regs, done: Mark) {
+        let mark = self.b.mark_taken();
+        let value = self.expr_as(expr, ty);
+        self.copy(value.regs, dst);
+        self.b.release(mark);
+        self.b.jump(done);
+    }
+
+    /// `a ?? b ?? c` likewise.
     pub(super) fn coalesce(&mut self, expr: &'a Expr, left: &'a Expr, right: &'a Expr) -> Val {
         let ty = self.node_ty(expr.id);
-        let value = self.expr(left);
-        let (other, done) = (self.b.mark(), self.b.mark());
         let dst = self.take(ty);
-        let mut value = value;
+        let done = self.b.mark();
+        let (mut left, mut right) = (left, right);
+        loop {
+            let other = self.b.mark();
+            let mark = self.b.mark_taken();
+            self.present(left, ty, dst, other, done);
+            self.b.release(mark);
+            self.b.place(other);
+            let ExprKind::Coalesce { left: l, right: r } = &right.kind else { break };
+            (left, right) = (l, r);
+        }
+        self.branch(right, ty, dst, done);
+        self.b.place(done);
+        Val { ty, regs: dst }
+    }
+
+    /// A value that goes to `dst` and on to `done`, unless it is null or an error.
+    fn present(&mut self, expr: &'a Expr, ty: Ty, dst: Regs, other: Mark, done: Mark) {
+        let mut value = self.expr(expr);
         if let Some(inner) = self.types.fallible_inner(value.ty) {
-            let Reg::R(error) = value.regs.last() else { return self.absent(ty) };
+            let Reg::R(error) = value.regs.last() else { return };
             let to = self.b.to(other);
             self.b.emit(Instr::IfNotNull { a: error, to });
             let held = value.regs.but_last();
@@ -285,22 +327,15 @@ impl<'a> Lowerer<'a, '_> {
             value = Val { ty: inner, regs };
         }
         if value.ty == Ty::NULL {
-            self.b.jump(other);
-        } else if let Some(inner) = self.types.nullable_inner(value.ty) {
+            return self.b.jump(other);
+        }
+        if let Some(inner) = self.types.nullable_inner(value.ty) {
             self.jump_if_null(value, other);
             value = self.narrow(value, inner);
         }
-        if value.ty != Ty::NULL {
-            let value = self.convert(value, ty);
-            self.copy(value.regs, dst);
-            self.b.jump(done);
-        }
-        self.b.place(other);
-        let fallback = self.expr_as(right, ty);
-        self.copy(fallback.regs, dst);
+        let value = self.convert(value, ty);
+        self.copy(value.regs, dst);
         self.b.jump(done);
-        self.b.place(done);
-        Val { ty, regs: dst }
     }
 
     pub(super) fn cast(&mut self, expr: &'a Expr, operand: &'a Expr) -> Val {

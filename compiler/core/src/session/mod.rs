@@ -134,44 +134,46 @@ impl Session {
         let known: Vec<Known> = own.chain(self.library.modules()).collect();
         let program =
             modules::link(known.into_iter(), &mut self.map, &closed, &mut self.interner, &mut diagnostics);
-        let outlines = program.modules.iter().filter(|m| !m.is_std).map(|m| &self.files[&m.path].outline);
-        let surroundings = bodies::surroundings(outlines);
-        let mut types = Types::default();
-        let mut collector = Collector {
-            defs: Defs::default(),
-            types: &mut types,
-            interner: &self.interner,
-            map: &self.map,
-            diagnostics: &mut diagnostics,
-        };
-        collector.collect(&program);
-        let defs = collector.defs;
-        let mut analysis = Analysis {
-            defs: &defs,
-            program: &program,
-            interner: &self.interner,
-            map: &self.map,
-            sources,
-            types,
-            facts: Vec::new(),
-            looked_at: vec![false; defs.fns.len()],
-            known: FxHashSet::default(),
-            diagnostics,
-            surroundings,
-            cache: &mut self.cache,
-            queue: Vec::new(),
-            next: 0,
-            components: FxHashMap::default(),
-        };
-        analysis.begin();
-        f(&mut analysis)
+        program.walked(|| {
+            let outlines = program.modules.iter().filter(|m| !m.is_std).map(|m| &self.files[&m.path].outline);
+            let surroundings = bodies::surroundings(outlines);
+            let mut types = Types::default();
+            let mut collector = Collector {
+                defs: Defs::default(),
+                types: &mut types,
+                interner: &self.interner,
+                map: &self.map,
+                diagnostics: &mut diagnostics,
+            };
+            collector.collect(&program);
+            let defs = collector.defs;
+            let mut analysis = Analysis {
+                defs: &defs,
+                program: &program,
+                interner: &self.interner,
+                map: &self.map,
+                sources,
+                types,
+                facts: Vec::new(),
+                looked_at: vec![false; defs.fns.len()],
+                known: FxHashSet::default(),
+                diagnostics,
+                surroundings,
+                cache: &mut self.cache,
+                queue: Vec::new(),
+                next: 0,
+                components: FxHashMap::default(),
+            };
+            analysis.begin();
+            f(&mut analysis)
+        })
     }
 }
 
 fn read(id: FileId, map: &SourceMap, interner: &mut Interner) -> File {
     let text = map.get(id).text();
     let parsed = parse(id, text, interner);
-    let outline = Outline::new(&parsed, text);
+    let outline = parsed.module.walked(|| Outline::new(&parsed, text));
     File { id, parsed: Arc::new(parsed), outline }
 }
 
