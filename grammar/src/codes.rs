@@ -120,7 +120,7 @@ codes! {
     UNASSIGNED = "E0503" "variable may have no value yet";
     FINAL = "E0504" "assignment to what is final";
     CAPTURE = "E0505" "captured variable is assigned more than once";
-    NO_LOOP = "E0506" "`break` or `continue` outside a loop";
+    NO_LOOP = "E0506" "`break`, `continue`, `return` or `yield` where it leads nowhere";
     CONSTRUCTOR = "E0507" "field without a value";
 
     // 06xx: scenarios

@@ -177,7 +177,7 @@ fn an_empty_file_says_that_it_does_nothing() {
 fn ten_thousand_nested_are_refused() {
     let scratch = scratch();
     let n = 10_000;
-    let nests: [(&str, String); 20] = [
+    let nests: [(&str, String); 19] = [
         ("parentheses", format!("int x = {}1{};\n", "(".repeat(n), ")".repeat(n))),
         ("open parentheses", format!("int x = {}", "(".repeat(n))),
         ("closing parentheses", format!("int x = 1{};\n", ")".repeat(n))),
@@ -194,7 +194,6 @@ fn ten_thousand_nested_are_refused() {
         ("loops", format!("{}print(1);\n", "while (true) ".repeat(n))),
         ("conditions", format!("int x = {}1{};\n", "true ? ".repeat(n), " : 2".repeat(n))),
         ("interpolations", format!("String s = {}1{};\n", "\"${".repeat(n), "}\"".repeat(n))),
-        ("assignments", format!("int x = 0;\n{}1;\n", "x = ".repeat(n))),
         ("tries", format!("LogPool p = {}LogPool.open(\"p\");\n", "try ".repeat(n))),
         ("casts", format!("int x = {}1;\n", "(int) ".repeat(n))),
         ("comments", format!("{}\n", "/*".repeat(n))),

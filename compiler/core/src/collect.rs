@@ -167,6 +167,7 @@ impl<'a> Collector<'a, '_> {
     /// Finds the types of std that the compiler has to do with.
     fn find_known(&mut self) {
         let Defs { types, known, modules, .. } = &mut self.defs;
+        known.to_string = self.interner.get("toString");
         for (index, def) in types.iter().enumerate() {
             if !modules[def.module.index()].is_std {
                 continue;
@@ -316,6 +317,7 @@ impl<'a> Collector<'a, '_> {
                 module,
                 name,
                 span: first.span,
+                is_private: false,
                 role: None,
                 params: Vec::new(),
                 body: TaskBody::Script(&tree.script),
@@ -964,6 +966,7 @@ impl<'a> Collector<'a, '_> {
             module,
             name: self.interner.name(t.name.name).to_string(),
             span: t.name.span,
+            is_private: item.modifiers.private.is_some(),
             role: t.role,
             params,
             body: TaskBody::Block(&t.body),

@@ -205,6 +205,7 @@ pub struct TaskDef<'a> {
     /// As the image names it.
     pub name: String,
     pub span: Span,
+    pub is_private: bool,
     pub role: Option<ast::Role>,
     pub params: Vec<ParamSig<'a>>,
     pub body: TaskBody<'a>,
@@ -277,6 +278,17 @@ pub struct Known {
     pub boolean: Option<TypeDefId>,
     pub duration: Option<TypeDefId>,
     pub time: Option<TypeDefId>,
+    /// The name of the method that gives an object's text.
+    pub to_string: Option<Symbol>,
+}
+
+impl Defs<'_> {
+    /// The `toString()` that a type has of its own.
+    pub fn own_text(&self, ty: TypeDefId) -> Option<FnId> {
+        let method = *self.types[ty.index()].methods.get(&self.known.to_string?)?;
+        let sig = &self.fns[method.index()];
+        (sig.is_method && sig.params.is_empty() && !sig.is_lowlevel).then_some(method)
+    }
 }
 
 impl Known {

@@ -92,6 +92,9 @@ impl Program {
     }
 }
 
+/// The name of what every module knows.
+const PRELUDE: &str = "std.prelude";
+
 /// The trees of std, read once for any number of programs.
 #[derive(Clone)]
 pub struct Library {
@@ -236,6 +239,9 @@ impl Loader<'_> {
         let words: Vec<&str> = import.path.iter().map(|w| self.interner.name(w.name)).collect();
         let whole = words.join(".");
         let parent = words[..words.len().saturating_sub(1)].join(".");
+        if (if import.all { &whole } else { &parent }) == PRELUDE {
+            return self.prelude(import);
+        }
         if import.all {
             return match self.module(&whole) {
                 Some(module) => Some(Imported { module, all: true }),
@@ -291,6 +297,16 @@ impl Loader<'_> {
                 None
             }
         }
+    }
+
+    /// What is known without an import may be imported all the same.
+    fn prelude(&self, import: &ast::Import) -> Option<Imported> {
+        let mut prelude = (0..self.modules.len()).filter(|&i| self.modules[i].is_prelude);
+        let first = prelude.clone().next()?;
+        let named = import.path.last().filter(|_| !import.all);
+        let module =
+            named.and_then(|name| prelude.find(|&i| declares(&self.modules[i].parsed.module, name.name)));
+        Some(Imported { module: module.unwrap_or(first), all: import.all })
     }
 
     /// Whether an import names a module, with or without `.*`.

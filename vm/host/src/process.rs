@@ -202,11 +202,15 @@ impl Process {
 
     /// Puts the handle in error, unless it is already, and ends the program.
     pub fn fail(&self, error: ErrorValue) {
+        self.put_in_error(error);
+        self.kill_now();
+    }
+
+    fn put_in_error(&self, error: ErrorValue) {
         if !self.is_error() {
             self.tell(&error);
             *self.failed.borrow_mut() = Some(error);
         }
-        self.kill_now();
     }
 
     fn tell(&self, error: &ErrorValue) {
@@ -262,21 +266,16 @@ impl Process {
         }
     }
 
-    /// Sends a signal to the whole group.
-    pub fn signal(&self, name: &str) -> Result<(), ErrorValue> {
-        let Some(signal) = signals::number(name) else {
-            return Err(errors::error(
+    /// Sends a signal to the whole group; nothing for one that has ended or never ran. One that does not exist puts the
+    /// handle in error.
+    pub fn signal(&self, name: &str) {
+        match (signals::number(name), &self.child) {
+            (None, _) => self.put_in_error(errors::error(
                 "EINVAL",
                 format!("there is no signal `{name}`; for example: TERM, HUP, USR1"),
-            ));
-        };
-        match &self.child {
-            None => Err(self.error().unwrap_or_else(|| errors::os(libc::ESRCH, &self.name))),
-            Some(child) if child.exit().is_none() => {
-                child.signal(signal);
-                Ok(())
-            }
-            Some(_) => Err(errors::error("ESRCH", format!("`{}` has ended", self.name))),
+            )),
+            (Some(signal), Some(child)) if child.exit().is_none() => child.signal(signal),
+            (Some(_), _) => {}
         }
     }
 
@@ -340,17 +339,16 @@ impl Process {
         }
     }
 
-    /// Waits until all is written. A program that reads no more is an error.
-    pub async fn write(self: Rc<Self>, text: String) -> Result<(), ErrorValue> {
+    /// Waits until all is written. What is not read any more puts the handle in error.
+    pub async fn write(self: Rc<Self>, text: String) {
         let stdin = self.stdin.borrow().clone();
         let Some(stdin) = stdin else {
-            return Err(match self.error() {
-                Some(error) if self.child.is_none() => error,
-                _ => errors::error("EPIPE", format!("the input of `{}` is closed", self.name)),
-            });
+            let closed = errors::error("EPIPE", format!("the input of `{}` is closed", self.name));
+            return self.put_in_error(closed);
         };
-        let written = stdin.lock().await.write_all(text.as_bytes()).await;
-        written.map_err(|e| errors::io(&e, &format!("writing to `{}`", self.name)))
+        if let Err(e) = stdin.lock().await.write_all(text.as_bytes()).await {
+            self.put_in_error(errors::io(&e, &format!("writing to `{}`", self.name)));
+        }
     }
 
     /// Ends its input once what is being written is written.

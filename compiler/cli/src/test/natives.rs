@@ -97,11 +97,11 @@ static NATIVES: &[NativeDef] = &[
         Ok(Value::Bool(call.wait(ended)?))
     }),
     native("Subprocess.kill", "(Subprocess) -> void", |call| Ok(end(call, "KILL"))),
-    native("Subprocess.signal", "(Subprocess, String) -> void!", |call| {
+    native("Subprocess.signal", "(Subprocess, String) -> void", |call| {
         let name = call.string(1);
         Ok(end(call, name.strip_prefix("SIG").unwrap_or(name)))
     }),
-    native("Subprocess.write", "(Subprocess, String) -> void!", |_| Ok(Value::Null)),
+    native("Subprocess.write", "(Subprocess, String) -> void", |_| Ok(Value::Null)),
     native("Subprocess.closeInput", "(Subprocess) -> void", |_| Ok(Value::Null)),
     native("Subprocess.lines", "(Subprocess) -> Lines", |_| Ok(Value::Handle(Rc::new(Nothing)))),
     native("Lines.next", "(Lines) -> String?", |_| Ok(Value::Null)),

@@ -68,6 +68,8 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn local_value(&mut self, node: NodeId, index: usize, span: Span) -> Ty {
         let local = &mut self.cx.locals[index];
         local.read = true;
+        self.cx.reads += 1;
+        local.read_at = self.cx.reads;
         let (declaration, ty, depth, name) = (local.node, local.ty, local.depth, local.name);
         if self.cx.flow.is_unassigned(declaration) {
             let declared = self.cx.locals[index].span;
@@ -85,8 +87,7 @@ impl<'a> Checker<'a, '_> {
             }
             self.cx.captured.push((declaration, span));
         }
-        self.cx.flow.handle(declaration);
-        self.cx.flow.see(declaration);
+        self.look_at(declaration);
         self.facts().res[node.0 as usize] = Res::Local(declaration);
         self.cx.flow.narrowed(declaration).unwrap_or(ty)
     }

@@ -113,7 +113,7 @@ impl<'a> Checker<'a, '_> {
             self.cx.flow.widen(local.node);
             self.narrow_on_assign(local.node, local.ty, found);
             self.start_pending(local.node, local.ty, value);
-            self.start_unseen(local.node, local.ty, found);
+            self.start_unseen(local.node, local.ty, found, target.span);
             self.set_target_types(target, local.ty);
             return local.ty;
         }
@@ -154,8 +154,7 @@ impl<'a> Checker<'a, '_> {
                 "test it with `isError({name})` first, or say that it does not matter: `ignore({name})`"
             ));
         self.diagnostics.push(report);
-        self.cx.flow.handle(local.node);
-        self.cx.flow.see(local.node);
+        self.look_at(local.node);
     }
 
     pub(super) fn set_target_types(&mut self, target: &Expr, ty: Ty) {
@@ -314,6 +313,15 @@ impl<'a> Checker<'a, '_> {
                     let report = self
                         .diagnostic(codes::FINAL, target.span, "a record is immutable")
                         .help(format!("make a changed copy: `r.with({name}: ...)`"));
+                    self.diagnostics.push(report);
+                } else if decl.kind == TypeKind::Enum {
+                    let report = self
+                        .diagnostic(
+                            codes::FINAL,
+                            target.span,
+                            "the fields of an enum's constants stay as they are",
+                        )
+                        .help("keep what changes in a map: `Map<E, int>`");
                     self.diagnostics.push(report);
                 } else if sig.is_final {
                     let report = self

@@ -288,7 +288,10 @@ impl<'a, 'c> Checker<'a, 'c> {
         if decl.kind == TypeKind::Record && self.text(name.name) == "with" {
             return self.call_with(expr, ty, args);
         }
-        if self.text(name.name) == "toString" && args.is_empty() && super::ops::has_text(self.types, ty) {
+        if self.text(name.name) == "toString"
+            && args.is_empty()
+            && super::ops::has_text(self.types, self.defs, ty)
+        {
             let fact = CallFact { target: Target::Text, type_args: Vec::new(), params: Vec::new() };
             self.facts().calls.insert(expr.id, fact);
             return self.string();
@@ -780,11 +783,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     fn ignore(&mut self, arg: &'a Expr) -> Ty {
         let ty = self.whole_failure(arg);
-        let list_of_failures = self.is_known(ty, self.defs.known.list)
-            && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
-                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some())
-            });
-        let good = self.types.fallible_inner(ty).is_some() || self.is_subprocess(ty) || list_of_failures;
+        let good = super::ops::holds_failures(self.types, self.defs, ty);
         if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
             let shown = self.show(ty);
             self.error(

@@ -194,7 +194,7 @@ impl<'a> Checker<'a, '_> {
         let nominal = |types: &crate::types::Types, ty: Ty| {
             matches!(types.kind(ty), TyKind::Nominal(..) | TyKind::Param(_))
         };
-        nominal(self.types, a) && nominal(self.types, b) && (self.fits(a, b) || self.fits(b, a))
+        a != b && nominal(self.types, a) && nominal(self.types, b) && (self.fits(a, b) || self.fits(b, a))
     }
 
     /// The type of an operand whose error is asked for: a `T!` local counts as declared, also where it is narrowed.

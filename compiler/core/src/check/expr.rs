@@ -81,7 +81,9 @@ impl<'a> Checker<'a, '_> {
             report = report.help("`(int)` cuts the fraction off").edit(at, "(int) ");
         } else if found == Ty::NULL {
             report = report.help(super::with_articles(format!("only a `{want}?` may be null")));
-        } else if self.is_string(wanted) && super::ops::has_text(self.types, found) && !self.has_poison(found)
+        } else if self.is_string(wanted)
+            && super::ops::has_text(self.types, self.defs, found)
+            && !self.has_poison(found)
         {
             let end = Span::new(span.end, span.end);
             let is_literal = matches!(expr.kind, ExprKind::Int(_) | ExprKind::Double(_) | ExprKind::Bool(_));

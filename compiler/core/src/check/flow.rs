@@ -16,6 +16,8 @@ pub struct Flow {
     pending: Vec<NodeId>,
     /// Locals whose failure nobody has looked at, whatever way led here.
     unseen: Vec<NodeId>,
+    /// What came into locals on some way here and may be a failure that nobody has looked at: the `Owed` of the body.
+    owed: Vec<u32>,
 }
 
 impl Flow {
@@ -58,6 +60,16 @@ impl Flow {
 
     pub fn is_unseen(&self, local: NodeId) -> bool {
         !self.dead && self.unseen.contains(&local)
+    }
+
+    /// The local holds this from here on, or nothing that anybody has to look at.
+    pub fn owe(&mut self, new: Option<u32>, is_old: impl Fn(u32) -> bool) {
+        self.owed.retain(|&owed| !is_old(owed));
+        self.owed.extend(new);
+    }
+
+    pub fn owed(&self) -> &[u32] {
+        &self.owed
     }
 
     pub fn is_unassigned(&self, local: NodeId) -> bool {
@@ -111,6 +123,11 @@ impl Flow {
         }
         for &local in &other.pending {
             self.set_pending(local);
+        }
+        for &owed in &other.owed {
+            if !self.owed.contains(&owed) {
+                self.owed.push(owed);
+            }
         }
     }
 

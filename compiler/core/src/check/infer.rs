@@ -391,6 +391,7 @@ impl<'a> Checker<'a, '_> {
                         self.diagnostics.push(report);
                     } else {
                         self.check_bounds(span, id, &type_args);
+                        self.no_void(span, id, &type_args);
                         let def = &self.defs.fns[id.index()];
                         let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
                         self.keys_fit(span, ret);
@@ -423,6 +424,18 @@ impl<'a> Checker<'a, '_> {
             any |= self.types.close(ty);
         }
         any
+    }
+
+    /// What a generic function makes values of, is one.
+    fn no_void(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
+        if type_args.iter().all(|&arg| self.types.resolve(arg) != Ty::VOID) {
+            return;
+        }
+        let message = format!("`{}` wants a value of the function that it is given", self.callee_name(id));
+        let report = self
+            .diagnostic(codes::MISMATCH, span, message)
+            .help("this one gives nothing: let it return something, or do the same in a `for`");
+        self.diagnostics.push(report);
     }
 
     /// Type arguments must implement what their parameters ask for.

@@ -108,6 +108,7 @@ impl<'a> Checker<'a, '_> {
         let outer_retries = std::mem::replace(&mut self.cx.retries, 0);
         let outer_retry_locals = std::mem::take(&mut self.cx.retry_locals);
         let outer_yields = std::mem::take(&mut self.cx.yields);
+        let outer_yield_jumps = std::mem::take(&mut self.cx.yield_jumps);
         let outer_flow = self.cx.flow.clone();
         self.cx.lambdas.push(LambdaFrame { node: expr.id, captures: Vec::new(), captures_this: false });
         self.open_scope();
@@ -138,6 +139,7 @@ impl<'a> Checker<'a, '_> {
         self.cx.retries = outer_retries;
         self.cx.retry_locals = outer_retry_locals;
         self.cx.yields = outer_yields;
+        self.cx.yield_jumps = outer_yield_jumps;
         let pending_then: Vec<NodeId> =
             outer_flow.pending().iter().copied().filter(|&n| !self.cx.flow.is_pending(n)).collect();
         self.cx.flow = outer_flow;

@@ -61,7 +61,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn require_text(&mut self, expr: &Expr, ty: Ty) {
-        if has_text(self.types, ty) || ty == Ty::NEVER || self.has_poison(ty) {
+        if has_text(self.types, self.defs, ty) || ty == Ty::NEVER || self.has_poison(ty) {
             return;
         }
         let span = expr.span;
@@ -72,6 +72,9 @@ impl<'a> Checker<'a, '_> {
             report = self.with_try(report, expr);
         } else if self.types.nullable_inner(ty).is_some() || ty == Ty::NULL {
             report = report.help("say what to show instead of null: `x ?? \"...\"`");
+        } else if self.types.nominal_parts(ty).is_some() {
+            report = report
+                .help("something in it has none: a failure, or a function; a record may have a `toString()`");
         }
         self.diagnostics.push(report);
     }

@@ -111,6 +111,14 @@ impl<'a> Checker<'a, '_> {
                 self.visible(def.ty, def.span);
             }
         }
+        let tasks = defs.tasks.iter().filter(|t| !t.is_private).map(|t| (t.module, &t.params));
+        let scenarios = defs.scenarios.iter().filter(|s| s.item.modifiers.private.is_none());
+        for (module, params) in tasks.chain(scenarios.map(|s| (s.module, &s.params))) {
+            self.cx.module = module;
+            for param in params {
+                self.visible(param.ty, param.span);
+            }
+        }
     }
 
     /// Checks the maps and sets that signatures and fields speak of.

@@ -68,6 +68,8 @@ struct Local {
     assigned: u32,
     /// Whether its value was ever read.
     read: bool,
+    /// When it was read last; see `Context::reads`.
+    read_at: u32,
     /// The number of lambdas around its declaration.
     depth: u32,
     /// Bound by a pattern: in scope only where the pattern has matched.
@@ -99,6 +101,21 @@ struct Jump {
     locals: usize,
     /// A `switch` statement: `break` leaves it, `continue` goes past it.
     is_switch: bool,
+    began: Moment,
+}
+
+/// A moment of the walk over a body.
+#[derive(Clone, Copy)]
+struct Moment {
+    owed: usize,
+    reads: u32,
+}
+
+/// A value that a local got and that may be a failure.
+struct Owed {
+    local: NodeId,
+    at: Span,
+    seen: bool,
 }
 
 struct LambdaFrame {
@@ -126,6 +143,9 @@ struct Context {
     scopes: Vec<usize>,
     jumps: Vec<Jump>,
     lambdas: Vec<LambdaFrame>,
+    owed: Vec<Owed>,
+    /// How often a local was read so far.
+    reads: u32,
     /// Captures to be judged when the body is done: local, place.
     captured: Vec<(NodeId, Span)>,
     /// Locals of closed scopes, for the judgement of captures.
@@ -139,6 +159,8 @@ struct Context {
     retry_locals: Vec<usize>,
     /// What `yield` gives, innermost last.
     yields: Vec<Vec<Ty>>,
+    /// How many loops and switches stand around the innermost switch expression whose arm this is.
+    yield_jumps: usize,
     /// The type wanted of each switch expression around, innermost last.
     yield_wanted: Vec<Option<Ty>>,
     /// What is known behind an `assert` that never holds, where a statement follows it.
@@ -165,6 +187,8 @@ impl Default for Context {
             scopes: Vec::new(),
             jumps: Vec::new(),
             lambdas: Vec::new(),
+            owed: Vec::new(),
+            reads: 0,
             captured: Vec::new(),
             assigned: FxHashMap::default(),
             in_constructor: false,
@@ -173,6 +197,7 @@ impl Default for Context {
             retries: 0,
             retry_locals: Vec::new(),
             yields: Vec::new(),
+            yield_jumps: 0,
             yield_wanted: Vec::new(),
             asserted: None,
             waiting: Vec::new(),
@@ -611,15 +636,80 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             self.cx.flow.handle(local.node);
             self.cx.assigned.insert(local.node, (local.assigned, local.span));
-            let fallible = self.types.fallible_inner(local.ty).is_some();
-            if fallible && !local.read {
-                let name = self.text(local.name);
-                let message = format!("the failure that `{name}` may hold is never looked at");
-                let report = self.diagnostic(codes::UNHANDLED, local.span, message).help(format!(
-                    "test it with `isError({name})`, or say that it does not matter: `ignore({name})`"
-                ));
-                self.diagnostics.push(report);
+            if self.types.fallible_inner(local.ty).is_some() {
+                match local.read {
+                    true => self.report_owed(&local),
+                    false => self.report_unread(&local, false),
+                }
+            } else if !local.read
+                && !self.is_subprocess(local.ty)
+                && ops::holds_failures(self.types, self.defs, local.ty)
+            {
+                self.report_unread(&local, true);
             }
+        }
+    }
+
+    /// Nobody has read a local that may hold a failure, or several.
+    fn report_unread(&mut self, local: &Local, several: bool) {
+        let name = self.text(local.name);
+        let (message, help) = match several {
+            false => (
+                format!("the failure that `{name}` may hold is never looked at"),
+                format!("test it with `isError({name})`, or say that it does not matter: `ignore({name})`"),
+            ),
+            true => (
+                format!("the failures that `{name}` may hold are never looked at"),
+                format!("test each with `isError`, or say that they do not matter: `ignore({name})`"),
+            ),
+        };
+        let report = self.diagnostic(codes::UNHANDLED, local.span, message).help(help);
+        self.diagnostics.push(report);
+    }
+
+    /// A local ends: every failure it got must have been looked at on some way.
+    fn report_owed(&mut self, local: &Local) {
+        let name = self.text(local.name);
+        for owed in self.cx.owed.iter_mut().filter(|o| o.local == local.node && !o.seen) {
+            let message = format!("the failure that `{name}` may hold from here on is never looked at");
+            let file = self.defs.modules[self.cx.module.index()].file;
+            let report = Diagnostic::error(codes::UNHANDLED, file, owed.at, message).help(format!(
+                "test it with `isError({name})` behind this, or say that it does not matter: `ignore({name})`"
+            ));
+            self.diagnostics.push(report);
+            owed.seen = true;
+        }
+    }
+
+    /// A local gets a value; one that may be a failure is owed a look.
+    fn start_owed(&mut self, local: NodeId, at: Option<Span>) {
+        let new = at.map(|at| {
+            self.cx.owed.push(Owed { local, at, seen: false });
+            self.cx.owed.len() as u32 - 1
+        });
+        let owed = &self.cx.owed;
+        self.cx.flow.owe(new, |old| owed[old as usize].local == local && Some(old) != new);
+    }
+
+    /// Somebody looks at what a local holds.
+    fn look_at(&mut self, local: NodeId) {
+        self.cx.flow.handle(local);
+        self.cx.flow.see(local);
+        for &owed in self.cx.flow.owed() {
+            let owed = &mut self.cx.owed[owed as usize];
+            owed.seen |= owed.local == local;
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment { owed: self.cx.owed.len(), reads: self.cx.reads }
+    }
+
+    /// What locals got since `got` may have come to where they were read since `read`, though that stands before it.
+    fn came_round(&mut self, got: Moment, read: Moment) {
+        for owed in self.cx.owed[got.owed..].iter_mut().filter(|o| !o.seen) {
+            let mut locals = self.cx.locals.iter();
+            owed.seen = locals.any(|l| l.node == owed.local && l.read_at > read.reads);
         }
     }
 
@@ -683,6 +773,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             is_final,
             assigned: 1,
             read: true,
+            read_at: 0,
             depth: 0,
             is_pattern,
             assigned_at: name.span,

@@ -1,7 +1,7 @@
 //! What operators mean for which types, and which type fits where another is wanted.
 
 use super::Checker;
-use crate::defs::{Defs, TypeDefId, TypeKind};
+use crate::defs::{Defs, TypeDefId, TypeKind, TypeParamId};
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::ast::BinaryOp;
 
@@ -21,8 +21,8 @@ pub fn binary_type(types: &Types, defs: &Defs<'_>, op: BinaryOp, left: Ty, right
     let numbers = matches!(left, Ty::INT | Ty::DOUBLE) && matches!(right, Ty::INT | Ty::DOUBLE);
     let number = if left == Ty::INT && right == Ty::INT { Ty::INT } else { Ty::DOUBLE };
     match op {
-        Add if is_string(left) && has_text(types, right) => Some(left),
-        Add if is_string(right) && has_text(types, left) => Some(right),
+        Add if is_string(left) && has_text(types, defs, right) => Some(left),
+        Add if is_string(right) && has_text(types, defs, left) => Some(right),
         Add | Sub | Mul | Div | Rem if numbers => Some(number),
         Add | Sub if left == Ty::DURATION && right == Ty::DURATION => Some(Ty::DURATION),
         Add | Sub if left == Ty::TIME && right == Ty::DURATION => Some(Ty::TIME),
@@ -55,59 +55,135 @@ fn equality(types: &Types, defs: &Defs<'_>, left: Ty, right: Ty) -> bool {
 
 /// Whether values of the type can be compared at all.
 pub fn has_equality(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
-    match types.kind(ty) {
-        TyKind::Int | TyKind::Double | TyKind::Bool | TyKind::Duration | TyKind::Time => true,
-        TyKind::Poison | TyKind::Param(_) | TyKind::Infer(_) => true,
-        TyKind::Nullable(t) => has_equality(types, defs, *t),
-        TyKind::Nominal(def, args) => {
-            let collection = [defs.known.list, defs.known.set, defs.known.map].contains(&Some(*def));
-            !collection || args.iter().all(|&t| has_equality(types, defs, t))
+    Parts::new(types, defs).all(ty, None, &|ty, kind| match kind {
+        _ if types.nullable_inner(ty).is_some() => Some(Inner::Args),
+        Some(TypeKind::Record) => Some(Inner::Fields),
+        Some(_) if is_collection(types, defs, ty) => Some(Inner::Args),
+        Some(_) => Some(Inner::None),
+        None => {
+            matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::TIME).then_some(Inner::None)
         }
-        _ => false,
-    }
+    })
 }
 
 /// Whether values of the type may be keys of maps and elements of sets.
 pub fn is_key(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
-    fn go(types: &Types, defs: &Defs<'_>, ty: Ty, depth: u32) -> bool {
-        match types.kind(ty) {
-            TyKind::Int | TyKind::Bool | TyKind::Duration | TyKind::Time => true,
-            TyKind::Poison | TyKind::Param(_) | TyKind::Infer(_) => true,
-            TyKind::Nominal(def, _) => {
-                let known = &defs.known;
-                if Some(*def) == known.string || Some(*def) == known.bytes {
-                    return true;
-                }
-                let def = &defs.types[def.index()];
-                match def.kind {
-                    TypeKind::Enum => true,
-                    TypeKind::Record => {
-                        depth < 16 && def.fields.iter().all(|f| go(types, defs, f.ty, depth + 1))
-                    }
-                    _ => false,
-                }
-            }
-            _ => false,
+    let known = &defs.known;
+    Parts::new(types, defs).all(ty, None, &|ty, kind| match kind {
+        Some(TypeKind::Record) => Some(Inner::Fields),
+        Some(TypeKind::Enum) => Some(Inner::None),
+        Some(_) => {
+            let def = types.nominal_parts(ty).map(|(def, _)| def);
+            (def == known.string || def == known.bytes).then_some(Inner::None)
         }
-    }
-    go(types, defs, ty, 0)
+        None => matches!(ty, Ty::INT | Ty::BOOL | Ty::DURATION | Ty::TIME).then_some(Inner::None),
+    })
 }
 
-/// Whether `print`, `${}` and `+` can show a value of the type.
-pub fn has_text(types: &Types, ty: Ty) -> bool {
-    match types.kind(ty) {
-        TyKind::Poison
-        | TyKind::Int
-        | TyKind::Double
-        | TyKind::Bool
-        | TyKind::Duration
-        | TyKind::Time
-        | TyKind::Param(_)
-        | TyKind::Infer(_) => true,
-        TyKind::Nominal(_, args) => {
-            args.iter().all(|&t| has_text(types, types.nullable_inner(t).unwrap_or(t)))
+/// Whether `print`, `${}` and `+` can show a value of the type. What is null in a list or a record is shown as such.
+pub fn has_text(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    types.nullable_inner(ty).is_none()
+        && Parts::new(types, defs).all(ty, None, &|ty, kind| match kind {
+            _ if types.nullable_inner(ty).is_some() => Some(Inner::Args),
+            Some(TypeKind::Record) if shows_itself(types, defs, ty) => Some(Inner::None),
+            Some(TypeKind::Record) => Some(Inner::Fields),
+            Some(_) if is_collection(types, defs, ty) => Some(Inner::Args),
+            Some(_) => Some(Inner::None),
+            None => {
+                matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::TIME).then_some(Inner::None)
+            }
+        })
+}
+
+/// Whether values of the type hold failures, or Subprocesses, that somebody has to look at.
+pub fn holds_failures(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    !Parts::new(types, defs).all(ty, None, &|ty, kind| match kind {
+        _ if types.nullable_inner(ty).is_some() => Some(Inner::Args),
+        _ if types.fallible_inner(ty).is_some() => None,
+        Some(TypeKind::Record) => Some(Inner::Fields),
+        Some(_) if is_collection(types, defs, ty) => Some(Inner::Args),
+        Some(TypeKind::Native) => {
+            let is_subprocess = types.nominal_parts(ty).map(|(def, _)| def) == defs.known.subprocess;
+            (!is_subprocess).then_some(Inner::None)
         }
-        _ => false,
+        _ => Some(Inner::None),
+    })
+}
+
+fn is_collection(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    let def = types.nominal_parts(ty).map(|(def, _)| def);
+    def.is_some() && [defs.known.list, defs.known.set, defs.known.map].contains(&def)
+}
+
+fn shows_itself(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    types.nominal_parts(ty).is_some_and(|(def, _)| defs.own_text(def).is_some())
+}
+
+/// Which parts of a type count as well.
+enum Inner {
+    None,
+    /// Its type arguments, or what it is a `?` of.
+    Args,
+    /// A record's components.
+    Fields,
+}
+
+/// The type parameters of a type, and what stands for them.
+struct Env<'e> {
+    params: &'e [TypeParamId],
+    args: &'e [Ty],
+    outer: Option<&'e Env<'e>>,
+}
+
+/// A walk through a type and what values of it are made of.
+struct Parts<'p, 'a> {
+    types: &'p Types,
+    defs: &'p Defs<'a>,
+    /// Records that are being walked: they may hold themselves.
+    around: Vec<TypeDefId>,
+}
+
+impl<'p, 'a> Parts<'p, 'a> {
+    fn new(types: &'p Types, defs: &'p Defs<'a>) -> Self {
+        Self { types, defs, around: Vec::new() }
+    }
+
+    /// Whether `good` says of the type and of all its parts which of their parts count; it is given the kind of declared
+    /// types. What is not known yet is taken to be good.
+    fn all(
+        &mut self,
+        ty: Ty,
+        env: Option<&Env<'_>>,
+        good: &dyn Fn(Ty, Option<TypeKind>) -> Option<Inner>,
+    ) -> bool {
+        match self.types.kind(ty) {
+            TyKind::Poison | TyKind::Infer(_) => true,
+            TyKind::Param(param) => {
+                let Some(env) = env else { return true };
+                match env.params.iter().position(|p| p == param) {
+                    Some(place) => self.all(env.args[place], env.outer, good),
+                    None => true,
+                }
+            }
+            TyKind::Nullable(inner) => good(ty, None).is_some() && self.all(*inner, env, good),
+            TyKind::Nominal(id, args) => {
+                let def = &self.defs.types[id.index()];
+                match good(ty, Some(def.kind)) {
+                    None => false,
+                    Some(Inner::None) => true,
+                    Some(Inner::Args) => args.iter().all(|&arg| self.all(arg, env, good)),
+                    Some(Inner::Fields) if self.around.contains(id) => true,
+                    Some(Inner::Fields) => {
+                        self.around.push(*id);
+                        let env = Env { params: &def.type_params, args, outer: env };
+                        let all = def.fields.iter().all(|field| self.all(field.ty, Some(&env), good));
+                        self.around.pop();
+                        all
+                    }
+                }
+            }
+            _ => good(ty, None).is_some(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Statements: scopes, loops, jumps, and what is known after each.
 
 use super::flow::Flow;
+use super::ops::holds_failures;
 use super::{Checker, Ending, Jump, Local, field_node};
 use crate::facts::Target;
 use crate::types::{Ty, TyKind};
@@ -129,8 +130,7 @@ impl<'a> Checker<'a, '_> {
             if !is_pattern {
                 self.cx.flow.assign(node);
             }
-            self.cx.flow.handle(node);
-            self.cx.flow.see(node);
+            self.look_at(node);
         }
     }
 
@@ -168,7 +168,9 @@ impl<'a> Checker<'a, '_> {
         let mut assigned = FxHashSet::default();
         body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
         let mut cut = self.cx.flow.clone();
+        let began = self.now();
         self.block(body);
+        let ended = self.now();
         // Past the limit: anything the body assigns may or may not have been assigned.
         for local in &self.cx.locals {
             if assigned.contains(&local.name) {
@@ -186,6 +188,7 @@ impl<'a> Checker<'a, '_> {
                 self.cx.flow = Flow::dead();
             }
         }
+        self.came_round(began, ended);
         self.cx.flow.join(&after);
     }
 
@@ -212,6 +215,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let failed = self.cx.flow.clone();
+        let began = self.now();
         self.cx.retries += 1;
         self.cx.retry_locals.push(self.cx.locals.len());
         self.block(body);
@@ -237,6 +241,7 @@ impl<'a> Checker<'a, '_> {
                 self.cx.flow = Flow::dead();
             }
         }
+        self.came_round(began, began);
         self.cx.flow.join(&after);
     }
 
@@ -282,7 +287,7 @@ impl<'a> Checker<'a, '_> {
                     self.declare_var(local, var, ty, true);
                     self.narrow_on_assign(var.id, ty, found);
                     self.start_pending(var.id, ty, init);
-                    self.start_unseen(var.id, ty, found);
+                    self.start_unseen(var.id, ty, found, var.name.span);
                     continue;
                 }
                 (Some(ty), None) => ty,
@@ -292,7 +297,7 @@ impl<'a> Checker<'a, '_> {
                     let ty = self.inferable(init, ty);
                     self.declare_var(local, var, ty, true);
                     self.start_pending(var.id, ty, init);
-                    self.start_unseen(var.id, ty, ty);
+                    self.start_unseen(var.id, ty, ty, var.name.span);
                     continue;
                 }
                 (None, None) => self.error(
@@ -314,6 +319,7 @@ impl<'a> Checker<'a, '_> {
             is_final: local.final_,
             assigned: u32::from(has_value),
             read: false,
+            read_at: 0,
             depth: 0,
             is_pattern: false,
             assigned_at: var.name.span,
@@ -324,12 +330,15 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A local that holds what may be a failure owes it a look before the next one.
-    pub(super) fn start_unseen(&mut self, local: NodeId, declared: Ty, found: Ty) {
-        let fallible =
-            self.types.fallible_inner(declared).is_some() && self.types.fallible_inner(found).is_some();
+    pub(super) fn start_unseen(&mut self, local: NodeId, declared: Ty, found: Ty, at: Span) {
+        if self.types.fallible_inner(declared).is_none() {
+            return;
+        }
+        let fallible = self.types.fallible_inner(found).is_some();
         if fallible {
             self.cx.flow.set_unseen(local);
         }
+        self.start_owed(local, fallible.then_some(at));
     }
 
     /// A local that takes over a started Subprocess owes it a look.
@@ -367,22 +376,19 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
             return;
         }
-        let list_of_failures = self.is_known(ty, self.defs.known.list)
-            && self.types.nominal_parts(ty).is_some_and(|(_, args)| {
-                args.first().is_some_and(|&t| self.types.fallible_inner(t).is_some() || self.is_subprocess(t))
-            });
-        if list_of_failures && matches!(strip(expr).kind, ExprKind::Call { .. }) {
+        let is_call = matches!(strip(expr).kind, ExprKind::Call { .. });
+        if is_call && !self.is_subprocess(ty) && holds_failures(self.types, self.defs, ty) {
             let report = self
                 .diagnostic(
                     codes::UNHANDLED,
                     expr.span,
                     "a failure is overlooked: these results may be errors",
                 )
-                .help("walk the list and look at each, or `ignore(...)` it");
+                .help("keep them and look at each, or `ignore(...)` them all");
             self.diagnostics.push(report);
             return;
         }
-        if self.is_subprocess(ty) && matches!(strip(expr).kind, ExprKind::Call { .. }) {
+        if self.is_subprocess(ty) && is_call {
             let report = self
                 .diagnostic(
                     codes::SUBPROCESS,
@@ -436,7 +442,19 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// A switch expression has a value wherever its arms end.
+    fn leaves_switch(&mut self, span: Span, word: &str) {
+        let at = head(span, word.len() as u32);
+        let report = self
+            .diagnostic(codes::NO_LOOP, at, format!("`{word}` cannot leave a `switch` that gives a value"))
+            .help("give the value of the arm with `yield`, or write the `switch` as a statement");
+        self.diagnostics.push(report);
+    }
+
     fn return_stmt(&mut self, span: Span, value: Option<&'a ast::Expr>) {
+        if !self.cx.yields.is_empty() {
+            self.leaves_switch(span, "return");
+        }
         if let Some(ast::Expr { kind: ExprKind::Fail(error), span: fail, .. }) = value {
             let report = self
                 .diagnostic(
@@ -583,6 +601,7 @@ impl<'a> Checker<'a, '_> {
             continues: Flow::dead(),
             locals,
             is_switch: false,
+            began: self.now(),
         });
     }
 
@@ -632,9 +651,9 @@ impl<'a> Checker<'a, '_> {
 
     fn leave_loop(&mut self, after: Flow) {
         self.cx.flow = after;
-        if let Some(jump) = self.cx.jumps.pop()
-            && jump.has_break
-        {
+        let Some(jump) = self.cx.jumps.pop() else { return };
+        self.came_round(jump.began, jump.began);
+        if jump.has_break {
             self.cx.flow.join(&jump.breaks);
         }
     }
@@ -658,9 +677,10 @@ impl<'a> Checker<'a, '_> {
         self.enter_loop(label, &assigned);
         self.scoped(body);
         self.end_round();
-        self.cx.flow.dead = false;
+        // Where no round comes to its end, the condition is not asked, and only `break` leaves.
+        let dead = std::mem::replace(&mut self.cx.flow.dead, false);
         let (_, no) = self.cond(cond);
-        self.leave_loop(no);
+        self.leave_loop(if dead { Flow::dead() } else { no });
     }
 
     fn for_loop(&mut self, label: Option<ast::Ident>, stmt: &'a Stmt) {
@@ -728,6 +748,9 @@ impl<'a> Checker<'a, '_> {
         };
         match index {
             Some(index) => {
+                if index < self.cx.yield_jumps {
+                    self.leaves_switch(span, if is_break { "break" } else { "continue" });
+                }
                 let inner = self.cx.jumps[index].locals;
                 let inside: Vec<Local> = self.cx.locals[inner.min(self.cx.locals.len())..].to_vec();
                 for local in inside {

@@ -106,6 +106,7 @@ impl<'a> Checker<'a, '_> {
             continues: Flow::dead(),
             locals,
             is_switch: true,
+            began: self.now(),
         });
         for arm in &switch.arms {
             self.cx.flow = before.clone();
@@ -181,9 +182,11 @@ impl<'a> Checker<'a, '_> {
                 }
                 ArmBody::Block(block) => {
                     self.cx.yields.push(Vec::new());
+                    let jumps = std::mem::replace(&mut self.cx.yield_jumps, self.cx.jumps.len());
                     self.cx.yield_wanted.push(expected);
                     self.block(block);
                     self.cx.yield_wanted.pop();
+                    self.cx.yield_jumps = jumps;
                     let yields = self.cx.yields.pop().unwrap_or_default();
                     if !self.cx.flow.dead {
                         let brace = Span::new(block.span.end.saturating_sub(1), block.span.end);
@@ -365,12 +368,14 @@ impl<'a> Checker<'a, '_> {
                 good = false;
                 continue;
             };
-            let mut work = WORK_MAX;
             let head = self.head(&shape);
             let before = rows.about(head.as_ref());
-            if subject != Ty::POISON
-                && !self.useful(&before, std::slice::from_ref(&shape), &[subject], &mut work)
-            {
+            // As in Java, one earlier case must cover it: several that do so together leave it to the reader.
+            let mut covers = |row: &Vec<Shape>| {
+                let mut work = WORK_MAX;
+                !self.useful(std::slice::from_ref(row), std::slice::from_ref(&shape), &[subject], &mut work)
+            };
+            if subject != Ty::POISON && before.iter().any(&mut covers) {
                 let again = before.iter().any(|row| row[0] == shape);
                 let message = if again && matches!(shape, Shape::Const(_) | Shape::Case(..)) {
                     "this case stands twice"

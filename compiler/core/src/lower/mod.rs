@@ -186,6 +186,8 @@ struct Cx<'c> {
     module: ModuleId,
     /// The source last asked for, by its module.
     source: Option<(ModuleId, u32)>,
+    /// Where the next instructions come from.
+    here: Span,
     type_params: Vec<TypeParamId>,
     type_args: Vec<Ty>,
     locals: FxHashMap<NodeId, Regs>,
@@ -216,6 +218,7 @@ impl Default for Cx<'_> {
         Self {
             module: ModuleId(0),
             source: None,
+            here: Span::default(),
             type_params: Vec::new(),
             type_args: Vec::new(),
             locals: FxHashMap::default(),
@@ -395,6 +398,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.diagnostics.push(Diagnostic::error(code, file, span, message));
             }
             return;
+        }
+        // The body itself says of which type it is.
+        if self.warned.insert((self.cx.module, self.cx.here)) {
+            let file = self.defs.modules[self.cx.module.index()].file;
+            self.diagnostics.push(Diagnostic::error(code, file, self.cx.here, what));
         }
     }
 
@@ -975,12 +983,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 let name = self.interner.name(field.name).to_string();
                 fields.push(image::Field { name, ty: self.type_id(field_ty) });
             }
-            let to_string = self.interner.get("toString").and_then(|s| decl.methods.get(&s).copied());
-            let to_string = to_string.filter(|m| {
-                let sig = &self.defs.fns[m.index()];
-                sig.is_method && sig.params.is_empty() && !sig.is_lowlevel
-            });
-            let to_string = to_string.map(|m| self.instance(m, args.to_vec(), decl.span));
+            let to_string = self.defs.own_text(def).map(|m| self.instance(m, args.to_vec(), decl.span));
             let shown = show_type(self.types, self.defs, self.interner, ty);
             if fields.len() > limits::SLOTS_MAX {
                 let file = self.defs.modules[decl.module.index()].file;
@@ -1106,6 +1109,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 source
             }
         };
+        self.cx.here = span;
         self.b.at((source, span.start));
     }
 }

@@ -149,7 +149,10 @@ impl<'a> Lowerer<'a, '_> {
         self.b.emit(Instr::IfLeInt { a: left, b: zero, to });
         let wait = Val { ty: Ty::DURATION, regs: Regs::new(&[Reg::S(pause)]) };
         self.plain_native("System.sleep", &[wait], Ty::VOID);
-        // The pause doubles, up to its limit.
+        // The pause doubles, up to its limit; one that was longer from the start stays.
+        let longest = self.int_const(PAUSE_MAX_NS);
+        let to = self.b.to(head);
+        self.b.emit(Instr::IfLeInt { a: longest, b: pause, to });
         let limit = self.int_const(PAUSE_MAX_NS / 2);
         let (small, again) = (self.b.mark(), self.b.mark());
         let to = self.b.to(small);

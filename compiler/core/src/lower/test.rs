@@ -273,7 +273,7 @@ impl<'a> Lowerer<'a, '_> {
             if index > 0 {
                 parts.push(self.string_const(", ").regs.slice()[0]);
             }
-            let shown = if value.regs.slice().is_empty() || !has_text(self.types, value.ty) {
+            let shown = if value.regs.slice().is_empty() || !has_text(self.types, self.defs, value.ty) {
                 self.string_const("...")
             } else if value.ty == string {
                 self.call_std("quoted", &[value])

@@ -113,7 +113,7 @@ impl<'a> Lowerer<'a, '_> {
         if let Some(inner) = self.types.nullable_inner(from) {
             return self.nullable_text(value, inner);
         }
-        if !has_text(self.types, from) {
+        if !has_text(self.types, self.defs, from) {
             let shown = show_type(self.types, self.defs, self.interner, from);
             self.unfit(codes::NO_TEXT, &format!("`{shown}` has no text"));
             return self.absent(string);

@@ -16,8 +16,8 @@ pub const NATIVES: &[NativeDef] = &[
     outside("Subprocess.wait", "(Subprocess) -> int", wait),
     outside("Subprocess.waitFor", "(Subprocess, Duration) -> boolean", wait_for),
     outside("Subprocess.kill", "(Subprocess) -> void", kill),
-    outside("Subprocess.signal", "(Subprocess, String) -> void!", signal),
-    outside("Subprocess.write", "(Subprocess, String) -> void!", write),
+    outside("Subprocess.signal", "(Subprocess, String) -> void", signal),
+    outside("Subprocess.write", "(Subprocess, String) -> void", write),
     outside("Subprocess.closeInput", "(Subprocess) -> void", close_input),
     outside("Subprocess.lines", "(Subprocess) -> Lines", lines),
     NativeDef {
@@ -81,14 +81,14 @@ fn kill(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn signal(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    process(call).signal(call.string(1))?;
+    process(call).signal(call.string(1));
     Ok(Value::Null)
 }
 
 fn write(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let process = held::<Process>(call, 0);
     let text = call.string(1).to_owned();
-    call.wait(process.write(text))??;
+    call.wait(process.write(text))?;
     Ok(Value::Null)
 }
 
