@@ -19,6 +19,7 @@ use std::fmt;
 use crate::codec::ValueRef;
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX};
 use crate::query::Pattern;
+use crate::units::{duration_unit, size_unit};
 
 /// What is wrong with an expression, and where: a range of bytes of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -646,7 +647,7 @@ impl<'t> Parser<'t> {
         let Ok(value) = digits.parse::<i64>() else { return bad("this is too large for an int".into()) };
         let literal = match unit {
             "" => Some(Literal::Int(value)),
-            _ => match (size(unit), duration(unit)) {
+            _ => match (size_unit(unit), duration_unit(unit)) {
                 (Some(size), _) => value.checked_mul(size).map(Literal::Int),
                 (_, Some(nanos)) => value.checked_mul(nanos).map(Literal::Duration),
                 _ => {
@@ -679,33 +680,6 @@ impl<'t> Parser<'t> {
     pub fn text_from(&self, from: usize) -> &'t str {
         self.text[from..self.start].trim()
     }
-}
-
-fn size(unit: &str) -> Option<i64> {
-    Some(match unit {
-        "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "TB" => 1_000_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    })
-}
-
-fn duration(unit: &str) -> Option<i64> {
-    Some(match unit {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -181,4 +181,23 @@ fn log_records_are_values() {
     let found = door.say(&format!("get {key}\r\n"));
     assert!(found.contains(r#""fields":{"free":5}"#), "{key}: {found}");
     assert_eq!(door.say("get disks/none:latest\r\n"), "END\r\n");
+    // Nobody changes one, or puts an item where one may come to be.
+    let refused = "CLIENT_ERROR this key names a log record, which is read-only here\r\n";
+    for name in ["disks/root%20fs:latest", "disks/none:latest", &key] {
+        for change in [
+            format!("set {name} 0 0 1\r\nx\r\n"),
+            format!("incr {name} 1\r\n"),
+            format!("delete {name}\r\n"),
+            format!("touch {name} 10\r\n"),
+            format!("gat 10 {name}\r\n"),
+            format!("ms {name} 1 q\r\nx\r\n"),
+            format!("md {name}\r\n"),
+            format!("mg {name} N30\r\n"),
+        ] {
+            assert_eq!(door.say(&change), refused, "{change}");
+        }
+        assert_eq!(door.say(&format!("set {name} 0 0 1 noreply\r\nx\r\n")), "");
+    }
+    assert_eq!(door.say("get disks/none:latest\r\n"), "END\r\n");
+    assert!(door.say("get disks/root%20fs:latest\r\n").contains(r#""fields":{"free":4}"#));
 }

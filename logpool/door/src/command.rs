@@ -246,6 +246,23 @@ impl Command {
         Ok(Command::Store { mode, key: key(word)?, flags, exptime, bytes, cas, quiet })
     }
 
+    /// The keys that it may change, and whether it asks for no answer.
+    pub fn changes(&self) -> (&[Vec<u8>], bool) {
+        use std::slice::from_ref;
+        match self {
+            Command::GetAndTouch { keys, .. } => (keys, false),
+            Command::Store { key, quiet, .. }
+            | Command::Delete { key, quiet }
+            | Command::Step { key, quiet, .. }
+            | Command::Touch { key, quiet, .. } => (from_ref(key), *quiet),
+            Command::MetaGet { key, flags } if flags.has(b'T') || flags.has(b'N') => (from_ref(key), false),
+            Command::MetaSet { key, .. }
+            | Command::MetaDelete { key, .. }
+            | Command::MetaStep { key, .. } => (from_ref(key), false),
+            _ => (&[], false),
+        }
+    }
+
     /// The length of the data block that follows the line.
     pub fn block_bytes(&self) -> Option<usize> {
         match self {

@@ -19,14 +19,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use items::Items;
-pub use records::{Encode, Records};
+pub use records::Records;
 use session::Counters;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// Serves clients until it is dropped. Log records are read from `data`, a LogPool's folder, and given as `encode` says.
-pub async fn serve(listener: TcpListener, items: Items, data: &Path, encode: Encode) {
-    let records = Records::new(data, encode);
+/// Serves clients until it is dropped. Log records are read from `data`, a LogPool's folder.
+pub async fn serve(listener: TcpListener, items: Items, data: &Path) {
+    let records = Records::new(data);
     let counters = Arc::new(Counters::new());
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     loop {

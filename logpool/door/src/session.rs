@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::command::{Bad, Command, Flags, Mode};
 use crate::items::{Item, Items, now};
 use crate::limits::{LINE_BYTES_MAX, VALUE_BYTES_MAX};
-use crate::records::Records;
+use crate::records::{self, Records};
 
 const SECOND_NS: i64 = 1_000_000_000;
 /// A time to live beyond this is a moment since 1970.
@@ -123,6 +123,11 @@ impl Session<'_> {
         }
         if matches!(command, Command::Quit) {
             return Err(End::Quit);
+        }
+        let (changed, quiet) = command.changes();
+        if changed.iter().any(|key| records::name(key).is_some()) {
+            self.say_unless(quiet, "CLIENT_ERROR this key names a log record, which is read-only here");
+            return Ok(());
         }
         if let Err(why) = self.command(command, block).await {
             let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+pub use dscript_logpool::time_text as time;
 use dscript_protocol::message::RunInfo;
 use jiff::Timestamp;
 
@@ -44,11 +45,6 @@ pub fn print_table(table: &Table) -> Result<(), String> {
 
 pub fn print_json(value: &serde_json::Value) -> Result<(), String> {
     print(&format!("{value}\n"))
-}
-
-/// RFC 3339 in UTC, with as much of the second as there is.
-pub fn time(nanos: i64) -> String {
-    Timestamp::from_nanosecond(i128::from(nanos)).map_or_else(|_| nanos.to_string(), |time| time.to_string())
 }
 
 /// For people: to the second, or the millisecond.

@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
+use dscript_logpool::{duration_unit, size_unit};
+
 /// `500us 250ms 5s 10m 2h 1d`: a whole number and one unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || {
         format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s")
     };
     let (number, unit) = split(text).ok_or_else(bad)?;
-    let nanos: u64 = match unit {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return Err(bad()),
-    };
+    let nanos = duration_unit(unit).ok_or_else(bad)?.unsigned_abs();
     // Durations of the language are signed nanoseconds of 64 bits.
     match number.checked_mul(nanos) {
         Some(all) if i64::try_from(all).is_ok() => Ok(Duration::from_nanos(all)),
@@ -33,17 +26,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         )
     };
     let (number, unit) = split(text).ok_or_else(bad)?;
-    let bytes: u64 = match unit {
-        "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "TB" => 1_000_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err(bad()),
-    };
+    let bytes = size_unit(unit).ok_or_else(bad)?.unsigned_abs();
     number.checked_mul(bytes).ok_or_else(|| format!("`{text}` is too large"))
 }
 

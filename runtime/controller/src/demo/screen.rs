@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
-use dscript_logpool::{FieldValue, Record};
+use dscript_logpool::{FieldValue, Record, value_text};
 
 use super::chart::{bytes, sparkline};
 use crate::log::show;
@@ -88,7 +88,7 @@ impl Screen {
         let mut row = vec![clock(record.time)];
         row.extend(self.columns[1..].iter().map(|name| match record.field(name) {
             Some(value) if BYTES.contains(&name.as_str()) => number(value).map_or("-".into(), bytes),
-            Some(value) => show::text(value),
+            Some(value) => value_text(value),
             None => "-".into(),
         }));
         self.rows.push(row);

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
-use dscript_logpool::{FieldValue, Record};
+use dscript_logpool::{FieldValue, Record, value_text};
 use dscript_protocol::message::LogStats;
 
-use super::show;
 use crate::out;
 
 /// Lines of one chart: as many as there are colours.
@@ -77,7 +76,7 @@ pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
     for record in records {
         let (front, fields) = record.fields.split_at(by.min(record.fields.len()));
         let group: Vec<String> = match stats {
-            Some(_) => front.iter().map(|(_, value)| show::text(value)).collect(),
+            Some(_) => front.iter().map(|(_, value)| value_text(value)).collect(),
             None => vec![record.node.clone(), record.key.clone()],
         };
         for (name, value) in fields {

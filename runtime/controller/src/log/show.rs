@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use dscript_logpool::{FieldValue, Record};
+use dscript_logpool::{FieldValue, Record, record_json, value_json, value_text};
 use dscript_protocol::ids::short;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::out;
 
@@ -19,114 +19,6 @@ pub fn json(records: &[Record]) -> Result<(), String> {
 /// One object a line.
 pub fn json_lines(records: &[Record]) -> String {
     records.iter().map(|record| format!("{}\n", record_json(record))).collect()
-}
-
-/// One object.
-pub fn record_text(record: &Record) -> String {
-    record_json(record).to_string()
-}
-
-pub fn record_json(record: &Record) -> Value {
-    json!({
-        "time": out::time(record.time),
-        "pool": record.pool,
-        "key": record.key,
-        "node": record.node,
-        "task": record.task,
-        "run": record.run.to_string(),
-        "seq": record.seq,
-        "fields": fields_json(&record.fields),
-    })
-}
-
-fn fields_json(fields: &[(String, FieldValue)]) -> Value {
-    Value::Object(fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect::<Map<_, _>>())
-}
-
-pub fn value_json(value: &FieldValue) -> Value {
-    match value {
-        FieldValue::Null => Value::Null,
-        FieldValue::Int(value) => json!(value),
-        // JSON has no number for infinities and NaN.
-        FieldValue::Double(value) if value.is_finite() => json!(value),
-        FieldValue::Bool(value) => json!(value),
-        FieldValue::List(values) => Value::Array(values.iter().map(value_json).collect()),
-        FieldValue::Map(entries) => fields_json(entries),
-        other => Value::String(text(other)),
-    }
-}
-
-/// A value as D-Script prints it.
-pub fn text(value: &FieldValue) -> String {
-    match value {
-        FieldValue::Null => "null".into(),
-        FieldValue::Int(value) => value.to_string(),
-        FieldValue::Double(value) if value.is_nan() => "NaN".into(),
-        FieldValue::Double(value) if value.is_infinite() => {
-            if *value > 0.0 { "Infinity" } else { "-Infinity" }.into()
-        }
-        FieldValue::Double(value) => format!("{value:?}"),
-        FieldValue::Bool(value) => value.to_string(),
-        FieldValue::String(value) => value.clone(),
-        FieldValue::Bytes(value) => value.iter().fold(String::new(), |mut all, byte| {
-            let _ = write!(all, "{byte:02x}");
-            all
-        }),
-        FieldValue::Duration(value) => duration(*value),
-        FieldValue::Time(value) => out::time(*value),
-        FieldValue::List(values) => format!("[{}]", values.iter().map(text).collect::<Vec<_>>().join(", ")),
-        FieldValue::Map(entries) => {
-            let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-    }
-}
-
-const UNITS: [(u64, &str); 7] = [
-    (86_400_000_000_000, "d"),
-    (3_600_000_000_000, "h"),
-    (60_000_000_000, "m"),
-    (1_000_000_000, "s"),
-    (1_000_000, "ms"),
-    (1_000, "us"),
-    (1, "ns"),
-];
-
-/// The shortest literals: `1m30s`.
-fn duration(nanos: i64) -> String {
-    let mut left = nanos.unsigned_abs();
-    if left == 0 {
-        return "0s".into();
-    }
-    let mut all = String::from(if nanos < 0 { "-" } else { "" });
-    for (unit, name) in UNITS {
-        if left >= unit {
-            let _ = write!(all, "{}{name}", left / unit);
-            left %= unit;
-        }
-    }
-    all
-}
-
-/// The nanoseconds of what `duration` writes.
-pub fn parse_duration(text: &str) -> Option<i64> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let mut total = 0i128;
-    loop {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (number, after) = (rest[..digits].parse::<u64>().ok()?, &rest[digits + letters..]);
-        let (nanos, _) = UNITS.iter().find(|(_, name)| *name == &rest[digits..digits + letters])?;
-        total += i128::from(number) * i128::from(*nanos);
-        rest = after;
-        if rest.is_empty() {
-            return i64::try_from(if negative { -total } else { total }).ok();
-        }
-    }
 }
 
 /// Names of all fields, in the order in which they are first met.
@@ -159,7 +51,7 @@ pub fn table(records: &[Record]) -> Result<(), String> {
         let meta = [(pools, &record.pool), (keys, &record.key), (nodes, &record.node)];
         row.extend(meta.iter().filter(|(there, _)| *there).map(|(_, value)| (*value).clone()));
         if apart {
-            row.extend(columns.iter().map(|name| record.field(name).map(text).unwrap_or_default()));
+            row.extend(columns.iter().map(|name| record.field(name).map(value_text).unwrap_or_default()));
         } else {
             row.push(all_fields(record));
         }
@@ -170,7 +62,7 @@ pub fn table(records: &[Record]) -> Result<(), String> {
 
 fn all_fields(record: &Record) -> String {
     let fields: Vec<String> =
-        record.fields.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+        record.fields.iter().map(|(name, value)| format!("{name}={}", value_text(value))).collect();
     fields.join(" ")
 }
 
@@ -209,7 +101,7 @@ pub fn csv_row(record: &Record, columns: &[String]) -> String {
     ];
     csv_line(meta.into_iter().chain(columns.iter().map(|name| match record.field(name) {
         None | Some(FieldValue::Null) => String::new(),
-        Some(value) => text(value),
+        Some(value) => value_text(value),
     })))
 }
 
@@ -238,7 +130,7 @@ pub fn cell(value: &FieldValue) -> String {
             let text = format!("{value:.3}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
-        other => text(other),
+        other => value_text(other),
     }
 }
 
@@ -261,7 +153,7 @@ pub fn stats_csv(groups: &[Record], windows: bool) -> Result<(), String> {
         let window = windows.then(|| out::time(group.time));
         let fields = group.fields.iter().map(|(_, value)| match value {
             FieldValue::Null => String::new(),
-            value => text(value),
+            value => value_text(value),
         });
         all.push_str(&csv_line(window.into_iter().chain(fields)));
     }
@@ -281,21 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values() {
-        assert_eq!(duration(90_000_000_000), "1m30s");
-        assert_eq!(duration(-1_500_000), "-1ms500us");
-        assert_eq!(duration(0), "0s");
-        assert_eq!(duration(i64::MIN), "-106751d23h47m16s854ms775us808ns");
-        for nanos in [90_000_000_000, -1_500_000, 0, i64::MIN, i64::MAX] {
-            assert_eq!(parse_duration(&duration(nanos)), Some(nanos));
-        }
-        for bad in ["", "-", "1", "m", "1x", "1m ", "9223372036854775808ns", "ü"] {
-            assert_eq!(parse_duration(bad), None, "{bad}");
-        }
-        assert_eq!(text(&FieldValue::Double(1.0)), "1.0");
-        assert_eq!(text(&FieldValue::List(vec![FieldValue::Int(1), FieldValue::Null])), "[1, null]");
-        assert_eq!(text(&FieldValue::Map(vec![("a".into(), FieldValue::String("x".into()))])), "{a: x}");
-        assert_eq!(value_json(&FieldValue::Double(f64::NAN)), json!("NaN"));
+    fn cells() {
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
 }

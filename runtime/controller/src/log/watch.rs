@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
-use dscript_logpool::{FieldValue, Query, Reader, Record, RunId, Standing, Turn};
+use dscript_logpool::{FieldValue, Query, Reader, Record, RunId, Standing, Turn, value_json, value_text};
 use dscript_protocol::folder::data_folder;
 use dscript_protocol::message::{FromOperator, LogQuery, ToOperator};
 use dscript_protocol::units;
@@ -143,10 +143,10 @@ impl Watch {
             json.insert("holds".into(), turn.holds.into());
             let by = self.standing.by().map(str::to_owned).zip(&turn.by);
             let values = by.chain([(aggregate, &turn.value)]);
-            json.extend(values.map(|(name, value)| (name, show::value_json(value))));
+            json.extend(values.map(|(name, value)| (name, value_json(value))));
             return format!("{}\n", Value::Object(json));
         }
-        let by: Vec<String> = turn.by.iter().map(show::text).collect();
+        let by: Vec<String> = turn.by.iter().map(value_text).collect();
         let value = match &turn.value {
             FieldValue::Null => "no records".into(),
             value => format!("{aggregate} is {}", show::cell(value)),

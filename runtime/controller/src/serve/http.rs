@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dscript_door::Records;
-use dscript_logpool::Record;
+use dscript_logpool::{Record, record_json};
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
 use hyper::body::{Body, Bytes, Frame, Incoming};
@@ -53,7 +53,7 @@ pub struct Api {
 
 impl Api {
     pub fn new(logs: Logs, data: &Path) -> Api {
-        Api { logs, records: Records::new(data, show::record_text), data: data.to_owned() }
+        Api { logs, records: Records::new(data), data: data.to_owned() }
     }
 }
 
@@ -274,7 +274,7 @@ async fn records(api: &Api, query: &str) -> Answered {
     let mut query = asked(query, &["since", "until", "limit"]).map_err(bad)?.query;
     query.limit.get_or_insert(RECORDS_DEFAULT);
     let found = api.logs.query(query).await.map_err(failed)?;
-    let records: Vec<Value> = found.iter().map(show::record_json).collect();
+    let records: Vec<Value> = found.iter().map(record_json).collect();
     Ok(json_answer(&json!({ "records": records })))
 }
 
@@ -303,7 +303,7 @@ async fn export(api: &Api, query: &str) -> Answered {
             let mut piece = String::new();
             let mut gone = false;
             let each = |record: Record| {
-                piece.push_str(&show::record_text(&record));
+                piece.push_str(&record_json(&record).to_string());
                 piece.push('\n');
                 if piece.len() >= PIECE_BYTES {
                     gone = sender.blocking_send(std::mem::take(&mut piece).into()).is_err();
@@ -359,7 +359,7 @@ async fn tail(api: &Api, query: &str, events: bool) -> Answered {
 
 fn lines(records: &[Record], events: bool) -> String {
     let line = |record: &Record| {
-        let text = show::record_text(record);
+        let text = record_json(record);
         if events { format!("data: {text}\n\n") } else { format!("{text}\n") }
     };
     records.iter().map(line).collect()

@@ -124,9 +124,7 @@ async fn open_door(address: &str, data: &Path) -> Result<SocketAddr, String> {
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let data = data.to_owned();
-    tokio::spawn(
-        async move { dscript_door::serve(listener, items, &data, crate::log::show::record_text).await },
-    );
+    tokio::spawn(async move { dscript_door::serve(listener, items, &data).await });
     Ok(bound)
 }
 

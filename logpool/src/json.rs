@@ -1,0 +1,214 @@
+//! A log record as JSON: what `dsctl log export` writes and `dsctl log import` reads, what HTTP answers, and the value of a
+//! record at memcached.
+//!
+//! Where JSON cannot tell what a field is, `types` says it: `{"fields": {"took": "1m30s"}, "types": {"took": "duration"}}`.
+//! So a record that is read is the one that was written, but for durations, times and bytes within lists and maps,
+//! which stay texts.
+
+use serde_json::{Map, Value, json};
+
+use crate::record::{FieldValue, Record, RunId};
+use crate::text::{parse_time, time_text, value_text};
+use crate::units::parse_duration;
+
+/// One object.
+pub fn record_json(record: &Record) -> Value {
+    let mut json = json!({
+        "time": time_text(record.time),
+        "pool": record.pool,
+        "key": record.key,
+        "node": record.node,
+        "task": record.task,
+        "run": record.run.to_string(),
+        "seq": record.seq,
+        "fields": fields_json(&record.fields),
+    });
+    let types: Map<String, Value> = record
+        .fields
+        .iter()
+        .filter_map(|(name, value)| type_of(value).map(|kind| (name.clone(), Value::from(kind))))
+        .collect();
+    if !types.is_empty() {
+        json["types"] = Value::Object(types);
+    }
+    json
+}
+
+fn fields_json(fields: &[(String, FieldValue)]) -> Value {
+    Value::Object(fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect::<Map<_, _>>())
+}
+
+pub fn value_json(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Null => Value::Null,
+        FieldValue::Int(value) => json!(value),
+        // JSON has no number for infinities and NaN.
+        FieldValue::Double(value) if value.is_finite() => json!(value),
+        FieldValue::Bool(value) => json!(value),
+        FieldValue::List(values) => Value::Array(values.iter().map(value_json).collect()),
+        FieldValue::Map(entries) => fields_json(entries),
+        other => Value::String(value_text(other)),
+    }
+}
+
+/// What JSON does not say of a value.
+fn type_of(value: &FieldValue) -> Option<&'static str> {
+    match value {
+        FieldValue::Duration(_) => Some("duration"),
+        FieldValue::Time(_) => Some("time"),
+        FieldValue::Bytes(_) => Some("bytes"),
+        FieldValue::Double(value) if !value.is_finite() => Some("double"),
+        _ => None,
+    }
+}
+
+/// Reads one object. A record that does not say its run and number gets these. The error says what is wrong with it.
+pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, String> {
+    let json: Value = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
+    let text = |name: &str| match &json[name] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        other => Err(format!("`{name}` is {other}, not a text")),
+    };
+    let needed = |name: &str| text(name)?.ok_or_else(|| format!("`{name}` is missing"));
+    let time = match &json["time"] {
+        Value::Null => return Err("`time` is missing".into()),
+        Value::String(text) => parse_time(text)?,
+        other => other.as_i64().ok_or_else(|| format!("`time` is {other}, not a time"))?,
+    };
+    let (run, seq) = match (text("run")?, &json["seq"]) {
+        (None, Value::Null) => (run, number),
+        (Some(run), seq) => {
+            let run = run.parse::<RunId>().map_err(|why| format!("`run`: {why}"))?;
+            (run, seq.as_u64().ok_or("`run` is there, and `seq` is not its number")?)
+        }
+        (None, _) => return Err("`seq` is there, and `run` is not".into()),
+    };
+    let mut fields = Vec::new();
+    match &json["fields"] {
+        Value::Null => {}
+        Value::Object(map) => {
+            for (name, value) in map {
+                let kind = json["types"][name].as_str();
+                fields.push((
+                    name.clone(),
+                    value_of(value, kind).map_err(|why| format!("field `{name}`: {why}"))?,
+                ));
+            }
+        }
+        other => return Err(format!("`fields` is {other}, not an object")),
+    }
+    Ok(Record {
+        pool: needed("pool")?,
+        key: needed("key")?,
+        node: text("node")?.unwrap_or_default(),
+        task: text("task")?.unwrap_or_default(),
+        run,
+        seq,
+        time,
+        fields,
+    })
+}
+
+/// `kind` as `types` has it.
+fn value_of(json: &Value, kind: Option<&str>) -> Result<FieldValue, String> {
+    if let (Some(kind), Value::String(text)) = (kind, json) {
+        let wrong = || format!("`{text}` is no {kind}");
+        return match kind {
+            "duration" => parse_duration(text).map(FieldValue::Duration).ok_or_else(wrong),
+            "time" => parse_time(text).map(FieldValue::Time),
+            "bytes" => bytes(text).map(FieldValue::Bytes).ok_or_else(wrong),
+            "double" => match &text[..] {
+                "NaN" => Ok(FieldValue::Double(f64::NAN)),
+                "Infinity" => Ok(FieldValue::Double(f64::INFINITY)),
+                "-Infinity" => Ok(FieldValue::Double(f64::NEG_INFINITY)),
+                _ => Err(wrong()),
+            },
+            _ => Err(format!("there is no type `{kind}`: there are duration, time, bytes and double")),
+        };
+    }
+    Ok(match json {
+        Value::Null => FieldValue::Null,
+        Value::Bool(value) => FieldValue::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(int), _) => FieldValue::Int(int),
+            (None, Some(double)) if !number.is_u64() => FieldValue::Double(double),
+            _ => return Err(format!("{number} is too large")),
+        },
+        Value::String(text) => FieldValue::String(text.clone()),
+        Value::Array(items) => {
+            FieldValue::List(items.iter().map(|item| value_of(item, None)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(map) => {
+            let entry = |(name, item): (&String, &Value)| Ok((name.clone(), value_of(item, None)?));
+            FieldValue::Map(map.iter().map(entry).collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let named = |name: &str, value| (name.to_owned(), value);
+        let record = Record {
+            pool: "p".into(),
+            key: "key -name".into(),
+            node: "web-1".into(),
+            task: "t".into(),
+            run: RunId(7),
+            seq: u64::MAX,
+            time: 1_700_000_000_123_456_789,
+            fields: vec![
+                named("null", FieldValue::Null),
+                named("int", FieldValue::Int(i64::MIN)),
+                named("whole", FieldValue::Double(3.0)),
+                named("huge", FieldValue::Double(1e300)),
+                named("nan", FieldValue::Double(f64::NEG_INFINITY)),
+                named("yes", FieldValue::Bool(true)),
+                named("text", FieldValue::String("1m30s".into())),
+                named("took", FieldValue::Duration(-90_000_000_001)),
+                named("bytes", FieldValue::Bytes(vec![0, 255])),
+                named("at", FieldValue::Time(-1)),
+                named("list", FieldValue::List(vec![FieldValue::Int(1), FieldValue::Null])),
+                named("map", FieldValue::Map(vec![named("a", FieldValue::Double(0.5))])),
+            ],
+        };
+        assert_eq!(record_from_json(&record_json(&record).to_string(), RunId(1), 1), Ok(record));
+    }
+
+    #[test]
+    fn numbers_that_json_has_not() {
+        assert_eq!(value_json(&FieldValue::Double(f64::NAN)), json!("NaN"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_said() {
+        let check = |line: &str, expected: &str| {
+            let why = record_from_json(line, RunId(1), 1).expect_err(line);
+            assert!(why.contains(expected), "{line}: {why}");
+        };
+        check("{", "no JSON");
+        check(r#"{"pool": "p", "key": "k"}"#, "`time` is missing");
+        check(r#"{"time": "now", "pool": "p", "key": "k"}"#, "`now` is no time");
+        check(r#"{"time": 1, "key": "k"}"#, "`pool` is missing");
+        check(r#"{"time": 1, "pool": 2, "key": "k"}"#, "`pool` is 2, not a text");
+        check(r#"{"time": 1, "pool": "p", "key": "k", "seq": 1}"#, "`run` is not");
+        check(r#"{"time": 1, "pool": "p", "key": "k", "fields": {"x": 18446744073709551615}}"#, "field `x`");
+        check(
+            r#"{"time": 1, "pool": "p", "key": "k", "fields": {"x": "y"}, "types": {"x": "duration"}}"#,
+            "`y` is no duration",
+        );
+        let least = record_from_json(r#"{"time": 1, "pool": "p", "key": "k"}"#, RunId(1), 9).unwrap();
+        assert_eq!((least.run, least.seq, least.fields.len()), (RunId(1), 9, 0));
+    }
+}

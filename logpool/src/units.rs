@@ -1,0 +1,90 @@
+//! The units of durations and sizes, as the literals of the language have them, and durations as texts.
+
+use std::fmt::Write;
+
+/// Nanoseconds of a unit, the longest first.
+const DURATIONS: [(i64, &str); 7] = [
+    (86_400_000_000_000, "d"),
+    (3_600_000_000_000, "h"),
+    (60_000_000_000, "m"),
+    (1_000_000_000, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+];
+const SIZES: [(i64, &str); 8] = [
+    (1_000, "KB"),
+    (1_000_000, "MB"),
+    (1_000_000_000, "GB"),
+    (1_000_000_000_000, "TB"),
+    (1 << 10, "KiB"),
+    (1 << 20, "MiB"),
+    (1 << 30, "GiB"),
+    (1 << 40, "TiB"),
+];
+
+/// The nanoseconds of a unit of time.
+pub fn duration_unit(unit: &str) -> Option<i64> {
+    DURATIONS.iter().find(|(_, name)| *name == unit).map(|(nanos, _)| *nanos)
+}
+
+/// The bytes of a unit of size.
+pub fn size_unit(unit: &str) -> Option<i64> {
+    SIZES.iter().find(|(_, name)| *name == unit).map(|(bytes, _)| *bytes)
+}
+
+/// Nanoseconds as the shortest literals: `1m30s`.
+pub fn duration_text(nanos: i64) -> String {
+    let mut left = nanos.unsigned_abs();
+    if left == 0 {
+        return "0s".into();
+    }
+    let mut all = String::from(if nanos < 0 { "-" } else { "" });
+    for (unit, name) in DURATIONS {
+        let unit = unit.unsigned_abs();
+        if left >= unit {
+            let _ = write!(all, "{}{name}", left / unit);
+            left %= unit;
+        }
+    }
+    all
+}
+
+/// The nanoseconds of what `duration_text` writes.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let mut total = 0i128;
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (number, after) = (rest[..digits].parse::<u64>().ok()?, &rest[digits + letters..]);
+        let nanos = duration_unit(&rest[digits..digits + letters])?;
+        total += i128::from(number) * i128::from(nanos);
+        rest = after;
+        if rest.is_empty() {
+            return i64::try_from(if negative { -total } else { total }).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration_text(90_000_000_000), "1m30s");
+        assert_eq!(duration_text(-1_500_000), "-1ms500us");
+        assert_eq!(duration_text(0), "0s");
+        assert_eq!(duration_text(i64::MIN), "-106751d23h47m16s854ms775us808ns");
+        for nanos in [90_000_000_000, -1_500_000, 0, i64::MIN, i64::MAX] {
+            assert_eq!(parse_duration(&duration_text(nanos)), Some(nanos));
+        }
+        for bad in ["", "-", "1", "m", "1x", "1m ", "9223372036854775808ns", "ü"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+}
