@@ -47,7 +47,7 @@ mod writer;
 pub use error::{Damage, LogPoolError, Result};
 pub use expr::ExprError;
 pub use json::{record_from_json, record_json, value_json};
-pub use keys::{KeyName, full_key, latest_key};
+pub use keys::{KeyName, full_key, latest_key, series_key};
 pub use mover::{Moved, Mover};
 pub use query::{Condition, Order, Pattern, Query};
 pub use reader::{KeyInfo, PoolInfo, Reader};

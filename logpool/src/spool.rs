@@ -74,12 +74,30 @@ impl Spool {
         Spool::with_file_size(dir, FILE_BYTES_MAX)
     }
 
+    /// `None` at once if another process has it open.
+    pub fn try_open(dir: &Path) -> Result<Option<Spool>> {
+        let folder = Spool::folder(dir)?;
+        match folder::lock_file(&lock_path(&folder))? {
+            Some(lock) => Spool::locked(folder, lock, FILE_BYTES_MAX).map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn with_file_size(dir: &Path, file_bytes_max: u64) -> Result<Spool> {
+        let folder = Spool::folder(dir)?;
+        let lock = lock(&folder)?.ok_or_else(|| LogPoolError::InUse { path: folder.root.clone() })?;
+        Spool::locked(folder, lock, file_bytes_max)
+    }
+
+    fn folder(dir: &Path) -> Result<Folder> {
         let folder = Folder::new(dir);
         if !folder.root.is_dir() {
             folder::create_dir_all(&folder.root)?;
         }
-        let lock = lock(&folder)?.ok_or_else(|| LogPoolError::InUse { path: folder.root.clone() })?;
+        Ok(folder)
+    }
+
+    fn locked(folder: Folder, lock: File, file_bytes_max: u64) -> Result<Spool> {
         folder.remove_abandoned()?;
         let (cursor, acknowledged) = CursorFile::open(&folder.root.join("spool.cursor"))?;
         let last_part = folder.list(is_spool)?.last().map_or(0, |name| name.id.part);
@@ -194,7 +212,7 @@ impl Spool {
 
 /// The lock of a process that just ended may be held for a moment by a child that it was about to start.
 fn lock(folder: &Folder) -> Result<Option<File>> {
-    let path = folder.root.join("spool.lock");
+    let path = lock_path(folder);
     for _ in 1..SPOOL_LOCK_TRIES_MAX {
         if let Some(lock) = folder::lock_file(&path)? {
             return Ok(Some(lock));
@@ -202,6 +220,10 @@ fn lock(folder: &Folder) -> Result<Option<File>> {
         thread::sleep(Duration::from_millis(OPEN_PAUSE_MS));
     }
     folder::lock_file(&path)
+}
+
+fn lock_path(folder: &Folder) -> PathBuf {
+    folder.root.join("spool.lock")
 }
 
 fn is_spool(kind: LogKind) -> bool {

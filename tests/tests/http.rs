@@ -24,12 +24,16 @@ for (int n : 1..21) try pool.put("root fs", new Disk(n, "is ${n}"));
 
 impl Http {
     fn open() -> Http {
+        Http::open_with(&[])
+    }
+
+    fn open_with(args: &[&str]) -> Http {
         let scratch = tempfile::tempdir().expect("a scratch folder can be made");
         let mark = Mark::new();
         let said = scratch.path().join("controller.out");
         let mut starting = command("dsctl", scratch.path());
         mark.put(&mut starting);
-        starting.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        starting.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(args);
         starting.stdout(File::create(&said).expect("a file can be made"));
         starting.stderr(File::create(scratch.path().join("controller.err")).expect("a file can be made"));
         let controller = Running::start(&mut starting);
@@ -206,4 +210,34 @@ fn prometheus_finds_its_metrics() {
         };
         assert!(good, "{line}");
     }
+}
+
+#[test]
+fn records_are_put_where_that_is_allowed() {
+    let post = |http: &Http, kind: &str, body: &str| {
+        let head =
+            format!("POST /v1/log/records HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", http.address);
+        let rest = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let mut answer = String::new();
+        http.send(&format!("{head}{rest}")).read_to_string(&mut answer).expect("it is text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
+        let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
+        (status, serde_json::from_str::<Value>(body).expect("it is JSON"))
+    };
+    const LINES: &str = "application/x-ndjson";
+    let reading = Http::open();
+    let (status, answer) = post(&reading, LINES, "");
+    assert!(status == 403 && answer["error"].to_string().contains("--http-put"), "{answer}");
+    let http = Http::open_with(&["--http-put"]);
+    let good = r#"{"time": 5, "pool": "p", "key": "k", "run": "07", "seq": 1, "fields": {"n": 1}}"#;
+    let good = good.replace("07", &format!("{:032x}", 7));
+    assert_eq!(post(&http, "text/plain", &good).0, 415, "what any page may send is not taken");
+    let (status, answer) = post(&http, LINES, &format!("{good}\n\n{{}}\n"));
+    assert_eq!((status, &answer["line"]), (400, &3.into()), "{answer}");
+    assert_eq!(http.json("/v1/log/records?pool=p")["records"], Value::Array(Vec::new()));
+    for _ in 0..2 {
+        assert_eq!(post(&http, LINES, &good), (200, serde_json::json!({ "stored": 1 })));
+    }
+    let found = http.json("/v1/log/records?pool=p");
+    assert_eq!(found["records"].as_array().map(Vec::len), Some(1), "once, however often it is sent: {found}");
 }

@@ -70,7 +70,9 @@ struct ExecOptions {
     /// The data folder; else $DSCRIPT_DATA, else the user's data folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where a pool lies: `redb:` the data folder, `redb:DIR` another one
+    /// Where a pool lies: `redb:` the data folder, `redb:DIR` a
+    /// folder here, `memcached://HOST:PORT`, `http://HOST:PORT` another LogPool, `nats://HOST:PORT/STREAM?replicas=3`;
+    /// what cannot be reached gets its log records later
     #[arg(long = "pool", value_name = "NAME=URL")]
     pools: Vec<String>,
     /// Allow only capabilities that such a pattern covers

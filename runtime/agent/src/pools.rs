@@ -6,15 +6,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dscript_destination::{Destination, DestinationError, Question, TailCursor, Url};
 use dscript_host::pool::{
     FindDone, NumberDone, PoolCursor, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone, TailDone,
 };
-use dscript_logpool::{
-    Condition, Cursor, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats,
-    Writer,
-};
+use dscript_logpool::{Cursor, FieldValue, LogPoolError, Mover, Query, Reader, Record, RunId, Stats, Writer};
 use dscript_protocol::units::setting;
 
 /// Nanoseconds since 1970 UTC.
@@ -47,10 +45,10 @@ impl Author {
     }
 }
 
-/// Where the pools of `--pool NAME=URL` lie: the folder of each; a pool that is not named lies at home.
+/// Where the pools of `--pool NAME=URL` lie; a pool that is not named lies at home.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    folders: HashMap<String, PathBuf>,
+    urls: HashMap<String, Url>,
 }
 
 impl Routes {
@@ -59,27 +57,139 @@ impl Routes {
         let mut routes = Self::default();
         for arg in args {
             let (pool, url) = setting(arg).map_err(|why| format!("--pool: {why}"))?;
-            match url.split_once(':') {
-                Some(("redb", "")) => {}
-                Some(("redb", folder)) => {
-                    let folder = folder.strip_prefix("//").unwrap_or(folder);
-                    routes.folders.insert(pool, PathBuf::from(folder));
-                }
-                Some((scheme @ ("memcached" | "nats"), _)) => {
-                    return Err(format!("--pool {pool}: `{scheme}:` is not built in yet; use `redb:FOLDER`"));
-                }
-                _ => {
-                    return Err(format!(
-                        "--pool {pool}: `{url}` is no URL of a pool; use `redb:` or `redb:FOLDER`"
-                    ));
-                }
-            }
+            let url = Url::parse(&url).map_err(|why| format!("--pool {pool}: {why}"))?;
+            routes.urls.insert(pool, url);
         }
         Ok(routes)
     }
+}
 
-    pub fn folder(&self, pool: &str) -> Option<&Path> {
-        self.folders.get(pool).map(PathBuf::as_path)
+/// The pools that lie elsewhere, and what was opened for them.
+pub struct Places {
+    routes: Routes,
+    opened: Mutex<HashMap<String, Place>>,
+}
+
+/// Where a pool lies: in a folder of this machine, or at a destination.
+#[derive(Clone)]
+pub enum Place {
+    Folder(Arc<PoolFolder>),
+    Destination(Arc<Destination>),
+}
+
+impl Places {
+    pub fn new(routes: Routes) -> Self {
+        Self { routes, opened: Mutex::default() }
+    }
+
+    /// Of a pool that lies elsewhere; `None` at home. What waits for a destination lies below `home`.
+    pub fn elsewhere(
+        &self,
+        pool: &str,
+        home: impl FnOnce() -> Result<PathBuf, PoolError>,
+    ) -> Result<Option<Place>, PoolError> {
+        let Some(url) = self.routes.urls.get(pool).filter(|url| **url != Url::Folder(None)) else {
+            return Ok(None);
+        };
+        let mut opened = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(place) = opened.get(pool) {
+            return Ok(Some(place.clone()));
+        }
+        let place = match url {
+            // Two names may lie in one folder, which then has one writer.
+            Url::Folder(Some(path)) => {
+                let same = opened.values().find_map(|place| match place {
+                    Place::Folder(folder) if folder.path() == path => Some(folder.clone()),
+                    _ => None,
+                });
+                Place::Folder(same.unwrap_or_else(|| Arc::new(PoolFolder::new(path.clone()))))
+            }
+            url => Place::Destination(Arc::new(Destination::new(url.clone(), pool, &home()?, tell))),
+        };
+        opened.insert(pool.to_owned(), place.clone());
+        Ok(Some(place))
+    }
+
+    /// Begins to bring what was left for destinations by programs before.
+    pub fn resume(&self, home: &Path) {
+        for (pool, url) in &self.routes.urls {
+            if matches!(url, Url::Folder(_)) {
+                continue;
+            }
+            if let Ok(Some(Place::Destination(destination))) = self.elsewhere(pool, || Ok(home.to_owned()))
+                && let Err(why) = destination.resume()
+            {
+                tell(&format!("pool `{pool}`: {why}"));
+            }
+        }
+    }
+
+    /// Everything that was opened.
+    pub fn opened(&self) -> Vec<Place> {
+        self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).values().cloned().collect()
+    }
+}
+
+fn tell(what: &str) {
+    eprintln!("dsvm: {what}");
+}
+
+impl Place {
+    pub fn put(&self, record: Record, done: PutDone) {
+        match self {
+            Place::Folder(folder) => folder.put(record, done),
+            Place::Destination(destination) => {
+                destination.put(record, Box::new(move |put| done(put.map_err(destination_error))));
+            }
+        }
+    }
+
+    pub fn find(&self, finder: &Finder, pool: &str, query: PoolQuery, done: FindDone) {
+        match self {
+            Place::Folder(folder) => finder.find(folder.path(), pool, query, done),
+            Place::Destination(destination) => {
+                let found = |found: Result<Vec<Record>, DestinationError>| {
+                    done(found.map(pool_records).map_err(destination_error))
+                };
+                destination.records(question(pool, query), Box::new(found));
+            }
+        }
+    }
+
+    pub fn number(&self, finder: &Finder, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+        match self {
+            Place::Folder(folder) => finder.number(folder.path(), pool, query, aggregate, done),
+            Place::Destination(destination) => {
+                let found = |found: Result<FieldValue, DestinationError>| {
+                    done(found.map(pool_value).map_err(destination_error))
+                };
+                destination.number(question(pool, query), aggregate, Box::new(found));
+            }
+        }
+    }
+
+    pub fn tail(
+        &self,
+        finder: &Finder,
+        pool: &str,
+        query: PoolQuery,
+        cursor: Option<PoolCursor>,
+        done: TailDone,
+    ) {
+        match self {
+            Place::Folder(folder) => finder.tail(folder.path(), pool, query, cursor, done),
+            Place::Destination(destination) => {
+                let cursor = match cursor.map(cursor_of::<TailCursor>).transpose() {
+                    Ok(cursor) => cursor.map(|cursor| *cursor),
+                    Err(why) => return done(Err(why)),
+                };
+                let found = |found: Result<(Vec<Record>, TailCursor), DestinationError>| {
+                    let behind = |(records, cursor)| (pool_records(records), PoolCursor(Box::new(cursor)));
+                    done(found.map(behind).map_err(destination_error))
+                };
+                destination.tail(question(pool, query), cursor, Box::new(found));
+            }
+        }
     }
 }
 
@@ -147,7 +257,7 @@ impl Finder {
             done(reader.and_then(|reader| {
                 let mut records = reader.query(&query?).map_err(pool_error)?;
                 records.sort_by_key(|record| (record.time, record.run, record.seq));
-                Ok(records.into_iter().map(pool_record).collect())
+                Ok(pool_records(records))
             }));
         });
     }
@@ -177,13 +287,12 @@ impl Finder {
         self.ask(folder, move |reader| {
             done(reader.and_then(|reader| {
                 let query = query?;
-                let Some(PoolCursor(cursor)) = cursor else {
+                let Some(cursor) = cursor else {
                     return Ok((Vec::new(), PoolCursor(Box::new(reader.end().map_err(pool_error)?))));
                 };
-                let cursor = cursor.downcast::<Cursor>();
-                let mut cursor = cursor.map_err(|_| pool_trouble("the cursor is none of a LogPool"))?;
+                let mut cursor = cursor_of::<Cursor>(cursor)?;
                 let tailed = reader.tail(&query, &mut cursor).map_err(pool_error)?;
-                Ok((tailed.records.into_iter().map(pool_record).collect(), PoolCursor(cursor)))
+                Ok((pool_records(tailed.records), PoolCursor(cursor)))
             }));
         });
     }
@@ -206,96 +315,113 @@ impl Finder {
     }
 }
 
-/// As the LogPool has it: the key as it is, patterns for nodes and tasks.
-fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
-    let pattern = |text: Option<String>| text.map_or(Pattern::Any, |text| Pattern::parse(&text));
-    let condition = query.condition.as_deref().map(Condition::parse).transpose();
-    let condition = condition.map_err(|why| PoolError { code: "EINVAL".into(), message: why.to_string() })?;
-    let order = if query.most.is_some() { Order::NewestFirst } else { Order::OldestFirst };
-    Ok(Query {
-        node: pattern(query.nodes),
-        task: pattern(query.tasks),
-        since: query.since,
-        condition,
-        limit: query.most,
-        order,
-        ..Query::of_key(pool, &query.key)
-    })
+fn cursor_of<T: 'static>(cursor: PoolCursor) -> Result<Box<T>, PoolError> {
+    cursor.0.downcast().map_err(|_| pool_trouble("the cursor is none of this pool"))
 }
+
+fn question(pool: &str, query: PoolQuery) -> Question {
+    let PoolQuery { key, nodes, tasks, since, condition, most } = query;
+    Question { pool: pool.to_owned(), key, nodes, tasks, since, condition, most }
+}
+
+fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
+    question(pool, query).query().map_err(|message| PoolError { code: "EINVAL".into(), message })
+}
+
+/// How long the end of a program waits for destinations that are slow.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The pools of one run of `dsvm exec`.
 pub struct ExecPools {
     author: Author,
     sequence: AtomicU64,
-    routes: Routes,
+    places: Places,
     /// Resolved late: a program without pools needs no data folder.
     home: Result<PathBuf, String>,
-    folders: Mutex<HashMap<PathBuf, Arc<PoolFolder>>>,
+    at_home: OnceLock<Place>,
     finder: Finder,
 }
 
 impl ExecPools {
     pub fn new(author: Author, routes: Routes, home: Result<PathBuf, String>) -> Self {
+        let places = Places::new(routes);
+        if let Ok(home) = &home {
+            places.resume(home);
+        }
         Self {
             author,
             sequence: AtomicU64::new(0),
-            routes,
+            places,
             home,
-            folders: Mutex::default(),
+            at_home: OnceLock::new(),
             finder: Finder::default(),
         }
     }
 
-    fn folder(&self, pool: &str) -> Result<Arc<PoolFolder>, PoolError> {
-        let path = match (self.routes.folder(pool), &self.home) {
-            (Some(path), _) => path.to_owned(),
-            (None, Ok(home)) => home.clone(),
-            (None, Err(why)) => return Err(pool_trouble(why)),
-        };
-        let mut folders = self.folders.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ok(folders.entry(path.clone()).or_insert_with(|| Arc::new(PoolFolder::new(path))).clone())
+    fn place(&self, pool: &str) -> Result<Place, PoolError> {
+        let home = || self.home.clone().map_err(|why| pool_trouble(&why));
+        if let Some(place) = self.places.elsewhere(pool, home)? {
+            return Ok(place);
+        }
+        let home = home()?;
+        Ok(self.at_home.get_or_init(|| Place::Folder(Arc::new(PoolFolder::new(home)))).clone())
     }
 
-    /// After the run.
+    /// After the run. Records that wait for a destination are kept, and that is said.
     pub fn settle(&self) -> Result<(), LogPoolError> {
-        let folders: Vec<Arc<PoolFolder>> =
-            self.folders.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).values().cloned().collect();
-        folders.iter().try_for_each(|folder| folder.settle())
+        let mut settled = Ok(());
+        for place in self.places.opened().iter().chain(self.at_home.get()) {
+            match place {
+                Place::Folder(folder) => settled = settled.and(folder.settle()),
+                Place::Destination(destination) if destination.is_open() => {
+                    // Why was said when it turned out.
+                    if destination.settle(SETTLE_PATIENCE).is_err() {
+                        let (pool, url) = (destination.pool(), destination.url());
+                        tell(&format!(
+                            "pool `{pool}`: the next program with this data folder and `--pool {pool}={url}` brings \
+                             what waits"
+                        ));
+                    }
+                }
+                Place::Destination(_) => {}
+            }
+        }
+        settled
     }
 }
 
 impl Pools for ExecPools {
     fn open(&self, pool: &str) -> Result<(), PoolError> {
         name_fits(pool)?;
-        self.folder(pool).map(|_| ())
+        self.place(pool).map(|_| ())
     }
 
     fn put(&self, pool: &str, key: &str, fields: Vec<(String, PoolValue)>, done: PutDone) {
-        let folder = match name_fits(pool).and_then(|()| self.folder(pool)) {
-            Ok(folder) => folder,
+        let place = match name_fits(pool).and_then(|()| self.place(pool)) {
+            Ok(place) => place,
             Err(why) => return done(Err(why)),
         };
         let seq = self.sequence.fetch_add(1, Ordering::Relaxed);
-        folder.put(self.author.record(pool, key, seq, field_values(fields)), done);
+        place.put(self.author.record(pool, key, seq, field_values(fields)), done);
     }
 
     fn find(&self, pool: &str, query: PoolQuery, done: FindDone) {
-        match self.folder(pool) {
-            Ok(folder) => self.finder.find(folder.path(), pool, query, done),
+        match self.place(pool) {
+            Ok(place) => place.find(&self.finder, pool, query, done),
             Err(why) => done(Err(why)),
         }
     }
 
     fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
-        match self.folder(pool) {
-            Ok(folder) => self.finder.number(folder.path(), pool, query, aggregate, done),
+        match self.place(pool) {
+            Ok(place) => place.number(&self.finder, pool, query, aggregate, done),
             Err(why) => done(Err(why)),
         }
     }
 
     fn tail(&self, pool: &str, query: PoolQuery, cursor: Option<PoolCursor>, done: TailDone) {
-        match self.folder(pool) {
-            Ok(folder) => self.finder.tail(folder.path(), pool, query, cursor, done),
+        match self.place(pool) {
+            Ok(place) => place.tail(&self.finder, pool, query, cursor, done),
             Err(why) => done(Err(why)),
         }
     }
@@ -325,6 +451,17 @@ pub fn pool_error(why: LogPoolError) -> PoolError {
         _ => "pool".into(),
     };
     PoolError { code, message: why.to_string() }
+}
+
+fn destination_error(why: DestinationError) -> PoolError {
+    let code = match why {
+        DestinationError::Local(why) => return pool_error(why),
+        DestinationError::Unfit(_) => "EMSGSIZE",
+        DestinationError::Unreachable(_) => "EHOSTUNREACH",
+        DestinationError::Question(_) => "EINVAL",
+        _ => "pool",
+    };
+    PoolError { code: code.into(), message: why.to_string() }
 }
 
 pub fn field_values(fields: Vec<(String, PoolValue)>) -> Vec<(String, FieldValue)> {
@@ -362,6 +499,10 @@ fn pool_value(value: FieldValue) -> PoolValue {
     }
 }
 
+fn pool_records(records: Vec<Record>) -> Vec<PoolRecord> {
+    records.into_iter().map(pool_record).collect()
+}
+
 fn pool_record(record: Record) -> PoolRecord {
     let fields = record.fields.into_iter().map(|(name, value)| (name, pool_value(value))).collect();
     PoolRecord { time: record.time, fields }
@@ -373,12 +514,15 @@ mod tests {
 
     #[test]
     fn routes() {
-        let args = ["a=redb:", "b=redb:/var/x", "c=redb:///var/y"].map(String::from);
-        let routes = Routes::parse(&args).unwrap();
-        assert_eq!(routes.folder("a"), None);
-        assert_eq!(routes.folder("b"), Some(Path::new("/var/x")));
-        assert_eq!(routes.folder("c"), Some(Path::new("/var/y")));
-        for bad in ["a", "a=", "a=x", "a=memcached://h", "a=nats://h"] {
+        let args = ["a=redb:", "b=redb:/var/x", "c=memcached://h:1", "d=redb:/var/x"].map(String::from);
+        let places = Places::new(Routes::parse(&args).unwrap());
+        let of = |pool: &str| places.elsewhere(pool, || Ok("/nowhere".into())).unwrap();
+        assert!(of("a").is_none() && of("other").is_none());
+        let (Some(Place::Folder(b)), Some(Place::Folder(d))) = (of("b"), of("d")) else { panic!("folders") };
+        assert_eq!(b.path(), Path::new("/var/x"));
+        assert!(Arc::ptr_eq(&b, &d));
+        assert!(matches!(of("c"), Some(Place::Destination(_))));
+        for bad in ["a", "a=", "a=x", "a=memcached:h", "a=redis://h"] {
             assert!(Routes::parse(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }

@@ -12,7 +12,6 @@
 //! A run's records are numbered in the order of its puts and lines. Its result has a number far above, which is
 //! the same whoever writes it, so that a result told twice is one record.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -24,7 +23,7 @@ use dscript_logpool::{FieldValue, LogPoolError, Mover, Record, Spool};
 use dscript_protocol::message::{Ending, Outcome};
 use tokio::sync::Notify;
 
-use crate::pools::{Author, Finder, PoolFolder, Routes, field_values, name_fits, pool_error};
+use crate::pools::{Author, Finder, Place, Places, PoolFolder, Routes, field_values, name_fits, pool_error};
 
 /// The pool of what nodes say of runs.
 pub const TASK_POOL: &str = "task";
@@ -41,8 +40,8 @@ pub struct NodeLogs {
     /// Rung when the spool has grown.
     pub grown: Arc<Notify>,
     finder: Finder,
-    routes: Routes,
-    folders: Mutex<HashMap<PathBuf, Arc<PoolFolder>>>,
+    places: Places,
+    folder: PathBuf,
     lines: mpsc::SyncSender<Record>,
 }
 
@@ -60,34 +59,30 @@ impl NodeLogs {
                 path: folder.to_owned(),
                 source: Arc::new(why),
             })?;
+        let places = Places::new(routes);
+        places.resume(folder);
         Ok(Arc::new(Self {
             home: Arc::new(PoolFolder::new(folder.join("pool"))),
             spool,
             grown,
             finder: Finder::default(),
-            routes,
-            folders: Mutex::default(),
+            places,
+            folder: folder.to_owned(),
             lines,
         }))
     }
 
-    /// The folder of a pool that lies elsewhere on this machine and is not the controller's business.
-    fn elsewhere(&self, pool: &str) -> Option<Arc<PoolFolder>> {
-        let path = self.routes.folder(pool)?;
-        let mut folders = self.folders.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let folder =
-            folders.entry(path.to_owned()).or_insert_with(|| Arc::new(PoolFolder::new(path.to_owned())));
-        Some(folder.clone())
-    }
-
-    /// Where a pool is read.
-    fn folder_of(&self, pool: &str) -> PathBuf {
-        self.elsewhere(pool).map_or_else(|| self.home.path().to_owned(), |folder| folder.path().to_owned())
+    /// Where a pool lies; one that lies elsewhere is not the controller's business.
+    fn place(&self, pool: &str) -> Result<Place, PoolError> {
+        let elsewhere = self.places.elsewhere(pool, || Ok(self.folder.clone()))?;
+        Ok(elsewhere.unwrap_or_else(|| Place::Folder(self.home.clone())))
     }
 
     fn put(&self, record: Record, done: PutDone) {
-        if let Some(folder) = self.elsewhere(&record.pool) {
-            return folder.put(record, done);
+        match self.places.elsewhere(&record.pool, || Ok(self.folder.clone())) {
+            Ok(None) => {}
+            Ok(Some(place)) => return place.put(record, done),
+            Err(why) => return done(Err(why)),
         }
         let both = Both::new(done);
         let (at_home, in_spool) = (both.clone(), both);
@@ -206,15 +201,24 @@ impl Pools for RunPools {
     }
 
     fn find(&self, pool: &str, query: PoolQuery, done: FindDone) {
-        self.logs.finder.find(&self.logs.folder_of(pool), pool, query, done);
+        match self.logs.place(pool) {
+            Ok(place) => place.find(&self.logs.finder, pool, query, done),
+            Err(why) => done(Err(why)),
+        }
     }
 
     fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
-        self.logs.finder.number(&self.logs.folder_of(pool), pool, query, aggregate, done);
+        match self.logs.place(pool) {
+            Ok(place) => place.number(&self.logs.finder, pool, query, aggregate, done),
+            Err(why) => done(Err(why)),
+        }
     }
 
     fn tail(&self, pool: &str, query: PoolQuery, cursor: Option<PoolCursor>, done: TailDone) {
-        self.logs.finder.tail(&self.logs.folder_of(pool), pool, query, cursor, done);
+        match self.logs.place(pool) {
+            Ok(place) => place.tail(&self.logs.finder, pool, query, cursor, done),
+            Err(why) => done(Err(why)),
+        }
     }
 }
 

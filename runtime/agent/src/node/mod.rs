@@ -63,7 +63,9 @@ pub struct NodeArgs {
     /// What programs may do here (TOML)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Where a pool lies: `redb:` the node's own LogPool and from there the controller's, `redb:DIR` a folder here
+    /// Where a pool lies: `redb:` the node's own LogPool and from there the controller's, `redb:DIR` a
+    /// folder here, `memcached://HOST:PORT`, `http://HOST:PORT` another LogPool, `nats://HOST:PORT/STREAM?replicas=3`;
+    /// what cannot be reached gets its log records later
     #[arg(long = "pool", value_name = "NAME=URL")]
     pools: Vec<String>,
 }

@@ -2,8 +2,9 @@
 //! and is served.
 //!
 //! What is long is sent as it is read: `export` and `tail` are JSON objects, one a line (or events, to a client that accepts
-//! `text/event-stream`). It only reads. A browser must not be led here by a foreign name, so the `Host` must be a
-//! loopback one.
+//! `text/event-stream`). It only reads, unless it was allowed to take records too (`--http-put`). A browser must not be led
+//! here by a foreign name, so the `Host` must be a loopback one, and records come with a content type that no page may
+//! send elsewhere unasked.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dscript_door::Records;
-use dscript_logpool::{Record, record_json};
+use dscript_logpool::{Record, RunId, record_from_json, record_json};
+use dscript_protocol::limits::BATCH_RECORDS_MAX;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::service::service_fn;
@@ -42,6 +45,10 @@ const TAIL_EVERY: Duration = Duration::from_millis(250);
 /// So that a client that has gone is noticed.
 const TAIL_SILENCE: Duration = Duration::from_secs(15);
 
+/// Records that are put together.
+const BODY_BYTES_MAX: usize = 32 << 20;
+const RECORDS_TYPE: &str = "application/x-ndjson";
+
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 #[derive(Clone)]
@@ -49,11 +56,13 @@ pub struct Api {
     logs: Logs,
     records: Records,
     data: PathBuf,
+    put: bool,
 }
 
 impl Api {
-    pub fn new(logs: Logs, data: &Path) -> Api {
-        Api { logs, records: Records::new(data), data: data.to_owned() }
+    /// `put`: whether it takes log records.
+    pub fn new(logs: Logs, data: &Path, put: bool) -> Api {
+        Api { logs, records: Records::new(data), data: data.to_owned(), put }
     }
 }
 
@@ -68,7 +77,7 @@ pub async fn serve(listener: TcpListener, api: Api) {
                 tokio::spawn(async move {
                     let service = service_fn(|request| {
                         let api = api.clone();
-                        async move { Ok::<_, Infallible>(answer(&api, &request).await) }
+                        async move { Ok::<_, Infallible>(answer(&api, request).await) }
                     });
                     // A client that breaks off is nobody's trouble.
                     let _ = hyper::server::conn::http1::Builder::new()
@@ -139,7 +148,7 @@ const PATHS: [&str; 8] = [
     "/openapi.json",
 ];
 
-async fn answer(api: &Api, request: &Request<Incoming>) -> Answer {
+async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
         return refused(
@@ -147,8 +156,14 @@ async fn answer(api: &Api, request: &Request<Incoming>) -> Answer {
             "the header `Host` names another machine: ask for 127.0.0.1 or localhost",
         );
     }
+    if request.method() == Method::POST && request.uri().path() == "/v1/log/records" {
+        return put(api, request).await;
+    }
     if request.method() != Method::GET {
-        let why = format!("there is no {} here: the LogPool is read with GET", request.method());
+        let why = format!(
+            "there is no {} here: the LogPool is read with GET, and records are put with POST to /v1/log/records",
+            request.method()
+        );
         return refused(StatusCode::METHOD_NOT_ALLOWED, why);
     }
     let path = request.uri().path();
@@ -278,6 +293,52 @@ async fn records(api: &Api, query: &str) -> Answered {
     Ok(json_answer(&json!({ "records": records })))
 }
 
+/// Stores records, JSON lines; answers when they are durable. Nothing is stored where one of them is wrong.
+async fn put(api: &Api, request: Request<Incoming>) -> Answer {
+    if !api.put {
+        let why = "this controller takes no log records over HTTP: start it with --http-put";
+        return refused(StatusCode::FORBIDDEN, why);
+    }
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().is_none_or(|kind| kind.trim() != RECORDS_TYPE) {
+        let why = format!("records are JSON lines: send them with `content-type: {RECORDS_TYPE}`");
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+    }
+    let body = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(why) => {
+            let why =
+                format!("the records did not come whole, or are more than {BODY_BYTES_MAX} bytes: {why}");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, why);
+        }
+    };
+    let Ok(run) = RunId::new_random() else {
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, "the kernel gives no random numbers");
+    };
+    let mut records = Vec::new();
+    for (number, line) in (1u64..).zip(String::from_utf8_lossy(&body).lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        match record_from_json(line, run, number) {
+            Ok(record) => records.push(record),
+            Err(why) => {
+                let body = json!({ "error": format!("line {number}: {why}"), "status": 400, "line": number });
+                let body = Content::Whole(Some(format!("{body}\n").into()));
+                return respond(StatusCode::BAD_REQUEST, "application/json", body);
+            }
+        }
+    }
+    let count = records.len();
+    while !records.is_empty() {
+        let rest = records.split_off(records.len().min(BATCH_RECORDS_MAX));
+        if let Err(why) = api.logs.append(std::mem::replace(&mut records, rest)).await {
+            return refused(StatusCode::INTERNAL_SERVER_ERROR, why);
+        }
+    }
+    json_answer(&json!({ "stored": count }))
+}
+
 async fn stats(api: &Api, query: &str) -> Answered {
     let Asked { query, stats, by, every } =
         asked(query, &["since", "until", "stats", "by", "every"]).map_err(bad)?;
@@ -322,7 +383,7 @@ async fn export(api: &Api, query: &str) -> Answered {
         };
         let _ = logs.ask(read).await;
     });
-    Ok(respond(StatusCode::OK, "application/x-ndjson", Content::Pieces(pieces)))
+    Ok(respond(StatusCode::OK, RECORDS_TYPE, Content::Pieces(pieces)))
 }
 
 async fn tail(api: &Api, query: &str, events: bool) -> Answered {
@@ -353,7 +414,7 @@ async fn tail(api: &Api, query: &str, events: bool) -> Answered {
             tokio::time::sleep(TAIL_EVERY).await;
         }
     });
-    let kind = if events { "text/event-stream" } else { "application/x-ndjson" };
+    let kind = if events { "text/event-stream" } else { RECORDS_TYPE };
     Ok(respond(StatusCode::OK, kind, Content::Pieces(pieces)))
 }
 

@@ -44,6 +44,9 @@ pub struct ServeArgs {
     /// describes it
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Also store the log records that are sent there, as `--pool NAME=http://ADDR` of a node or program does
+    #[arg(long, requires = "http")]
+    http_put: bool,
     /// Answer the memcached protocol at this address: items of its own, and log records as POOL/KEY:latest
     #[arg(long, value_name = "ADDR")]
     memcached: Option<String>,
@@ -95,7 +98,7 @@ async fn begin(args: ServeArgs) -> Result<i32, String> {
     };
     let logs = logs::Logs::open(&data, retention)?;
     let http = match &args.http {
-        Some(address) => Some(open_http(address, &logs, &data).await?),
+        Some(address) => Some(open_http(address, &logs, &data, args.http_put).await?),
         None => None,
     };
     let address_file = address_file(&data);
@@ -129,12 +132,12 @@ async fn open_door(address: &str, data: &Path) -> Result<SocketAddr, String> {
 }
 
 /// Begins to answer HTTP; gives the address.
-async fn open_http(address: &str, logs: &logs::Logs, data: &Path) -> Result<SocketAddr, String> {
+async fn open_http(address: &str, logs: &logs::Logs, data: &Path, put: bool) -> Result<SocketAddr, String> {
     let address = loopback(address).await?;
     let failed = |why: std::io::Error| format!("cannot listen on {address} for HTTP: {why}");
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    tokio::spawn(http::serve(listener, http::Api::new(logs.clone(), data)));
+    tokio::spawn(http::serve(listener, http::Api::new(logs.clone(), data, put)));
     Ok(bound)
 }
 

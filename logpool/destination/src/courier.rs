@@ -1,0 +1,293 @@
+//! The thread of a destination: brings what is in the spools there, and answers questions, one thing after the other.
+
+use std::time::Duration;
+
+use dscript_logpool::{Cursor, FieldValue, Record, Stats};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use crate::limits::*;
+use crate::mirror::Mirror;
+use crate::outbox::Outbox;
+use crate::url::Url;
+use crate::{DestinationError, Done, Question, Result, Tell, http, memcached};
+use std::sync::Arc;
+
+pub enum Command {
+    Settle(Done<()>),
+    Records(Question, Done<Vec<Record>>),
+    Number(Question, String, Done<FieldValue>),
+    Tail(Question, Option<TailCursor>, Done<(Vec<Record>, TailCursor)>),
+}
+
+/// How far a follower has come.
+pub struct TailCursor(Follower);
+
+enum Follower {
+    Mirror(Box<Cursor>),
+    Stream(mpsc::Receiver<Result<Record>>),
+}
+
+/// Why records were not taken.
+pub enum Failure {
+    /// That one never will be.
+    Refused { index: usize, why: String },
+    /// Now, and they may be later.
+    Later(DestinationError),
+}
+
+impl From<DestinationError> for Failure {
+    fn from(why: DestinationError) -> Failure {
+        Failure::Later(why)
+    }
+}
+
+/// What speaks to the destination.
+enum Client {
+    Memcached(memcached::Client),
+    LogPool(http::Client),
+    #[cfg(feature = "nats")]
+    Nats(crate::nats::Client),
+}
+
+impl Client {
+    fn new(url: &Url) -> Option<Client> {
+        match url {
+            Url::Memcached { address } => Some(Client::Memcached(memcached::Client::new(address))),
+            Url::LogPool { address } => Some(Client::LogPool(http::Client::new(address))),
+            #[cfg(feature = "nats")]
+            Url::Nats { servers, stream, replicas } => {
+                Some(Client::Nats(crate::nats::Client::new(servers, stream, *replicas)))
+            }
+            _ => None,
+        }
+    }
+
+    async fn deliver(&mut self, records: &[Record]) -> Result<(), Failure> {
+        match self {
+            Client::Memcached(client) => client.deliver(records).await,
+            Client::LogPool(client) => client.deliver(records).await,
+            #[cfg(feature = "nats")]
+            Client::Nats(client) => client.deliver(records).await,
+        }
+    }
+}
+
+pub struct Courier {
+    url: Url,
+    pool: String,
+    outbox: Outbox,
+    grown: Arc<Notify>,
+    tell: Tell,
+    mirror: Option<Mirror>,
+    /// When the next try is due; none while everything has arrived.
+    due: Option<Instant>,
+    pause: Duration,
+    /// Since when the spools do not know that something has arrived.
+    untold: Option<Instant>,
+    unreachable: bool,
+}
+
+impl Courier {
+    pub fn new(url: &Url, pool: &str, outbox: Outbox, grown: Arc<Notify>, tell: Tell) -> Courier {
+        Courier {
+            url: url.clone(),
+            pool: pool.to_owned(),
+            outbox,
+            grown,
+            tell,
+            mirror: None,
+            due: Some(Instant::now()),
+            pause: PAUSE_MIN,
+            untold: None,
+            unreachable: false,
+        }
+    }
+
+    /// Until nobody can ask any more.
+    pub fn run(self, asked: mpsc::UnboundedReceiver<Command>) {
+        let Some(client) = Client::new(&self.url) else { return };
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.work(client, asked)),
+            Err(why) => (self.tell)(&format!("pool `{}`: a thread cannot start: {why}", self.pool)),
+        }
+    }
+
+    async fn work(mut self, mut client: Client, mut asked: mpsc::UnboundedReceiver<Command>) {
+        let never = Instant::now() + Duration::from_secs(1 << 30);
+        loop {
+            let tell_at = self.untold.map_or(never, |since| since + ACKNOWLEDGE_EVERY);
+            tokio::select! {
+                command = asked.recv() => match command {
+                    Some(command) => self.answer(&mut client, command).await,
+                    None => return,
+                },
+                () = self.grown.notified(), if self.due.is_none() => self.due = Some(Instant::now()),
+                () = sleep_until(self.due.unwrap_or(never)) => {
+                    // What is wrong was said.
+                    let _ = self.bring(&mut client).await;
+                }
+                () = sleep_until(tell_at) => {
+                    if let Err(why) = self.acknowledge() {
+                        (self.tell)(&format!("pool `{}`: {why}", self.pool));
+                        self.untold = Some(Instant::now());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, client: &mut Client, command: Command) {
+        match command {
+            Command::Settle(done) => {
+                let arrived = self.bring(client).await;
+                done(arrived.and_then(|()| self.acknowledge()));
+            }
+            Command::Records(question, done) => done(self.records(client, &question).await),
+            Command::Number(question, aggregate, done) => {
+                done(self.number(client, &question, &aggregate).await);
+            }
+            Command::Tail(question, cursor, done) => done(self.tail(client, &question, cursor).await),
+        }
+    }
+
+    /// Everything that is in the spools.
+    async fn bring(&mut self, client: &mut Client) -> Result<()> {
+        let brought = self.try_bring(client).await;
+        match &brought {
+            Ok(()) => {
+                if std::mem::take(&mut self.unreachable) {
+                    (self.tell)(&format!("pool `{}`: {} takes log records again", self.pool, self.url));
+                }
+                (self.due, self.pause) = (None, PAUSE_MIN);
+            }
+            Err(why) => {
+                if !std::mem::replace(&mut self.unreachable, true) {
+                    let (pool, dir) = (&self.pool, self.outbox.dir().display());
+                    (self.tell)(&format!("pool `{pool}`: {why}; its log records wait in {dir}"));
+                }
+                self.due = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+            }
+        }
+        brought
+    }
+
+    async fn try_bring(&mut self, client: &mut Client) -> Result<()> {
+        let dir = self.outbox.dir().to_path_buf();
+        for spool in self.outbox.all() {
+            loop {
+                let mut batch = spool.next()?;
+                for damage in &batch.damage {
+                    (self.tell)(&format!("pool `{}`: the spool is damaged: {damage}", self.pool));
+                }
+                if batch.records.is_empty() {
+                    break;
+                }
+                while let Err(failure) = client.deliver(&batch.records).await {
+                    let (index, why) = match failure {
+                        Failure::Refused { index, why } => (index, why),
+                        Failure::Later(why) => return Err(why),
+                    };
+                    let record = batch.records.remove(index);
+                    let file = crate::outbox::set_aside(&dir, &record)?;
+                    let (pool, file) = (&self.pool, file.display());
+                    (self.tell)(&format!("pool `{pool}`: a log record is refused ({why}); it is in {file}"));
+                }
+                spool.arrived(batch.end);
+                self.untold.get_or_insert_with(Instant::now);
+            }
+        }
+        self.outbox.close_left()
+    }
+
+    fn acknowledge(&mut self) -> Result<()> {
+        self.untold = None;
+        self.outbox.all().try_for_each(|spool| spool.acknowledge())
+    }
+
+    /// The mirror, with everything that the destination has of the key.
+    async fn filled(&mut self, client: &mut Client, question: &Question) -> Result<&Mirror> {
+        let mirror = match self.mirror.take() {
+            Some(mirror) => mirror,
+            None => Mirror::open(&self.outbox.mirror_dir()?)?,
+        };
+        let mirror = self.mirror.insert(mirror);
+        match client {
+            Client::Memcached(client) => client.fill(mirror, question).await?,
+            #[cfg(feature = "nats")]
+            Client::Nats(client) => client.fill(mirror, question).await?,
+            Client::LogPool(_) => {}
+        }
+        Ok(mirror)
+    }
+
+    async fn records(&mut self, client: &mut Client, question: &Question) -> Result<Vec<Record>> {
+        let query = question.query().map_err(DestinationError::Question)?;
+        self.bring(client).await?;
+        let mut records = match client {
+            Client::LogPool(client) => client.records(question).await?,
+            client => self.filled(client, question).await?.reader().query(&query)?,
+        };
+        records.sort_by_key(|record| (record.time, record.run, record.seq));
+        Ok(records)
+    }
+
+    async fn number(
+        &mut self,
+        client: &mut Client,
+        question: &Question,
+        aggregate: &str,
+    ) -> Result<FieldValue> {
+        let query = question.query().map_err(DestinationError::Question)?;
+        let stats = Stats::parse(aggregate, "", None);
+        let stats = stats.map_err(|why| DestinationError::Question(why.to_string()))?;
+        self.bring(client).await?;
+        match client {
+            Client::LogPool(client) => client.number(question, aggregate).await,
+            client => {
+                let groups = self.filled(client, question).await?.reader().stats(&query, &stats)?;
+                let value = groups.into_iter().flat_map(|group| group.values).next();
+                Ok(value.unwrap_or(FieldValue::Null))
+            }
+        }
+    }
+
+    async fn tail(
+        &mut self,
+        client: &mut Client,
+        question: &Question,
+        cursor: Option<TailCursor>,
+    ) -> Result<(Vec<Record>, TailCursor)> {
+        let query = question.query().map_err(DestinationError::Question)?;
+        self.bring(client).await?;
+        match (client, cursor.map(|cursor| cursor.0)) {
+            (Client::LogPool(_), Some(Follower::Stream(mut stream))) => {
+                let mut records = Vec::new();
+                loop {
+                    match stream.try_recv() {
+                        Ok(record) => records.push(record?),
+                        Err(mpsc::error::TryRecvError::Empty) => break,
+                        Err(mpsc::error::TryRecvError::Disconnected) => {
+                            let why = format!("{} ended the stream of log records", self.url);
+                            return Err(DestinationError::Unreachable(why));
+                        }
+                    }
+                }
+                Ok((records, TailCursor(Follower::Stream(stream))))
+            }
+            (Client::LogPool(client), _) => {
+                let stream = client.tail(question).await?;
+                Ok((Vec::new(), TailCursor(Follower::Stream(stream))))
+            }
+            (client, Some(Follower::Mirror(mut cursor))) => {
+                let tailed = self.filled(client, question).await?.reader().tail(&query, &mut cursor)?;
+                Ok((tailed.records, TailCursor(Follower::Mirror(cursor))))
+            }
+            (client, _) => {
+                let cursor = self.filled(client, question).await?.reader().end()?;
+                Ok((Vec::new(), TailCursor(Follower::Mirror(Box::new(cursor)))))
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Another LogPool: that of a controller that answers HTTP (`dsctl serve --http ADDR --http-put`).
+
+use dscript_logpool::{FieldValue, Record, RunId, parse_duration, record_from_json, record_json, time_text};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::courier::Failure;
+use crate::limits::*;
+use crate::{DestinationError, Question, Result};
+
+pub struct Client {
+    address: String,
+    connection: Option<http1::SendRequest<Full<Bytes>>>,
+}
+
+impl Client {
+    pub fn new(address: &str) -> Client {
+        Client { address: address.to_owned(), connection: None }
+    }
+
+    pub async fn deliver(&mut self, records: &[Record]) -> Result<(), Failure> {
+        let body: String = records.iter().map(|record| format!("{}\n", record_json(record))).collect();
+        let response = self.ask(Method::POST, "/v1/log/records", body).await?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            self.whole(response).await?;
+            return Ok(());
+        }
+        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        let line = answer["line"].as_u64().and_then(|line| usize::try_from(line).ok());
+        match (status, line) {
+            (StatusCode::BAD_REQUEST, Some(line)) if (1..=records.len()).contains(&line) => {
+                let why = answer["error"].as_str().unwrap_or("it does not say why").to_owned();
+                Err(Failure::Refused { index: line - 1, why })
+            }
+            _ => Err(self.refused(status, &answer).into()),
+        }
+    }
+
+    pub async fn records(&mut self, question: &Question) -> Result<Vec<Record>> {
+        let mut path = format!("/v1/log/export?{}", parameters(question));
+        // A few of the newest need not be looked for here.
+        let few = question.most.filter(|most| (1..=100_000).contains(most));
+        if let Some(most) = few {
+            path = format!("/v1/log/records?{}&limit={most}", parameters(question));
+        }
+        let response = self.good(&path).await?;
+        let mut records = Vec::new();
+        if few.is_some() {
+            let bytes = self.whole(response).await?;
+            let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let Value::Array(found) = answer["records"].take() else {
+                return Err(self.trouble("its answer has no records"));
+            };
+            for json in found {
+                records.push(self.record(&json.to_string())?);
+            }
+        } else {
+            let mut lines = Lines::new(response);
+            while let Some(line) = lines.next(&self.address).await? {
+                records.push(self.record(&line)?);
+            }
+        }
+        if let Some(most) = question.most {
+            records.sort_by_key(|record| (record.time, record.run, record.seq));
+            records.drain(..records.len().saturating_sub(most));
+        }
+        Ok(records)
+    }
+
+    pub async fn number(&mut self, question: &Question, aggregate: &str) -> Result<FieldValue> {
+        let path = format!("/v1/log/stats?{}&stats={}", parameters(question), encoded(aggregate));
+        let response = self.good(&path).await?;
+        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        let group = answer["groups"].as_array().and_then(|groups| groups.first());
+        let value = group.and_then(Value::as_object).and_then(|group| group.values().next());
+        Ok(match value {
+            Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+                (Some(value), _) => FieldValue::Int(value),
+                (None, Some(value)) => FieldValue::Double(value),
+                (None, None) => FieldValue::Null,
+            },
+            Some(Value::String(text)) => match parse_duration(text) {
+                Some(nanos) => FieldValue::Duration(nanos),
+                None => FieldValue::String(text.clone()),
+            },
+            Some(Value::Bool(value)) => FieldValue::Bool(*value),
+            _ => FieldValue::Null,
+        })
+    }
+
+    /// What comes from now on, on a connection of its own.
+    pub async fn tail(&mut self, question: &Question) -> Result<mpsc::Receiver<Result<Record>>> {
+        let now = Question { since: None, ..question.clone() };
+        let mut other = Client::new(&self.address);
+        let response = other.good(&format!("/v1/log/tail?{}", parameters(&now))).await?;
+        let (sender, stream) = mpsc::channel(TAIL_WAITING_MAX);
+        tokio::spawn(async move {
+            let mut lines = Lines { patience: false, ..Lines::new(response) };
+            loop {
+                let record = match lines.next(&other.address).await {
+                    Ok(Some(line)) => other.record(&line),
+                    Ok(None) => return,
+                    Err(why) => Err(why),
+                };
+                let failed = record.is_err();
+                if sender.send(record).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok(stream)
+    }
+
+    fn record(&self, line: &str) -> Result<Record> {
+        record_from_json(line, RunId(0), 0).map_err(|why| {
+            let said: Value = serde_json::from_str(line).unwrap_or_default();
+            self.trouble(said["error"].as_str().unwrap_or(&why))
+        })
+    }
+
+    async fn good(&mut self, path: &str) -> Result<Response<Incoming>> {
+        let response = self.ask(Method::GET, path, String::new()).await?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return Ok(response);
+        }
+        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        Err(self.refused(status, &answer))
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: String) -> Result<Response<Incoming>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.address)
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|why| self.trouble(&why.to_string()))?;
+        let mut connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => self.connect().await?,
+        };
+        if connection.ready().await.is_err() {
+            connection = self.connect().await?;
+        }
+        match timeout(ANSWER_PATIENCE, connection.send_request(request)).await {
+            Ok(Ok(response)) => {
+                self.connection = Some(connection);
+                Ok(response)
+            }
+            Ok(Err(why)) => Err(self.trouble(&why.to_string())),
+            Err(_) => Err(self.trouble("it does not answer")),
+        }
+    }
+
+    async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>> {
+        let unreachable = |why: String| {
+            let address = &self.address;
+            DestinationError::Unreachable(format!("the LogPool at {address} cannot be reached: {why}"))
+        };
+        let stream = timeout(CONNECT_PATIENCE, TcpStream::connect(&self.address)).await;
+        let stream = stream.map_err(|_| unreachable("it does not answer".into()))?;
+        let stream = stream.map_err(|why| unreachable(why.to_string()))?;
+        let _ = stream.set_nodelay(true);
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(|why| unreachable(why.to_string()))?;
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    async fn whole(&self, response: Response<Incoming>) -> Result<Bytes> {
+        let body = Limited::new(response.into_body(), VALUE_BYTES_MAX).collect();
+        match timeout(ANSWER_PATIENCE, body).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(why)) => Err(self.trouble(&why.to_string())),
+            Err(_) => Err(self.trouble("it does not answer")),
+        }
+    }
+
+    fn refused(&self, status: StatusCode, answer: &Value) -> DestinationError {
+        let why = answer["error"].as_str().unwrap_or("it does not say why");
+        self.trouble(&format!("{why} (HTTP {})", status.as_u16()))
+    }
+
+    fn trouble(&self, what: &str) -> DestinationError {
+        DestinationError::Unreachable(format!("the LogPool at {}: {what}", self.address))
+    }
+}
+
+/// The lines of an answer as they come.
+struct Lines {
+    body: Incoming,
+    waiting: Vec<u8>,
+    /// Whether a silence is an error.
+    patience: bool,
+}
+
+impl Lines {
+    fn new(response: Response<Incoming>) -> Lines {
+        Lines { body: response.into_body(), waiting: Vec::new(), patience: true }
+    }
+
+    /// Lines with nothing in them say that somebody is still there.
+    async fn next(&mut self, address: &str) -> Result<Option<String>> {
+        let trouble = |why: String| DestinationError::Unreachable(format!("the LogPool at {address}: {why}"));
+        loop {
+            if let Some(end) = self.waiting.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.waiting.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line).trim().to_owned();
+                if line.is_empty() {
+                    continue;
+                }
+                return Ok(Some(line));
+            }
+            let frame = if self.patience {
+                let frame = timeout(ANSWER_PATIENCE, self.body.frame()).await;
+                frame.map_err(|_| trouble("it does not answer".into()))?
+            } else {
+                self.body.frame().await
+            };
+            match frame {
+                None if self.waiting.is_empty() => return Ok(None),
+                None => return Err(trouble("its answer broke off".into())),
+                Some(Err(why)) => return Err(trouble(why.to_string())),
+                Some(Ok(frame)) => {
+                    self.waiting.extend_from_slice(&frame.into_data().unwrap_or_default());
+                    if self.waiting.len() > LINE_BYTES_MAX {
+                        return Err(trouble("a line of its answer is too long".into()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pool and key are patterns there, so a `*` in one of them is asked for by an expression as well.
+fn parameters(question: &Question) -> String {
+    let mut conditions: Vec<String> =
+        question.condition.iter().map(|condition| format!("({condition})")).collect();
+    for (name, text) in [("pool", &question.pool), ("key", &question.key)] {
+        if text.contains('*') {
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            conditions.push(format!("{name} == \"{text}\""));
+        }
+    }
+    let condition = (!conditions.is_empty()).then(|| conditions.join(" && "));
+    let since = question.since.map(time_text);
+    let all = [
+        ("pool", Some(&question.pool)),
+        ("key", Some(&question.key)),
+        ("node", question.nodes.as_ref()),
+        ("task", question.tasks.as_ref()),
+        ("since", since.as_ref()),
+        ("where", condition.as_ref()),
+    ];
+    let pairs: Vec<String> = all
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(value))))
+        .collect();
+    pairs.join("&")
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_parameters() {
+        let question = Question {
+            pool: "p".into(),
+            key: "key -*".into(),
+            condition: Some("wa > 20".into()),
+            since: Some(0),
+            ..Question::default()
+        };
+        assert_eq!(
+            parameters(&question),
+            "pool=p&key=key%20-%2A&since=1970-01-01T00%3A00%3A00Z\
+             &where=%28wa%20%3E%2020%29%20%26%26%20key%20%3D%3D%20%22key%20-%2A%22"
+        );
+    }
+}
