@@ -11,7 +11,9 @@
 //! edit METHOD @MARK {...}       the files that an answer's edits change, as they are then
 //! action "TITLE" @A..@B         the same for a code action
 //! item METHOD N ...             a request about item N of the last answer
-//! notify METHOD {...}           save FILE "TEXT", a file on disk; end
+//! save FILE "TEXT"              a file on disk; remove FILE
+//! diagnostics FILE              what is said of an open file next
+//! notify METHOD {...}           raw "BYTES"
 //! ```
 
 use dscript_tests::lsp::{Marked, Server, apply, position, uri};
@@ -178,6 +180,11 @@ impl Session<'_> {
                 let text: String = serde_json::from_str(text).expect("a text in quotes");
                 fs::write(self.scratch.join(file), text).expect("the scratch folder can be written");
                 let change = json!({"changes": [{"uri": self.uri(file), "type": 2}]});
+                self.server.notify("workspace/didChangeWatchedFiles", change);
+            }
+            "remove" => {
+                fs::remove_file(self.scratch.join(rest)).expect("the file is there");
+                let change = json!({"changes": [{"uri": self.uri(rest), "type": 3}]});
                 self.server.notify("workspace/didChangeWatchedFiles", change);
             }
             "diagnostics" => self.diagnostics(rest),
@@ -404,6 +411,6 @@ macro_rules! sessions {
 }
 
 sessions! {
-    actions calls completion diagnostics folding formatting goto hints hover lenses nonsense references rename
+    actions calls capability completion diagnostics disk folding formatting goto hints hover lenses nonsense references rename
     signature symbols tokens
 }

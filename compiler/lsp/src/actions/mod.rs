@@ -119,9 +119,11 @@ fn compiled(cx: &Cx<'_, '_, '_>, module: ModuleId, span: Span) -> Vec<Diagnostic
     let path = cx.a.defs.modules[module.index()].path.clone();
     let key = (cx.root.place.clone(), path);
     let known = cx.worker.compiled.get(&key).filter(|c| c.stamp == cx.worker.stamp);
+    let Some(known) = known else { return Vec::new() };
     let file = cx.a.defs.modules[module.index()].file;
-    let all = known.map(|c| c.diagnostics.as_slice()).unwrap_or_default().iter();
-    let own = all.filter(|d| matches!(d.code, codes::WIDE_CAPABILITY | codes::LEFT_OUT) && d.file.0 == 0);
+    let own = known.diagnostics.iter().filter(|d| {
+        d.file == known.file && matches!(d.code, codes::WIDE_CAPABILITY | codes::LEFT_OUT)
+    });
     let near = own.filter(|d| d.span.start <= span.end && span.start <= d.span.end);
     near.cloned().map(|d| Diagnostic { file, labels: Vec::new(), ..d }).collect()
 }
