@@ -217,7 +217,7 @@ where
         let states = self.last_mistake.is_some()
             && expected.has("while")
             && found.is_some_and(|t| matches!(t.tok, Tok::Kw(Kw::State | Kw::Initial)));
-        let end = found.is_none() && self.last_mistake.is_some();
+        let end = found.is_none() && (self.last_mistake.is_some() || self.cx.damage.lost_end);
         let quiet = put_in
             || states
             || end

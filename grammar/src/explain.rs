@@ -64,7 +64,7 @@ impl Explain<'_, '_> {
         expected: &Expected,
     ) -> Diagnostic {
         let general = self.explain(found, before, expected);
-        if general.code != codes::SYNTAX {
+        if general.code != codes::SYNTAX || self.known(found, before, expected).is_some() {
             return general;
         }
         let what = match what {
@@ -99,6 +99,9 @@ impl Explain<'_, '_> {
             let message = format!("the file ends where {} was expected", expected.list());
             return self.cx.error(codes::SYNTAX, Span::new(end, end), message);
         };
+        if let Some(diagnostic) = self.known(Some(found), before, expected) {
+            return diagnostic;
+        }
         if let Tok::Kw(word) = found.tok {
             if let Some(help) = java::advice(word) {
                 let message = format!("D-Script has no `{}`", word.text());
@@ -170,18 +173,93 @@ impl Explain<'_, '_> {
         }
     }
 
-    /// `every (5s)` and the like, which without a block was read as a call.
-    fn block_word(&self) -> Option<&'static str> {
+    /// Mistakes that have a sentence of their own.
+    fn known(&self, found: Option<Token>, before: Option<Token>, expected: &Expected) -> Option<Diagnostic> {
+        let (found, before) = (found?, before?);
+        let operator = found.tok == Tok::Coalesce || is_operator(found.tok);
+        if operator && self.in_case_label() {
+            return Some(
+                self.cx
+                    .error(
+                        codes::SYNTAX,
+                        found.span(),
+                        "a case is a literal or a constant, not an expression",
+                    )
+                    .help("give the value a name: `static final`; or test it with `when`"),
+            );
+        }
+        // Behind a call: `f() + 1;`.
+        if operator && expected.has(";") && expected.has("(") && expected.has("[") {
+            let report =
+                self.cx.error(codes::NOT_A_STATEMENT, found.span(), "an expression alone is not a statement");
+            return Some(match found.tok {
+                Tok::Coalesce => report
+                    .help("keep the value in a variable; a failure that does not matter is `ignore(...)`d"),
+                _ => report.help("keep the value in a variable, or leave it out"),
+            });
+        }
+        if found.tok == Tok::Kw(Kw::Undo) {
+            let message = "`undo` stands after the body of a `task`";
+            return Some(self.cx.error(codes::SYNTAX, found.span(), message));
+        }
+        let declares = found.tok.is_primitive() || matches!(found.tok, Tok::Kw(Kw::Var | Kw::Final));
+        let type_before = found.tok.is_ident() && (before.tok.is_ident() || before.tok.is_primitive());
+        let (declares, head) = match type_before {
+            true => (true, self.at.checked_sub(2).map(|i| self.cx.tokens[i])),
+            false => (declares, Some(before)),
+        };
+        let alone = head.is_some_and(|t| match t.tok {
+            Tok::Kw(Kw::Else | Kw::Do) => true,
+            Tok::RParen => self.is_head(self.at - 1 - usize::from(type_before)),
+            _ => false,
+        });
+        if declares && alone {
+            let at = if type_before { before.span() } else { found.span() };
+            return Some(
+                self.cx
+                    .error(codes::SYNTAX, at, "a declaration stands in a block")
+                    .help("nobody could use the variable here: write `{ ... }` around the statements"),
+            );
+        }
+        None
+    }
+
+    /// Whether a `)` closes the head of an `if` or a loop.
+    fn is_head(&self, close: usize) -> bool {
+        self.opening(close)
+            .and_then(|open| open.checked_sub(1))
+            .is_some_and(|at| matches!(self.cx.tokens[at].tok, Tok::Kw(Kw::If | Kw::While | Kw::For)))
+    }
+
+    /// The bracket that the one at `close` is the partner of.
+    fn opening(&self, close: usize) -> Option<usize> {
         let tokens = self.cx.tokens;
         let mut depth = 0;
-        let mut at = self.at.checked_sub(1)?;
+        let mut at = close;
         loop {
             depth += i32::from(is_close(tokens[at].tok)) - i32::from(is_open(tokens[at].tok));
             if depth == 0 {
-                break;
+                return Some(at);
             }
             at = at.checked_sub(1)?;
         }
+    }
+
+    /// Whether a `case` begins before this token, and its arrow has not come yet.
+    fn in_case_label(&self) -> bool {
+        let before = self.cx.tokens[..self.at].iter().rev();
+        before
+            .map(|t| t.tok)
+            .take_while(|tok| {
+                !matches!(tok, Tok::Arrow | Tok::LBrace | Tok::RBrace | Tok::Semi | Tok::Kw(Kw::When))
+            })
+            .any(|tok| tok == Tok::Kw(Kw::Case))
+    }
+
+    /// `every (5s)` and the like, which without a block was read as a call.
+    fn block_word(&self) -> Option<&'static str> {
+        let tokens = self.cx.tokens;
+        let at = self.opening(self.at.checked_sub(1)?)?;
         let word = self.cx.soft_word(tokens[at.checked_sub(1)?].tok)?;
         matches!(word, Kw::Every | Kw::Within | Kw::Retry).then(|| word.text())
     }

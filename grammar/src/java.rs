@@ -3,7 +3,7 @@
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Edit};
-use crate::soft::Pass;
+use crate::soft::{BodyEnd, Pass, Place};
 use crate::span::Span;
 use crate::token::{Kw, Tok, Token};
 
@@ -32,11 +32,11 @@ pub fn advice(word: Kw) -> Option<&'static str> {
 }
 
 impl Pass<'_> {
-    fn skip(&mut self, to: usize) {
+    pub(crate) fn skip(&mut self, to: usize) {
         self.at = to;
     }
 
-    fn tell(&mut self, span: Span, message: impl Into<String>, help: &str) -> &mut Diagnostic {
+    pub(crate) fn tell(&mut self, span: Span, message: impl Into<String>, help: &str) -> &mut Diagnostic {
         self.diagnostics.push(Diagnostic::error(codes::JAVA_WORD, self.file, span, message).help(help));
         let last = self.diagnostics.len() - 1;
         &mut self.diagnostics[last]
@@ -60,7 +60,16 @@ impl Pass<'_> {
             }
             Tok::LBracket => self.java_array(),
             Tok::Question => self.java_wildcard() || self.other_question(),
-            Tok::Ident(_) => self.else_in_one_word() || self.wrong_role() || self.untyped_function(),
+            Tok::Ident(_) => {
+                self.else_in_one_word()
+                    || self.wrong_role()
+                    || self.several_names()
+                    || self.undo_of_a_script()
+                    || self.untyped_function()
+            }
+            Tok::Arrow | Tok::Assign => self.body_without_braces(),
+            Tok::Coalesce => self.nullable_twice(),
+            Tok::Lt => self.type_arguments_of_a_call(),
             _ => false,
         }
     }
@@ -82,7 +91,12 @@ impl Pass<'_> {
                         _ => None,
                     })
                     .any(|word| advice(word).is_some());
-                if !run {
+                let bodiless = word == Kw::Abstract && self.is_bodiless();
+                if bodiless && !run {
+                    let help =
+                        "each method has its body here; what several types have in common is an `interface`";
+                    self.tell(span, "D-Script has no `abstract`", help);
+                } else if !run {
                     let edit = Edit { span: Span::new(span.start, end), text: String::new() };
                     self.tell_word(word).edits.push(edit);
                 }
@@ -173,8 +187,22 @@ impl Pass<'_> {
         true
     }
 
+    /// Whether the member that begins here ends without a body, in a type whose methods all have one. Its `;` is read
+    /// as a body then.
+    fn is_bodiless(&mut self) -> bool {
+        let end = self.find(|t| matches!(t, Tok::Semi | Tok::LBrace));
+        let bodiless = self.tokens.get(end).is_some_and(|t| t.tok == Tok::Semi)
+            && end > 0
+            && self.tokens[end - 1].tok == Tok::RParen
+            && self.place() == Place::Block;
+        if bodiless {
+            self.body_end = Some((end, BodyEnd::Whole));
+        }
+        bodiless
+    }
+
     /// The first token from here on, brackets skipped, that `stop` accepts; or the end of what is around.
-    fn find(&self, stop: impl Fn(Tok) -> bool) -> usize {
+    pub(crate) fn find(&self, stop: impl Fn(Tok) -> bool) -> usize {
         let mut at = self.at;
         while at < self.tokens.len() && (self.partners[at] as usize) >= at && !stop(self.tokens[at].tok) {
             at = (self.partners[at] as usize).max(at) + 1;
@@ -183,7 +211,7 @@ impl Pass<'_> {
     }
 
     /// Puts one token for what lies between here and `next`.
-    fn put(&mut self, tok: Tok, start: u32, end: u32, next: usize) {
+    pub(crate) fn put(&mut self, tok: Tok, start: u32, end: u32, next: usize) {
         self.out.push(Token { start, end, tok });
         self.skip(next);
     }

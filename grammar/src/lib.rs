@@ -16,6 +16,7 @@ mod depth;
 mod driver;
 mod expected;
 mod explain;
+mod foreign;
 mod java;
 mod lexer;
 mod nesting;

@@ -18,6 +18,12 @@ impl Pass<'_> {
         }
     }
 
+    /// The end of the type arguments that begin here, if some do.
+    pub(crate) fn type_arguments_end(&self) -> Option<usize> {
+        let mut fuel = TYPE_SCAN_MAX;
+        self.scan_type_args(self.at, 0, &mut fuel)
+    }
+
     pub(crate) fn paren(&mut self) -> Tok {
         let before = self.before().unwrap_or(Tok::Semi);
         let close = self.partners[self.at] as usize;

@@ -36,7 +36,8 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let mut diagnostics = lexed.diagnostics;
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
     let list_name = interner.intern("List");
-    let tokens = soft::mark(file, text, &balanced, &words, list_name, &mut diagnostics);
+    let marked = soft::mark(file, text, &balanced, &words, (list_name, no_name), &mut diagnostics);
+    let tokens = marked.tokens;
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     let none = std::iter::empty::<(u32, Tok, u32)>();
     let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
@@ -44,6 +45,7 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
         room::to_drop(height, || generated::ModuleParser::new().parse(&cx, none).unwrap_or_default());
     diagnostics.append(&mut cx.diagnostics.borrow_mut());
     let mut lost_text = cx.lost.take();
+    lost_text.extend(marked.lost);
     // What the pass over the tokens gave up is one token in its place.
     let given_up = |t: &&Token| matches!(t.tok, Tok::BadExpr | Tok::BadItem | Tok::BadType | Tok::BadArm);
     lost_text.extend(tokens.iter().filter(given_up).map(|t| t.span()));
@@ -85,7 +87,7 @@ pub fn follows(text: &str) -> Follows {
     let mut diagnostics = Vec::new();
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
     let list_name = interner.intern("List");
-    let mut tokens = soft::mark(file, text, &balanced, &words, list_name, &mut diagnostics);
+    let mut tokens = soft::mark(file, text, &balanced, &words, (list_name, no_name), &mut diagnostics).tokens;
     // Brackets that are open stay open.
     while tokens.last().is_some_and(|t| t.start == t.end && crate::nesting::is_close(t.tok)) {
         tokens.pop();

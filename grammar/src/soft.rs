@@ -8,7 +8,7 @@ use crate::balance::Balanced;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lexer::INT_MIN_MAGNITUDE;
-use crate::span::{FileId, Symbol};
+use crate::span::{FileId, Span, Symbol};
 use crate::token::{Kw, Tok, Token, Words};
 
 /// What an open bracket is about.
@@ -42,6 +42,24 @@ pub(crate) struct Frame {
     step: Option<Step>,
     /// Where its opening token is in the output.
     opened_at: usize,
+    /// In a map: the value of an entry is being read, its `:` was there.
+    pub(crate) in_value: bool,
+    /// What was said of another sign in the place of `:` in a map, or of `->` in a switch.
+    pub(crate) sign_told: Option<usize>,
+}
+
+impl Frame {
+    fn new(place: Place, opened_at: usize) -> Self {
+        Self {
+            place,
+            pending: None,
+            case_label: false,
+            step: None,
+            opened_at,
+            in_value: false,
+            sign_told: None,
+        }
+    }
 }
 
 pub(crate) struct Pass<'a> {
@@ -57,15 +75,36 @@ pub(crate) struct Pass<'a> {
     /// The bracket closed last: its place, and where its opening token is in the output.
     pub(crate) closed: (Place, usize),
     /// The last token of the output stood where a statement or declaration may start.
-    last_at_start: bool,
+    pub(crate) last_at_start: bool,
     /// The last `:` ended a label or an old-style case.
     label_colon: bool,
     /// Parentheses before this token belong to type arguments.
     pub(crate) types_until: usize,
     /// Arrays were spoken of in this statement.
     pub(crate) array_reported: bool,
-    /// The name `List`.
+    /// The name `List`, and the one that stands where a name is missing.
     pub(crate) list_name: Symbol,
+    pub(crate) no_name: Symbol,
+    /// Text whose names nobody knows any more.
+    pub(crate) lost: Vec<Span>,
+    /// The `;` that ends a declaration whose body was written in another way, and what to read in its place.
+    pub(crate) body_end: Option<(usize, BodyEnd)>,
+}
+
+/// What the `;` of a declaration becomes that has no body in braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    /// The end of a statement and of the body around it.
+    Close,
+    /// A body that could not be read.
+    Whole,
+}
+
+/// The tokens as the grammar reads them.
+pub struct Marked {
+    pub tokens: Vec<Token>,
+    /// Text for which something else was put, and whose names are not known any more.
+    pub lost: Vec<Span>,
 }
 
 /// Marks the tokens of a file.
@@ -74,9 +113,9 @@ pub fn mark(
     text: &str,
     balanced: &Balanced,
     words: &Words,
-    list_name: Symbol,
+    (list_name, no_name): (Symbol, Symbol),
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Token> {
+) -> Marked {
     let mut pass = Pass {
         file,
         text,
@@ -86,26 +125,23 @@ pub fn mark(
         at: 0,
         out: Vec::with_capacity(balanced.tokens.len()),
         diagnostics,
-        frames: vec![Frame {
-            place: Place::Block,
-            pending: None,
-            case_label: false,
-            step: None,
-            opened_at: 0,
-        }],
+        frames: vec![Frame::new(Place::Block, 0)],
         closed: (Place::Inner, 0),
         last_at_start: false,
         label_colon: false,
         types_until: 0,
         array_reported: false,
         list_name,
+        no_name,
+        lost: Vec::new(),
+        body_end: None,
     };
     while pass.at < pass.tokens.len() {
         if !pass.java() {
             pass.token();
         }
     }
-    pass.out
+    Marked { tokens: pass.out, lost: pass.lost }
 }
 
 impl Pass<'_> {
@@ -126,12 +162,12 @@ impl Pass<'_> {
         self.out.last().map(|t| t.tok)
     }
 
-    fn frame(&mut self) -> &mut Frame {
+    pub(crate) fn frame(&mut self) -> &mut Frame {
         let last = self.frames.len() - 1;
         &mut self.frames[last]
     }
 
-    fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         self.frames[self.frames.len() - 1].place
     }
 
@@ -206,6 +242,7 @@ impl Pass<'_> {
             Tok::LBrace => self.brace(),
             Tok::RBrace if self.in_brackets() => self.close(Tok::RBracket),
             Tok::RParen | Tok::RBracket | Tok::RBrace | Tok::InterpEnd => self.close(tok),
+            Tok::Semi if self.body_end.is_some_and(|(at, _)| at == self.at) => self.end_body(),
             Tok::Semi => {
                 let frame = self.frame();
                 frame.pending = None;
@@ -221,9 +258,18 @@ impl Pass<'_> {
                     self.frame().case_label = false;
                 }
                 self.label_colon = case || label;
+                self.frame().in_value = true;
                 self.push(tok);
             }
+            Tok::Comma => {
+                self.frame().in_value = false;
+                self.push(tok);
+            }
+            Tok::Assign | Tok::Arrow if self.place() == Place::Map && !self.frame().in_value => {
+                self.sign_of_entry();
+            }
             Tok::Arrow => {
+                self.fat_arrow();
                 self.frame().case_label = false;
                 self.push(tok);
             }
@@ -238,6 +284,30 @@ impl Pass<'_> {
             Tok::Int(INT_MIN_MAGNITUDE) | Tok::Duration(INT_MIN_MAGNITUDE) => self.smallest(tok),
             _ => self.push(tok),
         }
+    }
+
+    /// Opens the body of a declaration where other signs stand for its brace.
+    pub(crate) fn open_body(&mut self, span: Span) {
+        let opened_at = self.out.len();
+        self.out.push(Token { start: span.start, end: span.end, tok: Tok::LBrace });
+        self.frames.push(Frame::new(Place::Block, opened_at));
+    }
+
+    /// The `;` that ends a declaration without a body in braces.
+    fn end_body(&mut self) {
+        let Some((_, end)) = self.body_end.take() else { return };
+        let token = self.tokens[self.at];
+        if end == BodyEnd::Close {
+            self.push(Tok::Semi);
+            if let Some(frame) = self.frames.pop() {
+                self.closed = (frame.place, frame.opened_at);
+            }
+        } else {
+            self.closed = (Place::Block, self.out.len());
+            self.out.push(Token { end: token.start, tok: Tok::LBrace, ..token });
+            self.push(Tok::BadItem);
+        }
+        self.out.push(Token { start: token.end, end: token.end, tok: Tok::RBrace });
     }
 
     fn reserved(&mut self, word: Kw) {
@@ -282,7 +352,7 @@ impl Pass<'_> {
     fn open(&mut self, tok: Tok, place: Place) {
         let opened_at = self.out.len();
         self.push(tok);
-        self.frames.push(Frame { place, pending: None, case_label: false, step: None, opened_at });
+        self.frames.push(Frame::new(place, opened_at));
     }
 
     fn close(&mut self, tok: Tok) {
@@ -354,7 +424,7 @@ impl Pass<'_> {
         let mut inner = self.at + 1;
         let mut entries = false;
         while inner < close {
-            entries |= self.tokens[inner].tok == Tok::Colon;
+            entries |= matches!(self.tokens[inner].tok, Tok::Colon | Tok::Assign | Tok::Arrow);
             inner = (self.partners[inner] as usize).max(inner) + 1;
         }
         if entries {

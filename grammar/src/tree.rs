@@ -246,8 +246,12 @@ impl<'a> Cx<'a> {
     }
 
     fn check_target(&self, target: &Expr, what: &str) {
+        let mut inner = target;
+        while let ExprKind::Paren(next) = &inner.kind {
+            inner = next;
+        }
         let good = matches!(
-            target.kind,
+            inner.kind,
             ExprKind::Name(_) | ExprKind::Field { .. } | ExprKind::Index { .. } | ExprKind::Error
         );
         if !good {
@@ -403,10 +407,12 @@ impl<'a> Cx<'a> {
         name: Ident,
         type_params: Vec<TypeParam>,
         extends: Option<TypeExpr>,
-        implements: Vec<TypeExpr>,
+        mut implements: Vec<TypeExpr>,
         members: Vec<Item>,
     ) -> ItemKind {
         if let Some(parent) = extends {
+            // What it was to inherit is not known.
+            implements.push(self.ty(parent.span.start, parent.span.end, TypeExprKind::Error));
             self.report(
                 self.error(codes::JAVA_WORD, parent.span, "classes do not inherit").help(
                     "declare an `interface` and write `implements`, or hold the other object in a field",
@@ -414,6 +420,29 @@ impl<'a> Cx<'a> {
             );
         }
         ItemKind::Class(Class { name, type_params, implements, members })
+    }
+
+    /// The body of an enum's constant, which is left out.
+    pub fn constant_body(&self, start: u32, end: u32) {
+        self.report(
+            self.error(codes::JAVA_WORD, Span::new(start, end), "the constants of an enum have no bodies")
+                .help("give the enum a method that switches over `this`, or a field that each constant sets"),
+        );
+    }
+
+    /// `T?`; once is enough.
+    pub fn nullable(&self, start: u32, end: u32, inner: TypeExpr) -> TypeExpr {
+        if matches!(inner.kind, TypeExprKind::Nullable(_)) {
+            // All after the first are one mistake.
+            let second = Span::new(inner.span.end, end);
+            let mut diagnostics = self.diagnostics.borrow_mut();
+            diagnostics.pop_if(|d| d.code == codes::BAD_TYPE && d.span.start == second.start);
+            drop(diagnostics);
+            let message = "there is no `T??`: null is one value, and once is enough";
+            self.report(self.error(codes::BAD_TYPE, second, message).edit(second, ""));
+            return inner;
+        }
+        self.ty(start, end, TypeExprKind::Nullable(Box::new(inner)))
     }
 
     /// `every` after `retry` belongs to it.

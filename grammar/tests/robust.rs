@@ -195,7 +195,9 @@ fn deep_nesting_is_one_diagnostic() {
     has_nesting_error(&format!("{}x();", "if (a) ".repeat(n)));
     has_nesting_error(&format!("{}x();", "while (a) ".repeat(n)));
     has_nesting_error(&format!("{}x();", "a: ".repeat(n)));
-    has_nesting_error(&format!("int{} x;", "? ".repeat(n)));
+    has_nesting_error(&format!("int{} x;", "! ".repeat(n)));
+    let read = read("nullable.ds", &format!("int{} x;", "? ".repeat(n)));
+    assert_eq!(read.parsed.diagnostics.len(), 1, "{:?}", read.short());
 }
 
 #[test]

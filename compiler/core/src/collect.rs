@@ -447,9 +447,17 @@ impl<'a> Collector<'a, '_> {
         for expr in written {
             let ty = self.type_expr(module, &type_params, expr);
             let kind = self.types.nominal_parts(ty).map(|(def, _)| self.defs.types[def.index()].kind);
+            let interface = self.types.nominal_parts(ty).map(|(def, _)| def);
+            let supers = &self.defs.types[id.index()].supers;
+            let again = |s: &Ty| self.types.nominal_parts(*s).is_some_and(|(def, _)| Some(def) == interface);
             if kind == Some(TypeKind::Interface) {
-                self.defs.types[id.index()].supers.push(ty);
-            } else if ty != Ty::POISON {
+                // That one stands here twice is said with what else is out of place.
+                if !supers.iter().any(again) {
+                    self.defs.types[id.index()].supers.push(ty);
+                }
+                continue;
+            }
+            if ty != Ty::POISON {
                 let file = self.file(module);
                 self.report(
                     Diagnostic::error(
@@ -461,6 +469,8 @@ impl<'a> Collector<'a, '_> {
                     .help("no state is inherited: hold an object of that type in a field instead"),
                 );
             }
+            // What is above it is not known: it may have any member.
+            self.defs.types[id.index()].supers.push(Ty::POISON);
         }
     }
 
@@ -590,7 +600,9 @@ impl<'a> Collector<'a, '_> {
                 let kind = self.types.nominal_parts(ty).map(|(def, _)| self.defs.types[def.index()].kind);
                 if kind == Some(TypeKind::Interface) {
                     self.defs.type_params[id.index()].bounds.push(ty);
-                } else if ty != Ty::POISON {
+                    continue;
+                }
+                if ty != Ty::POISON {
                     let file = self.file(module);
                     self.report(Diagnostic::error(
                         codes::BAD_TYPE,
@@ -599,6 +611,7 @@ impl<'a> Collector<'a, '_> {
                         "a bound is an interface",
                     ));
                 }
+                self.defs.type_params[id.index()].bounds.push(Ty::POISON);
             }
         }
     }
@@ -950,6 +963,7 @@ impl<'a> Collector<'a, '_> {
             name: f.name.name,
             span: f.name.span,
             is_private: item.modifiers.private.is_some(),
+            is_final: item.modifiers.final_.is_some(),
             ty,
             init: f.init.as_deref(),
         });

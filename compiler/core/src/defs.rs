@@ -170,7 +170,8 @@ pub struct TypeDef<'a> {
     pub constants: Vec<(Symbol, Span)>,
     /// Where each constant stands among them.
     pub constant_places: FxHashMap<Symbol, u32>,
-    /// The interfaces that it implements or, for an interface, extends; in terms of its type parameters.
+    /// The interfaces that it implements or, for an interface, extends; in terms of its type parameters. `Poison`
+    /// for one that a mistake hides.
     pub supers: Vec<Ty>,
     /// Whether a `permits` is written.
     pub permits_written: bool,
@@ -196,6 +197,8 @@ pub struct ConstDef<'a> {
     pub name: Symbol,
     pub span: Span,
     pub is_private: bool,
+    /// What is not was refused where it is declared.
+    pub is_final: bool,
     pub ty: Ty,
     pub init: Option<&'a ast::Expr>,
 }
@@ -243,7 +246,7 @@ pub struct TestDef<'a> {
 
 pub struct TypeParamDef {
     pub name: Symbol,
-    /// The interfaces its arguments must implement.
+    /// The interfaces its arguments must implement; `Poison` for one that a mistake hides.
     pub bounds: Vec<Ty>,
 }
 

@@ -67,6 +67,8 @@ pub fn offer_imports(
     let unknown = |d: &Diagnostic| {
         matches!(d.code, codes::UNKNOWN_NAME | codes::UNKNOWN_TYPE)
             && d.edits.is_empty()
+            // Of a name of this body that is out of scope it is said where it is declared.
+            && d.labels.is_empty()
             && d.severity == Severity::Error
     };
     if !diagnostics.iter().any(unknown) {

@@ -278,12 +278,8 @@ impl Lexer<'_> {
             Raw::HashQuote => return self.raw_text(start, end),
             Raw::HashBlockQuote => return self.raw_block(start, end),
             Raw::Apostrophe => return self.character(start),
-            Raw::FatArrow => {
-                let diagnostic = self.error(codes::SYNTAX, start, end, "a lambda is written with `->`");
-                let span = Span::new(start as u32, end as u32);
-                diagnostic.edits.push(crate::diagnostic::Edit { span, text: "->".to_owned() });
-                Tok::Arrow
-            }
+            // What is meant by `=>` depends on where it stands: the pass over the tokens says it.
+            Raw::FatArrow => Tok::Arrow,
             Raw::LBrace => {
                 if let Some(open) = self.open.last_mut() {
                     open.braces += 1;
@@ -318,7 +314,8 @@ impl Lexer<'_> {
         );
         diagnostic.edits.push(crate::diagnostic::Edit { span, text });
         // Behind a number it is the rest of a bad one.
-        if self.out.tokens.last().is_none_or(|t| t.end as usize != start) {
+        let number = |t: &Token| matches!(t.tok, Tok::Int(_) | Tok::Double(_) | Tok::Duration(_));
+        if !self.out.tokens.last().is_some_and(|t| number(t) && t.end as usize == start) {
             self.push(tok, start, end);
         }
     }

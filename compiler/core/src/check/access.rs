@@ -275,6 +275,9 @@ impl<'a> Checker<'a, '_> {
         name: ast::Ident,
         call: Option<Span>,
     ) -> Ty {
+        if self.is_half_known(ty) {
+            return Ty::POISON;
+        }
         let shown = self.show(ty);
         let decl = &self.defs.types[def.index()];
         let text = self.text(name.name);
@@ -321,7 +324,9 @@ impl<'a> Checker<'a, '_> {
                 .help(format!("handle the failure before `.{text}`: `try`, `isError` or `??`"));
             let report = self.with_try_inside(report, receiver);
             self.diagnostics.push(report);
-            return Ty::POISON;
+            // A `try` around it asks whether what follows can fail too.
+            let inner = self.types.fallible_inner(ty).filter(|_| self.cx.in_try);
+            return inner.unwrap_or(Ty::POISON);
         }
         if self.types.nullable_inner(ty).is_some() || ty == Ty::NULL {
             let shown = self.show(ty);

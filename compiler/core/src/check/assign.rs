@@ -331,6 +331,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 ty
             }
+            Res::Const(id) if !self.defs.consts[id.index()].is_final => ty,
             _ => self.error(codes::NOT_ASSIGNABLE, target.span, "a constant cannot be assigned"),
         }
     }

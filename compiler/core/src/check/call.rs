@@ -92,6 +92,9 @@ impl<'a, 'c> Checker<'a, 'c> {
                 _ => {}
             }
         }
+        if let Some(ty) = self.own_built_in(expr, text, args) {
+            return ty;
+        }
         match self.lookup(name, callee.span) {
             Some(Def::Fn(id)) => self.call_fn(expr, callee.span, Target::Fn(id), id, &[], args, expected),
             Some(Def::Const(_)) => {
@@ -119,6 +122,30 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             None => self.poison_args(args),
         }
+    }
+
+    /// A bare `with(x: 1)` of a record or `toString()`, in the type's own methods.
+    fn own_built_in(&mut self, expr: &'a Expr, name: &str, args: &'a [Arg]) -> Option<Ty> {
+        let this = self.cx.this.filter(|_| !self.cx.in_constructor)?;
+        let (def, _) = self.types.nominal_parts(this)?;
+        match name {
+            "with" if self.defs.types[def.index()].kind == TypeKind::Record => {
+                self.capture_this();
+                Some(self.call_with(expr, this, args))
+            }
+            "toString" if args.is_empty() && super::ops::has_text(self.types, self.defs, this) => {
+                self.capture_this();
+                Some(self.call_text(expr))
+            }
+            _ => None,
+        }
+    }
+
+    /// `toString()` where no method has that name.
+    fn call_text(&mut self, expr: &Expr) -> Ty {
+        let fact = CallFact { target: Target::Text, type_args: Vec::new(), params: Vec::new() };
+        self.facts().calls.insert(expr.id, fact);
+        self.string()
     }
 
     /// Whether a value of the type is a function, or may be one.
@@ -222,6 +249,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                         self.types.nominal_parts(owner).map(|(_, a)| a.to_vec()).unwrap_or_default();
                     self.call_fn(expr, name.span, Target::Method(method), method, &owner_args, args, expected)
                 }
+                None if self.is_half_known(ty) => self.poison_args(args),
                 None => {
                     let shown = self.show(ty);
                     let message =
@@ -257,14 +285,26 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             if !sig.is_method {
                 let owner = self.text(decl.name);
-                let report = self
+                let mut report = self
                     .diagnostic(
                         codes::NOT_CALLABLE,
                         name.span,
                         format!("`{}` belongs to the type", self.text(name.name)),
                     )
-                    .help(format!("call it as `{owner}.{}(...)`", self.text(name.name)))
-                    .edit(receiver.span, owner);
+                    .help(format!("call it as `{owner}.{}(...)`", self.text(name.name)));
+                let first = sig.params.first().map(|p| p.ty);
+                let paren = self.written(Span::new(name.span.end, expr.span.end)).find('(');
+                if let (Some(first), Some(paren)) = (first, paren)
+                    && first == ty
+                {
+                    // What stands before the `.` was meant as the first argument.
+                    let at = name.span.end + paren as u32 + 1;
+                    let comma = if args.is_empty() { "" } else { ", " };
+                    let moved = format!("{}{comma}", self.written(receiver.span));
+                    report = report.edit(receiver.span, owner).edit(Span::new(at, at), moved);
+                } else if matches!(receiver.kind, ExprKind::Name(_) | ExprKind::This) {
+                    report = report.edit(receiver.span, owner);
+                }
                 self.diagnostics.push(report);
                 return self.poison_args(args);
             }
@@ -292,9 +332,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             && args.is_empty()
             && super::ops::has_text(self.types, self.defs, ty)
         {
-            let fact = CallFact { target: Target::Text, type_args: Vec::new(), params: Vec::new() };
-            self.facts().calls.insert(expr.id, fact);
-            return self.string();
+            return self.call_text(expr);
         }
         if decl.kind == TypeKind::Enum {
             let member = match self.text(name.name) {
@@ -640,6 +678,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         args: &[Arg],
     ) -> Option<Vec<usize>> {
         let declared_in = self.defs.modules[declared.0.index()].file;
+        if params.iter().any(|p| self.text(p.name) == "?") {
+            return None; // nobody knows which parameters were meant
+        }
         let mut places = Vec::new();
         let mut named = false;
         for (index, arg) in args.iter().enumerate() {
@@ -776,7 +817,9 @@ impl<'a, 'c> Checker<'a, 'c> {
             } else {
                 format!("a `{shown}` cannot be an error")
             };
-            self.error(codes::CANNOT_FAIL, arg.span, message);
+            let report = self.diagnostic(codes::CANNOT_FAIL, arg.span, message);
+            let report = self.offer_call(report, arg, ty);
+            self.diagnostics.push(report);
         }
         Ty::BOOL
     }
@@ -786,11 +829,10 @@ impl<'a, 'c> Checker<'a, 'c> {
         let good = super::ops::holds_failures(self.types, self.defs, ty);
         if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
             let shown = self.show(ty);
-            self.error(
-                codes::CANNOT_FAIL,
-                arg.span,
-                format!("a `{shown}` cannot fail: there is nothing to ignore"),
-            );
+            let message = format!("a `{shown}` cannot fail: there is nothing to ignore");
+            let report = self.diagnostic(codes::CANNOT_FAIL, arg.span, message);
+            let report = self.offer_call(report, arg, ty);
+            self.diagnostics.push(report);
         }
         Ty::VOID
     }

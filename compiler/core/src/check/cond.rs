@@ -15,12 +15,19 @@ use dscript_grammar::span::Span;
 impl<'a> Checker<'a, '_> {
     /// A condition: what is known where it holds, and where not.
     pub(super) fn cond(&mut self, expr: &'a Expr) -> (Flow, Flow) {
-        if let ExprKind::Assign { op: None, op_span, .. } = &strip(expr).kind {
+        if let ExprKind::Assign { op: None, op_span, target, value } = &strip(expr).kind {
             let report = self
                 .diagnostic(codes::CONDITION, *op_span, "an assignment is not a condition")
                 .help("to compare, write `==`")
                 .edit(*op_span, "==");
             self.diagnostics.push(report);
+            // Whichever is meant, the variable counts as one that has a value, and both sides as used.
+            if let Some(index) = self.tested_local(target) {
+                let node = self.cx.locals[index].node;
+                self.cx.flow.assign(node);
+            }
+            let ty = self.expr(target, None);
+            self.expr(value, Some(ty));
             return (self.cx.flow.clone(), self.cx.flow.clone());
         }
         let flows = self.cond_kind(expr);
@@ -78,6 +85,7 @@ impl<'a> Checker<'a, '_> {
                         if ty == Ty::INT {
                             report = report.help("compare it: `!= 0`");
                         }
+                        report = self.offer_call(report, expr, ty);
                         self.diagnostics.push(report);
                     }
                 }
@@ -241,6 +249,13 @@ impl<'a> Checker<'a, '_> {
             }
             self.bad_operands(op, span, left, right);
             return;
+        }
+        let is_null = |ty: Ty| ty == Ty::NULL;
+        for (one, other) in [(left, right), (right, left)] {
+            if is_null(other.1) && self.types.fallible_inner(one.1).is_some() {
+                self.failure_first(one.0, one.1);
+                return;
+            }
         }
         let report = if left.1 == Ty::NULL || right.1 == Ty::NULL {
             let other = if left.1 == Ty::NULL { b } else { a };

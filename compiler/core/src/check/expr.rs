@@ -6,7 +6,7 @@ use super::stmt::strip;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
-use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::diagnostic::{Diagnostic, Edit};
 use dscript_grammar::span::Span;
 
 impl<'a> Checker<'a, '_> {
@@ -77,7 +77,15 @@ impl<'a> Checker<'a, '_> {
         }
         let mut report =
             self.diagnostic(codes::MISMATCH, span, format!("a `{want}` is wanted, this is `{shown}`"));
-        if found == Ty::DOUBLE && wanted == Ty::INT {
+        if matches!(self.types.kind(found), TyKind::Function(..)) {
+            report = self.offer_call(report, expr, found);
+        } else if self.is_known(wanted, self.defs.known.set) && self.is_known(found, self.defs.known.list) {
+            let end = Span::new(span.end, span.end);
+            report = report.help("a list becomes a set by `toSet()`").edit(end, ".toSet()");
+        } else if self.is_known(wanted, self.defs.known.list) && self.is_known(found, self.defs.known.set) {
+            let end = Span::new(span.end, span.end);
+            report = report.help("a set becomes a list by `values()`").edit(end, ".values()");
+        } else if found == Ty::DOUBLE && wanted == Ty::INT {
             report = report.help("`(int)` cuts the fraction off").edit(at, "(int) ");
         } else if found == Ty::NULL {
             report = report.help(super::with_articles(format!("only a `{want}?` may be null")));
@@ -93,6 +101,31 @@ impl<'a> Checker<'a, '_> {
             };
         }
         self.diagnostics.push(report);
+    }
+
+    /// Where a function stands and its result was meant: offers the call.
+    pub(super) fn offer_call(&mut self, report: Diagnostic, value: &Expr, ty: Ty) -> Diagnostic {
+        let TyKind::Function(params, _) = self.types.kind(ty) else { return report };
+        if !matches!(strip(value).kind, ExprKind::Name(_) | ExprKind::Field { .. }) {
+            return report;
+        }
+        let end = Span::new(value.span.end, value.span.end);
+        let name = self.written(value.span);
+        match params.is_empty() {
+            true => report.help(format!("a function is called with `()`: `{name}()`")).edit(end, "()"),
+            false => report.help(format!("a function is called with its arguments: `{name}(...)`")),
+        }
+    }
+
+    /// Reports a `T!` whose value is looked at as if there were one for certain.
+    pub(super) fn failure_first(&mut self, value: &Expr, ty: Ty) -> Ty {
+        let shown = self.show(ty);
+        let report = self
+            .diagnostic(codes::USED_AS_VALUE, value.span, format!("this is a `{shown}`: it may be an error"))
+            .help("handle the failure first: `try`, `isError` or `??`");
+        let report = self.with_try(report, value);
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     /// Offers `try` before a value that may be an error, where the error has somewhere to go.
@@ -366,6 +399,8 @@ impl<'a> Checker<'a, '_> {
             let mut report = self.diagnostic(codes::CANNOT_FAIL, left.span, message);
             report = if self.is_subprocess(ty) {
                 report.help("a Subprocess is tested with `isError(p)`")
+            } else if matches!(self.types.kind(ty), TyKind::Function(..)) {
+                self.offer_call(report, left, ty)
             } else {
                 report.edit(Span::new(left.span.end, right.span.end), "")
             };
@@ -422,7 +457,10 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn try_expr(&mut self, span: Span, operand: &'a Expr, expected: Option<Ty>) -> Ty {
         let expected = expected.filter(|&ty| !self.types.is_open(ty));
         let wanted = expected.map(|ty| self.types.fallible(ty));
+        let told = self.diagnostics.len();
+        let inside = std::mem::replace(&mut self.cx.in_try, true);
         let ty = self.whole(operand, wanted);
+        self.cx.in_try = inside;
         let word = Span::new(span.start, span.start + 3);
         match self.types.fallible_inner(ty) {
             Some(inner) => {
@@ -430,6 +468,16 @@ impl<'a> Checker<'a, '_> {
                 inner
             }
             None if ty == Ty::POISON || ty == Ty::NEVER => ty,
+            None if self.moves_inside(told, Span::new(span.start, operand.span.start)) => ty,
+            None if matches!(self.types.kind(ty), TyKind::Function(..)) => {
+                let name = self.written(operand.span);
+                let message =
+                    format!("`{name}` is a function, which cannot be an error; its result may be one");
+                let report = self.diagnostic(codes::CANNOT_FAIL, word, message);
+                let report = self.offer_call(report, operand, ty);
+                self.diagnostics.push(report);
+                Ty::POISON
+            }
             None => {
                 let shown = self.show(ty);
                 let mut report = self.diagnostic(
@@ -451,6 +499,18 @@ impl<'a> Checker<'a, '_> {
                 ty
             }
         }
+    }
+
+    /// Where the failure that a `try` was for lies further inside, what was told there takes the `try` along.
+    fn moves_inside(&mut self, told: usize, word: Span) -> bool {
+        let inside = self
+            .diagnostics
+            .iter_mut()
+            .skip(told)
+            .find(|d| d.code == codes::USED_AS_VALUE && !d.edits.is_empty());
+        let Some(report) = inside else { return false };
+        report.edits.insert(0, Edit { span: word, text: String::new() });
+        true
     }
 
     pub(super) fn cast(&mut self, ty: &'a ast::TypeExpr, operand: &'a Expr) -> Ty {

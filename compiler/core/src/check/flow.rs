@@ -6,6 +6,8 @@ use dscript_grammar::span::NodeId;
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
     pub dead: bool,
+    /// Not reached for all that is understood, but a mistake may hide a way here: nobody speaks of it.
+    pub doubted: bool,
     /// Locals whose type here is narrower than declared.
     narrowed: Vec<(NodeId, Ty)>,
     /// Locals that may have no value yet.
@@ -103,6 +105,7 @@ impl Flow {
     /// What is known where two ways meet.
     pub fn join(&mut self, other: &Flow) {
         if other.dead {
+            self.doubted |= self.dead && other.doubted;
             return;
         }
         if self.dead {

@@ -383,6 +383,9 @@ impl<'a> Checker<'a, '_> {
             match what {
                 Open::Call(id, type_args) => {
                     if self.close(&type_args) {
+                        if self.is_mistaken(id) {
+                            continue;
+                        }
                         let name = self.callee_name(id);
                         let message = format!("the type arguments of `{name}` cannot be seen here");
                         let report = self
@@ -414,6 +417,16 @@ impl<'a> Checker<'a, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a mistake in a function's signature keeps calls from telling its type arguments.
+    fn is_mistaken(&mut self, id: FnId) -> bool {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let name = |p: &crate::defs::TypeParamId| defs.type_params[p.index()].name;
+        let twice = (1..def.type_params.len())
+            .any(|i| def.type_params[..i].iter().any(|p| name(p) == name(&def.type_params[i])));
+        twice || self.has_poison(def.ret) || def.params.iter().any(|p| self.has_poison(p.ty))
     }
 
     /// Makes what is open in the types unknown for good; whether there was any.

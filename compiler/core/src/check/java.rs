@@ -90,7 +90,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("Collection", "", "name the collection: `List<T>`, `Set<T>`, `Map<K, V>`"),
     ("Instant", "Time", "points in time are `Time`"),
     ("let", "var", "a local is declared by its type, or by `var`"),
-    ("val", "var", "a local is declared by its type, or by `final var`"),
+    ("val", "final var", "a local is declared by its type, or by `final var`"),
     ("def", "", "a function begins with the type of its result, or `void`"),
     ("fn", "", "a function begins with the type of its result, or `void`"),
     ("func", "", "a function begins with the type of its result, or `void`"),

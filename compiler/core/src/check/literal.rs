@@ -7,6 +7,7 @@ use crate::facts::Res;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
 use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::Span;
 use rustc_hash::FxHashMap;
 
@@ -76,6 +77,7 @@ impl<'a> Checker<'a, '_> {
             report = report
                 .help("something in it has none: a failure, or a function; a record may have a `toString()`");
         }
+        let report = self.offer_call(report, expr, ty);
         self.diagnostics.push(report);
     }
 
@@ -107,19 +109,20 @@ impl<'a> Checker<'a, '_> {
             }
             _ => {
                 let mut element = Ty::NEVER;
+                // After a mistake nothing is said of what the elements have in common.
+                let mut told = false;
                 for item in items {
                     let ty = self.expr(item, wanted);
                     let ty = self.types.resolve(ty);
-                    element = match self.join(element, ty) {
-                        Some(joined) => joined,
-                        None => {
-                            let (a, b) = (self.show(element), self.show(ty));
-                            let message = format!("the list holds `{a}`; this is `{b}`");
-                            self.error(codes::MISMATCH, item.span, message)
-                        }
-                    };
+                    match self.join(element, ty) {
+                        Some(joined) => element = joined,
+                        None if !told => self.misfit_beside(item.span, "the list holds", element, ty),
+                        None => {}
+                    }
+                    told |= ty == Ty::POISON || self.join(element, ty).is_none();
                 }
                 match element {
+                    _ if told => Ty::POISON,
                     Ty::NEVER | Ty::NULL if expected == Some(Ty::POISON) => Ty::POISON,
                     Ty::NEVER | Ty::NULL => {
                         let open = wanted.unwrap_or_else(|| self.types.fresh());
@@ -148,31 +151,35 @@ impl<'a> Checker<'a, '_> {
             Some((key, value)) if !self.types.is_open(key) && !self.types.is_open(value) => {
                 for (k, v) in entries {
                     self.expr_to(k, key);
+                    self.offer_quotes(k);
                     self.expr_to(v, value);
                 }
                 (key, value)
             }
             _ => {
                 let (mut key, mut value) = (Ty::NEVER, Ty::NEVER);
+                let mut told = false;
                 for (k, v) in entries {
                     let parts = [
-                        (k, &mut key, wanted.map(|w| w.0), "keys are"),
-                        (v, &mut value, wanted.map(|w| w.1), "values are"),
+                        (k, &mut key, wanted.map(|w| w.0), "the map's keys are"),
+                        (v, &mut value, wanted.map(|w| w.1), "the map's values are"),
                     ];
                     for (expr, joined, wanted, what) in parts {
                         let ty = self.expr(expr, wanted);
                         let ty = self.types.resolve(ty);
-                        *joined = match self.join(*joined, ty) {
-                            Some(both) => both,
-                            None => {
-                                let (a, b) = (self.show(*joined), self.show(ty));
-                                let message = format!("the map's {what} `{a}`; this is `{b}`");
-                                self.error(codes::MISMATCH, expr.span, message)
-                            }
-                        };
+                        if std::ptr::eq(expr, k) {
+                            self.offer_quotes(expr);
+                        }
+                        match self.join(*joined, ty) {
+                            Some(both) => *joined = both,
+                            None if !told => self.misfit_beside(expr.span, what, *joined, ty),
+                            None => {}
+                        }
+                        told |= ty == Ty::POISON || self.join(*joined, ty).is_none();
                     }
                 }
                 let open = |checker: &mut Self, found: Ty, wanted: Option<Ty>| match found {
+                    _ if told => Ty::POISON,
                     Ty::NEVER | Ty::NULL if expected == Some(Ty::POISON) => Ty::POISON,
                     Ty::NEVER => wanted.unwrap_or_else(|| checker.types.fresh()),
                     Ty::NULL => {
@@ -183,7 +190,7 @@ impl<'a> Checker<'a, '_> {
                 };
                 key = open(self, key, wanted.map(|w| w.0));
                 value = open(self, value, wanted.map(|w| w.1));
-                if expected != Some(Ty::POISON) {
+                if expected != Some(Ty::POISON) && !told {
                     self.await_map(span, key, value);
                 }
                 (key, value)
@@ -193,6 +200,38 @@ impl<'a> Checker<'a, '_> {
         match self.defs.known.map {
             Some(map) => self.types.nominal(map, &[key, value]),
             None => Ty::POISON,
+        }
+    }
+
+    /// Reports an element that has nothing in common with those before it.
+    fn misfit_beside(&mut self, span: Span, what: &str, before: Ty, ty: Ty) {
+        let (a, b) = (self.show(before), self.show(ty));
+        let mut report = self.diagnostic(codes::MISMATCH, span, format!("{what} `{a}`; this is `{b}`"));
+        report = match (self.is_string(before), self.is_string(ty)) {
+            (true, _) if has_text(self.types, self.defs, ty) => report.help("as text: `\"${...}\"`"),
+            (_, true) if has_text(self.types, self.defs, before) => {
+                report.help("as text, the others are `\"${...}\"`")
+            }
+            _ => report
+                .help("all are of one type; types of one interface fit where that interface is declared"),
+        };
+        self.diagnostics.push(report);
+    }
+
+    /// A key that is an unknown name was meant as a text.
+    fn offer_quotes(&mut self, key: &Expr) {
+        if let ExprKind::Name(_) = key.kind
+            && let Some(told) = self.diagnostics.last_mut()
+            && told.code == codes::UNKNOWN_NAME
+            && told.span == key.span
+            && told.edits.is_empty()
+        {
+            let (start, end) =
+                (Span::new(key.span.start, key.span.start), Span::new(key.span.end, key.span.end));
+            let told = std::mem::replace(told, Diagnostic::error(told.code, told.file, told.span, ""));
+            let told = told.help("a key that is a text stands in quotes").edit(start, "\"").edit(end, "\"");
+            self.diagnostics.pop();
+            self.diagnostics.push(told);
         }
     }
 

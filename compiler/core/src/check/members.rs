@@ -78,7 +78,24 @@ pub fn inherited(types: &mut Types, defs: &Defs<'_>, ty: Ty, name: Symbol) -> Ve
     found
 }
 
+/// Whether a type stands below one that a mistake hides: it may have any member, and be any interface.
+pub fn is_half_known(types: &mut Types, defs: &Defs<'_>, ty: Ty) -> bool {
+    match types.kind(ty) {
+        TyKind::Param(param) => {
+            let bounds = &defs.type_params[param.index()].bounds;
+            bounds.iter().any(|&bound| bound == Ty::POISON || is_half_known(types, defs, bound))
+        }
+        TyKind::Nominal(..) => all_supers(types, defs, ty).contains(&Ty::POISON),
+        _ => false,
+    }
+}
+
 impl<'a> Checker<'a, '_> {
+    /// Whether a mistake hides what stands above the type: see [`is_half_known`].
+    pub(super) fn is_half_known(&mut self, ty: Ty) -> bool {
+        is_half_known(self.types, self.defs, ty)
+    }
+
     /// Checks that what others see does not speak of what they do not.
     pub(super) fn signatures(&mut self) {
         let defs = self.defs;
@@ -180,6 +197,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Checks that every type has the methods its interfaces ask for.
     pub(super) fn implementations(&mut self) {
+        let mut circles: Vec<Ty> = Vec::new();
         for index in 0..self.defs.types.len() {
             let id = TypeDefId(index as u32);
             let decl = &self.defs.types[index];
@@ -188,15 +206,19 @@ impl<'a> Checker<'a, '_> {
             let own = self.self_type(id);
             let above = all_supers(self.types, self.defs, own);
             if above.iter().any(|&t| self.types.nominal_parts(t).is_some_and(|(def, _)| def == id)) {
-                let name = self.interner.name(decl.name);
-                self.error(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
+                // Every type of a circle is above each of them: it is told once.
+                if !circles.contains(&own) {
+                    let name = self.interner.name(decl.name);
+                    self.error(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
+                    circles.extend(&above);
+                }
                 continue;
             }
             self.inherits_one(id, own);
             if decl.supers.is_empty() || decl.kind == TypeKind::Interface {
                 continue;
             }
-            for parent in all_supers(self.types, self.defs, own) {
+            for parent in above {
                 self.implementation(id, own, parent);
             }
         }
@@ -349,7 +371,7 @@ impl<'a> Checker<'a, '_> {
                 self.diagnostics.push(report);
             }
         }
-        if !missing.is_empty() {
+        if !missing.is_empty() && !self.is_half_known(own) {
             let decl = &defs.types[id.index()];
             let list = missing.join("`, `");
             let (name, parent) = (self.interner.name(decl.name), self.show(parent));
@@ -378,7 +400,8 @@ impl<'a> Checker<'a, '_> {
                     .is_some_and(|(def, _)| defs.types[def.index()].methods.contains_key(&sig.name))
             });
             let is_text = self.interner.name(sig.name) == "toString" && sig.params.is_empty();
-            if !found && !is_text && !matches!(sig.body, Body::None) {
+            let hidden = self.is_half_known(own);
+            if !found && !hidden && !is_text && !matches!(sig.body, Body::None) {
                 let message =
                     format!("`{}` overrides no method of an interface", self.interner.name(sig.name));
                 self.error(codes::OVERRIDE, span, message);

@@ -99,9 +99,18 @@ struct Jump {
     continues: Flow,
     /// How many locals there were before it.
     locals: usize,
-    /// A `switch` statement: `break` leaves it, `continue` goes past it.
-    is_switch: bool,
+    kind: JumpKind,
     began: Moment,
+}
+
+/// What a `break` or `continue` leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum JumpKind {
+    Loop,
+    /// A `switch` statement: `break` leaves it, `continue` goes past it.
+    Switch,
+    /// What has a label and is no loop, which is a mistake: only its label leads out of it.
+    Labelled,
 }
 
 /// A moment of the walk over a body.
@@ -169,6 +178,10 @@ struct Context {
     waiting: Vec<infer::Waiting>,
     /// How many expressions stand around the current one.
     exprs: u32,
+    /// The current expression is the operand of a `try`.
+    in_try: bool,
+    /// Names whose scope has ended in this body, each with its last declaration.
+    closed: FxHashMap<Symbol, (Span, bool)>,
 }
 
 impl Default for Context {
@@ -202,6 +215,8 @@ impl Default for Context {
             asserted: None,
             waiting: Vec::new(),
             exprs: 0,
+            in_try: false,
+            closed: FxHashMap::default(),
         }
     }
 }
@@ -579,6 +594,13 @@ impl<'a, 'c> Checker<'a, 'c> {
         Ty::POISON
     }
 
+    /// Whether a mistake within a place was told of.
+    fn told_within(&self, file: FileId, span: Span) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.file == file && span.start <= d.span.start && d.span.end <= span.end)
+    }
+
     /// What is written at a place of the module.
     fn written(&self, span: Span) -> &'c str {
         &self.map.get(self.file()).text()[span.start as usize..span.end as usize]
@@ -631,6 +653,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
         }
         for local in closed {
+            self.cx.closed.insert(local.name, (local.span, local.is_pattern));
             if self.cx.flow.pending().contains(&local.node) {
                 self.report_pending(&local);
             }
@@ -851,8 +874,24 @@ impl<'a, 'c> Checker<'a, 'c> {
         if text == "?" || self.defs.modules[self.cx.module.index()].is_lost(name, is_slip) {
             return;
         }
+        if let Some(owner) = self.cx.owner {
+            let own = self.self_type(owner);
+            if self.is_half_known(own) {
+                return;
+            }
+        }
         let mut report = self.diagnostic(codes::UNKNOWN_NAME, span, format!("there is no `{text}` here"));
-        if let Some((better, help)) = java {
+        let unmatched = self.cx.by_name.get(&name).and_then(|places| places.last());
+        let unmatched =
+            unmatched.map(|&index| (self.cx.locals[index].span, self.cx.locals[index].is_pattern));
+        if let Some((declared, is_pattern)) = unmatched.or(self.cx.closed.get(&name).copied()) {
+            report = match is_pattern {
+                true => report.label(declared, "known only where this pattern has matched"),
+                false => report
+                    .label(declared, "known only in the block it is declared in")
+                    .help("declare it before that block"),
+            };
+        } else if let Some((better, help)) = java {
             report = report.help(help);
             if !better.is_empty() {
                 report = report.edit(span, better);

@@ -226,15 +226,16 @@ impl Checker<'_, '_> {
                 }
                 match self.as_super(from, b) {
                     Some(found) => self.same(found, to),
-                    None => false,
+                    None => self.is_half_known(from) && self.is_interface(b),
                 }
             }
             (TyKind::Param(param), TyKind::Nominal(b, _)) => {
                 let bounds = self.defs.type_params[param.index()].bounds.clone();
-                bounds.into_iter().any(|bound| match self.as_super(bound, b) {
-                    Some(found) => self.same(found, to),
-                    None => false,
-                })
+                self.is_half_known(from) && self.is_interface(b)
+                    || bounds.into_iter().any(|bound| match self.as_super(bound, b) {
+                        Some(found) => self.same(found, to),
+                        None => false,
+                    })
             }
             (TyKind::Function(ps, r), TyKind::Function(qs, s)) => {
                 // A function that takes more and gives less will do.
@@ -245,6 +246,10 @@ impl Checker<'_, '_> {
             (TyKind::Class(a), TyKind::Class(b)) => self.same(a, b),
             _ => false,
         }
+    }
+
+    fn is_interface(&self, def: TypeDefId) -> bool {
+        self.defs.types[def.index()].kind == TypeKind::Interface
     }
 
     /// A type seen as one of the interfaces above it, or as itself.
@@ -289,7 +294,7 @@ impl Checker<'_, '_> {
     /// The type that values of both types have, for lists, `?:` and `??`.
     pub(super) fn join(&mut self, a: Ty, b: Ty) -> Option<Ty> {
         let (a, b) = (self.types.resolve(a), self.types.resolve(b));
-        if a == b || b == Ty::NEVER || b == Ty::POISON {
+        if a == b || b == Ty::NEVER || a != Ty::NEVER && b == Ty::POISON {
             return Some(a);
         }
         if a == Ty::NEVER || a == Ty::POISON {

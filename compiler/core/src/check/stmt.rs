@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::ops::holds_failures;
-use super::{Checker, Ending, Jump, Local, field_node};
+use super::{Checker, Ending, Jump, JumpKind, Local, field_node};
 use crate::facts::Target;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
@@ -27,7 +27,9 @@ impl<'a> Checker<'a, '_> {
             }
             if self.cx.flow.dead && !told && !idle {
                 told = true;
-                self.error(codes::UNREACHABLE, stmt.span, "this statement is never reached");
+                if !self.cx.flow.doubted {
+                    self.error(codes::UNREACHABLE, stmt.span, "this statement is never reached");
+                }
             }
             if told {
                 // What follows is looked at for its own mistakes, as if it were reached.
@@ -77,7 +79,7 @@ impl<'a> Checker<'a, '_> {
                 StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(*label), body),
                 _ => {
                     self.error(codes::NO_LOOP, label.span, "a label may stand only before a loop");
-                    self.stmt(body);
+                    self.labelled(*label, body);
                 }
             },
             StmtKind::Break(label) => self.jump(stmt.span, label.as_ref(), true),
@@ -121,6 +123,24 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// A statement that is no loop and has a label all the same: a `break` in it may name the label.
+    fn labelled(&mut self, label: ast::Ident, body: &'a Stmt) {
+        self.cx.jumps.push(Jump {
+            label: Some(label),
+            breaks: Flow::dead(),
+            has_break: false,
+            head: Flow::dead(),
+            continues: Flow::dead(),
+            locals: self.cx.locals.len(),
+            kind: JumpKind::Labelled,
+            began: self.now(),
+        });
+        self.stmt(body);
+        if let Some(jump) = self.cx.jumps.pop() {
+            self.cx.flow.join(&jump.breaks);
+        }
+    }
+
     /// A statement that could not be read: it may have given every variable its value, and looked at each.
     fn unread(&mut self) {
         for index in 0..self.cx.locals.len() {
@@ -134,8 +154,8 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    /// The words `every` and `retry` wait: they reach outside.
-    fn waits(&mut self, span: Span, word: &str) {
+    /// The words `every` and `retry` wait: they reach outside. Tells whether that may be here.
+    fn waits(&mut self, span: Span, word: &str) -> bool {
         if !self.cx.effects {
             let what = self.cx.pure_what;
             let at = head(span, word.len() as u32);
@@ -144,6 +164,7 @@ impl<'a> Checker<'a, '_> {
                 .help("mark the function around it `lowlevel`, or write it in a task");
             self.diagnostics.push(report);
         }
+        self.cx.effects
     }
 
     fn every(&mut self, span: Span, period: &'a ast::Expr, body: &'a ast::Block) {
@@ -200,7 +221,7 @@ impl<'a> Checker<'a, '_> {
         body: &'a ast::Block,
         else_: Option<&'a ast::RetryElse>,
     ) {
-        self.waits(span, "retry");
+        let may_wait = self.waits(span, "retry");
         self.expr_to(times, Ty::INT);
         self.expr_to(pause, Ty::DURATION);
         let mut assigned = FxHashSet::default();
@@ -237,7 +258,9 @@ impl<'a> Checker<'a, '_> {
                 self.close_scope();
             }
             None => {
-                self.may_fail(head(span, 5), "retry");
+                if may_wait {
+                    self.may_fail(head(span, 5), "retry");
+                }
                 self.cx.flow = Flow::dead();
             }
         }
@@ -600,7 +623,7 @@ impl<'a> Checker<'a, '_> {
             head: self.cx.flow.clone(),
             continues: Flow::dead(),
             locals,
-            is_switch: false,
+            kind: JumpKind::Loop,
             began: self.now(),
         });
     }
@@ -744,7 +767,11 @@ impl<'a> Checker<'a, '_> {
     fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {
         let index = match label {
             Some(label) => self.cx.jumps.iter().rposition(|j| j.label.is_some_and(|l| l.name == label.name)),
-            None => self.cx.jumps.iter().rposition(|j| is_break || !j.is_switch),
+            None => self.cx.jumps.iter().rposition(|j| match j.kind {
+                JumpKind::Loop => true,
+                JumpKind::Switch => is_break,
+                JumpKind::Labelled => false,
+            }),
         };
         match index {
             Some(index) => {

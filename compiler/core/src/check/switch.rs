@@ -105,7 +105,7 @@ impl<'a> Checker<'a, '_> {
             head: Flow::dead(),
             continues: Flow::dead(),
             locals,
-            is_switch: true,
+            kind: super::JumpKind::Switch,
             began: self.now(),
         });
         for arm in &switch.arms {
@@ -149,16 +149,20 @@ impl<'a> Checker<'a, '_> {
         if let Some(jump) = self.cx.jumps.pop() {
             after.join(&jump.breaks);
         }
-        let whole = if broken { None } else { self.exhaustive(subject, &rows) };
-        if whole.is_none() {
+        let open = self.exhaustive(subject, &rows);
+        if broken || open.is_none() {
             self.facts().exhaustive.insert(switch.subject.id);
         }
-        if self.must_cover(switch, subject) {
-            if let Some(missing) = whole {
+        // A way past it that nobody can see is not spoken of.
+        let hidden = subject == Ty::POISON || broken && open.is_some();
+        match open {
+            _ if hidden => after.doubted |= after.dead,
+            Some(missing) if self.must_cover(switch, subject) => {
                 self.report_missing(switch, &missing, Some("{ }"));
+                after.doubted |= after.dead;
             }
-        } else if whole.is_some() {
-            after.join(&before);
+            Some(_) => after.join(&before),
+            None => {}
         }
         self.cx.flow = after;
     }
@@ -293,8 +297,7 @@ impl<'a> Checker<'a, '_> {
         let ty = self.types.resolve(ty);
         let ty = self.as_declared(&switch.subject, ty);
         if self.types.fallible_inner(ty).is_some() {
-            self.require(&switch.subject, ty, Ty::BOOL);
-            return Ty::POISON;
+            return self.failure_first(&switch.subject, ty);
         }
         if matches!(ty, Ty::VOID | Ty::NULL | Ty::RANGE)
             || matches!(self.types.kind(ty), TyKind::Function(..))
@@ -439,7 +442,7 @@ impl<'a> Checker<'a, '_> {
             return None;
         }
         let shape = self.constant_shape(value, plain);
-        if shape.is_none() {
+        if shape.is_none() && !self.is_mistaken_constant(value) {
             self.error(
                 codes::PATTERN,
                 value.span,
@@ -469,6 +472,17 @@ impl<'a> Checker<'a, '_> {
             },
             _ => None,
         }
+    }
+
+    /// Whether a constant is named that nobody knows, because of a mistake in its declaration.
+    fn is_mistaken_constant(&mut self, value: &Expr) -> bool {
+        let Res::Const(id) = self.facts().res(strip(value).id) else { return false };
+        let def = &self.defs.consts[id.index()];
+        let file = self.file_of(def.module);
+        def.init.is_none_or(|init| {
+            let broken = self.defs.modules[def.module.index()].is_broken(init.span);
+            broken || self.told_within(file, init.span)
+        })
     }
 
     /// The value of a constant label.
@@ -516,7 +530,7 @@ impl<'a> Checker<'a, '_> {
         let ty = self.expr(operand, None);
         let ty = self.types.resolve(ty);
         if self.types.fallible_inner(ty).is_some() {
-            self.require(operand, ty, Ty::BOOL);
+            self.failure_first(operand, ty);
             return (self.cx.flow.clone(), self.cx.flow.clone());
         }
         let ty = self.as_declared(operand, ty);

@@ -26,13 +26,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         match fact.target {
             Target::Fn(id) => self.call_fn(expr, id, None, &fact, args, ty),
             Target::Method(id) => {
-                let receiver = match callee.map(|c| &c.kind) {
-                    Some(ExprKind::Field { receiver, .. }) => self.expr(receiver),
-                    _ => match (self.cx.this, self.cx.this_ty) {
-                        (Some(regs), Some(this)) => Val { ty: this, regs },
-                        _ => return self.absent(ty),
-                    },
-                };
+                let Some(receiver) = self.receiver(callee) else { return self.absent(ty) };
                 let later: Vec<&'a Expr> = args.iter().map(|a| &a.value).collect();
                 let receiver = self.guard(receiver, &later);
                 self.call_fn(expr, id, Some(receiver), &fact, args, ty)
@@ -40,15 +34,20 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             Target::Value => self.call_value(expr, callee, &fact, args, ty),
             Target::Enum(member, def) => self.call_enum(expr, member, def, callee, args, ty),
             Target::Text => {
-                let Some(ExprKind::Field { receiver, .. }) = callee.map(|c| &c.kind) else {
-                    return self.absent(ty);
-                };
-                let value = self.expr(receiver);
+                let Some(value) = self.receiver(callee) else { return self.absent(ty) };
                 self.at(expr.span);
                 self.text(value)
             }
             Target::With => self.call_with(expr, callee, &fact, args, ty),
             Target::Intrinsic(intrinsic, id) => self.call_intrinsic(expr, intrinsic, id, args, ty),
+        }
+    }
+
+    /// The object a method is called on: what stands before its name, or `this`.
+    pub(super) fn receiver(&mut self, callee: Option<&'a Expr>) -> Option<Val> {
+        match callee.map(|c| &c.kind) {
+            Some(ExprKind::Field { receiver, .. }) => Some(self.expr(receiver)),
+            _ => Some(Val { ty: self.cx.this_ty?, regs: self.cx.this? }),
         }
     }
 

@@ -492,8 +492,7 @@ impl<'a> Lowerer<'a, '_> {
         args: &'a [Arg],
         ty: Ty,
     ) -> Val {
-        let Some(ExprKind::Field { receiver, .. }) = callee.map(|c| &c.kind) else { return self.absent(ty) };
-        let value = self.expr(receiver);
+        let Some(value) = self.receiver(callee) else { return self.absent(ty) };
         if value.regs.slice().is_empty() {
             return self.absent(ty);
         }

@@ -121,9 +121,10 @@ fn compiled(cx: &Cx<'_, '_, '_>, module: ModuleId, span: Span) -> Vec<Diagnostic
     let known = cx.worker.compiled.get(&key).filter(|c| c.stamp == cx.worker.stamp);
     let Some(known) = known else { return Vec::new() };
     let file = cx.a.defs.modules[module.index()].file;
-    let own = known.diagnostics.iter().filter(|d| {
-        d.file == known.file && matches!(d.code, codes::WIDE_CAPABILITY | codes::LEFT_OUT)
-    });
+    let own = known
+        .diagnostics
+        .iter()
+        .filter(|d| d.file == known.file && matches!(d.code, codes::WIDE_CAPABILITY | codes::LEFT_OUT));
     let near = own.filter(|d| d.span.start <= span.end && span.start <= d.span.end);
     near.cloned().map(|d| Diagnostic { file, labels: Vec::new(), ..d }).collect()
 }
