@@ -135,7 +135,8 @@ fn cut(
     let mut out = Vec::new();
     let mut depth = 0;
     let mut at = 0;
-    let mut reported = false;
+    // Where brackets are missing, how deep they are is a consequence.
+    let mut reported = diagnostics.iter().any(|d| d.code == codes::BRACKET);
     while at < tokens.len() {
         let token = tokens[at];
         out.push(token);
@@ -426,7 +427,8 @@ impl<'a> Repair<'a> {
     fn block_in_parens(&self, index: usize) -> bool {
         let Some(before) = self.out.last() else { return false };
         let brace = self.tokens[index];
-        if before.tok == Tok::LParen
+        let declares = self.stack.last().is_some_and(|o| o.declares);
+        if (before.tok == Tok::LParen || before.tok == Tok::Comma && declares)
             && let Some(after) = self.tokens.get(index + 1)
         {
             let line_ends = self.damage.text[brace.end as usize..after.start as usize].contains('\n');

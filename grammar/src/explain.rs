@@ -30,6 +30,16 @@ impl Explain<'_, '_> {
         }
     }
 
+    /// A bracket as it is written: one that was read as another kind is not told by that.
+    fn describe(&self, token: Token) -> String {
+        let written = &self.cx.damage.text[token.start as usize..token.end as usize];
+        if (is_open(token.tok) || is_close(token.tok)) && matches!(written, "(" | ")" | "[" | "]" | "{" | "}")
+        {
+            return format!("`{written}`");
+        }
+        describe(token.tok)
+    }
+
     pub fn reserved(&self, token: Token, word: Kw) -> Diagnostic {
         let text = word.text();
         let diagnostic = self.cx.error(
@@ -64,7 +74,10 @@ impl Explain<'_, '_> {
         expected: &Expected,
     ) -> Diagnostic {
         let general = self.explain(found, before, expected);
-        if general.code != codes::SYNTAX || self.known(found, before, expected).is_some() {
+        if general.code != codes::SYNTAX
+            || general.message.starts_with("a name begins")
+            || self.known(found, before, expected).is_some()
+        {
             return general;
         }
         let what = match what {
@@ -74,7 +87,7 @@ impl Explain<'_, '_> {
         };
         let message = match found {
             Some(token) if !self.at_line_end(before, found) => {
-                format!("expected {what}, found {}", describe(token.tok))
+                format!("expected {what}, found {}", self.describe(token))
             }
             _ => format!("expected {what}"),
         };
@@ -144,7 +157,7 @@ impl Explain<'_, '_> {
             && expected.has(".")
             && !expected.has("name")
         {
-            let message = format!("expected an expression, found {}", describe(before.tok));
+            let message = format!("expected an expression, found {}", self.describe(before));
             return self.cx.error(codes::SYNTAX, before.span(), message);
         }
         // What one word or bracket lacks is missing at the end of the line before.
@@ -159,8 +172,18 @@ impl Explain<'_, '_> {
                 _ => report,
             };
         }
-        let message = format!("expected {}, found {}", expected.list(), describe(found.tok));
+        let written = &self.cx.damage.text[found.start as usize..found.end as usize];
+        let message = if expected.has("name") && written.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("a name begins with a letter, and this is `{written}`")
+        } else {
+            format!("expected {}, found {}", expected.list(), self.describe(found))
+        };
         let diagnostic = self.cx.error(codes::SYNTAX, found.span(), message);
+        if found.tok.is_ident() && expected.has("monitor") && expected.has("on") {
+            return diagnostic.help(
+                "a step begins with its role: `monitor`, `analyze`, `recover` or `respond TASK(...);`",
+            );
+        }
         match before {
             Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {
                 diagnostic.help(format!("write `{} (...)`, with parentheses", word.text()))

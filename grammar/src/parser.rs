@@ -43,7 +43,10 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
     let module =
         room::to_drop(height, || generated::ModuleParser::new().parse(&cx, none).unwrap_or_default());
-    diagnostics.append(&mut cx.diagnostics.borrow_mut());
+    let mut unread = cx.diagnostics.take();
+    // A number where none may stand is no bad number besides.
+    diagnostics.retain(|d| d.code != codes::BAD_NUMBER || unread.iter().all(|u| u.span != d.span));
+    diagnostics.append(&mut unread);
     let mut lost_text = cx.lost.take();
     lost_text.extend(marked.lost);
     // What the pass over the tokens gave up is one token in its place.

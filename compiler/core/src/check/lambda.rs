@@ -110,7 +110,13 @@ impl<'a> Checker<'a, '_> {
         let outer_yields = std::mem::take(&mut self.cx.yields);
         let outer_yield_jumps = std::mem::take(&mut self.cx.yield_jumps);
         let outer_flow = self.cx.flow.clone();
-        self.cx.lambdas.push(LambdaFrame { node: expr.id, captures: Vec::new(), captures_this: false });
+        let in_loop = outer_jumps.iter().any(|jump| matches!(jump.kind, super::JumpKind::Loop));
+        self.cx.lambdas.push(LambdaFrame {
+            node: expr.id,
+            captures: Vec::new(),
+            captures_this: false,
+            in_loop,
+        });
         self.open_scope();
         for (param, &ty) in lambda.params.iter().zip(params) {
             self.bind(param.id, param.name, ty);

@@ -195,6 +195,39 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// Whether `upper` is among the supertypes of `lower`.
+    fn is_above(&mut self, upper: TypeDefId, lower: TypeDefId) -> bool {
+        let own = self.self_type(lower);
+        let above = all_supers(self.types, self.defs, own);
+        above.iter().any(|&t| self.types.nominal_parts(t).is_some_and(|(def, _)| def == upper))
+    }
+
+    /// Reports a circle of supertypes, through which `first` comes back to itself.
+    fn extends_itself(&mut self, first: TypeDefId) {
+        let decl = &self.defs.types[first.index()];
+        let name = self.interner.name(decl.name);
+        let mut report = self.diagnostic(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
+        let mut at = first;
+        loop {
+            let supers = self.defs.types[at.index()].supers.clone();
+            let next = supers.iter().find_map(|&t| {
+                let (def, _) = self.types.nominal_parts(t)?;
+                (def == first || self.is_above(first, def)).then_some(def)
+            });
+            match next {
+                Some(next) if next != first && report.labels.len() < self.defs.types.len() => {
+                    let decl = &self.defs.types[next.index()];
+                    let file = self.file_of(decl.module);
+                    let name = self.interner.name(decl.name);
+                    report = report.label_in(file, decl.span, format!("by way of `{name}`"));
+                    at = next;
+                }
+                _ => break,
+            }
+        }
+        self.diagnostics.push(report);
+    }
+
     /// Checks that every type has the methods its interfaces ask for.
     pub(super) fn implementations(&mut self) {
         let mut circles: Vec<Ty> = Vec::new();
@@ -208,8 +241,7 @@ impl<'a> Checker<'a, '_> {
             if above.iter().any(|&t| self.types.nominal_parts(t).is_some_and(|(def, _)| def == id)) {
                 // Every type of a circle is above each of them: it is told once.
                 if !circles.contains(&own) {
-                    let name = self.interner.name(decl.name);
-                    self.error(codes::BAD_TYPE, decl.span, format!("`{name}` extends itself"));
+                    self.extends_itself(id);
                     circles.extend(&above);
                 }
                 continue;

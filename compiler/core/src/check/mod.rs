@@ -24,6 +24,7 @@ mod script;
 mod stmt;
 mod switch;
 mod test;
+mod unused;
 
 use crate::defs::*;
 use crate::facts::Facts;
@@ -53,6 +54,8 @@ pub struct Checker<'a, 'c> {
     pub scripts: script::Scripts<'c>,
     /// By function, whether its body was looked at.
     pub looked_at: Vec<bool>,
+    /// Calls whose result is dropped, to be judged when all bodies are known.
+    dropped: Vec<(ModuleId, &'a ast::Expr)>,
     cx: Context,
 }
 
@@ -131,6 +134,8 @@ struct LambdaFrame {
     node: NodeId,
     captures: Vec<NodeId>,
     captures_this: bool,
+    /// It stands in a loop, which cannot be left from inside it.
+    in_loop: bool,
 }
 
 /// The body that is being checked.
@@ -233,7 +238,18 @@ impl<'a, 'c> Checker<'a, 'c> {
         (facts, looked_at): (Vec<Facts>, Vec<bool>),
     ) -> Self {
         let scripts = script::Scripts::new(sources);
-        Self { defs, types, interner, map, diagnostics, facts, scripts, looked_at, cx: Context::default() }
+        Self {
+            defs,
+            types,
+            interner,
+            map,
+            diagnostics,
+            facts,
+            scripts,
+            looked_at,
+            dropped: Vec::new(),
+            cx: Context::default(),
+        }
     }
 
     /// Checks every body of the user's modules; std is known to be good, and of its functions only those are
@@ -262,6 +278,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         for index in 0..self.defs.tests.len() {
             self.test(TestId(index as u32));
         }
+        self.unused_results();
     }
 
     /// Checks what is not in bodies.

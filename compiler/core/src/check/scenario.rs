@@ -148,7 +148,8 @@ impl<'a> Checker<'a, '_> {
                     None => known = false,
                 }
             }
-            if seen.monitor.is_some() {
+            // A query without a monitor is told of already; both watch, and what watches takes time.
+            if seen.monitor.is_some() || seen.query.is_some() {
                 ways.iter_mut().for_each(|way| way.pauses = true);
             }
             known &= !seen.broken & self.state(state, &seen);
@@ -185,7 +186,8 @@ impl<'a> Checker<'a, '_> {
                 .help("put them in two states");
             self.diagnostics.push(report);
         }
-        if let Some(query) = seen.query.filter(|_| seen.monitor.is_none() && !state.final_) {
+        let alone = seen.monitor.is_none() && !state.final_ && !seen.broken && !self.is_damaged(state.span);
+        if let Some(query) = seen.query.filter(|_| alone) {
             let message = "`when log` stands in a state of monitors only";
             let report = self
                 .diagnostic(codes::QUERY, query, message)

@@ -3,7 +3,6 @@
 use super::flow::Flow;
 use super::ops::holds_failures;
 use super::{Checker, Ending, Jump, JumpKind, Local, field_node};
-use crate::facts::Target;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
 use dscript_grammar::codes;
@@ -77,6 +76,7 @@ impl<'a> Checker<'a, '_> {
                 StmtKind::While { cond, body } => self.while_loop(Some(*label), cond, body),
                 StmtKind::DoWhile { body, cond } => self.do_while(Some(*label), body, cond),
                 StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(Some(*label), body),
+                StmtKind::Every { period, body: block } => self.every(Some(*label), body.span, period, block),
                 _ => {
                     self.error(codes::NO_LOOP, label.span, "a label may stand only before a loop");
                     self.labelled(*label, body);
@@ -104,7 +104,7 @@ impl<'a> Checker<'a, '_> {
             }
             StmtKind::Switch(switch) => self.switch_stmt(switch),
             StmtKind::Yield(value) => self.yield_stmt(stmt.span, value),
-            StmtKind::Every { period, body } => self.every(stmt.span, period, body),
+            StmtKind::Every { period, body } => self.every(None, stmt.span, period, body),
             StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_deref()),
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry(stmt.span, times, pause, body, else_.as_deref());
@@ -167,12 +167,12 @@ impl<'a> Checker<'a, '_> {
         self.cx.effects
     }
 
-    fn every(&mut self, span: Span, period: &'a ast::Expr, body: &'a ast::Block) {
+    fn every(&mut self, label: Option<ast::Ident>, span: Span, period: &'a ast::Expr, body: &'a ast::Block) {
         self.waits(span, "every");
         self.expr_to(period, Ty::DURATION);
         let mut assigned = FxHashSet::default();
         body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
-        self.enter_loop(None, &assigned);
+        self.enter_loop(label, &assigned);
         self.block(body);
         self.end_round();
         self.leave_loop(Flow::dead());
@@ -424,13 +424,8 @@ impl<'a> Checker<'a, '_> {
         }
         if ty == Ty::NEVER {
             self.leave_body();
-        } else if ty != Ty::VOID && self.is_free_of_effects(expr) {
-            self.diagnostics.push(Diagnostic::warning(
-                codes::UNUSED_RESULT,
-                self.file(),
-                expr.span,
-                "the result is not used, and the call does nothing else",
-            ));
+        } else if ty != Ty::VOID && matches!(strip(expr).kind, ExprKind::Call { .. } | ExprKind::New { .. }) {
+            self.dropped(expr);
         }
     }
 
@@ -442,27 +437,6 @@ impl<'a> Checker<'a, '_> {
         let (start, end) =
             (Span::new(expr.span.start, expr.span.start), Span::new(expr.span.end, expr.span.end));
         report.edit(start, "ignore(").edit(end, ")")
-    }
-
-    /// Whether a call only computes: a function of std over values that cannot change.
-    fn is_free_of_effects(&mut self, expr: &ast::Expr) -> bool {
-        let id = strip(expr).id;
-        let target = self.facts().calls.get(&id).map(|fact| fact.target.clone());
-        match target {
-            Some(Target::Fn(id) | Target::Method(id)) => {
-                let def = &self.defs.fns[id.index()];
-                let Some(owner) = def.owner else { return false };
-                let owner_name = self.text(self.defs.types[owner.index()].name);
-                !def.is_lowlevel
-                    && self.defs.modules[def.module.index()].is_std
-                    && matches!(
-                        owner_name,
-                        "String" | "Bytes" | "Int" | "Double" | "Boolean" | "Math" | "Duration" | "Time"
-                    )
-            }
-            Some(Target::Enum(..) | Target::With) => true,
-            _ => false,
-        }
     }
 
     /// A switch expression has a value wherever its arms end.
@@ -803,7 +777,13 @@ impl<'a> Checker<'a, '_> {
                     }
                     None => format!("`{word}` may stand only in a loop"),
                 };
-                self.error(codes::NO_LOOP, span, message);
+                let lambda = self.cx.lambdas.iter().any(|l| l.in_loop);
+                let report = self.diagnostic(codes::NO_LOOP, span, message);
+                let report = match lambda {
+                    true => report.help("a lambda is a function of its own; `return` ends one call of it"),
+                    false => report,
+                };
+                self.diagnostics.push(report);
             }
         }
         self.cx.flow = Flow::dead();

@@ -8,7 +8,7 @@ use dscript_bytecode::image::{RefType, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
 use dscript_grammar::ast::{self, Expr};
-use dscript_grammar::span::Span;
+use dscript_grammar::span::{Span, Symbol};
 
 /// The longest pause between two tries.
 const PAUSE_MAX_NS: i64 = 300_000_000_000;
@@ -32,7 +32,13 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// The ticks are multiples of the period from the first: late ones are left out, and none drifts.
-    pub(super) fn every(&mut self, span: Span, period: &'a Expr, body: &'a ast::Block) {
+    pub(super) fn every(
+        &mut self,
+        label: Option<Symbol>,
+        span: Span,
+        period: &'a Expr,
+        body: &'a ast::Block,
+    ) {
         let period = self.expr_as(period, Ty::DURATION);
         if period.regs.slice().is_empty() {
             return;
@@ -46,13 +52,7 @@ impl<'a> Lowerer<'a, '_> {
         let (head, go_on, leave) = (self.b.mark(), self.b.mark(), self.b.mark());
         self.b.jump(head);
         self.b.place(head);
-        self.cx.loops.push(super::Loop {
-            label: None,
-            go_on,
-            leave,
-            is_switch: false,
-            regions: self.cx.regions,
-        });
+        self.cx.loops.push(super::Loop { label, go_on, leave, is_switch: false, regions: self.cx.regions });
         self.block(body);
         self.cx.loops.pop();
         self.b.jump(go_on);

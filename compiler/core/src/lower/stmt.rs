@@ -120,7 +120,7 @@ impl<'a> Lowerer<'a, '_> {
             StmtKind::Fail(value) => self.fail(stmt.span, value),
             StmtKind::Switch(switch) => self.switch_stmt(switch),
             StmtKind::Yield(value) => self.yield_stmt(value),
-            StmtKind::Every { period, body } => self.every(stmt.span, period, body),
+            StmtKind::Every { period, body } => self.every(label, stmt.span, period, body),
             StmtKind::Within { limit, body, else_ } => self.within(stmt.span, limit, body, else_.as_deref()),
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry(stmt.span, times, pause, body, else_.as_deref());
