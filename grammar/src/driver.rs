@@ -186,11 +186,23 @@ where
             if !self.try_token(&mut trial, token.tok) {
                 return false;
             }
-            if matches!(token.tok, Tok::Semi | Tok::LBrace | Tok::RBrace) {
-                return true;
+            match token.tok {
+                Tok::Semi => return self.goes_on(trial, from + step + 1),
+                Tok::LBrace | Tok::RBrace => return true,
+                _ => {}
             }
         }
         true
+    }
+
+    /// Behind a `;` the next token can be read, or else any other statement could: that one has its own mistake.
+    fn goes_on(&self, trial: Trial<'_, D::StateIndex>, next: usize) -> bool {
+        let again = || Trial { real: trial.real, kept: trial.kept, more: trial.more.clone() };
+        let read = match self.cx.tokens.get(next) {
+            Some(token) => self.try_token(&mut again(), token.tok),
+            None => self.try_end(&mut again()),
+        };
+        read || [Tok::BadItem, Tok::BadArm].iter().any(|&tok| self.try_token(&mut again(), tok))
     }
 
     fn tell(&self) -> Explain<'_, '_> {

@@ -75,7 +75,7 @@ impl Explain<'_, '_> {
     ) -> Diagnostic {
         let general = self.explain(found, before, expected);
         if general.code != codes::SYNTAX
-            || general.message.starts_with("a name begins")
+            || !general.message.starts_with("expected ")
             || self.known(found, before, expected).is_some()
         {
             return general;
@@ -114,6 +114,9 @@ impl Explain<'_, '_> {
         };
         if let Some(diagnostic) = self.known(Some(found), before, expected) {
             return diagnostic;
+        }
+        if let Some(habit) = self.habit(found, before) {
+            return self.cx.error(habit.code, habit.at.span(), habit.message).help(habit.help);
         }
         if let Tok::Kw(word) = found.tok {
             if let Some(help) = java::advice(word) {
@@ -171,6 +174,13 @@ impl Explain<'_, '_> {
                 "while" => report.help("`do { ... }` ends with `while (condition);`"),
                 _ => report,
             };
+        }
+        if matches!(found.tok, Tok::LBracket | Tok::LParen) && expected.has("{") && !expected.has("[") {
+            let message = format!("expected `{{`, found {}", self.describe(found));
+            return self
+                .cx
+                .error(codes::SYNTAX, found.span(), message)
+                .help("a block stands in braces, `{ ... }`");
         }
         let written = &self.cx.damage.text[found.start as usize..found.end as usize];
         let message = if expected.has("name") && written.starts_with(|c: char| c.is_ascii_digit()) {

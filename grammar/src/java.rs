@@ -423,14 +423,21 @@ impl Pass<'_> {
         }
         let span = self.tokens[self.at].span();
         let name = self.text[span.start as usize..span.end as usize].to_owned();
-        let diagnostic = Diagnostic::error(
-            codes::SYNTAX,
-            self.file,
-            span,
-            format!("the function `{name}` has no result type"),
-        )
-        .help("write the type of its result before the name, or `void`");
-        self.diagnostics.push(diagnostic);
+        let other = match name.as_str() {
+            "unless" => Some("write `if (!(...))`"),
+            "until" => Some("write `while (!(...))`"),
+            "foreach" => Some("write `for (var x : list)`"),
+            "loop" | "forever" => Some("write `while (true)`, or `every (1s)`"),
+            _ => None,
+        };
+        if let Some(help) = other {
+            self.tell(span, format!("D-Script has no `{name}`"), help);
+        } else {
+            let message = format!("the function `{name}` has no result type");
+            let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, message)
+                .help("write the type of its result before the name, or `void`");
+            self.diagnostics.push(diagnostic);
+        }
         self.out.push(Token { start: span.start, end: span.start, tok: Tok::BadType });
         self.push(self.tokens[self.at].tok);
         true

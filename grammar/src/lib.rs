@@ -17,6 +17,7 @@ mod driver;
 mod expected;
 mod explain;
 mod foreign;
+mod habits;
 mod java;
 mod lexer;
 mod nesting;

@@ -10,6 +10,9 @@ use dscript_grammar::ast::{self, Expr, ExprKind};
 use dscript_grammar::codes;
 use dscript_grammar::span::{NodeId, Span, Symbol};
 
+/// Up to so many constants of an enum a message names.
+const CONSTANTS_NAMED_MAX: usize = 8;
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn name(&mut self, expr: &'a Expr, name: Symbol, expected: Option<Ty>) -> Ty {
         let span = expr.span;
@@ -263,6 +266,9 @@ impl<'a> Checker<'a, '_> {
             report = report.help(help);
         } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
+        } else if !decl.constants.is_empty() && decl.constants.len() <= CONSTANTS_NAMED_MAX {
+            let names: Vec<_> = decl.constants.iter().map(|c| format!("`{}`", self.text(c.0))).collect();
+            report = report.help(format!("its constants are {}", names.join(", ")));
         }
         self.diagnostics.push(report);
         Ty::POISON
@@ -296,7 +302,8 @@ impl<'a> Checker<'a, '_> {
         } else if let Some((better, help)) = self.member_of_java(def, text, call.is_some()) {
             report = report.help(help);
             if !better.is_empty() {
-                report = report.edit(name.span, better);
+                let parens = if call.is_some() { "" } else { "()" };
+                report = report.edit(name.span, format!("{better}{parens}"));
             }
         } else {
             let members = decl.fields.iter().map(|f| f.name).chain(decl.methods.keys().copied());
@@ -321,7 +328,10 @@ impl<'a> Checker<'a, '_> {
                     receiver.span,
                     format!("this is a `{shown}`: it may be an error"),
                 )
-                .help(format!("handle the failure before `.{text}`: `try`, `isError` or `??`"));
+                .help(match self.copy_of_field(receiver) {
+                    Some(copy) => format!("before `.{text}`, `try` or `??`, or {copy} and test that"),
+                    None => format!("handle the failure before `.{text}`: `try`, `isError` or `??`"),
+                });
             let report = self.with_try_inside(report, receiver);
             self.diagnostics.push(report);
             // A `try` around it asks whether what follows can fail too.
@@ -332,7 +342,10 @@ impl<'a> Checker<'a, '_> {
             let shown = self.show(ty);
             let report = self
                 .diagnostic(codes::NULLABLE, receiver.span, format!("this is a `{shown}`: it may be null"))
-                .help(format!("test it with `!= null` before `.{text}`, or replace null with `??`"));
+                .help(match self.copy_of_field(receiver) {
+                    Some(copy) => format!("{copy} and test that before `.{text}`, or replace null with `??`"),
+                    None => format!("test it with `!= null` before `.{text}`, or replace null with `??`"),
+                });
             self.diagnostics.push(report);
             return Ty::POISON;
         }

@@ -117,7 +117,15 @@ impl<'a> Checker<'a, '_> {
             self.set_target_types(target, local.ty);
             return local.ty;
         }
+        let told = self.diagnostics.len();
         let ty = self.target(target, false);
+        if let Some(report) = self.diagnostics.get_mut(told)
+            && report.code == codes::UNKNOWN_NAME
+            && report.help.is_empty()
+            && report.span == target.span
+        {
+            report.help.push("a variable is declared by its type, or by `var`: `var x = ...;`".to_string());
+        }
         let ty = match (&strip(target).kind, self.types.nullable_inner(ty)) {
             // Storing into a map takes the value itself.
             (ExprKind::Index { receiver, .. }, Some(_)) => self.stored_in(receiver),

@@ -61,17 +61,32 @@ impl<'a> Checker<'a, '_> {
         {
             let report = self
                 .diagnostic(codes::USED_AS_VALUE, span, format!("this is a `{shown}`: it may be an error"))
-                .help("hand the error on with `try`, test it with `isError`, or replace it with `??`");
+                .help(self.ways_out(expr));
             let report = self.with_try(report, expr);
+            self.diagnostics.push(report);
+            return;
+        }
+        let held = self.types.fallible_inner(found).and_then(|inner| self.types.nullable_inner(inner));
+        if let Some(inner) = held
+            && self.fits(inner, wanted)
+        {
+            let message = format!("this is a `{shown}`: it may be an error, or null");
+            let report = self
+                .diagnostic(codes::USED_AS_VALUE, span, message)
+                .help("hand the error on and replace null: `(try ...) ?? VALUE`; `??` alone replaces both");
             self.diagnostics.push(report);
             return;
         }
         if let Some(inner) = self.types.nullable_inner(found)
             && self.fits(inner, wanted)
         {
+            let help = match self.copy_of_field(expr) {
+                Some(copy) => format!("{copy} and test that, or replace null with `?? VALUE`"),
+                None => "test it with `!= null` first, or replace null with `?? VALUE`".to_string(),
+            };
             let report = self
                 .diagnostic(codes::NULLABLE, span, format!("this is a `{shown}`: it may be null"))
-                .help("test it with `!= null` first, or replace null with `?? VALUE`");
+                .help(help);
             self.diagnostics.push(report);
             return;
         }
@@ -86,7 +101,16 @@ impl<'a> Checker<'a, '_> {
             let end = Span::new(span.end, span.end);
             report = report.help("a set becomes a list by `values()`").edit(end, ".values()");
         } else if found == Ty::DOUBLE && wanted == Ty::INT {
-            report = report.help("`(int)` cuts the fraction off").edit(at, "(int) ");
+            report = report.help("`(int)` cuts the fraction off");
+            report = match binds_tight(expr) {
+                true => report.edit(at, "(int) "),
+                false => report.edit(at, "(int) (").edit(Span::new(span.end, span.end), ")"),
+            };
+        } else if wanted == Ty::DURATION && found == Ty::INT {
+            report = report.help("a Duration has a unit: `5s`, `250ms`, or `1s * n`");
+        } else if matches!(wanted, Ty::INT | Ty::DOUBLE) && self.is_string(found) {
+            let (name, ty) = if wanted == Ty::INT { ("Int", "int") } else { ("Double", "double") };
+            report = report.help(format!("`{name}.parse(text)` reads one, and gives `{ty}?`"));
         } else if found == Ty::NULL {
             report = report.help(super::with_articles(format!("only a `{want}?` may be null")));
         } else if self.is_string(wanted)
@@ -122,10 +146,34 @@ impl<'a> Checker<'a, '_> {
         let shown = self.show(ty);
         let report = self
             .diagnostic(codes::USED_AS_VALUE, value.span, format!("this is a `{shown}`: it may be an error"))
-            .help("handle the failure first: `try`, `isError` or `??`");
+            .help(self.ways_out(value));
         let report = self.with_try(report, value);
         self.diagnostics.push(report);
         Ty::POISON
+    }
+
+    /// What to do with a value that may be an error.
+    pub(super) fn ways_out(&self, expr: &Expr) -> String {
+        match self.copy_of_field(expr) {
+            Some(copy) => {
+                format!("hand the error on with `try`, replace it with `??`, or {copy} and test that")
+            }
+            None => {
+                "hand the error on with `try`, test it with `isError`, or replace it with `??`".to_string()
+            }
+        }
+    }
+
+    /// How to come to a variable with the value of a field: what a test says of a field itself does not last.
+    pub(super) fn copy_of_field(&self, expr: &Expr) -> Option<String> {
+        let expr = strip(expr);
+        let is_field = matches!(expr.kind, ExprKind::Field { .. } | ExprKind::Name(_))
+            && matches!(self.facts[self.cx.module.index()].res(expr.id), crate::facts::Res::Field(_));
+        let text = self.map.get(self.file()).text();
+        let written = text.get(expr.span.start as usize..expr.span.end as usize).filter(|_| is_field)?;
+        let name = written.rsplit('.').next().unwrap_or(written);
+        let name = if name == written { "value" } else { name };
+        Some(format!("copy the field first (`var {name} = {written};`)"))
     }
 
     /// Offers `try` before a value that may be an error, where the error has somewhere to go.
@@ -135,18 +183,10 @@ impl<'a> Checker<'a, '_> {
         }
         let at = Span::new(value.span.start, value.span.start);
         // `try` binds like `!`: what binds less stands in parentheses.
-        let loose = !matches!(
-            value.kind,
-            ExprKind::Call { .. }
-                | ExprKind::Name(_)
-                | ExprKind::Field { .. }
-                | ExprKind::Index { .. }
-                | ExprKind::Paren(_)
-        );
-        if loose {
-            report.edit(at, "try (").edit(Span::new(value.span.end, value.span.end), ")")
-        } else {
+        if binds_tight(value) {
             report.edit(at, "try ")
+        } else {
+            report.edit(at, "try (").edit(Span::new(value.span.end, value.span.end), ")")
         }
     }
 
@@ -287,13 +327,23 @@ impl<'a> Checker<'a, '_> {
         for (operand, ty) in operands {
             if self.types.fallible_inner(*ty).is_some() {
                 report.code = codes::USED_AS_VALUE;
-                report = report.help("it may be an error: `try`, `isError` or `??` first");
+                report = match self.copy_of_field(operand) {
+                    Some(copy) => {
+                        report.help(format!("it may be an error: `try` or `??`, or {copy} and test that"))
+                    }
+                    None => report.help("it may be an error: `try`, `isError` or `??` first"),
+                };
                 report = self.with_try(report, operand);
                 break;
             }
             if self.types.nullable_inner(*ty).is_some() {
                 report.code = codes::NULLABLE;
-                report = report.help("it may be null: test it with `!= null`, or use `?? VALUE`");
+                report = match self.copy_of_field(operand) {
+                    Some(copy) => {
+                        report.help(format!("it may be null: {copy} and test that, or use `?? VALUE`"))
+                    }
+                    None => report.help("it may be null: test it with `!= null`, or use `?? VALUE`"),
+                };
                 break;
             }
         }
@@ -559,4 +609,17 @@ pub(super) fn symbol(op: BinaryOp) -> &'static str {
         BinaryOp::Gt => ">",
         BinaryOp::Ge => ">=",
     }
+}
+
+/// Whether what stands before an expression, such as `try` or a cast, is about all of it.
+fn binds_tight(expr: &Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Call { .. }
+            | ExprKind::Name(_)
+            | ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Paren(_)
+            | ExprKind::Double(_)
+    )
 }

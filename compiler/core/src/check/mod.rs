@@ -16,6 +16,7 @@ mod lambda;
 mod literal;
 mod members;
 mod ops;
+mod outside_scope;
 mod placement;
 mod run;
 pub(crate) mod scenario;
@@ -872,10 +873,8 @@ impl<'a, 'c> Checker<'a, 'c> {
         let java = java::name(text);
         // What the script declares is as little part of a signature as what is lost.
         self.defs.modules[self.cx.module.index()].doubted.set(true);
-        if self.script_declares(name) {
-            let message = format!("`{text}` is a local of the script, which functions do not see");
-            let report = self.diagnostic(codes::SCRIPT_LOCAL, span, message);
-            self.diagnostics.push(report.help("pass it as a parameter, or make it `static final`"));
+        if let Some(report) = self.out_of_scope(name, span) {
+            self.diagnostics.push(report);
             return;
         }
         let own = &self.defs.modules[self.cx.module.index()];
@@ -903,7 +902,9 @@ impl<'a, 'c> Checker<'a, 'c> {
             unmatched.map(|&index| (self.cx.locals[index].span, self.cx.locals[index].is_pattern));
         if let Some((declared, is_pattern)) = unmatched.or(self.cx.closed.get(&name).copied()) {
             report = match is_pattern {
-                true => report.label(declared, "known only where this pattern has matched"),
+                true => report
+                    .label(declared, "known only where this pattern has matched")
+                    .help("test first what must have matched, and use it inside that `if`"),
                 false => report
                     .label(declared, "known only in the block it is declared in")
                     .help("declare it before that block"),
@@ -913,18 +914,21 @@ impl<'a, 'c> Checker<'a, 'c> {
             if !better.is_empty() {
                 report = report.edit(span, better);
             }
+        } else if let Some(plain) = text.strip_prefix('$').filter(|plain| !plain.is_empty()) {
+            report = report.help("names stand as they are, without `$`").edit(span, plain);
+        } else if let Some(qualified) = self.constant_of_enum(name) {
+            report = report.help(format!("did you mean `{qualified}`?")).edit(span, qualified);
         } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(span, near);
         }
         self.diagnostics.push(report);
     }
 
-    fn script_declares(&self, name: Symbol) -> bool {
-        let module = &self.defs.modules[self.cx.module.index()];
-        module.ast.script.iter().any(|stmt| match &stmt.kind {
-            ast::StmtKind::Local(local) => local.vars.iter().any(|v| v.name.name == name),
-            _ => false,
-        })
+    /// The constant of that name of an enum of this module, as it is written.
+    fn constant_of_enum(&self, name: Symbol) -> Option<String> {
+        let own = self.defs.types.iter().filter(|decl| decl.module == self.cx.module);
+        let decl = own.into_iter().find(|decl| decl.constants.iter().any(|constant| constant.0 == name))?;
+        Some(format!("{}.{}", self.text(decl.name), self.text(name)))
     }
 
     fn type_expr(&mut self, expr: &ast::TypeExpr) -> Ty {

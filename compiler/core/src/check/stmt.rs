@@ -8,6 +8,7 @@ use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{NodeId, Span, Symbol};
+use dscript_grammar::walk::{Node, path_at};
 use rustc_hash::FxHashSet;
 
 impl<'a> Checker<'a, '_> {
@@ -19,7 +20,7 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn stmts(&mut self, stmts: &'a [Stmt]) {
         let mut told = false;
-        for stmt in stmts {
+        for (index, stmt) in stmts.iter().enumerate() {
             let idle = matches!(stmt.kind, StmtKind::Empty | StmtKind::Error | StmtKind::Item(_));
             if let Some(flow) = self.cx.asserted.take() {
                 self.cx.flow = flow;
@@ -27,7 +28,12 @@ impl<'a> Checker<'a, '_> {
             if self.cx.flow.dead && !told && !idle {
                 told = true;
                 if !self.cx.flow.doubted {
-                    self.error(codes::UNREACHABLE, stmt.span, "this statement is never reached");
+                    let mut report =
+                        self.diagnostic(codes::UNREACHABLE, stmt.span, "this statement is never reached");
+                    if let Some((at, why)) = index.checked_sub(1).and_then(|before| way_out(&stmts[before])) {
+                        report = report.label(at, why);
+                    }
+                    self.diagnostics.push(report);
                 }
             }
             if told {
@@ -204,10 +210,9 @@ impl<'a> Checker<'a, '_> {
         let after = std::mem::replace(&mut self.cx.flow, cut);
         match else_ {
             Some(else_) => self.block(else_),
-            None => {
-                self.may_fail(head(span, 6), "within");
-                self.cx.flow = Flow::dead();
-            }
+            None if self.may_fail(head(span, 6), "within") => self.cx.flow = Flow::dead(),
+            // What is missing is the `else`, and the way through it.
+            None => {}
         }
         self.came_round(began, ended);
         self.cx.flow.join(&after);
@@ -476,6 +481,11 @@ impl<'a> Checker<'a, '_> {
                         let ty = self.expr(value, Some(ret));
                         let ty = self.types.resolve(ty);
                         self.require(value, ty, ret);
+                    } else if self.cx.is_task {
+                        // What a task says is true or false; that an error may stand for false goes without saying.
+                        let found = self.expr(value, Some(ret));
+                        let wanted = if self.fits(found, ret) { ret } else { inner.unwrap_or(ret) };
+                        self.require(value, found, wanted);
                     } else {
                         self.expr_to(value, ret);
                     }
@@ -546,27 +556,48 @@ impl<'a> Checker<'a, '_> {
             }
     }
 
-    /// Checks that a failure has somewhere to go from here.
-    pub(super) fn may_fail(&mut self, span: Span, word: &str) {
+    /// The type that the function around a place is declared to give.
+    fn declared_result(&self, span: Span) -> Option<Span> {
+        let module = self.defs.modules[self.cx.module.index()].ast;
+        path_at(module, span.start).into_iter().rev().find_map(|node| match node {
+            Node::Item(ast::Item { kind: ast::ItemKind::Function(function), .. }) => Some(function.ret.span),
+            _ => None,
+        })
+    }
+
+    /// Checks that a failure has somewhere to go from here, and says so if it has not.
+    pub(super) fn may_fail(&mut self, span: Span, word: &str) -> bool {
         if self.cx.retries > 0 {
-            return;
+            return true;
         }
         let message = match &mut self.cx.ending {
             Ending::Returns(ret) => {
                 let ret = *ret;
                 if ret == Ty::POISON || self.types.fallible_inner(ret).is_some() {
-                    return;
+                    return true;
                 }
                 let shown = self.show(ret);
                 format!("`{word}` needs a function whose result can hold an error, such as `{shown}!`")
             }
             Ending::Infer { fails, .. } => {
                 *fails = true;
-                return;
+                return true;
             }
             Ending::Nothing(what) => format!("`{word}` cannot stand in {what}: nothing could take the error"),
         };
-        self.error(codes::TRY_OUTSIDE, span, message);
+        let mut report = self.diagnostic(codes::TRY_OUTSIDE, span, message);
+        if self.cx.lambdas.is_empty()
+            && let Some(result) = self.declared_result(span)
+        {
+            let end = Span::new(result.end, result.end);
+            report = report.label(result, "the result is declared here").edit(end, "!");
+        }
+        if word == "within" {
+            report =
+                report.help("or say what happens when the time is over: `within (...) { ... } else { ... }`");
+        }
+        self.diagnostics.push(report);
+        false
     }
 
     // ---- loops ----
@@ -788,6 +819,28 @@ impl<'a> Checker<'a, '_> {
         }
         self.cx.flow = Flow::dead();
     }
+}
+
+/// What of a statement keeps the next from being reached, and why.
+fn way_out(stmt: &Stmt) -> Option<(Span, &'static str)> {
+    let word = |len| head(stmt.span, len);
+    Some(match &stmt.kind {
+        StmtKind::Return(_) => (word(6), "this leaves the function"),
+        StmtKind::Break(_) => (word(5), "this leaves the loop"),
+        StmtKind::Continue(_) => (word(8), "this goes on with the next round"),
+        StmtKind::Yield(_) => (word(5), "this gives the value of the arm"),
+        StmtKind::Fail(_) => (word(4), "this ends the function"),
+        StmtKind::While { .. } => (word(5), "this never ends: nothing breaks out of it"),
+        StmtKind::DoWhile { .. } => (word(2), "this never ends: nothing breaks out of it"),
+        StmtKind::For { .. } => (word(3), "this never ends: nothing breaks out of it"),
+        StmtKind::Every { .. } => (word(5), "this never ends: nothing breaks out of it"),
+        StmtKind::If { .. } => (word(2), "every way through this leaves"),
+        StmtKind::Switch(_) => (word(6), "every way through this leaves"),
+        StmtKind::Within { .. } => (word(6), "every way through this leaves"),
+        StmtKind::Retry { .. } => (word(5), "every way through this leaves"),
+        StmtKind::Block(_) => (word(1), "every way through this leaves"),
+        _ => return None,
+    })
 }
 
 /// The first `len` bytes of a span: the word a statement begins with.

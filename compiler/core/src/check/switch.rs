@@ -770,6 +770,9 @@ impl<'a> Checker<'a, '_> {
             )),
             names => report.help(format!("missing: {}", names.join(", "))),
         };
+        for guard in switch.arms.iter().filter_map(|arm| arm.guard.as_ref()).take(NAMED_MAX) {
+            report = report.label(guard.span, "a case covers nothing where its guard may be false");
+        }
         if let (Some(last), Some(body)) = (switch.arms.last(), value) {
             let start = last.span.start as usize;
             let text = self.map.get(self.file()).text();
