@@ -222,7 +222,7 @@ fn records_are_put_where_that_is_allowed() {
         http.send(&format!("{head}{rest}")).read_to_string(&mut answer).expect("it is text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
         let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
-        (status, serde_json::from_str::<Value>(body).expect("it is JSON"))
+        (status, serde_json::from_str::<Value>(&unchunked(body)).expect("it is JSON"))
     };
     const LINES: &str = "application/x-ndjson";
     let reading = Http::open();
