@@ -21,6 +21,7 @@ mod json;
 mod keys;
 pub mod limits;
 mod log;
+mod merge;
 mod mover;
 mod names;
 mod payload;

@@ -47,6 +47,11 @@ pub const BLOCK_RECORDS_MAX: usize = 4096;
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Blocks of one row of the database: what just fits into sixteen of its pages.
 pub const CHUNK_BYTES: usize = (64 << 10) - 64;
+/// Blocks that were not looked at for a merge, from which on they are; records that one merge takes, passed by at most
+/// one chunk; and how many times fewer blocks it must leave to be worth its cost.
+pub const MERGE_BLOCKS_MIN: u64 = 512;
+pub const MERGE_RECORDS_MAX: u64 = 128 << 10;
+pub const MERGE_GAIN_MIN: u64 = 4;
 /// Names in the dictionary of a segment; further ones are written out where they stand.
 pub const SEGMENT_NAMES_MAX: usize = 16_384;
 

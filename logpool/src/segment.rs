@@ -1,7 +1,8 @@
 //! A segment: one database file with the records of one pool and one day (UTC).
 //!
 //! Tables:
-//! - `meta`: name to number. `format` (3), `ordinal` (that of the next record), `series` (the next series)
+//! - `meta`: name to number. `format` (3), `ordinal` (that of the next record), `series` (the next series), `merged`
+//!   (up to which ordinal blocks were merged, or were large enough), `little` (blocks from there on)
 //! - `series`: number to row: records (8), first time (8), last time (8), longest time span of an extent (8),
 //!   then pool, key and node (texts, see `codec`); numbers little-endian
 //! - `series_by_name`: pool, key and node (texts) to number
@@ -12,6 +13,9 @@
 //!   block is a stretch (an *extent*) of one series
 //! - `extents`: (series, last time, ordinal) to (first time, number of records, offset of the block in its chunk), one
 //!   row for each block; its chunk is the last one that begins at the ordinal or before it
+//! - `merged`: first ordinal of records that were put into larger blocks (see `merge`) to the one after the last (8
+//!   bytes, little-endian), then for each block before that its series and its records (varints); a file of an older
+//!   version has no such table
 //! - `seen`: (run, first number) to last number: the records that are here, as ranges of a run's numbers
 //!
 //! One transaction adds the records of a batch that are not there yet, so to add a batch again changes nothing.
@@ -27,6 +31,7 @@ use crate::codec::{self, Input, Malformed, RecordHead};
 use crate::database::{self, corrupt};
 use crate::error::Result;
 use crate::limits::*;
+use crate::merge::{self, Merged};
 use crate::names::Names;
 use crate::record::RunId;
 
@@ -36,6 +41,7 @@ const SERIES_BY_NAME: TableDefinition<&[u8], u32> = TableDefinition::new("series
 pub(crate) const NAMES: TableDefinition<u32, &str> = TableDefinition::new("names");
 pub(crate) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 pub(crate) const EXTENTS: TableDefinition<(u32, i64, u64), (i64, u32, u32)> = TableDefinition::new("extents");
+pub(crate) const MERGED: TableDefinition<u64, &[u8]> = TableDefinition::new("merged");
 pub(crate) const SEEN: TableDefinition<(u128, u64), u64> = TableDefinition::new("seen");
 
 /// One series: what is known of it without looking at its blocks.
@@ -68,11 +74,13 @@ pub struct Added {
     pub records: u64,
     /// The ordinal of the segment's next record.
     pub ordinal: u64,
+    /// Blocks that were never looked at for a merge.
+    pub little: u64,
 }
 
 /// A segment as its one writer has it open.
 pub struct Segment {
-    database: Database,
+    pub(crate) database: Database,
     path: PathBuf,
 }
 
@@ -93,6 +101,16 @@ impl Segment {
     pub fn add(&self, records: &[&RecordHead]) -> Result<Added> {
         database::transaction(&self.database, &self.path, |write| add(write, records))
     }
+
+    /// Puts the records of many little blocks into few large ones, some of them at a time.
+    pub fn merge(&self) -> Result<Merged> {
+        merge::merge(&self.database, &self.path, MERGE_BLOCKS_MIN)
+    }
+
+    #[cfg(test)]
+    pub fn merge_after(&self, blocks_min: u64) -> Result<Merged> {
+        merge::merge(&self.database, &self.path, blocks_min)
+    }
 }
 
 fn create(write: &WriteTransaction) -> Result<(), redb::Error> {
@@ -101,69 +119,114 @@ fn create(write: &WriteTransaction) -> Result<(), redb::Error> {
 }
 
 fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb::Error> {
-    let mut meta = write.open_table(META)?;
-    let mut series_rows = write.open_table(SERIES)?;
-    let mut by_name = write.open_table(SERIES_BY_NAME)?;
-    let mut name_rows = write.open_table(NAMES)?;
-    let mut blocks = write.open_table(BLOCKS)?;
-    let mut extents = write.open_table(EXTENTS)?;
     let mut seen = Seen::new(write.open_table(SEEN)?);
-
-    let number = |meta: &Table<&str, u64>, name: &str| -> Result<u64, redb::Error> {
-        Ok(meta.get(name)?.map_or(0, |value| value.value()))
-    };
-    let mut ordinal = number(&meta, "ordinal")?;
-    let mut next_series = number(&meta, "series")?;
-    let mut names = Names::default();
-    for row in name_rows.iter()? {
-        names.push(row?.1.value().to_owned());
-    }
-    let known_names = names.texts().len();
-
-    let mut added = 0;
-    let mut chunk = Chunk::new(ordinal);
+    let ordinal = number(&write.open_table(META)?, "ordinal")?;
+    let mut put = Put::new(write, ordinal)?;
     for mut group in by_series(records, &mut seen)? {
         group.sort_by_key(|record| (record.time, record.run, record.seq));
+        put.group(group, true)?;
+    }
+    seen.flush()?;
+    let done = put.finish(write)?;
+    let mut meta = write.open_table(META)?;
+    let little = number(&meta, "little")? + done.blocks;
+    meta.insert("ordinal", done.ordinal)?;
+    meta.insert("little", little)?;
+    Ok(Added { records: done.ordinal - ordinal, ordinal: done.ordinal, little })
+}
+
+pub(crate) fn number(meta: &impl ReadableTable<&'static str, u64>, name: &str) -> Result<u64, redb::Error> {
+    Ok(meta.get(name)?.map_or(0, |value| value.value()))
+}
+
+/// Records on their way into blocks, from an ordinal on.
+pub(crate) struct Put<'txn> {
+    series_rows: Table<'txn, u32, &'static [u8]>,
+    by_name: Table<'txn, &'static [u8], u32>,
+    blocks: Table<'txn, u64, &'static [u8]>,
+    extents: Table<'txn, (u32, i64, u64), (i64, u32, u32)>,
+    names: Names,
+    known_names: usize,
+    next_series: u64,
+    chunk: Chunk,
+    done: PutDone,
+}
+
+/// What was put.
+#[derive(Clone, Copy)]
+pub(crate) struct PutDone {
+    /// That of the record after the last one.
+    pub ordinal: u64,
+    pub blocks: u64,
+}
+
+impl<'txn> Put<'txn> {
+    pub fn new(write: &'txn WriteTransaction, ordinal: u64) -> Result<Put<'txn>, redb::Error> {
+        let mut names = Names::default();
+        for row in write.open_table(NAMES)?.iter()? {
+            names.push(row?.1.value().to_owned());
+        }
+        Ok(Put {
+            series_rows: write.open_table(SERIES)?,
+            by_name: write.open_table(SERIES_BY_NAME)?,
+            blocks: write.open_table(BLOCKS)?,
+            extents: write.open_table(EXTENTS)?,
+            known_names: names.texts().len(),
+            names,
+            next_series: number(&write.open_table(META)?, "series")?,
+            chunk: Chunk::new(ordinal),
+            done: PutDone { ordinal, blocks: 0 },
+        })
+    }
+
+    /// Records of one series, put as they come; `new` unless the row of the series counts them already.
+    pub fn group(&mut self, group: Vec<&RecordHead>, new: bool) -> Result<(), redb::Error> {
         let name = encode_name(group[0]);
-        let known = by_name.get(&name[..])?.map(|id| id.value());
+        let known = self.by_name.get(&name[..])?.map(|id| id.value());
         let id = match known {
             Some(id) => id,
             None => {
-                let id = u32::try_from(next_series).map_err(|_| corrupt("too many series"))?;
-                next_series += 1;
-                by_name.insert(&name[..], id)?;
+                let id = u32::try_from(self.next_series).map_err(|_| corrupt("too many series"))?;
+                self.next_series += 1;
+                self.by_name.insert(&name[..], id)?;
                 id
             }
         };
-        let row = series_rows.get(id)?.map(|row| decode_series(id, row.value()));
+        let row = self.series_rows.get(id)?.map(|row| decode_series(id, row.value()));
         let mut series = match row {
             Some(row) => row.map_err(|_| corrupt("a row of the table of series"))?,
             None => Series::new(id, group[0]),
         };
         for records in split(&group) {
-            let (first, last) = (records[0].time, records[records.len() - 1].time);
+            let times = records.iter().map(|record| record.time);
+            let (first, last) =
+                times.fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)));
             let bytes =
-                block::encode(id, records, &mut names).map_err(|_| corrupt("a record of a log file"))?;
-            if chunk.is_full_for(&bytes) {
-                chunk.store(&mut blocks)?;
-                chunk = Chunk::new(ordinal);
+                block::encode(id, records, &mut self.names).map_err(|_| corrupt("a record of a log file"))?;
+            let PutDone { ordinal, .. } = self.done;
+            if self.chunk.is_full_for(&bytes) {
+                self.chunk.store(&mut self.blocks)?;
+                self.chunk = Chunk::new(ordinal);
             }
-            let offset = chunk.push(&bytes);
-            extents.insert((id, last, ordinal), (first, records.len() as u32, offset))?;
-            series.add(first, last, records.len() as u64);
-            ordinal += records.len() as u64;
-            added += records.len() as u64;
+            let offset = self.chunk.push(&bytes);
+            self.extents.insert((id, last, ordinal), (first, records.len() as u32, offset))?;
+            series.add(first, last, if new { records.len() as u64 } else { 0 });
+            self.done.ordinal += records.len() as u64;
+            self.done.blocks += 1;
         }
-        series_rows.insert(id, &encode_series(&series)[..])?;
+        self.series_rows.insert(id, &encode_series(&series)[..])?;
+        Ok(())
     }
-    chunk.store(&mut blocks)?;
-    seen.flush()?;
-    for (number, name) in names.texts().iter().enumerate().skip(known_names) {
-        name_rows.insert(number as u32, &name[..])?;
+
+    pub fn finish(mut self, write: &WriteTransaction) -> Result<PutDone, redb::Error> {
+        self.chunk.store(&mut self.blocks)?;
+        let mut name_rows = write.open_table(NAMES)?;
+        for (number, name) in self.names.texts().iter().enumerate().skip(self.known_names) {
+            name_rows.insert(number as u32, &name[..])?;
+        }
+        write.open_table(META)?.insert("series", self.next_series)?;
+        Ok(self.done)
     }
-    meta.insert("ordinal", ordinal)?;
-    meta.insert("series", next_series)?;
-    Ok(Added { records: added, ordinal })
 }
 
 /// Blocks that become one row.

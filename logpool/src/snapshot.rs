@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 
 use crate::block::{Block, Decoded};
 use crate::codec::Malformed;
@@ -18,6 +18,7 @@ use crate::database::{self, failed};
 use crate::error::{LogPoolError, Result};
 use crate::folder::Folder;
 use crate::index::{Index, SegmentId};
+use crate::merge::{Place, Resume};
 use crate::names::Names;
 use crate::query::{Condition, Query};
 use crate::record::{Record, RunId};
@@ -124,6 +125,31 @@ impl SegmentSnapshot {
         &self.path
     }
 
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    fn merged(&self) -> Result<u64> {
+        let table = self.read.open_table(META).map_err(failed(&self.path))?;
+        number(&table, "merged").map_err(failed(&self.path))
+    }
+
+    /// Where to go on at a place: there, or at the beginning of the merged stretch that it is in.
+    fn resume(&self, place: Place) -> Result<Resume> {
+        let ordinal = place.ordinal;
+        let table = match self.read.open_table(MERGED) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Resume::at(ordinal)),
+            Err(why) => return Err(failed(&self.path)(why)),
+        };
+        let before = table.range(..ordinal).map_err(failed(&self.path))?.next_back();
+        match before.transpose().map_err(failed(&self.path))? {
+            Some((start, row)) => Resume::read(place, start.value(), row.value())
+                .map_err(|_| LogPoolError::corrupt(&self.path, "the table of merged blocks")),
+            None => Ok(Resume::at(ordinal)),
+        }
+    }
+
     /// How many records are known to be here by their identity.
     pub fn seen_count(&self) -> Result<u64> {
         let mut count = 0u64;
@@ -188,7 +214,7 @@ type Chunk<'a> = AccessGuard<'a, &'static [u8]>;
 /// The blocks of a segment.
 pub struct Blocks<'s> {
     segment: &'s SegmentSnapshot,
-    table: ReadOnlyTable<u64, &'static [u8]>,
+    pub table: ReadOnlyTable<u64, &'static [u8]>,
 }
 
 impl Blocks<'_> {
@@ -215,14 +241,18 @@ impl Blocks<'_> {
         Ok(found.map(|(at, chunk)| (at.value(), chunk)))
     }
 
-    /// Hands out all records from an ordinal on in the order of their arrival, a block at a time, until `each`
-    /// has had enough; returns the ordinal to go on at.
-    pub fn read_from(&self, ordinal: u64, mut each: impl FnMut(Vec<Record>) -> bool) -> Result<u64> {
+    /// Hands out all records from a place on in the order of their arrival, a block at a time, until `each`
+    /// has had enough; returns the place to go on at.
+    pub fn read_from(&self, from: Place, mut each: impl FnMut(Vec<Record>) -> bool) -> Result<Place> {
         let path = &self.segment.path;
+        let merged = self.segment.merged()?;
+        let place = |ordinal| Place { ordinal, merged };
+        let mut resume = self.segment.resume(from)?;
+        let ordinal = resume.ordinal;
         let series: HashMap<u32, Series> =
             self.segment.series()?.into_iter().map(|row| (row.id, row)).collect();
-        let Some((first, _)) = self.chunk(ordinal)? else { return Ok(ordinal) };
-        let mut next = ordinal;
+        let Some((first, _)) = self.chunk(ordinal)? else { return Ok(place(from.ordinal)) };
+        let mut next = from.ordinal;
         for row in self.table.range(first..).map_err(failed(path))? {
             let (at, chunk) = row.map_err(failed(path))?;
             let (mut at, chunk) = (at.value(), chunk.value());
@@ -236,6 +266,7 @@ impl Blocks<'_> {
                     if at >= ordinal {
                         let series = series.get(&block.series).ok_or(Malformed)?;
                         read_block(&block, series, &Query::default(), &mut records)?;
+                        resume.leave_out(at, series.id, &mut records);
                     }
                     offset += BLOCK_HEADER_BYTES + bytes.len();
                     Ok(block.len)
@@ -246,12 +277,13 @@ impl Blocks<'_> {
                     continue;
                 }
                 next = at;
-                if !each(records) {
-                    return Ok(next);
+                // What was met of a merged stretch is known until its end only.
+                if !each(records) && at >= resume.until {
+                    return Ok(place(next));
                 }
             }
         }
-        Ok(next)
+        Ok(place(next))
     }
 
     fn corrupt(&self, ordinal: u64) -> LogPoolError {

@@ -3,7 +3,8 @@
 //! Steps of a batch: give pools that are new a number (in the index, before a segment is named by it); add the
 //! records to the segments of their pool and day; then note in the index how far each log file was moved. Killed
 //! between two steps, the next mover adds the same records again, and the segments know which they have. So a record
-//! is moved once, and the index never claims more than the segments hold.
+//! is moved once, and the index never claims more than the segments hold. A segment in which many blocks have come is
+//! then merged (see `merge`), which changes nothing that the index says.
 //!
 //! Retention drops whole segments: first from the index, then the file. A record of a day that was dropped, and that
 //! arrives late or again, makes a segment anew and is dropped with it at the next chance.
@@ -16,7 +17,7 @@ use crate::codec::RecordHead;
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder};
 use crate::index::{Changes, FileMark, Index, IndexWriter, SegmentId};
-use crate::limits::OPEN_SEGMENTS_MAX;
+use crate::limits::{MERGE_BLOCKS_MIN, OPEN_SEGMENTS_MAX};
 use crate::query::Pattern;
 use crate::segment::Segment;
 
@@ -80,13 +81,18 @@ impl Store {
         }
         let mut changes = Changes { marks: batch.marks, forget: batch.forget, ..Changes::default() };
         let mut total = 0;
+        let mut little = Vec::new();
         for (id, records) in groups {
             let added = self.segment(id)?.add(&records)?;
+            little.extend((added.little >= MERGE_BLOCKS_MIN).then_some(id));
             changes.segments.push((id, added.ordinal));
             total += added.records;
         }
         self.writer.write(&changes)?;
         self.index.apply(changes);
+        for id in little {
+            self.segment(id)?.merge()?;
+        }
         Ok(total)
     }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::folder::{Folder, LogKind, LogName};
 use crate::index::{Index, SegmentId};
 use crate::limits::TAIL_RECORDS_MAX;
+use crate::merge::Place;
 use crate::query::Query;
 use crate::ranges::RunRanges;
 use crate::reader::{Logs, offset};
@@ -20,8 +21,8 @@ use crate::snapshot::Snapshot;
 /// How far a follower has come. The default is before everything.
 #[derive(Clone, Debug, Default)]
 pub struct Cursor {
-    /// The next record of each segment; the others from their beginning.
-    ordinals: HashMap<SegmentId, u64>,
+    /// The place in each segment; in the others the beginning.
+    places: HashMap<SegmentId, Place>,
     /// Where to go on in each log file.
     offsets: HashMap<LogName, u64>,
     /// Handed out of log files that will be moved.
@@ -40,7 +41,7 @@ pub fn end(folder: &Folder) -> Result<Cursor> {
     let mut cursor = Cursor::default();
     let logs = Logs::unmoved(folder)?;
     let snapshot = Snapshot::open(folder)?;
-    cursor.ordinals = snapshot.index.segments.clone().into_iter().collect();
+    cursor.places = snapshot.index.segments.iter().map(|(id, end)| (*id, Place::end(*end))).collect();
     let ends = logs.records(|name, head| {
         // What is behind an ordinal of the index, and in its segment already, will be met there again.
         if name.kind == LogKind::Pool {
@@ -96,19 +97,19 @@ impl Cursor {
     /// Records of the database that were not read yet.
     fn backlog(&self, index: &Index) -> u64 {
         let left = |(id, ordinal): (&SegmentId, &u64)| {
-            ordinal.saturating_sub(self.ordinals.get(id).copied().unwrap_or(0))
+            ordinal.saturating_sub(self.places.get(id).map_or(0, |place| place.ordinal))
         };
         index.segments.iter().map(left).sum()
     }
 
     fn read_database(&mut self, snapshot: &Snapshot, query: &Query, out: &mut Vec<Record>) -> Result<()> {
-        self.ordinals.retain(|id, _| snapshot.index.segments.contains_key(id));
+        self.places.retain(|id, _| snapshot.index.segments.contains_key(id));
         let handed_out = &mut self.handed_out;
         let mut read = 0;
         for (&id, &end) in &snapshot.index.segments {
-            let next = self.ordinals.entry(id).or_default();
+            let next = self.places.entry(id).or_default();
             // A segment that was looked at for what is seen in it is read to the end that it had then.
-            if (*next >= end && !snapshot.is_open(id)) || read >= TAIL_RECORDS_MAX {
+            if (next.ordinal >= end && !snapshot.is_open(id)) || read >= TAIL_RECORDS_MAX {
                 continue;
             }
             let Some(segment) = snapshot.segment(id)? else { continue };

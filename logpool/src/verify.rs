@@ -12,6 +12,7 @@ use crate::codec::Malformed;
 use crate::error::Result;
 use crate::folder::Folder;
 use crate::index::SegmentId;
+use crate::merge::Place;
 use crate::query::Query;
 use crate::reader::{Logs, Reader};
 use crate::snapshot::{SegmentSnapshot, Snapshot};
@@ -67,7 +68,7 @@ fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut 
     let mut by_series: HashMap<(String, String, String), u64> = HashMap::new();
     let (mut records, mut strangers, mut unseen, mut blocks) = (0u64, 0u64, 0u64, 0u64);
     let mut failed = None;
-    let end = segment.blocks()?.read_from(0, |found| {
+    let end = segment.blocks()?.read_from(Place::default(), |found| {
         blocks += 1;
         records += found.len() as u64;
         for record in found {
@@ -83,7 +84,7 @@ fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut 
     if let Some(why) = failed {
         return Err(why);
     }
-    if end < ordinal || end != records {
+    if end.ordinal < ordinal || end.ordinal != records {
         problem(format!("it has {records} records, the index says {ordinal}"));
     }
     if strangers > 0 {

@@ -590,3 +590,28 @@ fn aggregates_do_not_change_when_records_are_moved() {
         }
     }
 }
+
+#[test]
+fn many_moves_of_few_records_leave_few_blocks() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    let reader = Reader::open(dir.path());
+    let mut cursor = reader.end().unwrap();
+    let mut followed = Vec::new();
+    for seq in 0..515 {
+        writer.append(records(1, seq..seq + 1)).unwrap();
+        mover.move_once().unwrap();
+        // It has stopped at every place by the time of the merge.
+        if seq % 7 == 0 {
+            followed.extend(seqs(&reader.tail(&Query::default(), &mut cursor).unwrap().records));
+        }
+    }
+    followed.extend(seqs(&reader.tail(&Query::default(), &mut cursor).unwrap().records));
+    assert_eq!(seqs(&all(dir.path())), (0..515).collect::<Vec<_>>());
+    let looked = verify(dir.path()).unwrap();
+    assert_eq!((looked.records, looked.problems), (515, Vec::new()));
+    assert!(looked.blocks < 20, "{} blocks", looked.blocks);
+    followed.sort_unstable();
+    assert!(followed.into_iter().eq(0..515), "a follower misses none, and meets none again");
+}

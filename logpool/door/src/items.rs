@@ -5,11 +5,13 @@
 //! (items stored before this time are gone once it is past).
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+};
 use tokio::sync::oneshot;
 
 use crate::limits::*;
@@ -70,8 +72,33 @@ pub fn now() -> i64 {
 /// The items of a data folder; clones share them.
 #[derive(Clone)]
 pub struct Items {
-    database: Arc<Database>,
+    store: Arc<Store>,
     jobs: SyncSender<Job>,
+}
+
+struct Store {
+    database: Database,
+    /// The items as the last commit left them, open: to open a table for each `get` costs more than the `get`.
+    view: RwLock<Arc<View>>,
+}
+
+struct View {
+    items: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    flush: i64,
+}
+
+impl View {
+    fn of(database: &Database) -> Result<View, redb::Error> {
+        let read = database.begin_read()?;
+        let flush = read.open_table(META)?.get("flush")?.map_or(i64::MAX, |at| at.value());
+        Ok(View { items: read.open_table(ITEMS)?, flush })
+    }
+}
+
+impl Store {
+    fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
 }
 
 /// Does its change, and gives what is to be done when it is durable, or why it is not.
@@ -128,33 +155,28 @@ impl Items {
         let failed = |why: &dyn std::fmt::Display| format!("cannot open {}: {why}", path.display());
         let database =
             Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|why| failed(&why))?;
-        let database = Arc::new(database);
-        commit(&database, Vec::new()).map_err(|why| failed(&why))?;
+        write(&database, Vec::new(), &mut Vec::new()).map_err(|why| failed(&why))?;
+        let view = RwLock::new(Arc::new(View::of(&database).map_err(|why| failed(&why))?));
+        let store = Arc::new(Store { database, view });
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
-        let writer = database.clone();
+        let writer = store.clone();
         std::thread::Builder::new()
             .name("items".into())
             .spawn(move || write_for_ever(&writer, &waiting))
             .map_err(|why| failed(&why))?;
-        Ok(Items { database, jobs })
+        Ok(Items { store, jobs })
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Item>, String> {
-        let read = || -> Result<_, redb::Error> {
-            let read = self.database.begin_read()?;
-            let flush = read.open_table(META)?.get("flush")?.map_or(i64::MAX, |at| at.value());
-            let item = read.open_table(ITEMS)?.get(key)?.and_then(|bytes| Item::decode(bytes.value()));
-            Ok(item.filter(|item| item.is_there(now(), flush)))
-        };
-        read().map_err(|why| why.to_string())
+        let view = self.store.view();
+        let item = view.items.get(key).map_err(|why| why.to_string())?;
+        let item = item.and_then(|bytes| Item::decode(bytes.value()));
+        Ok(item.filter(|item| item.is_there(now(), view.flush)))
     }
 
     /// How many items there are, those included whose time is up and that have not gone yet.
     pub fn count(&self) -> Result<u64, String> {
-        use redb::ReadableTableMetadata;
-        let count =
-            || -> Result<u64, redb::Error> { Ok(self.database.begin_read()?.open_table(ITEMS)?.len()?) };
-        count().map_err(|why| why.to_string())
+        self.store.view().items.len().map_err(|why| why.to_string())
     }
 
     /// Makes a change; returns when it is durable. Changes happen one after the other.
@@ -186,7 +208,7 @@ impl Items {
     }
 }
 
-fn write_for_ever(database: &Database, waiting: &Receiver<Job>) {
+fn write_for_ever(store: &Store, waiting: &Receiver<Job>) {
     let mut swept: Vec<u8> = Vec::new();
     loop {
         match waiting.recv_timeout(SWEEP_EVERY) {
@@ -194,38 +216,22 @@ fn write_for_ever(database: &Database, waiting: &Receiver<Job>) {
                 let mut jobs = vec![first];
                 jobs.extend(waiting.try_iter().take(GROUP_MAX - 1));
                 // What failed was told to those who asked.
-                let _ = commit(database, jobs);
+                let _ = commit(store, jobs);
             }
             // A full disk is met again by the next change.
-            Err(RecvTimeoutError::Timeout) => swept = sweep(database, &swept).unwrap_or_default(),
+            Err(RecvTimeoutError::Timeout) => swept = sweep(store, &swept).unwrap_or_default(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-fn commit(database: &Database, jobs: Vec<Job>) -> Result<(), redb::Error> {
+fn commit(store: &Store, jobs: Vec<Job>) -> Result<(), redb::Error> {
     let mut finish: Vec<Finish> = Vec::with_capacity(jobs.len());
-    let result = (|| -> Result<(), redb::Error> {
-        let mut write = database.begin_write()?;
-        write.set_quick_repair(true);
-        {
-            let mut meta = write.open_table(META)?;
-            let number = |name: &str, missing: i64| -> Result<i64, redb::Error> {
-                Ok(meta.get(name)?.map_or(missing, |value| value.value()))
-            };
-            let (cas, flush) = (number("cas", 0)? as u64, number("flush", i64::MAX)?);
-            let mut change = Change { items: write.open_table(ITEMS)?, cas, flush, now: now() };
-            for job in jobs {
-                finish.push(job(&mut change));
-            }
-            let (cas, flush) = (change.cas, change.flush);
-            drop(change);
-            meta.insert("cas", cas as i64)?;
-            meta.insert("flush", flush)?;
-        }
-        write.commit()?;
+    let result = write(&store.database, jobs, &mut finish).and_then(|()| {
+        let view = Arc::new(View::of(&store.database)?);
+        *store.view.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = view;
         Ok(())
-    })();
+    });
     let why = result.as_ref().err().map(ToString::to_string);
     for finish in finish {
         finish(why.as_deref().map_or(Ok(()), Err));
@@ -233,17 +239,38 @@ fn commit(database: &Database, jobs: Vec<Job>) -> Result<(), redb::Error> {
     result
 }
 
+/// One transaction of all the jobs.
+fn write(database: &Database, jobs: Vec<Job>, finish: &mut Vec<Finish>) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(true);
+    {
+        let mut meta = write.open_table(META)?;
+        let number = |name: &str, missing: i64| -> Result<i64, redb::Error> {
+            Ok(meta.get(name)?.map_or(missing, |value| value.value()))
+        };
+        let (cas, flush) = (number("cas", 0)? as u64, number("flush", i64::MAX)?);
+        let mut change = Change { items: write.open_table(ITEMS)?, cas, flush, now: now() };
+        for job in jobs {
+            finish.push(job(&mut change));
+        }
+        let (cas, flush) = (change.cas, change.flush);
+        drop(change);
+        meta.insert("cas", cas as i64)?;
+        meta.insert("flush", flush)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
 /// Removes some of the items whose time is up; returns the key to go on behind, empty for the beginning.
-fn sweep(database: &Database, from: &[u8]) -> Result<Vec<u8>, redb::Error> {
+fn sweep(store: &Store, from: &[u8]) -> Result<Vec<u8>, redb::Error> {
     let now = now();
     let (mut gone, mut last, mut seen) = (Vec::new(), Vec::new(), 0);
     {
-        let read = database.begin_read()?;
-        let flush = read.open_table(META)?.get("flush")?.map_or(i64::MAX, |at| at.value());
-        for row in read
-            .open_table(ITEMS)?
-            .range::<&[u8]>((std::ops::Bound::Excluded(from), std::ops::Bound::Unbounded))?
-        {
+        let view = store.view();
+        let flush = view.flush;
+        let range = (std::ops::Bound::Excluded(from), std::ops::Bound::Unbounded);
+        for row in view.items.range::<&[u8]>(range)? {
             let (key, item) = row?;
             if Item::decode(item.value()).is_none_or(|item| !item.is_there(now, flush)) {
                 gone.push(key.value().to_vec());
@@ -264,7 +291,7 @@ fn sweep(database: &Database, from: &[u8]) -> Result<Vec<u8>, redb::Error> {
             });
             Box::new(move |_| drop(result))
         });
-        commit(database, vec![job])?;
+        commit(store, vec![job])?;
     }
     Ok(last)
 }
