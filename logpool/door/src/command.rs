@@ -140,8 +140,9 @@ fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
 }
 
 fn key(word: &[u8]) -> Result<Vec<u8>, Bad> {
+    // The protocol forbids control characters, and memcached takes them: its own load generator sends some.
     let fits =
-        (1..=KEY_BYTES_MAX).contains(&word.len()) && word.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+        (1..=KEY_BYTES_MAX).contains(&word.len()) && !word.iter().any(|byte| b"\0\r\n ".contains(byte));
     if fits { Ok(word.to_vec()) } else { Err(Bad::Format) }
 }
 
@@ -298,6 +299,8 @@ mod tests {
         check("get a", Ok(Command::Get { keys: vec![a()], with_cas: false }));
         check("get", Err(Bad::Unknown));
         check(&format!("get {}", "k".repeat(251)), Err(Bad::Format));
+        check("get a\0", Err(Bad::Format));
+        check("get \x10\x7f", Ok(Command::Get { keys: vec![b"\x10\x7f".to_vec()], with_cas: false }));
         let store =
             |mode, cas, quiet| Command::Store { mode, key: a(), flags: 5, exptime: -1, bytes: 3, cas, quiet };
         check("set a 5 -1 3", Ok(store(Mode::Set, None, false)));
