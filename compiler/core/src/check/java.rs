@@ -9,7 +9,6 @@ type Row = (&'static str, &'static str, &'static str, &'static str);
 const MEMBERS: &[Row] = &[
     ("String", "equals", "", "`==` compares the contents: write `a == b`"),
     ("String", "size", "length", "a text has a `length()`"),
-    ("String", "isBlank", "", "write `s.trim().isEmpty()`"),
     ("String", "strip", "trim", "it is called `trim` here"),
     ("String", "toUpperCase", "toUpper", "it is called `toUpper` here"),
     ("String", "toLowerCase", "toLower", "it is called `toLower` here"),
@@ -18,16 +17,86 @@ const MEMBERS: &[Row] = &[
     ("List", "push", "add", "it is called `add` here"),
     ("List", "append", "add", "it is called `add` here"),
     ("List", "stream", "", "lists have `map`, `filter`, `reduce` and the like themselves"),
-    ("List", "forEach", "", "write `for (var x : xs) { ... }`"),
     ("List", "each", "", "write `for (var x : xs) { ... }`"),
     ("List", "equals", "", "`==` compares the contents: write `a == b`"),
     ("Set", "length", "size", "a set has a `size()`"),
     ("Map", "length", "size", "a map has a `size()`"),
-    ("Map", "put", "", "write `m[key] = value`"),
-    ("Map", "getOrDefault", "", "write `m[key] ?? value`"),
+    ("String", "stripLeading", "trimStart", "it is called `trimStart` here"),
+    ("String", "stripTrailing", "trimEnd", "it is called `trimEnd` here"),
+    ("String", "lstrip", "trimStart", "it is called `trimStart` here"),
+    ("String", "rstrip", "trimEnd", "it is called `trimEnd` here"),
+    ("String", "getBytes", "toBytes", "it is called `toBytes` here"),
+    ("String", "padStart", "padLeft", "it is called `padLeft` here"),
+    ("String", "padEnd", "padRight", "it is called `padRight` here"),
+    ("String", "splitLines", "lines", "it is called `lines` here"),
+    ("String", "splitlines", "lines", "it is called `lines` here"),
+    ("String", "codePointAt", "charAt", "it is called `charAt` here"),
+    ("String", "replaceAll", "replace", "it is called `replace` here"),
+    ("String", "compareToIgnoreCase", "", "write `a.toLower().compareTo(b.toLower())`"),
+    ("String", "matches", "", "write `new Regex(r\"...\").matches(s)`"),
+    ("String", "concat", "", "texts are joined by `+`, or in `\"${...}\"`"),
+    ("String", "hashCode", "", "texts are compared by `==`, and are keys of maps as they are"),
+    ("String", "toInt", "", "write `Int.parse(s)`, an `int?`"),
+    ("String", "toDouble", "", "write `Double.parse(s)`, a `double?`"),
+    ("String", "join", "", "write `list.join(\", \")`"),
+    ("List", "getFirst", "first", "it is called `first` here"),
+    ("List", "getLast", "last", "it is called `last` here"),
+    ("List", "subList", "slice", "it is called `slice` here"),
+    ("List", "anyMatch", "any", "it is called `any` here"),
+    ("List", "allMatch", "all", "it is called `all` here"),
+    ("List", "findFirst", "find", "it is called `find` here"),
+    ("List", "limit", "take", "it is called `take` here"),
+    ("List", "skip", "drop", "it is called `drop` here"),
+    ("List", "joinToString", "join", "it is called `join` here"),
+    ("List", "fold", "reduce", "it is called `reduce` here"),
+    ("List", "removeLast", "", "write `xs.removeAt(xs.size() - 1)`"),
+    ("List", "pop", "", "write `xs.removeAt(xs.size() - 1)`"),
+    ("List", "removeFirst", "", "write `xs.removeAt(0)`"),
+    ("List", "noneMatch", "", "write `!xs.any(...)`"),
+    ("List", "none", "", "write `!xs.any(...)`"),
+    ("List", "average", "", "write `(double) xs.sum() / xs.size()`"),
+    ("List", "enumerate", "", "write `for (int i : 0..xs.size())`"),
+    ("List", "partition", "groupBy", "`groupBy` puts what gives true and what gives false into two lists"),
+    ("List", "toList", "copy", "it is a list already; another one with the same items is `xs.copy()`"),
+    ("Set", "toList", "values", "it is called `values` here"),
+    ("Set", "difference", "minus", "it is called `minus` here"),
+    ("Set", "removeAll", "minus", "it is called `minus` here"),
+    ("Set", "retainAll", "intersection", "it is called `intersection` here"),
+    ("Set", "intersect", "intersection", "it is called `intersection` here"),
+    ("Set", "stream", "", "sets have `map`, `filter`, `reduce` and the like themselves"),
+    ("Map", "has", "contains", "it is called `contains` here"),
+    ("Map", "merge", "update", "it is called `update` here"),
+    ("Map", "computeIfAbsent", "getOrPut", "it is called `getOrPut` here"),
+    ("Map", "addAll", "putAll", "it is called `putAll` here"),
+    ("Map", "items", "entries", "it is called `entries` here"),
+    ("Map", "set", "put", "write `m[key] = value`"),
+    ("Map", "computeIfPresent", "update", "`m.update(key, start, v -> ...)` changes a value"),
+    ("Map", "containsValue", "", "write `m.values().contains(value)`"),
+    ("Duration", "toMillis", "millis", "it is called `millis` here"),
+    ("Duration", "toNanos", "nanos", "it is called `nanos` here"),
+    ("Duration", "toSeconds", "seconds", "it is called `seconds` here"),
+    ("Duration", "toMinutes", "minutes", "it is called `minutes` here"),
+    ("Duration", "toHours", "hours", "it is called `hours` here"),
+    ("Duration", "toDays", "days", "it is called `days` here"),
+    ("Duration", "getSeconds", "seconds", "it is called `seconds` here"),
+    ("Duration", "isNegative", "", "write `d < 0s`"),
+    ("Duration", "isZero", "", "write `d == 0s`"),
+    ("Duration", "plus", "", "write `a + b`"),
+    ("Duration", "minus", "", "write `a - b`"),
+    ("Time", "toEpochMilli", "millis", "it is called `millis` here"),
+    ("Time", "epochMillis", "millis", "it is called `millis` here"),
+    ("Time", "epochSeconds", "seconds", "it is called `seconds` here"),
+    ("Time", "getEpochSecond", "seconds", "it is called `seconds` here"),
+    ("Time", "plus", "", "write `t + 5s`"),
+    ("Time", "minus", "", "write `t - 5s`"),
+    ("Time", "isBefore", "", "write `a < b`"),
+    ("Time", "isAfter", "", "write `a > b`"),
+    ("Bytes", "size", "length", "it is called `length` here"),
+    ("Bytes", "decode", "toText", "it is called `toText` here"),
+    ("Bytes", "toUtf8", "toText", "it is called `toText` here"),
+    ("Random", "choice", "pick", "it is called `pick` here"),
     ("Map", "keySet", "keys", "it is called `keys` here"),
     ("Map", "entrySet", "entries", "it is called `entries` here"),
-    ("Map", "forEach", "", "write `for (var entry : map) { ... }`"),
 ];
 
 const STATICS: &[Row] = &[
@@ -39,6 +108,45 @@ const STATICS: &[Row] = &[
     ("System", "currentTimeMillis", "now", "the time is `System.now()`, a `Time`"),
     ("System", "nanoTime", "now", "the time is `System.now()`, a `Time`"),
     ("System", "getenv", "env", "it is called `env` here"),
+    ("Math", "sign", "signum", "it is called `signum` here"),
+    ("Int", "toHexString", "toHex", "it is called `toHex` here"),
+    ("Int", "toBinaryString", "toBinary", "it is called `toBinary` here"),
+    ("Int", "toString", "toText", "it is called `toText` here"),
+    ("Json", "stringify", "text", "it is called `text` here"),
+    ("Json", "write", "text", "it is called `text` here"),
+    ("Json", "toJson", "text", "it is called `text` here"),
+    ("Regex", "compile", "of", "it is called `of` here"),
+    ("Regex", "escape", "quote", "it is called `quote` here"),
+    ("File", "readText", "read", "it is called `read` here"),
+    ("File", "readString", "read", "it is called `read` here"),
+    ("File", "readAllLines", "lines", "it is called `lines` here"),
+    ("File", "readLines", "lines", "it is called `lines` here"),
+    ("File", "delete", "remove", "it is called `remove` here"),
+    ("File", "mkdir", "createDirectory", "it is called `createDirectory` here"),
+    ("File", "rename", "move", "it is called `move` here"),
+    ("File", "writeString", "write", "it is called `write` here"),
+    ("File", "writeText", "write", "it is called `write` here"),
+    ("Time", "ofEpochSecond", "ofSeconds", "it is called `ofSeconds` here"),
+    ("Time", "ofEpochMilli", "ofMillis", "it is called `ofMillis` here"),
+    ("Math", "random", "", "make a `new Random(seed)`, and ask it"),
+    ("Math", "trunc", "", "write `(int) x`"),
+    ("Int", "MAX_VALUE", "MAX", "it is called `MAX` here"),
+    ("Int", "MIN_VALUE", "MIN", "it is called `MIN` here"),
+    ("Double", "MAX_VALUE", "MAX", "it is called `MAX` here"),
+    ("Double", "POSITIVE_INFINITY", "", "write `1.0 / 0.0`"),
+    ("Double", "NaN", "", "write `0.0 / 0.0`"),
+    ("Duration", "ZERO", "", "a Duration is written `0s`"),
+    ("Duration", "between", "", "write `b - a`"),
+    ("Time", "now", "", "the time is `System.now()`"),
+    ("File", "size", "stat", "write `(try File.stat(path)).size`"),
+    ("File", "modified", "stat", "write `(try File.stat(path)).modified`"),
+    ("Net", "isOpen", "ping", "`Net.ping(host, port)` tries to connect"),
+    (
+        "Service",
+        "reload",
+        "",
+        "run the manager's own command, as `new Command(\"systemctl\", \"reload\", unit).run()`",
+    ),
     ("List", "of", "", "a list is written `[a, b]`"),
     ("Set", "of", "", "make it by `new Set<T>()` and `add`"),
     ("Map", "of", "", "a map is written `{key: value}`"),
@@ -46,9 +154,6 @@ const STATICS: &[Row] = &[
     ("Int", "valueOf", "parse", "it is `Int.parse(text)`, an `int?`"),
     ("Double", "parseDouble", "parse", "it is `Double.parse(text)`, a `double?`"),
     ("Double", "valueOf", "parse", "it is `Double.parse(text)`, a `double?`"),
-    ("Duration", "ofSeconds", "", "a Duration is written `5s`, or `1s * n`"),
-    ("Duration", "ofMillis", "", "a Duration is written `250ms`, or `1ms * n`"),
-    ("Duration", "ofMinutes", "", "a Duration is written `10m`, or `1m * n`"),
 ];
 
 /// Names that stand alone: the name here, and what to do.
@@ -159,5 +264,31 @@ impl Checker<'_, '_> {
         let decl = &self.defs.types[owner.index()];
         let known = self.defs.modules[decl.module.index()].is_std;
         known.then(|| find(STATICS, self.text(decl.name), name)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoSources;
+    use crate::session::Session;
+
+    /// A row that names what exists is never asked for; one that leads to what does not, misleads.
+    #[test]
+    fn rows_lead_from_what_is_not_there_to_what_is() {
+        Session::default().analyze(&NoSources, |a| {
+            for (rows, is_static) in [(MEMBERS, false), (STATICS, true)] {
+                for (owner, theirs, ours, _) in rows {
+                    let ty = a.defs.types.iter().find(|t| a.name(t.name) == *owner).expect(owner);
+                    let has = |name: &str| {
+                        let method = ty.methods.iter().find(|(n, _)| a.name(**n) == name);
+                        method.is_some_and(|(_, id)| a.defs.fns[id.index()].is_method != is_static)
+                            || is_static && ty.consts.keys().any(|n| a.name(*n) == name)
+                    };
+                    assert!(!has(theirs), "{owner} has a `{theirs}`");
+                    assert!(ours.is_empty() || has(ours), "{owner} has no `{ours}`");
+                }
+            }
+        });
     }
 }

@@ -178,7 +178,7 @@ struct Context {
     yield_jumps: usize,
     /// The type wanted of each switch expression around, innermost last.
     yield_wanted: Vec<Option<Ty>>,
-    /// What is known behind an `assert` that never holds, where a statement follows it.
+    /// What is known behind the statement just looked at, where it ends in an `assert` that never holds.
     asserted: Option<Flow>,
     /// What the expression around it has still to tell the type of.
     waiting: Vec<infer::Waiting>,

@@ -20,9 +20,10 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn stmts(&mut self, stmts: &'a [Stmt]) {
         let mut told = false;
+        let mut asserted = None;
         for (index, stmt) in stmts.iter().enumerate() {
             let idle = matches!(stmt.kind, StmtKind::Empty | StmtKind::Error | StmtKind::Item(_));
-            if let Some(flow) = self.cx.asserted.take() {
+            if let Some(flow) = asserted.take() {
                 self.cx.flow = flow;
             }
             if self.cx.flow.dead && !told && !idle {
@@ -41,14 +42,19 @@ impl<'a> Checker<'a, '_> {
                 self.cx.flow.dead = false;
             }
             self.stmt(stmt);
+            asserted = self.cx.asserted.take();
             if told {
                 self.cx.flow.dead = true;
             }
         }
+        self.cx.asserted = asserted;
     }
 
     fn stmt(&mut self, stmt: &'a Stmt) {
         self.stmt_kind(stmt);
+        if !matches!(stmt.kind, StmtKind::Assert { .. } | StmtKind::If { .. } | StmtKind::Block(_)) {
+            self.cx.asserted = None;
+        }
         if self.cx.exprs == 0 {
             self.settle(0);
         }
@@ -68,12 +74,20 @@ impl<'a> Checker<'a, '_> {
                     _ => {}
                 }
                 self.cx.flow = yes;
+                self.cx.asserted = None;
                 self.scoped(then);
                 let after_then = std::mem::replace(&mut self.cx.flow, no);
+                let asserted = self.cx.asserted.take();
                 if let Some(else_) = else_ {
                     self.scoped(else_);
                 }
                 self.cx.flow.join(&after_then);
+                // Behind branches that all end, what is there is reached as far as Java knows.
+                let asserted = [asserted, self.cx.asserted.take()].into_iter().flatten();
+                self.cx.asserted = asserted.filter(|_| self.cx.flow.dead).reduce(|mut all, other| {
+                    all.join(&other);
+                    all
+                });
             }
             StmtKind::While { cond, body } => self.while_loop(None, cond, body),
             StmtKind::DoWhile { body, cond } => self.do_while(None, body, cond),
