@@ -6,12 +6,13 @@
 //! is moved once, and the index never claims more than the segments hold. A segment in which many blocks have come is
 //! then merged (see `merge`), which changes nothing that the index says.
 //!
-//! Retention drops whole segments: first from the index, then the file. A record of a day that was dropped, and that
+//! Retention drops whole segments: first from the index, then, beside other work, the file. A record of a day that was dropped, and that
 //! arrives late or again, makes a segment anew and is dropped with it at the next chance.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use crate::codec::RecordHead;
 use crate::error::{LogPoolError, Result};
@@ -49,6 +50,8 @@ pub struct Store {
     index: Index,
     /// The ones used last, the latest at the end.
     open: Vec<(SegmentId, Segment)>,
+    /// Removes the files of segments that were dropped.
+    removing: Option<JoinHandle<Result<()>>>,
 }
 
 impl Store {
@@ -61,7 +64,7 @@ impl Store {
         let writer = IndexWriter::open(folder)?;
         let index = Index::read(folder)?;
         remove_unlisted(&dir, &index)?;
-        Ok(Store { folder: folder.clone(), writer, index, open: Vec::new() })
+        Ok(Store { folder: folder.clone(), writer, index, open: Vec::new(), removing: None })
     }
 
     pub fn index(&self) -> &Index {
@@ -120,6 +123,8 @@ impl Store {
                 if self.open.len() == OPEN_SEGMENTS_MAX {
                     self.open.remove(0);
                 }
+                // It may be that of a dropped day, made anew for a late record.
+                self.removed()?;
                 Segment::open(&id.path(&self.folder))?
             }
         };
@@ -152,11 +157,29 @@ impl Store {
         let changes = Changes { drop: drop.clone(), ..Changes::default() };
         self.writer.write(&changes)?;
         self.index.apply(changes);
-        for id in &drop {
-            folder::remove_file(&id.path(&self.folder))?;
-        }
-        folder::sync_dir(&self.folder.segments_dir())?;
+        self.removed()?;
+        // Giving back the room of a large file takes a while, and nobody need wait. A file that comes back with a crash is
+        // not listed, and goes when the database is opened.
+        let paths: Vec<PathBuf> = drop.iter().map(|id| id.path(&self.folder)).collect();
+        let remove = move || paths.iter().try_for_each(|path| folder::remove_file(path));
+        let started = thread::Builder::new().name("remove".into()).spawn(remove);
+        self.removing = Some(started.map_err(LogPoolError::io("remove segments in", &self.folder.root))?);
         Ok(drop.len())
+    }
+
+    /// Waits until the files of segments that were dropped are gone.
+    fn removed(&mut self) -> Result<()> {
+        match self.removing.take().map(JoinHandle::join) {
+            Some(Ok(removed)) => removed,
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What is left goes when the database is opened.
+        let _ = self.removed();
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every part runs in a process of its own, so that its memory is its own. CPU time is user and system of the whole
 //! process, all threads; making the samples is not counted for anyone. Nothing here fails because of a time.
 
+mod door;
 mod measure;
 mod pool;
 mod sqlite;
@@ -43,6 +44,12 @@ struct Args {
     /// Leave SQLite and DuckDB out
     #[arg(long)]
     alone: bool,
+    /// A dsctl whose memcached door is measured beside memcached, where that and memcaslap are installed
+    #[arg(long, value_name = "PATH")]
+    dsctl: Option<PathBuf>,
+    /// Measure nothing but the door
+    #[arg(long, requires = "dsctl")]
+    door: bool,
     #[arg(long, hide = true)]
     part: Option<String>,
 }
@@ -100,6 +107,10 @@ fn run_all(args: &Args) {
         command.args(["--part", part, "--records", &args.records.to_string(), "--dir"]).arg(dir);
         answer(command, part)
     };
+    if args.door {
+        let figures = args.dsctl.as_ref().and_then(|dsctl| door::door(&folder("door"), dsctl));
+        return print(&json!({ "door": figures }), args);
+    }
     let mut figures = json!({ "records": args.records });
     for (name, _) in POOL {
         figures["logpool"][name] = run(&format!("pool.{name}"), &folder("pool"));
@@ -122,6 +133,14 @@ fn run_all(args: &Args) {
         }
         compare(&mut figures);
     }
+    if let Some(dsctl) = &args.dsctl {
+        eprintln!("door ...");
+        figures["door"] = json!(door::door(&folder("door"), dsctl));
+    }
+    print(&figures, args);
+}
+
+fn print(figures: &Value, args: &Args) {
     println!("{figures:#}");
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{figures:#}\n")).expect("the file of figures");
