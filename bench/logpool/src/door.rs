@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 3;
-const SECONDS: &str = "4s";
+/// Gets come when the items they are of have been set, so the last of some periods counts.
+const LENGTH: &str = "20s";
+const PERIOD: &str = "4s";
 /// Both servers and the load share the machine.
 const THREADS: &str = "2";
 const CONNECTIONS: &str = "32";
@@ -32,7 +34,6 @@ pub fn door(dir: &Path, dsctl: &Path) -> Option<Value> {
     let mut result = json!({});
     for (name, command) in [("sets", 0), ("gets", 1)] {
         let config = dir.join(name);
-        // Gets are of a window of items that the generator sets at first.
         std::fs::write(&config, format!("key\n64 64 1\nvalue\n128 128 1\ncmd\n{command} 1.0\n"))
             .expect("a file");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -78,10 +79,11 @@ fn memcached() -> Option<(Server, String)> {
 
 fn load(address: &str, config: &Path) -> Option<f64> {
     let mut command = Command::new("memcaslap");
-    command.args(["-s", address, "-T", THREADS, "-c", CONNECTIONS, "-w", "1k", "-t", SECONDS, "-F"]);
-    let done = command.arg(config).output().ok()?;
+    command.args(["-s", address, "-T", THREADS, "-c", CONNECTIONS, "-w", "1k", "-t", LENGTH, "-S", PERIOD]);
+    let done = command.arg("-F").arg(config).output().ok()?;
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(!said.contains("ERROR"), "{address} answers with errors: {said}");
-    let rate = said.split("TPS:").nth(1)?.split_whitespace().next()?;
-    rate.parse().ok()
+    // Of a period: its seconds, commands and commands in a second; those of both kinds stand last.
+    let period = said.lines().rfind(|line| line.starts_with("Period"))?;
+    period.split_whitespace().nth(3)?.parse().ok()
 }

@@ -3,6 +3,9 @@
 //! Tables of `items.redb`: `items`, key to flags (4 bytes), expiry (8: nanoseconds since 1970, 0 for never), cas (8),
 //! time it was stored (8), then the data, numbers little-endian; `meta`, name to number: `cas` (the next one), `flush`
 //! (items stored before this time are gone once it is past).
+//!
+//! A commit syncs once and leaves no state of the allocator behind, which would be a second sync for every answer; so after a
+//! crash the file is walked through when it is opened, some milliseconds for each 16 MiB of it.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -241,8 +244,7 @@ fn commit(store: &Store, jobs: Vec<Job>) -> Result<(), redb::Error> {
 
 /// One transaction of all the jobs.
 fn write(database: &Database, jobs: Vec<Job>, finish: &mut Vec<Finish>) -> Result<(), redb::Error> {
-    let mut write = database.begin_write()?;
-    write.set_quick_repair(true);
+    let write = database.begin_write()?;
     {
         let mut meta = write.open_table(META)?;
         let number = |name: &str, missing: i64| -> Result<i64, redb::Error> {
