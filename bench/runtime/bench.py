@@ -24,7 +24,7 @@ PROGRAMS = {
     "nbody": ("compute", ["500000"], ["20000"]),
     "spectral": ("compute", ["500"], ["100"]),
     "sieve": ("compute", ["5000000", "4"], ["300000", "2"]),
-    "bintrees": ("compute", ["16"], ["10"]),
+    "bintrees": ("compute", ["18"], ["10"]),
     "wordcount": ("text", ["FILE:log.txt"], ["FILE:log.txt"]),
     "hash_str": ("text", ["1000000"], ["50000"]),
     "vmstat": ("text", ["FILE:vmstat.txt"], ["FILE:vmstat.txt"]),
@@ -127,7 +127,7 @@ def engines(dsc, dsvm, work):
 
 
 def waited(args, work):
-    """Wall seconds and peak KiB of one run."""
+    """Wall seconds of one run, and its peak KiB, which is no less than that of this process."""
     env = dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data"))
     begin = time.perf_counter()
     child = subprocess.Popen(args, stdout=subprocess.DEVNULL, env=env)
@@ -149,17 +149,48 @@ def host_runners(dsc, dsvm, engine, work):
     return found
 
 
+def printing_peak(args, work):
+    """Peak KiB of a program when it prints: its output is a full pipe, so that it waits there to be looked at.
+
+    What `wait4` gives would be no less than what this process had when it forked.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    env = dict(os.environ, DSCRIPT_DATA=os.path.join(work, "data"))
+    child = subprocess.Popen(args, stdout=writer, env=env)
+    os.close(writer)
+
+    def status(name):
+        with open(f"/proc/{child.pid}/status") as lines:
+            return next((line.split()[1] for line in lines if line.startswith(name + ":")), None)
+
+    waiting = 0
+    while waiting < 5 and child.poll() is None:
+        time.sleep(0.02)
+        waiting = waiting + 1 if status("State") == "S" else 0
+    peak = int(status("VmHWM") or 0)
+    while os.read(reader, 65536):
+        pass
+    os.close(reader)
+    child.wait()
+    return peak
+
+
 def started(runners, options, work):
-    """Hello world over `true`, the least of 40 runs of each."""
+    """Hello world over `true`, the least of 40 runs of each, and what it has in memory at most."""
     hello = runners["ds"](os.path.join(HERE, "hello"), "hello")
     best = {}
     for _ in range(40):
         for name, args in [("true", [tool("true")]), ("hello", hello)]:
-            wall, peak = waited(args, work)
-            best[name] = min(best.get(name, (math.inf, math.inf)), (wall, peak))
+            best[name] = min(best.get(name, math.inf), waited(args, work)[0])
     return {
-        "start_over_true_ms": (best["hello"][0] - best["true"][0]) * 1000,
-        "start_peak_mib": best["hello"][1] / 1024,
+        "start_over_true_ms": (best["hello"] - best["true"]) * 1000,
+        "start_peak_mib": printing_peak(hello, work) / 1024,
     }
 
 

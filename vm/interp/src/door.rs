@@ -14,10 +14,11 @@ use std::sync::Arc;
 pub use crate::fiber::{Exit, Running};
 use crate::native::{Body, PureCall, Trapped};
 use crate::program::Program;
+pub use crate::quick::Quick;
 pub use crate::stack::Activation;
 use crate::stack::{BANK_SLOTS_MAX, ENTRY, Frame, Marks};
 pub use crate::vm::Cell;
-use crate::vm::{StaticSlot, StaticState, trapped};
+use crate::vm::{StaticSlot, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::RegType;
 use dscript_bytecode::instr::Instr;
@@ -46,9 +47,18 @@ pub trait Engine: Send + Sync {
     fn calls(&self, activation: &Activation, see: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool;
     /// Whether it wants to be told where the interpreter is.
     fn samples(&self) -> bool;
-    /// The interpreter has done some thousands of jumps and calls, the last one here: a call, or a jump to here. An
-    /// entry for this place after a jump, or 0.
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> usize;
+    /// The interpreter has done some thousands of jumps and calls, the last one here: a call, or a jump to here.
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> Sampled;
+}
+
+/// What an engine makes of where the interpreter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampled {
+    Nothing,
+    /// There is code for the head that was jumped to: its entry.
+    Enter(usize),
+    /// There is code for the loop that the call is in: the engine wants to be asked at the next jump.
+    Soon,
 }
 
 /// What native code keeps at hand.
@@ -101,6 +111,8 @@ pub struct Lend<'a> {
 
 /// The tag of a String that lies in one piece.
 pub const STRING_TAG: u32 = crate::heap::STRING;
+/// The tag of a String that is a piece of another or of a buffer.
+pub const SLICE_TAG: u32 = crate::heap::SLICE;
 
 /// Whether lists of booleans hold their elements in bytes.
 pub const BOOLS_IN_BYTES: bool = true;
@@ -118,6 +130,16 @@ pub(crate) enum Entered {
     NoRoom,
 }
 
+impl Vm {
+    /// Whether the innermost row is that of an instruction done for the native frame that called out last.
+    #[inline]
+    fn lend(&mut self, lent: bool) {
+        if let Some(native) = self.stack.activations.last_mut() {
+            native.lent = lent;
+        }
+    }
+}
+
 impl Running<'_> {
     /// Runs the innermost frame as native code.
     pub(crate) fn enter_native(&mut self, entry: usize) -> Result<Entered, Exit> {
@@ -129,7 +151,7 @@ impl Running<'_> {
         if vm.turn_left != turn_left && engine.samples() {
             // The interpreter would have been met in there: it is met here, or it would hardly ever be where its
             // calls do most of the work.
-            (vm.fuel, vm.turn_left) = (0, vm.turn_left + vm.fuel);
+            vm.end_slice();
         }
         vm.stack.grow_rows(vm.frames_max);
         let Some(results) = results else { return Ok(Entered::NoRoom) };
@@ -161,10 +183,19 @@ impl Running<'_> {
     /// After an interruption: tells the engine where the fiber is; an entry for that place, or 0.
     pub(crate) fn sample(&mut self, pc: u32, head: bool) -> usize {
         let program = Arc::clone(&self.vm().program);
+        let function = self.vm().frame().function;
         match program.engine() {
-            Some(engine) if engine.samples() => {
-                engine.sampled(&program, self.vm().frame().function, pc, head)
-            }
+            Some(engine) if engine.samples() => match engine.sampled(&program, function, pc, head) {
+                Sampled::Enter(entry) => entry,
+                Sampled::Nothing => 0,
+                Sampled::Soon => {
+                    let vm = self.vm();
+                    vm.end_slice();
+                    // The call that was met is done first.
+                    (vm.fuel, vm.turn_left) = (vm.fuel + 1, vm.turn_left - 1);
+                    0
+                }
+            },
             _ => 0,
         }
     }
@@ -201,6 +232,7 @@ impl Running<'_> {
         }
     }
 
+    #[inline]
     pub fn state(&mut self) -> NativeState {
         let vm = self.vm();
         let (heap, top, end, young) = vm.heap.native_view();
@@ -286,6 +318,9 @@ impl Running<'_> {
 
     /// Does an instruction of a native frame that has called out; `scalars` is lent as its window.
     pub fn execute(&mut self, lend: Lend<'_>, scalars: &mut [u64]) -> Result<(), Exit> {
+        if let Some(done) = self.execute_leaf(&lend, scalars) {
+            return done;
+        }
         let vm = self.vm();
         let depth = vm.frames_max as i64 - lend.left;
         let native = *vm.stack.activations.last().expect("native code was entered");
@@ -301,9 +336,7 @@ impl Running<'_> {
         vm.stack.grow_rows(usize::MAX);
         vm.stack.frames.push(Frame { function, pc, base, end, special: 0, ip: std::ptr::null() });
         let hidden = std::mem::replace(&mut vm.stack.hidden, depth as isize - (row as isize + 1));
-        if let Some(native) = vm.stack.activations.last_mut() {
-            native.lent = true;
-        }
+        vm.lend(true);
         let done = self.handle(lend.instr);
         let done = self.keep_trace_of(done);
         let vm = self.vm();
@@ -313,11 +346,67 @@ impl Running<'_> {
         vm.stack.frames.truncate(row);
         vm.stack.hidden = hidden;
         vm.stack.grow_rows(vm.frames_max);
-        if let Some(native) = vm.stack.activations.last_mut() {
-            native.lent = false;
-        }
+        vm.lend(false);
         scalars.copy_from_slice(&vm.stack.scalars[lent]);
         done
+    }
+
+    /// `execute` for what calls no function of the program and waits for nothing: the frame is there only for its
+    /// windows, so what calls go by is not touched. `None` where that does not fit.
+    fn execute_leaf(&mut self, lend: &Lend<'_>, scalars: &mut [u64]) -> Option<Result<(), Exit>> {
+        let vm = self.vm();
+        let native = match lend.instr {
+            Instr::Const { .. }
+            | Instr::EqValue { .. }
+            | Instr::ListNew { .. }
+            | Instr::ListAddScalar { .. }
+            | Instr::ListAddRef { .. }
+            | Instr::Concat { .. }
+            | Instr::TextScalar { .. } => None,
+            Instr::CallNative { native, args, results } => {
+                let program = Arc::as_ptr(&vm.program);
+                // SAFETY: the program stays as long as the task that runs it, and does not change.
+                let linked = unsafe { &(&(*program).natives)[native.index()] };
+                let Body::Pure(body) = linked.def.body else { return None };
+                if vm.fuel < 1 {
+                    return None;
+                }
+                vm.fuel -= 1;
+                Some((body, linked, args, results))
+            }
+            _ => return None,
+        };
+        let (base, end) = vm.stack.window(scalars.len(), 0)?;
+        let (first, refs) = (base.scalars(), base.refs() - lend.slots);
+        let frame = Frame {
+            function: lend.function,
+            pc: lend.pc,
+            base: Marks::new(first, refs),
+            end,
+            special: 0,
+            ip: std::ptr::null(),
+        };
+        if !vm.stack.frames.push_within(frame) {
+            return None;
+        }
+        for (index, value) in scalars.iter().enumerate() {
+            vm.stack.scalars[first + index] = *value;
+        }
+        vm.lend(true);
+        let done = match native {
+            Some((body, linked, args, results)) => {
+                body(&mut PureCall { vm, linked, args, results }).map_err(Exit::Trap)
+            }
+            None => self.handle(lend.instr),
+        };
+        let done = self.keep_trace_of(done);
+        let vm = self.vm();
+        vm.lend(false);
+        vm.stack.frames.pop();
+        for (index, value) in scalars.iter_mut().enumerate() {
+            *value = vm.stack.scalars[first + index];
+        }
+        Some(done)
     }
 
     /// The handlers of the instructions that native code leaves to the interpreter.

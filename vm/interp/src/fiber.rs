@@ -83,6 +83,7 @@ pub(crate) trait Waiting {
 }
 
 impl Running<'_> {
+    #[inline]
     pub(crate) fn vm(&mut self) -> &mut Vm {
         self.vm.as_mut().expect("a running fiber holds the task's state")
     }

@@ -258,8 +258,14 @@ impl Heap {
 
     /// For native code, which allocates by itself: where the words lie, the next free one, the end of the window, and
     /// where the nursery begins.
+    #[inline]
     pub fn native_view(&self) -> (*mut u64, usize, usize, usize) {
-        (self.base, self.next, self.end, self.young)
+        let read = |word: &usize| {
+            // SAFETY: a reference. One word at a time: two that lie side by side, read at once just after one of them
+            // was written, would wait for that.
+            unsafe { std::ptr::from_ref(word).read_volatile() }
+        };
+        (self.base, read(&self.next), read(&self.end), read(&self.young))
     }
 
     /// Takes over what native code has made: `top` lies within the window.

@@ -18,6 +18,7 @@ mod natives;
 mod ops;
 mod param;
 mod program;
+mod quick;
 mod render;
 mod report;
 mod stack;

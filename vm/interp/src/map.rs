@@ -214,23 +214,24 @@ impl Vm {
         self.map_find_simple(map, key).is_some()
     }
 
-    /// Puts a scalar in the place of such a key, or behind the others where there is room; else false.
+    /// Puts a value in the place of such a key, or behind the others where there is room, and says whether the key is
+    /// new; else `None`.
     #[inline(never)]
-    pub(crate) fn map_put_now(&mut self, map: Ref, key: u64, value: u64) -> bool {
+    pub(crate) fn map_put_now(&mut self, map: Ref, key: u64, value: u64) -> Option<bool> {
         if self.map_size(map) == 0 {
-            return false;
+            return None;
         }
         let found = self.map_find_simple(map, key);
         let kind = *self.kind_of(map);
         match found {
             Some(entry) => self.map_set_value(&kind, map, entry, value),
-            None if self.map_used(map) == self.map_capacity(map) => return false,
+            None if self.map_used(map) == self.map_capacity(map) => return None,
             None => {
                 let hash = self.memo.hash;
                 self.map_append(&kind, map, key, value, hash);
             }
         }
-        true
+        Some(found.is_none())
     }
 
     /// The entry of a key, a scalar's bits or a reference.

@@ -111,6 +111,19 @@ impl Frames {
         self.innermost = self.rows[len + 1..].as_mut_ptr();
     }
 
+    /// Pushes a frame where there is a row for it; else false.
+    #[inline]
+    pub fn push_within(&mut self, frame: Frame) -> bool {
+        let next = self.innermost.wrapping_add(1);
+        if self.rows.is_empty() || next >= self.rows.as_mut_ptr_range().end {
+            return false;
+        }
+        // SAFETY: it is one of the rows.
+        unsafe { next.write(frame) };
+        self.innermost = next;
+        true
+    }
+
     pub fn pop(&mut self) -> Option<Frame> {
         let frame = self.last().copied()?;
         self.innermost = self.innermost.wrapping_sub(1);

@@ -153,6 +153,11 @@ impl Vm {
         slice > 0
     }
 
+    /// Ends a part of the turn; what is left of it goes back to the turn.
+    pub(crate) fn end_slice(&mut self) {
+        (self.fuel, self.turn_left) = (0, self.turn_left + self.fuel);
+    }
+
     /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.
     #[inline]
     pub(crate) fn reserve(&mut self, words: usize) -> Result<(), Trapped> {

@@ -105,8 +105,12 @@ impl Code {
         &rows(piece)[(id & ((1 << PIECE_SHIFT) - 1)) as usize]
     }
 
+    pub fn place_of(&self, place: u32) -> &Place {
+        self.row(place, |piece| &piece.places)
+    }
+
     pub fn place(&self, place: u32) -> (FunctionId, u32) {
-        let place = self.row(place, |piece| &piece.places);
+        let place = self.place_of(place);
         (place.function, place.pc)
     }
 

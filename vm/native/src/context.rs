@@ -16,6 +16,7 @@ use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
 use dscript_interp::native::Trapped;
 
 use crate::code::Code;
+use crate::unit::Place;
 
 /// Scalars that one instruction may lend or get back.
 pub(crate) const VALUES_MAX: usize = 64;
@@ -97,7 +98,7 @@ pub(crate) mod at {
 pub(crate) type Helper = *const ();
 
 /// The table that `Context::helpers` points to, by the numbers in `helper`.
-struct Helpers([Helper; 8]);
+struct Helpers([Helper; 13]);
 
 // SAFETY: addresses of functions.
 unsafe impl Sync for Helpers {}
@@ -111,6 +112,11 @@ static HELPERS: Helpers = Helpers([
     remainder as *const (),
     remember as *const (),
     no_deeper as *const (),
+    map_get as *const (),
+    map_has as *const (),
+    map_put as *const (),
+    same_text as *const (),
+    char_at as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -131,12 +137,27 @@ pub(crate) mod helper {
     pub const REMEMBER: usize = 6;
     /// (context): the frame calls, and no more calls may be nested.
     pub const NO_DEEPER: usize = 7;
+    /// (context, map, key): whether it is there; its value is the first of the context's values.
+    pub const MAP_GET: usize = 8;
+    /// (context, map, key): whether it is there.
+    pub const MAP_HAS: usize = 9;
+    /// (context, map, key, value): whether the key is new, or -1 where nothing was done.
+    pub const MAP_PUT: usize = 10;
+    /// (context, a, b): whether two Strings are equal.
+    pub const SAME_TEXT: usize = 11;
+    /// (context, text, index): a code point, or -1; what looking for it costs is the first of the context's values.
+    pub const CHAR_AT: usize = 12;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 8] = [1, 2, 2, 4, 1, 0, 2, 1];
+    pub const PARAMS: [usize; 13] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3];
+
+    /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
+    pub fn is_direct(which: usize) -> bool {
+        which == REMAINDER || which >= MAP_GET
+    }
 
     /// Whether they need to know where the frame is that calls.
     pub fn sees_frame(which: usize) -> bool {
-        !matches!(which, REMAINDER | REMEMBER)
+        !is_direct(which) && which != REMEMBER
     }
 
     /// Whether they need the frame's window and counters, and may change them: the stub takes them behind the context.
@@ -254,9 +275,15 @@ impl Context {
 
     /// Brings the fiber up to date with the native frame, which is at `place`.
     unsafe fn call_out(&mut self) -> &'static mut Running<'static> {
-        // SAFETY: `code` lives as long as any frame in it.
-        let code = unsafe { &*self.code };
-        let slots = code.slots_at(self.place);
+        // SAFETY: `code` lives as long as any frame in it, and the caller is calling out.
+        unsafe {
+            let slots = (*self.code).slots_at(self.place);
+            self.call_out_with(slots)
+        }
+    }
+
+    /// As `call_out`, of a frame whose window has so many slots.
+    unsafe fn call_out_with(&mut self, slots: usize) -> &'static mut Running<'static> {
         let refs = (self.refs as usize - self.bank as usize) / size_of::<u32>();
         let at = CallOut {
             top: self.top,
@@ -333,15 +360,10 @@ unsafe extern "C" fn execute(context: *mut Context, site: u32) {
             let code = &*context.code;
             let site = code.site(site);
             context.place = site.place;
-            let running = context.call_out();
-            let (function, pc) = code.place(context.place);
-            let lend = Lend {
-                function,
-                pc,
-                instr: &site.instr,
-                slots: code.slots_at(context.place),
-                left: context.left,
-            };
+            let Place { function, pc, slots, .. } = *code.place_of(site.place);
+            let slots = slots as usize;
+            let running = context.call_out_with(slots);
+            let lend = Lend { function, pc, instr: &site.instr, slots, left: context.left };
             running.execute(lend, &mut context.values[..site.scalars])
         })
     }
@@ -435,4 +457,37 @@ unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
 
 extern "C" fn remainder(a: f64, b: f64) -> f64 {
     a % b
+}
+
+unsafe extern "C" fn map_get(context: *mut Context, map: u32, key: u64) -> i64 {
+    // SAFETY: native code calls with its own context.
+    unsafe {
+        let value = (*context).running().map_get(map, key);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
+}
+
+unsafe extern "C" fn map_has(context: *mut Context, map: u32, key: u64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().map_has(map, key).into() }
+}
+
+unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
+}
+
+unsafe extern "C" fn same_text(context: *mut Context, a: u32, b: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().same_text(a, b).into() }
+}
+
+unsafe extern "C" fn char_at(context: *mut Context, text: u32, index: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        let (code, cost) = (*context).running().char_at(text, index).unwrap_or((-1, 0));
+        (*context).values[0] = cost as u64;
+        code
+    }
 }

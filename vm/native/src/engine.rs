@@ -13,7 +13,9 @@ use std::time::Duration;
 use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::instr::Instr;
 use dscript_interp::Program;
-use dscript_interp::door::{Activation, Cell, Engine, Exit, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running};
+use dscript_interp::door::{
+    Activation, Cell, Engine, Exit, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::code::{Code, Entry};
@@ -21,7 +23,7 @@ use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
 use crate::loops;
 use crate::translate::Start;
-use crate::unit::{Facts, Intrinsic};
+use crate::unit::Facts;
 
 /// Stack that helpers and natives in Rust need above the native frames; unoptimized frames are larger.
 const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
@@ -76,6 +78,17 @@ struct Seen {
     asked: FxHashSet<(FunctionId, Start)>,
     /// Code that begins in loops.
     loops: FxHashMap<(FunctionId, u32), usize>,
+    /// The heads of the innermost loops around calls that were met.
+    around: FxHashMap<(FunctionId, u32), Option<u32>>,
+}
+
+impl Seen {
+    /// The head of the innermost loop that a call is in.
+    fn loop_around(&mut self, program: &Program, function: FunctionId, pc: u32) -> Option<u32> {
+        let code = &program.image().functions[function.index()].code;
+        let find = || loops::innermost(code, pc as usize).map(|head| head as u32);
+        *self.around.entry((function, pc)).or_insert_with(find)
+    }
 }
 
 impl Native {
@@ -122,24 +135,8 @@ impl Native {
     fn compile_hot(&self, program: &Program, target: &Target, function: FunctionId, start: Start) {
         let code = self.code.get_or_init(|| Code::new(Facts::of(program)));
         let Some(auto) = &self.auto else { return };
-        let code_of = |function: FunctionId| &program.image().functions[function.index()].code;
-        let is_lent = |instr: &Instr| match instr {
-            // Texts are often pieces of others, whose characters machine code does not reach.
-            Instr::CallNative { native, .. } => {
-                matches!(Intrinsic::of(program, *native), None | Some(Intrinsic::CharAt))
-            }
-            Instr::TextScalar { .. } | Instr::TextRef { .. } => true,
-            _ => false,
-        };
-        // A call is worth what the function is worth that it calls.
-        let is_dear = |instr: &Instr| match instr {
-            Instr::Call { function, .. } => !loops::pay(code_of(*function), is_lent),
-            other => is_lent(other),
-        };
-        let pays = |function: FunctionId| {
-            code.facts.eligible[function.index()] && loops::pay(code_of(function), is_dear)
-        };
-        if !pays(function) {
+        let may = |function: FunctionId| code.facts.eligible[function.index()];
+        if !may(function) {
             return;
         }
         let mut wanted = Vec::new();
@@ -149,7 +146,7 @@ impl Native {
         let mut queue = VecDeque::from([function]);
         let mut size = 0;
         while let Some(next) = queue.pop_front() {
-            if code.has_code(next) || wanted.contains(&(next, Start::Call)) || !pays(next) {
+            if code.has_code(next) || wanted.contains(&(next, Start::Call)) || !may(next) {
                 continue;
             }
             let body = &program.image().functions[next.index()].code;
@@ -269,26 +266,34 @@ impl Engine for Native {
         self.auto.is_some()
     }
 
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> usize {
-        let Some(auto) = &self.auto else { return 0 };
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> Sampled {
+        let Some(auto) = &self.auto else { return Sampled::Nothing };
         let mut seen = auto.seen();
-        let start = if jump { Start::Loop(pc) } else { Start::Call };
-        if jump && let Some(entry) = seen.loops.get(&(function, pc)) {
-            return *entry;
+        // A call in a loop speaks for the loop: it may be that the interpreter is met at such calls only.
+        let head = if jump { Some(pc) } else { seen.loop_around(program, function, pc) };
+        let found = |seen: &Seen| match head.and_then(|head| seen.loops.get(&(function, head))) {
+            Some(entry) if jump => Sampled::Enter(*entry),
+            Some(_) => Sampled::Soon,
+            None => Sampled::Nothing,
+        };
+        let known = found(&seen);
+        if known != Sampled::Nothing {
+            return known;
         }
+        let start = head.map_or(Start::Call, Start::Loop);
         let heat = seen.heat.entry((function, start)).or_default();
         *heat += 1;
         if *heat < HOT || !seen.asked.insert((function, start)) {
-            return 0;
+            return Sampled::Nothing;
         }
         drop(seen);
         let (program, native) = (Arc::downgrade(program), self.own.clone());
         let (done, compiled) = mpsc::sync_channel(1);
         if !request(Request { program, native, function, start, done }) {
             auto.seen().asked.remove(&(function, start));
-            return 0;
+            return Sampled::Nothing;
         }
         let _ = compiled.recv_timeout(WAIT);
-        if jump { auto.seen().loops.get(&(function, pc)).copied().unwrap_or(0) } else { 0 }
+        found(&auto.seen())
     }
 }

@@ -17,13 +17,18 @@ pub(crate) const GROWN: i64 = (1 << 32) + 1;
 pub(crate) const LIST_ARRAY: i32 = 16;
 /// The tag of a String that lies in one piece.
 pub(crate) const STRING: u32 = door::STRING_TAG;
+/// The tag of a String that is a piece of another or of a buffer.
+pub(crate) const SLICE: u32 = door::SLICE_TAG;
 /// Of a String in either form.
 pub(crate) const CODE_POINTS: i32 = 8;
-/// The first byte of a String that lies in one piece.
+/// The first byte of a String that lies in one piece, and of a buffer.
 pub(crate) const TEXT: i32 = 16;
+/// Of a piece: what it is of, and its first byte there.
+pub(crate) const SLICE_OF: i32 = 16;
+pub(crate) const SLICE_FIRST: i32 = 24;
 
 /// What code that is kept depends on.
-pub(crate) const ALL: [i64; 10] = [
+pub(crate) const ALL: [i64; 13] = [
     TAG as i64,
     LENGTH as i64,
     ELEMENTS as i64,
@@ -32,8 +37,11 @@ pub(crate) const ALL: [i64; 10] = [
     GROWN,
     LIST_ARRAY as i64,
     STRING as i64,
+    SLICE as i64,
     CODE_POINTS as i64,
     TEXT as i64,
+    SLICE_OF as i64,
+    SLICE_FIRST as i64,
 ];
 
 pub(crate) fn header(ty: TypeId) -> i64 {

@@ -3,17 +3,19 @@
 //! counter of interruptions each time: they take off it what many rounds cost, and compare with the end of these.
 
 use dscript_bytecode::ids::*;
+use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use crate::analysis::{Analysis, Collects, Operands};
 use crate::ranges::Ranges;
 
-/// A loop, and the lists whose elements it reaches and that are the same all through it.
+/// A loop, and the lists whose elements it reaches and that are the same all through it, and the Strings.
 pub(crate) struct QuietLoop {
     pub head: usize,
     /// Its last instruction, a jump to the head.
     pub last: usize,
     pub lists: Vec<R>,
+    pub texts: Vec<R>,
 }
 
 /// The head of each loop and the last jump back to it.
@@ -30,35 +32,18 @@ fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
     loops
 }
 
-/// Of so many instructions in loops one may be lent, for the rest to be worth machine code.
-const LENT_ONE_OF: u64 = 12;
-/// How often a loop within another is taken to go round.
-const ROUNDS: u64 = 8;
-/// Loops deeper than this count as this deep.
-const DEPTH_MAX: usize = 6;
-
-/// Whether the loops of a function, or all of it where there is none, are mostly done by machine code of their own.
-/// What is lent takes longer from there than from the interpreter, which has handlers made for it.
-pub(crate) fn pay(code: &[Instr], is_lent: impl Fn(&Instr) -> bool) -> bool {
+/// The head of the innermost loop around an instruction.
+pub(crate) fn innermost(code: &[Instr], pc: usize) -> Option<usize> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let loops = all_loops(&operands);
-    let (mut all, mut lent) = (0, 0);
-    for (pc, instr) in code.iter().enumerate() {
-        let depth = loops.iter().filter(|(head, last)| (*head..=*last).contains(&pc)).count();
-        if depth == 0 && !loops.is_empty() {
-            continue;
-        }
-        let weight = ROUNDS.pow(depth.min(DEPTH_MAX) as u32);
-        all += weight;
-        lent += if is_lent(instr) { weight } else { 0 };
-    }
-    lent * LENT_ONE_OF <= all
+    let around = all_loops(&operands).into_iter().filter(|(head, last)| (*head..=*last).contains(&pc));
+    around.map(|(head, _)| head).max()
 }
 
 pub(crate) fn quiet_loops(
     code: &[Instr],
     analysis: &Analysis,
     collects: &dyn Fn(&Instr) -> Collects,
+    char_at: &dyn Fn(&Instr) -> Option<R>,
 ) -> Vec<QuietLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let mut loops = all_loops(&operands);
@@ -73,25 +58,26 @@ pub(crate) fn quiet_loops(
         if !code[head..=last].iter().all(quiet) {
             continue;
         }
-        let changed = |list: R| operands[head..=last].iter().any(|ops| ops.defs.contains(&Reg::R(list)));
-        let alive =
-            |list: R| analysis.heads[head].as_ref().is_some_and(|alive| alive.contains(&Reg::R(list)));
-        let mut lists: Vec<R> = code[head..=last]
-            .iter()
-            .filter_map(|instr| match *instr {
-                Instr::ListGetScalar { list, .. }
-                | Instr::ListGetRef { list, .. }
-                | Instr::ListSetScalar { list, .. }
-                | Instr::ListSetRef { list, .. }
-                | Instr::ListSize { list, .. } => Some(list),
-                _ => None,
-            })
-            .filter(|list| alive(*list) && !changed(*list))
-            .collect();
-        lists.sort();
-        lists.dedup();
-        if !lists.is_empty() {
-            found.push(QuietLoop { head, last, lists });
+        let changed = |reg: R| operands[head..=last].iter().any(|ops| ops.defs.contains(&Reg::R(reg)));
+        let alive = |reg: R| analysis.heads[head].as_ref().is_some_and(|alive| alive.contains(&Reg::R(reg)));
+        let same = |of: &dyn Fn(&Instr) -> Option<R>| {
+            let mut regs: Vec<R> =
+                code[head..=last].iter().filter_map(of).filter(|reg| alive(*reg) && !changed(*reg)).collect();
+            regs.sort();
+            regs.dedup();
+            regs
+        };
+        let lists = same(&|instr| match *instr {
+            Instr::ListGetScalar { list, .. }
+            | Instr::ListGetRef { list, .. }
+            | Instr::ListSetScalar { list, .. }
+            | Instr::ListSetRef { list, .. }
+            | Instr::ListSize { list, .. } => Some(list),
+            _ => None,
+        });
+        let texts = same(char_at);
+        if !lists.is_empty() || !texts.is_empty() {
+            found.push(QuietLoop { head, last, lists, texts });
         }
     }
     found
@@ -160,5 +146,61 @@ fn grows(code: &[Instr], ranges: &Ranges, step: usize, counter: S) -> Option<Ste
     match code[step] {
         Instr::MoveScalar { src, .. } => sum(step.checked_sub(1)?, src),
         _ => sum(step, counter),
+    }
+}
+
+/// What a loop has of numbers that the products in it are made of: all that stay the same in it and are used for
+/// arithmetic, and its counter. `None` where there are other loops in it.
+pub(crate) fn factors(code: &[Instr], function: &Function, of: &CountedLoop) -> Option<Vec<S>> {
+    let inside = of.head..=of.last;
+    let operands: Vec<Operands> = code[inside.clone()].iter().map(Operands::of).collect();
+    let jumps_back = |at: usize| operands[at].labels.iter().any(|to| to.index() <= of.head + at);
+    if (0..operands.len() - 1).any(jumps_back) {
+        return None;
+    }
+    let (counter, bound) = match code[of.last] {
+        Instr::IfLtInt { a, b, .. } | Instr::IfLeInt { a, b, .. } => (a, b),
+        _ => return None,
+    };
+    let changes = |reg: S| operands.iter().any(|ops| ops.defs.contains(&Reg::S(reg)));
+    let mut regs = vec![counter, bound];
+    for (instr, ops) in code[inside].iter().zip(&operands) {
+        let counts = match instr {
+            Instr::AddInt { .. }
+            | Instr::SubInt { .. }
+            | Instr::MulInt { .. }
+            | Instr::AddImm { .. }
+            | Instr::Call { .. } => true,
+            // The copy of a number is one too.
+            Instr::MoveScalar { .. } => true,
+            _ => false,
+        };
+        for used in ops.uses.iter().filter(|_| counts) {
+            if let Reg::S(reg) = *used
+                && function.scalars[reg.index()] == ScalarKind::Int
+                && !changes(reg)
+                && !regs.contains(&reg)
+            {
+                regs.push(reg);
+            }
+        }
+    }
+    Some(regs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_innermost_loop_around_a_call() {
+        let (a, b) = (S(0), S(1));
+        let call = || Instr::Call { function: FunctionId(0), args: Box::default(), results: Box::default() };
+        let back = |to: u32| Instr::IfLtInt { a, b, to: Label(to) };
+        // 1..=6 is a loop, 2..=4 one in it.
+        let code =
+            [call(), call(), Instr::Int { value: 1, dst: a }, call(), back(2), call(), back(1), call()];
+        let around: Vec<_> = [0, 1, 3, 5, 7].map(|pc| innermost(&code, pc)).into();
+        assert_eq!(around, [None, Some(1), Some(2), Some(1), None]);
     }
 }

@@ -34,7 +34,18 @@ pub(crate) struct Ranges {
     operands: Vec<[Range; 2]>,
     /// By call: the ranges of its scalar arguments.
     arguments: FxHashMap<usize, Vec<Range>>,
+    assumed: Option<Assumed>,
 }
+
+/// What is taken for granted wherever a loop's head is reached: these registers are at most `SMALL` away from 0.
+#[derive(Clone, Debug)]
+pub(crate) struct Assumed {
+    pub head: usize,
+    pub regs: Vec<S>,
+}
+
+/// So small that the product of two such numbers, or of one with the sum of two, fits, and a list's size hardly ever is more.
+pub(crate) const SMALL: i64 = 1 << 30;
 
 impl Range {
     fn exactly(value: i64) -> Range {
@@ -85,7 +96,7 @@ type State = Vec<Range>;
 
 impl Ranges {
     /// `given` is what is known of the scalar parameters; nothing where there are fewer.
-    pub fn of(function: &Function, leaders: &[bool], given: &[Range]) -> Ranges {
+    pub fn of(function: &Function, leaders: &[bool], given: &[Range], assumed: Option<Assumed>) -> Ranges {
         let code = &function.code[..];
         let mut all = vec![ALL; function.scalars.len()];
         for (index, range) in given.iter().enumerate() {
@@ -100,7 +111,8 @@ impl Ranges {
             let back = |to: &&Label| to.index() <= pc;
             Operands::of(instr).labels.iter().filter(back).for_each(|to| loops[to.index()] = true);
         }
-        let mut ranges = Ranges { operands: vec![[ALL; 2]; code.len()], arguments: FxHashMap::default() };
+        let mut ranges =
+            Ranges { operands: vec![[ALL; 2]; code.len()], arguments: FxHashMap::default(), assumed };
         let never = vec![false; code.len() + 1];
         for pass in 0..=PASSES_MAX {
             if !ranges.walk(
@@ -148,6 +160,18 @@ impl Ranges {
                     changed |= flow(&mut into(&mut next, heads)[pc], state, widen[pc]);
                 }
                 state = heads[pc].clone();
+                if let (Some(state), Some(assumed)) = (&mut state, &self.assumed)
+                    && assumed.head == pc
+                {
+                    for reg in &assumed.regs {
+                        let known = &mut state[reg.index()];
+                        let both = Range { low: known.low.max(-SMALL), high: known.high.min(SMALL) };
+                        // Else the loop is not entered so.
+                        if both.low <= both.high {
+                            *known = both;
+                        }
+                    }
+                }
             }
             let Some(now) = &mut state else { continue };
             self.operands[pc] = operands_of(instr, now);
@@ -182,6 +206,14 @@ impl Ranges {
     /// What is known of the scalar arguments of a call.
     pub fn arguments(&self, pc: usize) -> &[Range] {
         self.arguments.get(&pc).map_or(&[], Vec::as_slice)
+    }
+
+    /// Multiplications among these instructions that may not fit.
+    pub fn products_checked(&self, code: &[Instr], pcs: std::ops::RangeInclusive<usize>) -> usize {
+        let checked = |pc: &usize| {
+            matches!(code[*pc], Instr::MulInt { .. }) && !self.at(*pc)[0].times(self.at(*pc)[1]).1
+        };
+        pcs.filter(checked).count()
     }
 
     pub fn at(&self, pc: usize) -> [Range; 2] {

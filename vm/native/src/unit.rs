@@ -11,7 +11,7 @@ use dscript_bytecode::image::{Function, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
-use dscript_interp::door::{self, NATIVE_REGISTERS};
+use dscript_interp::door::{self, NATIVE_REGISTERS, Quick};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
@@ -38,8 +38,9 @@ pub(crate) enum Intrinsic {
     Sub,
     Mul,
     Length,
-    /// Only the usual way; the interpreter does the rest.
     CharAt,
+    /// Of maps and sets; of those that store, only where there is room: the interpreter does the rest.
+    Map(Quick),
 }
 
 impl Intrinsic {
@@ -52,7 +53,7 @@ impl Intrinsic {
             "Int.wrappingMul" => Intrinsic::Mul,
             "String.length" => Intrinsic::Length,
             "String.charAt" => Intrinsic::CharAt,
-            _ => return None,
+            _ => return Quick::of(program, native).map(Intrinsic::Map),
         })
     }
 }
@@ -300,6 +301,10 @@ impl<'p> Unit<'p> {
             && matches!(types[ty.index()], Type::List(element) if matches!(types[element.index()], Type::Bool))
     }
 
+    pub fn is_text(&self, ty: TypeId) -> bool {
+        matches!(self.program.image().types[ty.index()], Type::String)
+    }
+
     pub fn frontend_config(&self) -> TargetFrontendConfig {
         self.config
     }
@@ -319,15 +324,21 @@ impl<'p> Unit<'p> {
     }
 
     /// Whether and how an instruction may collect; what the interpreter may do for native code may.
-    pub fn collects(&self, instr: &Instr) -> Collects {
+    pub fn collects(&self, function: &Function, instr: &Instr) -> Collects {
         match instr {
             Instr::New { .. } => Collects::Before,
             Instr::Call { function, .. } if self.is_inlined(*function) => Collects::Never,
             Instr::Call { function, .. } if self.is_near(*function) => Collects::After,
             Instr::CallNative { native, .. } => match self.intrinsic(*native) {
-                None | Some(Intrinsic::CharAt) => Collects::Lent,
+                None | Some(Intrinsic::Map(Quick::Put | Quick::Add)) => Collects::Lent,
                 Some(_) => Collects::Never,
             },
+            Instr::EqValue { ty, .. } if self.is_text(*ty) => Collects::Never,
+            Instr::CallValue { .. } | Instr::CallMethod { .. }
+                if self.inlined_callees(function, instr).is_some() =>
+            {
+                Collects::Never
+            }
             Instr::Call { .. }
             | Instr::Const { .. }
             | Instr::EqValue { .. }
@@ -353,10 +364,28 @@ impl<'p> Unit<'p> {
         let code = &self.function(function).code;
         code.len() <= INSTRUCTIONS_MAX
             && code.iter().enumerate().all(|(pc, instr)| {
-                !matches!(instr, Instr::Call { .. })
-                    && self.collects(instr) == Collects::Never
+                !matches!(instr, Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. })
+                    && self.collects(self.function(function), instr) == Collects::Never
                     && Operands::of(instr).labels.iter().all(|to| to.index() > pc)
             })
+    }
+
+    /// The table that a function value's or a method's code is found by.
+    pub fn table_of(function: &Function, instr: &Instr) -> Option<(Table, TypeId)> {
+        match *instr {
+            Instr::CallValue { callee, .. } => Some((Table::Closures, function.refs[callee.index()].ty)),
+            Instr::CallMethod { ty, method, .. } => Some((Table::Method(ty, method), ty)),
+            _ => None,
+        }
+    }
+
+    /// All functions that may be behind a call by an object's type, where their code stands in its place: they are few and
+    /// short, and call nothing.
+    pub fn inlined_callees(&self, function: &Function, instr: &Instr) -> Option<&'p [FunctionId]> {
+        const CALLEES_MAX: usize = 4;
+        let (_, callees) = self.facts.tables.get(&Self::table_of(function, instr)?)?;
+        let few = callees.len() <= CALLEES_MAX;
+        (few && callees.iter().all(|callee| self.is_inlined(*callee))).then_some(callees)
     }
 
     /// Whether calls of a function may be replaced by its code though that calls and loops: it is short and has no
@@ -379,7 +408,8 @@ impl<'p> Unit<'p> {
                     && self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
             }
             Instr::CallNative { native, .. } => {
-                matches!(self.intrinsic(*native), Some(Intrinsic::Length | Intrinsic::CharAt))
+                use Intrinsic::{CharAt, Length, Map};
+                matches!(self.intrinsic(*native), Some(Length | CharAt | Map(Quick::Size)))
             }
             Instr::New { .. }
             | Instr::GetScalar { .. }

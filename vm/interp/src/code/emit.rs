@@ -7,6 +7,7 @@ use super::{Code, Form, Handler, INLINED, PureStep, handlers as h, slow};
 use crate::link::Linked;
 use crate::native::Body;
 use crate::program::{Element, Info};
+use crate::quick::Quick;
 use crate::stack::Marks;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Image, RegType, Type};
@@ -568,7 +569,7 @@ impl Emitter<'_> {
                         (slow::char_at, lanes(text.0, index.0, dst.0, 0))
                     }
                     _ => match linked.def.body {
-                        Body::Pure(_) => self.quick(linked, args, results).unwrap_or((slow::native_pure, 0)),
+                        Body::Pure(_) => self.quick(*native, args, results).unwrap_or((slow::native_pure, 0)),
                         Body::Outside(_) | Body::Ready { .. } => (slow::native_outside, 0),
                     },
                 };
@@ -625,39 +626,30 @@ impl Emitter<'_> {
         }
     }
 
-    /// The natives of maps that have a handler, by how these hold keys and values.
-    fn quick(&self, linked: &Linked, args: &[Reg], results: &[Reg]) -> Option<(Handler, u64)> {
-        let (key, value) = match linked.type_args[..] {
-            [key, value] => (&self.image.types[key.index()], self.infos[value.index()].element),
-            [key] => (&self.image.types[key.index()], Element::None),
-            _ => return None,
+    /// The handler of a native that has one for the usual way, and its registers.
+    fn quick(&self, native: NativeId, args: &[Reg], results: &[Reg]) -> Option<(Handler, u64)> {
+        let quick = Quick::of_native(self.image, self.infos, native)?;
+        let handler: Handler = match (quick, args, results) {
+            (Quick::Get, [_, Reg::S(_)], [_, _]) => slow::map_get_bits,
+            (Quick::Get, [_, Reg::R(_)], [_, _]) => slow::map_get_text,
+            (Quick::Get, [_, Reg::S(_)], _) => slow::map_get_bits_ref,
+            (Quick::Get, _, _) => slow::map_get_text_ref,
+            (Quick::Has, [_, Reg::S(_)], _) => slow::map_contains_bits,
+            (Quick::Has, _, _) => slow::map_contains_text,
+            (Quick::Put, [_, Reg::S(_), Reg::S(_)], _) => slow::map_put_bits,
+            (Quick::Put, [_, Reg::R(_), Reg::S(_)], _) => slow::map_put_text,
+            (Quick::Put, [_, Reg::S(_), _], _) => slow::map_put_bits_ref,
+            (Quick::Put, _, _) => slow::map_put_text_ref,
+            (Quick::Add, [_, Reg::S(_)], _) => slow::set_add_bits,
+            (Quick::Add, _, _) => slow::set_add_text,
+            (Quick::Size, _, _) => slow::map_size,
         };
-        let is_text = match key {
-            Type::String => true,
-            Type::Int => false,
-            _ => return None,
-        };
-        let of = |bits: Handler, text: Handler| if is_text { text } else { bits };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
-        Some(match (linked.def.name, value) {
-            ("Map.get", Element::Scalar) => (
-                of(slow::map_get_bits, slow::map_get_text),
-                lanes(reg(args, 0), reg(args, 1), reg(results, 0), reg(results, 1)),
-            ),
-            ("Map.get", Element::Ref) => (
-                of(slow::map_get_bits_ref, slow::map_get_text_ref),
-                lanes(reg(args, 0), reg(args, 1), reg(results, 0), 0),
-            ),
-            ("Map.containsKey", _) | ("Set.contains", _) => (
-                of(slow::map_contains_bits, slow::map_contains_text),
-                lanes(reg(args, 0), reg(args, 1), reg(results, 0), 0),
-            ),
-            ("Map.put", Element::Scalar) => (
-                of(slow::map_put_bits, slow::map_put_text),
-                lanes(reg(args, 0), reg(args, 1), reg(args, 2), 0),
-            ),
-            _ => return None,
-        })
+        let registers = match quick {
+            Quick::Put => lanes(reg(args, 0), reg(args, 1), reg(args, 2), 0),
+            _ => lanes(reg(args, 0), reg(args, 1), reg(results, 0), reg(results, 1)),
+        };
+        Some((handler, registers))
     }
 
     fn load(&mut self, bits: u64, dst: S) {

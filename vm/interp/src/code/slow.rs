@@ -272,9 +272,33 @@ quick! {
         quick.set_bits::<2>(u64::from(found));
         true
     }
-    map_put_bits |m, quick| (*m.vm).map_put_now(quick.reference::<0>(), quick.bits::<1>(), quick.bits::<2>())
+    map_put_bits |m, quick| {
+        (*m.vm).map_put_now(quick.reference::<0>(), quick.bits::<1>(), quick.bits::<2>()).is_some()
+    }
     map_put_text |m, quick| {
-        (*m.vm).map_put_now(quick.reference::<0>(), quick.reference::<1>().into(), quick.bits::<2>())
+        (*m.vm).map_put_now(quick.reference::<0>(), quick.reference::<1>().into(), quick.bits::<2>()).is_some()
+    }
+    map_put_bits_ref |m, quick| {
+        let value = quick.reference::<2>().into();
+        (*m.vm).map_put_now(quick.reference::<0>(), quick.bits::<1>(), value).is_some()
+    }
+    map_put_text_ref |m, quick| {
+        let value = quick.reference::<2>().into();
+        (*m.vm).map_put_now(quick.reference::<0>(), quick.reference::<1>().into(), value).is_some()
+    }
+    set_add_bits |m, quick| {
+        let is_new = (*m.vm).map_put_now(quick.reference::<0>(), quick.bits::<1>(), 0);
+        quick.set_bits::<2>(u64::from(is_new.unwrap_or_default()));
+        is_new.is_some()
+    }
+    set_add_text |m, quick| {
+        let is_new = (*m.vm).map_put_now(quick.reference::<0>(), quick.reference::<1>().into(), 0);
+        quick.set_bits::<2>(u64::from(is_new.unwrap_or_default()));
+        is_new.is_some()
+    }
+    map_size |m, quick| {
+        quick.set_bits::<2>(u64::from(low(*m.object(quick.reference::<0>()).add(1))));
+        true
     }
 }
 

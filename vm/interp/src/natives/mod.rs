@@ -12,6 +12,8 @@ mod string;
 mod task;
 mod time;
 
+pub(crate) use string::char_of;
+
 use crate::heap::Ref;
 use crate::link::Ty;
 use crate::list::list_words;

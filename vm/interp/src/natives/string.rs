@@ -124,14 +124,18 @@ fn char_at(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let heap = &call.vm.heap;
     let index = call.vm.index(call.int(1), heap.code_points(string))?;
+    let (code, cost) = char_of(heap, string, index);
+    call.spend(cost);
+    call.give_int(code.into())
+}
+
+/// A code point of a String that has so many, and what looking for it costs.
+pub(crate) fn char_of(heap: &Heap, string: Ref, index: usize) -> (u32, usize) {
     if heap.is_ascii(string) {
-        let code = heap.byte(string, index);
-        return call.give_int(code.into());
+        return (heap.byte(string, index).into(), 0);
     }
     let at = offset(heap, string, index);
-    let code = heap.text(string)[at..].chars().next().map_or(0, u32::from);
-    call.spend(index / 8);
-    call.give_int(code.into())
+    (heap.text(string)[at..].chars().next().map_or(0, u32::from), index / 8)
 }
 
 fn substring(call: &mut PureCall<'_>) -> Done {

@@ -25,9 +25,11 @@ impl<'p> Translator<'_, '_, 'p> {
         match *instr {
             Instr::Call { function, ref args, ref results } => {
                 if self.unit.is_inlined(function) {
-                    self.inline(function, args, results);
+                    let given = self.values(args);
+                    self.inline(function, given, results, self.unit.is_counted(function));
                 } else if self.expands(function) {
-                    self.inline(function, args, results);
+                    let given = self.values(args);
+                    self.inline(function, given, results, self.unit.is_counted(function));
                     // There may have been a collection.
                     self.reload_heap();
                     let alive = self.alive();
@@ -54,13 +56,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.call_by_tag(instr, Table::Method(ty, method), ty, value, args, results);
             }
             Instr::Return { ref values } => {
-                let mut all = Vec::new();
-                for value in values {
-                    all.push(match *value {
-                        Reg::S(reg) => self.scalar(reg),
-                        Reg::R(reg) => self.reference(reg),
-                    });
-                }
+                let mut all = self.values(values);
                 match self.inlined {
                     Some((done, _)) => {
                         let args: Vec<BlockArg> = all.into_iter().map(BlockArg::Value).collect();
@@ -84,7 +80,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (kind, text) = (self.int(i64::from(kind as u8)), self.reference(text));
                 self.trap(What::Text, kind, text);
             }
-            Instr::EqValue { a, b, dst, .. } => {
+            Instr::EqValue { a, b, ty, dst } => {
                 let (x, y) = (self.reference(a), self.reference(b));
                 let same = self.b.ins().icmp(IntCC::Equal, x, y);
                 let no_x = self.b.ins().icmp_imm_s(IntCC::Equal, x, 0);
@@ -92,8 +88,12 @@ impl<'p> Translator<'_, '_, 'p> {
                 // Neither the same object nor one of them null: by content.
                 let null = self.b.ins().bor(no_x, no_y);
                 let known = self.b.ins().bor(same, null);
-                let unknown = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
-                self.or_lend(instr, unknown, |this| this.set_scalar(dst, same));
+                if self.unit.is_text(ty) {
+                    self.compare_texts(known, same, x, y, dst);
+                } else {
+                    let unknown = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
+                    self.or_lend(instr, unknown, |this| this.set_scalar(dst, same));
+                }
             }
             _ => self.lend(instr),
         }
@@ -116,12 +116,7 @@ impl<'p> Translator<'_, '_, 'p> {
         };
         let mut values = vec![left, window, fuel];
         values.extend(object);
-        for arg in args {
-            values.push(match *arg {
-                Reg::S(reg) => self.scalar(reg),
-                Reg::R(reg) => self.reference(reg),
-            });
-        }
+        values.extend(self.values(args));
         let call = match callee {
             Callee::Near(function) => {
                 let target = self.unit.import(self.b.func, function);
@@ -167,6 +162,10 @@ impl<'p> Translator<'_, '_, 'p> {
         };
         let tag = self.tag(object);
         let function = self.look_up(table, tag);
+        if let Some(callees) = self.unit.inlined_callees(self.function, instr) {
+            self.inline_by_function(callees, function, object, args, results);
+            return;
+        }
         let entries = self.load_context(at::ENTRIES);
         let offset = self.b.ins().ishl_imm_u(function, 3);
         let address = self.b.ins().iadd(entries, offset);
@@ -176,6 +175,44 @@ impl<'p> Translator<'_, '_, 'p> {
         self.or_lend(instr, missing, |this| {
             this.call(Callee::Far(code), like, Some(object), args, results);
         });
+    }
+
+    /// The code of each function that it may be.
+    fn inline_by_function(
+        &mut self,
+        callees: &[FunctionId],
+        function: Value,
+        object: Value,
+        args: &[Reg],
+        results: &[Reg],
+    ) {
+        let mut given = vec![object];
+        given.extend(self.values(args));
+        let done = self.b.create_block();
+        for (index, callee) in callees.iter().enumerate() {
+            // It is the last where it is none of the others.
+            let other = (index + 1 < callees.len()).then(|| self.b.create_block());
+            if let Some(other) = other {
+                let here = self.b.create_block();
+                let is = self.b.ins().icmp_imm_u(IntCC::Equal, function, i64::from(callee.0));
+                self.b.ins().brif(is, here, &[], other, &[]);
+                self.b.switch_to_block(here);
+            }
+            self.inline(*callee, given.clone(), results, true);
+            self.b.ins().jump(done, &[]);
+            if let Some(other) = other {
+                self.b.switch_to_block(other);
+            }
+        }
+        self.b.switch_to_block(done);
+    }
+
+    fn values(&mut self, regs: &[Reg]) -> Vec<Value> {
+        let value = |reg: &Reg| match *reg {
+            Reg::S(reg) => self.scalar(reg),
+            Reg::R(reg) => self.reference(reg),
+        };
+        regs.iter().map(value).collect()
     }
 
     fn get_static(&mut self, instr: &'p Instr, id: StaticId, results: &[Reg]) {
@@ -210,7 +247,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let (rare, here, next) = (self.cold(), self.b.create_block(), self.b.create_block());
         self.b.ins().brif(rarely, rare, &[], here, &[]);
         self.b.switch_to_block(rare);
-        self.lend(instr);
+        self.lend_with(instr, Self::call_helper);
         self.b.ins().jump(next, &[]);
         self.b.switch_to_block(here);
         body(self);
@@ -218,8 +255,13 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.switch_to_block(next);
     }
 
-    /// The interpreter does the instruction: its scalars go through the context, its references lie in their slots.
+    /// The interpreter does the instruction, and that is the usual way.
     pub(super) fn lend(&mut self, instr: &'p Instr) {
+        self.lend_with(instr, Self::call_helper_often);
+    }
+
+    /// The interpreter does the instruction: its scalars go through the context, its references lie in their slots.
+    fn lend_with(&mut self, instr: &'p Instr, call: impl FnOnce(&mut Self, usize, &[Value])) {
         let operands = crate::analysis::Operands::of(instr);
         let mut lent: Vec<S> = Vec::new();
         for reg in operands.uses.iter().chain(&operands.defs) {
@@ -245,7 +287,7 @@ impl<'p> Translator<'_, '_, 'p> {
         );
         let site = self.unit.site(self.place, renumbered, lent.len());
         let site = self.int(i64::from(site));
-        self.call_helper(helper::EXECUTE, &[site]);
+        call(self, helper::EXECUTE, &[site]);
         let alive = self.alive();
         self.come_back(&alive);
         let context = self.context();

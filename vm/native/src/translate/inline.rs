@@ -7,6 +7,7 @@ use cranelift_frontend::Variable;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType};
 
+use super::copies::Copy;
 use super::loops::{Chunk, View, chunks};
 use super::{Translator, blocks, reg_type, scalar_type};
 use crate::analysis::{Analysis, Collects};
@@ -33,6 +34,7 @@ struct Inner<'p> {
     left: Value,
     views: Vec<View>,
     chunks: Vec<Chunk>,
+    copies: Vec<Copy>,
     inlined: Option<(Block, u32)>,
 }
 
@@ -46,16 +48,9 @@ impl<'p> Translator<'_, '_, 'p> {
             && !self.unit.is_plain(self.outer)
     }
 
-    /// Puts the code of a function in the place of a call.
-    pub(super) fn inline(&mut self, callee: FunctionId, args: &[Reg], results: &[Reg]) {
-        let given: Vec<Value> = args
-            .iter()
-            .map(|arg| match *arg {
-                Reg::S(reg) => self.scalar(reg),
-                Reg::R(reg) => self.reference(reg),
-            })
-            .collect();
-        if self.unit.is_counted(callee) {
+    /// Puts the code of a function in the place of a call with these arguments, which may count as nested.
+    pub(super) fn inline(&mut self, callee: FunctionId, given: Vec<Value>, results: &[Reg], counted: bool) {
+        if counted {
             // It is a call all the same, and so many may be nested.
             let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
             self.rarely(none_left, |this| {
@@ -65,14 +60,13 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         let function = self.unit.function(callee);
         self.room = self.room.saturating_sub(function.code.len());
-        let counted = i64::from(self.unit.is_counted(callee));
-        let left = self.b.ins().iadd_imm_s(self.left, -counted);
+        let left = self.b.ins().iadd_imm_s(self.left, -i64::from(counted));
         let done = self.b.create_block();
         for result in &function.results {
             self.b.append_block_param(done, reg_type(result));
         }
         let analysis = Analysis::of(function, &|_| Collects::Never);
-        let ranges = Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc));
+        let ranges = Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc), None);
         let mut inner = Inner {
             id: callee,
             function,
@@ -86,6 +80,7 @@ impl<'p> Translator<'_, '_, 'p> {
             left,
             views: Vec::new(),
             chunks: chunks(&mut self.b, function, &ranges),
+            copies: Vec::new(),
             ranges,
             inlined: Some((done, self.place)),
         };
@@ -107,7 +102,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.enter_loops(None, 0);
         self.b.ins().jump(first, &[]);
         self.nested += 1;
-        self.code();
+        self.code(0..function.code.len());
         self.nested -= 1;
         self.swap(&mut inner);
         self.b.switch_to_block(done);
@@ -136,6 +131,7 @@ impl<'p> Translator<'_, '_, 'p> {
         swap(&mut self.left, &mut inner.left);
         swap(&mut self.views, &mut inner.views);
         swap(&mut self.chunks, &mut inner.chunks);
+        swap(&mut self.copies, &mut inner.copies);
         swap(&mut self.inlined, &mut inner.inlined);
     }
 }

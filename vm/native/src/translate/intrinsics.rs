@@ -1,12 +1,15 @@
 //! Natives that are a few machine instructions.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I8, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::types::{F64, I8, I64};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, Value};
 use dscript_bytecode::ids::*;
+use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
+use dscript_interp::door::Quick;
 
 use super::{Area, Translator};
+use crate::context::{What, at, helper};
 use crate::layout;
 use crate::unit::Intrinsic;
 
@@ -42,36 +45,186 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.set_scalar(dst, length);
             }
             (Intrinsic::CharAt, &[Reg::R(text), Reg::S(index)], &[Reg::S(dst)]) => {
-                self.char_at(instr, text, index, dst);
+                self.char_at(text, index, dst);
             }
+            (Intrinsic::Map(quick), ..) => self.map_native(instr, quick, args, results),
             _ => self.lend(instr),
         }
     }
 
     /// Of a String of either form.
-    fn code_points(&mut self, text: Value) -> Value {
+    pub(super) fn code_points(&mut self, text: Value) -> Value {
         let flags = self.flags(Area::Headers);
         self.b.ins().uload32(flags, text, layout::CODE_POINTS)
     }
 
-    /// The byte at an index, where the text lies in one piece and each of its code points is one.
-    fn char_at(&mut self, instr: &'p Instr, text: R, index: S, dst: S) {
-        let (text, index) = (self.object(text), self.scalar(index));
+    /// The code point at an index: where each is one byte, that byte.
+    fn char_at(&mut self, text: R, index: S, dst: S) {
+        let (reference, index) = (self.reference(text), self.scalar(index));
+        let (rare, get, next) = (self.cold(), self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(next, I64);
+        match self.text_view(text) {
+            Some((start, bytes)) => {
+                let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, bytes);
+                let start = BlockArg::Value(start);
+                self.b.append_block_param(get, I64);
+                self.b.ins().brif(outside, rare, &[], get, &[start]);
+            }
+            None => {
+                let object = self.object(text);
+                let points = self.code_points(object);
+                let inside = self.b.create_block();
+                let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, points);
+                self.b.ins().brif(outside, rare, &[], inside, &[]);
+                self.b.switch_to_block(inside);
+                self.single_bytes(object, points, get, rare);
+            }
+        }
+        self.b.switch_to_block(get);
+        let start = self.b.block_params(get)[0];
+        let address = self.b.ins().iadd(start, index);
+        let flags = self.flags(Area::ScalarElements);
+        let byte = self.b.ins().load(I8, flags, address, 0);
+        let value = self.b.ins().uextend(I64, byte);
+        self.join(next, value);
+        self.b.switch_to_block(rare);
+        let context = self.context();
+        let code = self.ask(helper::CHAR_AT, &[context, reference, index], I64);
+        let none = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, code, 0);
+        self.rarely(none, |this| {
+            let object = this.object(text);
+            let points = this.code_points(object);
+            this.trap(What::Index, index, points);
+        });
+        let cost = self.load_context(at::VALUES);
+        self.spend(cost);
+        self.join(next, code);
+        self.b.switch_to_block(next);
+        self.set_scalar(dst, result);
+    }
+
+    /// Takes what was done off the counter of interruptions, which is looked at where it is next.
+    fn spend(&mut self, cost: Value) {
+        let fuel = self.b.use_var(self.fuel);
+        let (left, none) = (self.b.ins().isub(fuel, cost), self.int(0));
+        let left = self.b.ins().smax(left, none);
+        self.b.def_var(self.fuel, left);
+        let pc = self.pc;
+        self.begin_chunks(&|chunk| chunk.holds(pc));
+    }
+
+    /// Goes to `get` with where the bytes of a String begin, if each of its code points is one, else to `rare`.
+    pub(super) fn single_bytes(&mut self, text: Value, points: Value, get: Block, rare: Block) {
+        if self.b.block_params(get).is_empty() {
+            self.b.append_block_param(get, I64);
+        }
         let flags = self.flags(Area::Headers);
         let header = self.b.ins().load(I64, flags, text, layout::TAG);
-        let points = self.code_points(text);
-        // Tag and length in one: the tag of a whole String, and as many bytes as code points.
+        // Tag and length in one: as many bytes as code points.
         let bytes = self.b.ins().ishl_imm_u(points, 32);
-        let plain = self.b.ins().bor_imm_u(bytes, i64::from(layout::STRING));
-        let other = self.b.ins().icmp(IntCC::NotEqual, header, plain);
-        let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, points);
-        let rarely = self.b.ins().bor(other, outside);
-        self.or_lend(instr, rarely, |this| {
-            let address = this.b.ins().iadd(text, index);
-            let flags = this.flags(Area::ScalarElements);
-            let byte = this.b.ins().load(I8, flags, address, layout::TEXT);
-            let value = this.b.ins().uextend(I64, byte);
-            this.set_scalar(dst, value);
-        });
+        let (other, piece) = (self.b.create_block(), self.b.create_block());
+        let whole = self.b.ins().bor_imm_u(bytes, i64::from(layout::STRING));
+        let is_whole = self.b.ins().icmp(IntCC::Equal, header, whole);
+        let start = self.b.ins().iadd_imm_s(text, i64::from(layout::TEXT));
+        self.b.ins().brif(is_whole, get, &[BlockArg::Value(start)], other, &[]);
+        self.b.switch_to_block(other);
+        let slice = self.b.ins().bor_imm_u(bytes, i64::from(layout::SLICE));
+        let is_slice = self.b.ins().icmp(IntCC::Equal, header, slice);
+        self.b.ins().brif(is_slice, piece, &[], rare, &[]);
+        self.b.switch_to_block(piece);
+        let of = self.b.ins().uload32(flags, text, layout::SLICE_OF);
+        let of = self.address(of);
+        let first = self.b.ins().load(I64, flags, text, layout::SLICE_FIRST);
+        let start = self.b.ins().iadd(of, first);
+        let start = self.b.ins().iadd_imm_s(start, i64::from(layout::TEXT));
+        self.join(get, start);
+    }
+
+    /// Whether two Strings are equal; `known` says that `same` says it already.
+    pub(super) fn compare_texts(&mut self, known: Value, same: Value, x: Value, y: Value, dst: S) {
+        let (look, done) = (self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I8);
+        self.b.ins().brif(known, done, &[BlockArg::Value(same)], look, &[]);
+        self.b.switch_to_block(look);
+        let context = self.context();
+        let equal = self.ask(helper::SAME_TEXT, &[context, x, y], I64);
+        let equal = self.b.ins().ireduce(I8, equal);
+        self.join(done, equal);
+        self.b.switch_to_block(done);
+        self.set_scalar(dst, result);
+    }
+
+    /// Natives of maps and sets that a helper does at once where nothing is unusual.
+    fn map_native(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
+        let map = match args[0] {
+            Reg::R(map) => map,
+            Reg::S(_) => return self.lend(instr),
+        };
+        if quick == Quick::Size {
+            let object = self.object(map);
+            let size = self.list_size(object);
+            return self.give(results[0], size);
+        }
+        let mut given = vec![self.context()];
+        for arg in args {
+            given.push(match *arg {
+                Reg::R(reg) => self.reference(reg),
+                Reg::S(reg) => {
+                    let value = self.scalar(reg);
+                    let kind = self.function.scalars[reg.index()];
+                    let value = self.bits(kind, value);
+                    if kind == ScalarKind::Double {
+                        self.b.ins().bitcast(I64, MemFlagsData::new(), value)
+                    } else {
+                        value
+                    }
+                }
+            });
+        }
+        match quick {
+            Quick::Size => {}
+            Quick::Get => {
+                let found = self.ask(helper::MAP_GET, &given, I64);
+                let value = self.load_context(at::VALUES);
+                if let [flag, value_of] = *results {
+                    self.give(flag, found);
+                    self.give(value_of, value);
+                } else {
+                    self.give(results[0], value);
+                }
+            }
+            Quick::Has => {
+                let found = self.ask(helper::MAP_HAS, &given, I64);
+                self.give(results[0], found);
+            }
+            Quick::Put | Quick::Add => {
+                if quick == Quick::Add {
+                    let none = self.int(0);
+                    given.push(none);
+                }
+                let is_new = self.ask(helper::MAP_PUT, &given, I64);
+                let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, is_new, 0);
+                self.or_lend(instr, undone, |this| {
+                    if let Some(result) = results.first() {
+                        this.give(*result, is_new);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Sets a register to what a word holds.
+    fn give(&mut self, to: Reg, word: Value) {
+        match to {
+            Reg::R(reg) => self.set_ref(reg, word),
+            Reg::S(reg) => {
+                let value = match self.function.scalars[reg.index()] {
+                    ScalarKind::Int => word,
+                    ScalarKind::Bool => self.b.ins().ireduce(I8, word),
+                    ScalarKind::Double => self.b.ins().bitcast(F64, MemFlagsData::new(), word),
+                };
+                self.set_scalar(reg, value);
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::Function;
@@ -15,14 +15,22 @@ use crate::ranges::Ranges;
 /// Rounds of a counted loop that are paid for at once.
 const CHUNK: i64 = 64;
 
-/// Where the array of a list lies, and how many elements it has, in a loop where neither changes.
+/// Where the array of a list lies, and how many elements it has, in a loop where neither changes; or where the bytes of
+/// a String begin, and how many code points of one byte each it has: none where others are among them.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     pub head: usize,
     pub last: usize,
-    pub list: R,
-    pub array: Variable,
+    pub reg: R,
+    pub what: Viewed,
+    pub start: Variable,
     pub size: Variable,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Viewed {
+    List,
+    Text,
 }
 
 impl View {
@@ -58,7 +66,7 @@ impl Translator<'_, '_, '_> {
         }
         let alive = self.alive_at(to);
         self.read_views(&|view| {
-            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.list)
+            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.reg)
         });
         self.begin_chunks(&|chunk| chunk.holds(to) && !from.is_some_and(|pc| chunk.holds(pc)));
     }
@@ -71,27 +79,58 @@ impl Translator<'_, '_, '_> {
 
     pub(super) fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
         for at in 0..self.views.len() {
-            let View { list, array, size, .. } = self.views[at];
-            if which(&self.views[at]) {
-                let object = self.object(list);
-                let (now, start) = (self.list_size(object), self.list_array(object));
-                self.b.def_var(size, now);
-                self.b.def_var(array, start);
+            if !which(&self.views[at]) {
+                continue;
             }
+            let View { reg, what, start, size, .. } = self.views[at];
+            let object = self.object(reg);
+            let (first, count) = match what {
+                Viewed::List => (self.list_array(object), self.list_size(object)),
+                Viewed::Text => self.bytes_of(object),
+            };
+            self.b.def_var(start, first);
+            self.b.def_var(size, count);
         }
+    }
+
+    /// Where the bytes of a String begin, and how many there are where each is a code point; else 0.
+    fn bytes_of(&mut self, text: Value) -> (Value, Value) {
+        let points = self.code_points(text);
+        let (get, other, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let (start, size) = (self.b.append_block_param(done, I64), self.b.append_block_param(done, I64));
+        self.single_bytes(text, points, get, other);
+        self.b.switch_to_block(other);
+        let none = self.int(0);
+        self.b.ins().jump(done, &[BlockArg::Value(text), BlockArg::Value(none)]);
+        self.b.switch_to_block(get);
+        let bytes = self.b.block_params(get)[0];
+        self.b.ins().jump(done, &[BlockArg::Value(bytes), BlockArg::Value(points)]);
+        self.b.switch_to_block(done);
+        (start, size)
     }
 
     /// Reads anew where lists lie that the loops around an instruction reach.
     pub(super) fn read_views_around(&mut self, pc: usize, alive: &[R]) {
-        self.read_views(&|view| view.holds(pc) && alive.contains(&view.list));
+        self.read_views(&|view| view.holds(pc) && alive.contains(&view.reg));
     }
 
     /// Array and size of a list, where they are known.
     pub(super) fn view(&mut self, list: R) -> Option<(Value, Value)> {
-        let here = |view: &&View| view.list == list && view.holds(self.pc) && view.holds(self.from);
+        self.view_of(list, Viewed::List)
+    }
+
+    /// Where the bytes of a String begin and how many there are, where that is known.
+    pub(super) fn text_view(&mut self, text: R) -> Option<(Value, Value)> {
+        self.view_of(text, Viewed::Text)
+    }
+
+    fn view_of(&mut self, reg: R, what: Viewed) -> Option<(Value, Value)> {
+        let here = |view: &&View| {
+            (view.reg, view.what) == (reg, what) && view.holds(self.pc) && view.holds(self.from)
+        };
         let view = self.views.iter().rev().find(here)?;
-        let (array, size) = (view.array, view.size);
-        Some((self.b.use_var(array), self.b.use_var(size)))
+        let (start, size) = (view.start, view.size);
+        Some((self.b.use_var(start), self.b.use_var(size)))
     }
 
     /// Before a counted loop no round is paid for.

@@ -10,6 +10,7 @@
 //! included, is in blocks marked cold.
 
 mod calls;
+mod copies;
 mod inline;
 mod intrinsics;
 mod loops;
@@ -31,9 +32,10 @@ use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
 use crate::loops::{QuietLoop, quiet_loops};
 use crate::ranges::Ranges;
-use crate::unit::Unit;
+use crate::unit::{Intrinsic, Unit};
+use copies::{Copy, copies};
 use inline::ROOM;
-use loops::{Chunk, View, chunks};
+use loops::{Chunk, View, Viewed, chunks};
 
 /// How functions of a program call each other.
 pub(crate) const CONVENTION: CallConv = CallConv::Tail;
@@ -124,6 +126,7 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
     views: Vec<View>,
     chunks: Vec<Chunk>,
+    copies: Vec<Copy>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
     /// The function that all of it becomes.
@@ -143,26 +146,36 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         context: &'f mut FunctionBuilderContext,
     ) {
         let function = unit.function(id);
-        let collects = |instr: &Instr| unit.collects(instr);
+        let collects = |instr: &Instr| unit.collects(function, instr);
         let analysis = Analysis::of(function, &collects);
-        let loops = quiet_loops(&function.code, &analysis, &collects);
-        let ranges = Ranges::of(function, &analysis.leaders, &[]);
+        let char_at = |instr: &Instr| match instr {
+            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(Intrinsic::CharAt) => {
+                args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
+            }
+            _ => None,
+        };
+        let loops = quiet_loops(&function.code, &analysis, &collects, &char_at);
+        let ranges = Ranges::of(function, &analysis.leaders, &[], None);
         out.signature = signature(function, start);
         let mut b = FunctionBuilder::new(out, context);
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
         let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
         let mut views = Vec::new();
-        for QuietLoop { head, last, lists } in loops {
-            views.extend(lists.into_iter().map(|list| {
-                let (array, size) = (b.declare_var(I64), b.declare_var(I64));
-                View { head, last, list, array, size }
-            }));
+        for QuietLoop { head, last, lists, texts } in loops {
+            let lists = lists.into_iter().map(|list| (list, Viewed::List));
+            views.extend(lists.chain(texts.into_iter().map(|text| (text, Viewed::Text))).map(
+                |(reg, what)| {
+                    let (start, size) = (b.declare_var(I64), b.declare_var(I64));
+                    View { head, last, reg, what, start, size }
+                },
+            ));
         }
         let chunks = chunks(&mut b, function, &ranges);
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
-        let blocks = blocks(&mut b, &analysis);
+        let mut blocks = blocks(&mut b, &analysis);
+        let copies = copies(&mut b, unit, function, &analysis, &ranges, &chunks, &mut blocks);
         let exit = b.create_block();
         b.set_cold_block(exit);
         b.switch_to_block(entry);
@@ -192,13 +205,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             uses_heap,
             views,
             chunks,
+            copies,
             inlined: None,
             outer: id,
             nested: 0,
             room: ROOM,
         };
         this.entry(start, &params);
-        this.code();
+        this.code(0..function.code.len());
+        this.translate_copies();
         this.exit_block();
         this.b.seal_all_blocks();
         let config = this.unit.frontend_config();
@@ -260,8 +275,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 pc as usize
             }
         };
-        let first = self.block_at(at);
-        self.b.ins().jump(first, &[]);
+        self.enter_block(None, at);
     }
 
     /// A register of the interpreter's frame.
@@ -311,14 +325,16 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.switch_to_block(go);
     }
 
-    fn code(&mut self) {
+    /// Translates instructions; whether the last one goes on behind them.
+    fn code(&mut self, pcs: std::ops::Range<usize>) -> bool {
         let mut open = false;
-        for (pc, instr) in self.function.code.iter().enumerate() {
+        let function = self.function;
+        for (pc, instr) in function.code.iter().enumerate().take(pcs.end).skip(pcs.start) {
             (self.pc, self.from) = (pc, pc);
             if let Some(block) = self.blocks[pc] {
                 if open {
                     self.enter_loops(pc.checked_sub(1), pc);
-                    self.b.ins().jump(block, &[]);
+                    self.enter_block(pc.checked_sub(1), pc);
                 }
                 self.b.switch_to_block(block);
                 open = true;
@@ -332,6 +348,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 matches!(*instr, Instr::Jump { to } if to.index() == pc + 1 && self.analysis.joined[pc + 1]);
             open = on || !instr.ends_block();
         }
+        open
     }
 
     /// What follows is of the instruction at `pc`.
@@ -472,6 +489,21 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.call_stub(which, &all);
     }
 
+    /// As `call_helper`, for calls that are done often: as functions in Rust are called, which spares saving registers that
+    /// hold nothing.
+    fn call_helper_often(&mut self, which: usize, args: &[Value]) {
+        let context = self.context();
+        let frame = self.b.ins().get_frame_pointer(I64);
+        let state = [self.b.use_var(self.fuel), self.window, self.left];
+        let flags = self.flags(Area::Context);
+        for (value, at) in state.into_iter().zip(helper::STATE).chain([(frame, at::FRAME)]) {
+            self.b.ins().store(flags, value, context, at);
+        }
+        let mut all = vec![context];
+        all.extend(args);
+        self.call_direct(which, &all, None);
+    }
+
     /// Calls a helper so that no register is lost by it: what is in one over a call that is hardly ever done stays
     /// there.
     fn call_stub(&mut self, which: usize, args: &[Value]) {
@@ -489,6 +521,21 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let helpers = self.load_context(at::HELPERS);
         let flags = self.flags(Area::Tables);
         self.b.ins().load(I64, flags, helpers, 8 * which as i32)
+    }
+
+    /// Calls a helper that gives a value as functions in Rust are called.
+    fn ask(&mut self, which: usize, args: &[Value], result: ir::Type) -> Value {
+        let call = self.call_direct(which, args, Some(result));
+        self.b.inst_results(call)[0]
+    }
+
+    fn call_direct(&mut self, which: usize, args: &[Value], result: Option<ir::Type>) -> ir::Inst {
+        let mut signature = Signature::new(self.unit.host_convention());
+        signature.params.extend(args.iter().map(|arg| AbiParam::new(self.b.func.dfg.value_type(*arg))));
+        signature.returns.extend(result.map(AbiParam::new));
+        let signature = self.b.import_signature(signature);
+        let target = self.helper_address(which);
+        self.b.ins().call_indirect(signature, target, args)
     }
 
     /// After a helper: returns where it says so, else takes over what it has changed.
@@ -550,8 +597,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.b.ins().brif(below, rare, &[], target, &[]);
             self.b.switch_to_block(rare);
             self.interrupt_in_loop(to.index());
+            self.b.ins().jump(target, &[]);
+        } else {
+            self.enter_block(Some(self.from), to.index());
         }
-        self.b.ins().jump(target, &[]);
     }
 
     fn jump_if(&mut self, condition: Value, to: Label) {

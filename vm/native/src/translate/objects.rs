@@ -168,7 +168,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.address(reference)
     }
 
-    fn address(&mut self, reference: Value) -> Value {
+    pub(super) fn address(&mut self, reference: Value) -> Value {
         let heap = self.b.use_var(self.heap);
         let offset = self.b.ins().ishl_imm_u(reference, 3);
         self.b.ins().iadd(heap, offset)

@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I8, I32, I64};
-use cranelift_codegen::ir::{AbiParam, BlockArg, InstBuilder, JumpTableData, Signature, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, JumpTableData, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 
@@ -88,6 +88,12 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (x, y) = (self.scalar(a), self.scalar(b));
                 let [p, q] = self.ranges.at(self.pc);
                 let product = if p.times(q).1 {
+                    self.multiply(x, y)
+                } else if let Some((first, most)) = multiple_of_positive(p, q) {
+                    let factor = if first { x } else { y };
+                    // One comparison, where the processor's own test of a product takes three steps.
+                    let overflow = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, factor, most);
+                    self.trap_if(overflow, What::Mul, x, y);
                     self.multiply(x, y)
                 } else {
                     let (product, overflow) = self.b.ins().smul_overflow(x, y);
@@ -283,13 +289,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// `%` of doubles, by a helper that calls nothing.
     fn remainder(&mut self, x: Value, y: Value) -> Value {
-        let mut signature = Signature::new(self.unit.host_convention());
-        signature.params = vec![AbiParam::new(F64); 2];
-        signature.returns = vec![AbiParam::new(F64)];
-        let signature = self.b.import_signature(signature);
-        let target = self.helper_address(helper::REMAINDER);
-        let call = self.b.ins().call_indirect(signature, target, &[x, y]);
-        self.b.inst_results(call)[0]
+        self.ask(helper::REMAINDER, &[x, y], F64)
     }
 
     fn compare(&mut self, condition: IntCC, a: S, b: S, dst: S) {
@@ -350,6 +350,17 @@ impl<'p> Translator<'_, '_, 'p> {
             self.b.switch_to_block(block);
             self.jump(to);
         }
+    }
+}
+
+/// Where one factor is a known number above 1 and the other is not below 0: whether the latter is the first, and what
+/// it may be at most.
+fn multiple_of_positive(p: Range, q: Range) -> Option<(bool, i64)> {
+    let known = |range: Range| (range.low == range.high && range.low > 1).then_some(range.low);
+    match (known(p), known(q)) {
+        (_, Some(times)) if p.low >= 0 => Some((true, i64::MAX / times)),
+        (Some(times), _) if q.low >= 0 => Some((false, i64::MAX / times)),
+        _ => None,
     }
 }
 

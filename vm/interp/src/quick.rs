@@ -1,0 +1,81 @@
+//! Natives of maps and sets that are done at once where nothing is unusual: then they neither collect nor trap nor wait.
+//! The interpreter has handlers for them, and machine code calls them without bringing the fiber up to date. The rest,
+//! such as a map that must grow, is the ordinary native's.
+
+use crate::fiber::Running;
+use crate::natives::char_of;
+use crate::program::{Element, Info, Program};
+use dscript_bytecode::ids::NativeId;
+use dscript_bytecode::image::{Image, Type};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    /// The value of a key: a flag and a scalar, or a reference that may be null.
+    Get,
+    /// Whether a key is there.
+    Has,
+    /// Stores the value of a key, where there is room.
+    Put,
+    /// Puts a key into a set, where there is room; whether it is new.
+    Add,
+    /// How many entries there are.
+    Size,
+}
+
+impl Quick {
+    /// What a native of this program is, by its name and how its keys and values are held.
+    pub fn of(program: &Program, native: NativeId) -> Option<Quick> {
+        Quick::of_native(program.image(), &program.infos, native)
+    }
+
+    pub(crate) fn of_native(image: &Image, infos: &[Info], native: NativeId) -> Option<Quick> {
+        let native = &image.natives[native.index()];
+        let quick = match native.name.as_str() {
+            "Map.get" => Quick::Get,
+            "Map.containsKey" | "Set.contains" => Quick::Has,
+            "Map.put" => Quick::Put,
+            "Set.add" => Quick::Add,
+            "Map.size" | "Set.size" => Quick::Size,
+            _ => return None,
+        };
+        let key = &image.types[native.type_args.first()?.index()];
+        let simple = matches!(
+            key,
+            Type::String | Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. }
+        );
+        let plain = match native.type_args.get(1) {
+            Some(value) => infos[value.index()].element != Element::Boxed,
+            None => true,
+        };
+        (quick == Quick::Size || simple && plain).then_some(quick)
+    }
+}
+
+impl Running<'_> {
+    /// The value of a key, a scalar's bits or a reference.
+    pub fn map_get(&mut self, map: u32, key: u64) -> Option<u64> {
+        self.vm().map_get(map, key)
+    }
+
+    pub fn map_has(&mut self, map: u32, key: u64) -> bool {
+        self.vm().map_has(map, key)
+    }
+
+    /// Stores a value, and says whether the key is new; `None` where there is no room, and nothing was done.
+    pub fn map_put(&mut self, map: u32, key: u64, value: u64) -> Option<bool> {
+        self.vm().map_put_now(map, key, value)
+    }
+
+    /// Whether two Strings have the same text.
+    pub fn same_text(&mut self, a: u32, b: u32) -> bool {
+        self.vm().heap.same_text(a, b)
+    }
+
+    /// A code point of a String, where it has so many, and what looking for it costs.
+    pub fn char_at(&mut self, string: u32, index: i64) -> Option<(i64, i64)> {
+        let heap = &self.vm().heap;
+        let index = usize::try_from(index).ok().filter(|index| *index < heap.code_points(string))?;
+        let (code, cost) = char_of(heap, string, index);
+        Some((code.into(), cost as i64))
+    }
+}

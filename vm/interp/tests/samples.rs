@@ -1,0 +1,55 @@
+//! Where the interpreter says that it is, to an engine that wants to know.
+
+mod common;
+use common::asm::Asm;
+use common::{Limits, Machine, load, main, prelude};
+use dscript_bytecode::ids::FunctionId;
+use dscript_interp::door::{Activation, Cell, Engine, Exit, Running, Sampled};
+use dscript_interp::{FiberEnd, Program};
+use std::sync::{Arc, Mutex};
+
+/// Wants to be asked again soon after each call, as if it had code for the loop around that.
+#[derive(Default)]
+struct Asked(Mutex<Vec<bool>>);
+
+impl Engine for Asked {
+    fn enter(&self, _: &mut Running<'_>, _: usize) -> Result<Option<Cell>, Exit> {
+        unreachable!("it gives no entries")
+    }
+    fn calls(&self, _: &Activation, _: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool {
+        true
+    }
+    fn samples(&self) -> bool {
+        true
+    }
+    fn sampled(&self, _: &Arc<Program>, _: FunctionId, _: u32, jump: bool) -> Sampled {
+        self.0.lock().expect("one thread").push(jump);
+        if jump { Sampled::Nothing } else { Sampled::Soon }
+    }
+}
+
+#[test]
+fn a_jump_is_met_soon_after_a_call() {
+    let mut calls = 0;
+    // A round is a call and a jump, so whichever is met first is always met: both are tried.
+    for before in ["", "call &work [s1] [s3]\n"] {
+        let mut asm = Asm::new();
+        prelude(&mut asm);
+        asm.function(
+            "work",
+            "int => int | int",
+            "int #1 s1\nif.lt.i s0 s1 @small\nadd.imm s0 #1 s0\nsmall:\nreturn [s0]",
+        );
+        let again = "again:\ncall &work [s1] [s3]\nadd.imm s1 #1 s1\nif.lt.i s1 s2 @again";
+        main(&mut asm, "int int int", &format!("int #0 s1\nint #100000 s2\n{before}{again}"));
+        let program = load(asm);
+        let engine = Arc::new(Asked::default());
+        program.attach(Arc::clone(&engine) as Arc<dyn Engine>);
+        assert_eq!(Machine::new(&program, Limits::default()).run(vec![]), FiberEnd::Returned(true));
+        let met = engine.0.lock().expect("one thread").clone();
+        assert!(met.len() >= 50, "{met:?}");
+        calls += met.iter().filter(|jump| !**jump).count();
+        assert!(met.windows(2).all(|pair| pair[0] || pair[1]), "{met:?}");
+    }
+    assert!(calls >= 25, "{calls}");
+}
