@@ -1,6 +1,10 @@
 //! The memory of heaps: words that are not zeroed. Large buffers are mappings of their own, so they grow by moving pages
-//! rather than bytes, and go back to the system at once. They do not ask for large pages: those are cleared whole, which
-//! takes a virtual machine longer than the faults they save.
+//! rather than bytes. They do not ask for large pages: those are cleared whole, which takes a virtual machine longer than
+//! the faults they save.
+//!
+//! A full collection needs a second buffer, and a program whose lists grow does one after the other. So one buffer that is
+//! free, of moderate size, is kept for the next that is asked for, in all of the process: the system may take its pages back
+//! whenever it needs them, and where it does not, they need no clearing. All others go back at once.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 
@@ -66,8 +70,22 @@ fn checked(base: *mut u8, words: usize) -> *mut u64 {
 #[cfg(target_os = "linux")]
 mod mapping {
     use std::ptr::null_mut;
+    use std::sync::{Mutex, PoisonError};
+
+    /// The address and size of a mapping that nobody uses.
+    static SPARE: Mutex<Option<(usize, usize)>> = Mutex::new(None);
+    /// Bytes of the largest that is kept.
+    const SPARE_MOST: usize = 64 << 20;
+
+    fn exchange(new: Option<(usize, usize)>) -> Option<(usize, usize)> {
+        std::mem::replace(&mut *SPARE.lock().unwrap_or_else(PoisonError::into_inner), new)
+    }
 
     pub fn new(bytes: usize) -> *mut u8 {
+        if let Some((base, size)) = exchange(None) {
+            // SAFETY: a spare mapping is nobody else's.
+            return unsafe { resize(base as *mut u8, size, bytes) };
+        }
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping is nobody else's.
         let base = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
@@ -85,8 +103,17 @@ mod mapping {
     /// # Safety
     /// As `resize`.
     pub unsafe fn free(base: *mut u8, bytes: usize) {
-        // SAFETY: the caller sees to it. It cannot fail for a whole mapping.
-        unsafe { libc::munmap(base.cast(), bytes) };
+        let other = if bytes <= SPARE_MOST {
+            // SAFETY: the caller sees to it. What the pages hold is of no use, so it matters not whether this is done.
+            unsafe { libc::madvise(base.cast(), bytes, libc::MADV_FREE) };
+            exchange(Some((base as usize, bytes)))
+        } else {
+            Some((base as usize, bytes))
+        };
+        if let Some((base, bytes)) = other {
+            // SAFETY: the caller's, or a spare one that is nobody's now. It cannot fail for a whole mapping.
+            unsafe { libc::munmap(base as *mut libc::c_void, bytes) };
+        }
     }
 
     fn ready(base: *mut libc::c_void) -> *mut u8 {

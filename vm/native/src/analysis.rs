@@ -15,6 +15,9 @@ pub(crate) struct Analysis {
     /// By reference register: its slot of the native window, where it needs one.
     pub slots: Vec<Option<u16>>,
     pub slot_count: usize,
+    /// By instruction that gives references: whether a collection may find one of them still alive, so that it is written
+    /// to its slot.
+    pub kept: Vec<bool>,
     /// Registers alive at each block's beginning, by instruction; only of leaders.
     pub heads: Vec<Option<Box<[Reg]>>>,
     /// By leader: whether no way leads there but the one from the instruction before it.
@@ -97,6 +100,10 @@ impl Set {
 
     fn insert(&mut self, index: usize) {
         self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.0[index / 64] >> (index % 64) & 1 != 0
     }
 
     fn remove(&mut self, index: usize) {
@@ -235,6 +242,7 @@ impl Analysis {
                 })
             })
             .collect();
+        let kept = kept(code, &operands, &leaders, &alive, collects);
         let sources = sources(code, &operands, &leaders);
         let tests: Vec<Option<usize>> = (0..code.len())
             .map(|head| {
@@ -265,7 +273,54 @@ impl Analysis {
                 _ => false,
             })
             .collect();
-        Analysis { leaders, alive, slots, slot_count, heads, joined, tests }
+        Analysis { leaders, alive, slots, slot_count, kept, heads, joined, tests }
+    }
+}
+
+/// `Analysis::kept`: what a collection needs, followed back to where it was given.
+fn kept(
+    code: &[Instr],
+    operands: &[Operands],
+    leaders: &[bool],
+    alive: &[Option<Box<[R]>>],
+    collects: &dyn Fn(&Instr) -> Collects,
+) -> Vec<bool> {
+    let refs = |regs: &[Reg]| -> Vec<usize> {
+        regs.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(r.index()) } else { None }).collect()
+    };
+    let most = operands.iter().flat_map(|ops| refs(&ops.defs).into_iter().chain(refs(&ops.uses))).max();
+    let size = most.map_or(0, |most| most + 1);
+    let mut needed: Vec<Set> = leaders.iter().map(|_| Set::new(size)).collect();
+    let mut kept = vec![false; code.len()];
+    loop {
+        let mut changed = false;
+        let mut set = Set::new(size);
+        for pc in (0..code.len()).rev() {
+            let ops = &operands[pc];
+            if code[pc].ends_block() {
+                set.0.fill(0);
+            }
+            for label in &ops.labels {
+                set.extend(&needed[label.index()]);
+            }
+            for def in refs(&ops.defs) {
+                kept[pc] |= set.has(def);
+                set.remove(def);
+            }
+            for reg in alive[pc].iter().flat_map(|alive| alive.iter()) {
+                set.insert(reg.index());
+            }
+            if collects(&code[pc]) == Collects::Lent {
+                refs(&ops.uses).into_iter().for_each(|used| set.insert(used));
+            }
+            if leaders[pc] {
+                changed |= needed[pc].extend(&set);
+                set.clone_from(&needed[pc]);
+            }
+        }
+        if !changed {
+            return kept;
+        }
     }
 }
 

@@ -93,7 +93,7 @@ impl<'p> Translator<'_, '_, 'p> {
                     s += 1;
                 }
                 RegType::Ref(_) => {
-                    self.set_ref(R(r), value);
+                    self.keep_ref(R(r), value);
                     r += 1;
                 }
             }

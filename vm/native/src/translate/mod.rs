@@ -238,7 +238,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                             s += 1;
                         }
                         RegType::Ref(_) => {
-                            self.set_ref(R(r as u16), *value);
+                            self.keep_ref(R(r as u16), *value);
                             if let Some(slot) = self.analysis.slots[r] {
                                 stored[usize::from(slot)] = true;
                             }
@@ -260,7 +260,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     match reg {
                         Reg::S(s) => self.b.def_var(self.scalars[s.index()], value),
                         Reg::R(r) => {
-                            self.set_ref(r, value);
+                            self.keep_ref(r, value);
                             if let Some(slot) = self.analysis.slots[r.index()] {
                                 stored[usize::from(slot)] = true;
                             }
@@ -419,7 +419,17 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.use_var(self.refs[reg.index()])
     }
 
+    /// What an instruction gives.
     fn set_ref(&mut self, reg: R, value: Value) {
+        if self.analysis.kept[self.pc] {
+            self.keep_ref(reg, value);
+        } else {
+            self.b.def_var(self.refs[reg.index()], value);
+        }
+    }
+
+    /// What the function is given.
+    fn keep_ref(&mut self, reg: R, value: Value) {
         self.b.def_var(self.refs[reg.index()], value);
         if let Some(slot) = self.analysis.slots[reg.index()] {
             let flags = self.flags(Area::Window);
