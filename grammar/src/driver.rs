@@ -323,6 +323,9 @@ where
                     }
                     _ => self.tell().explain(found, before, expected),
                 };
+                // What was read as the type of something without a name was its name, most likely.
+                let unnamed = insert.contains(&name);
+                self.cx.lost.borrow_mut().extend(before.filter(|_| unnamed).map(|t| t.span()));
                 self.insert(insert);
                 return Some(diagnostic);
             }

@@ -231,6 +231,34 @@ impl Explain<'_, '_> {
                 _ => report.help("keep the value in a variable, or leave it out"),
             });
         }
+        let general = || format!("expected {}, found {}", expected.list(), describe(found.tok));
+        if found.tok == Tok::Comma && expected.has(":") && expected.has(";") {
+            let report = self.cx.error(codes::SYNTAX, found.span(), general());
+            return Some(report.help("the text of an `assert` stands behind `:`").edit(found.span(), " :"));
+        }
+        if found.tok == Tok::LBrace && before.tok.is_ident() && self.follows(Kw::Record) {
+            let report = self.cx.error(codes::SYNTAX, found.span(), general());
+            return Some(report.help("what a record holds stands in `( )`: `record Point(int x, int y)`"));
+        }
+        if found.tok == Tok::Kw(Kw::Implements) && expected.has("extends") && expected.has(">") {
+            let report = self.cx.error(codes::SYNTAX, found.span(), general());
+            return Some(report.edit(found.span(), "extends"));
+        }
+        if found.tok == Tok::Assign && before.tok.is_ident() && expected.has("name") {
+            let name = &self.cx.damage.text[before.start as usize..before.end as usize];
+            let report = self.cx.error(codes::SYNTAX, before.span(), format!("`{name}` has no type"));
+            return Some(report.help("write its type before the name"));
+        }
+        if found.tok == Tok::Colon && expected.has("implements") {
+            let report = self.cx.error(codes::SYNTAX, found.span(), general());
+            return Some(
+                report.help("interfaces stand behind `implements`").edit(found.span(), "implements"),
+            );
+        }
+        if found.tok.is_ident() && matches!(before.tok, Tok::Str(_)) && before.end == found.start {
+            let report = self.cx.error(codes::SYNTAX, found.span(), general());
+            return Some(report.help("a quote within a text is written `\\\"`"));
+        }
         if found.tok == Tok::Kw(Kw::Undo) {
             let message = "`undo` stands after the body of a `task`";
             return Some(self.cx.error(codes::SYNTAX, found.span(), message));
@@ -255,6 +283,11 @@ impl Explain<'_, '_> {
             );
         }
         None
+    }
+
+    /// Whether the token before the one before is this word.
+    fn follows(&self, word: Kw) -> bool {
+        self.at.checked_sub(2).is_some_and(|at| self.cx.tokens[at].tok == Tok::Kw(word))
     }
 
     /// Whether a `)` closes the head of an `if` or a loop.

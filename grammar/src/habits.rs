@@ -48,17 +48,6 @@ impl Explain<'_, '_> {
                 format!("expected `(` after `{last}`"),
                 "the time stands in parentheses: `(5s) { ... }`",
             ),
-            (_, "and") => lacks(found, word, "write `&&`"),
-            (_, "or") => lacks(found, word, "write `||`"),
-            ("not", _) => lacks(before?, last, "write `!`"),
-            ("*", "*") if touches => {
-                wrong(found, "there is no operator `**`".into(), "write `Math.pow(a, b)`")
-            }
-            ("in", _) if heads(Kw::For) => wrong(
-                before?,
-                "a loop walks `:` something".into(),
-                "write `for (int i : 0..n)`, or `for (var x : list)`",
-            ),
             (_, "until") => lacks(found, word, "write `while (...)` with what must hold to go on"),
             (_, "if") => wrong(
                 found,

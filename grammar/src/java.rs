@@ -54,20 +54,43 @@ impl Pass<'_> {
             Tok::Kw(word) => self.java_word(word),
             Tok::Ellipsis => {
                 let span = self.tokens[self.at].span();
+                let element = self.before().is_some_and(|t| t.is_primitive() || t.is_ident());
+                if !element && self.before().is_some_and(Tok::ends_operand) {
+                    self.otherwise(span, "a range is written with `..`", "..");
+                    self.push(Tok::DotDot);
+                    return true;
+                }
+                if !element {
+                    let help = "lists are joined by `addAll`, or by `a + b` of texts";
+                    self.tell(span, "D-Script has no `...`", help);
+                    self.skip(self.at + 1);
+                    return true;
+                }
                 self.tell(span, "there are no variable argument lists", "take a `List<T>`");
+                self.as_list(span.end);
                 self.skip(self.at + 1);
                 true
             }
             Tok::LBracket => self.java_array(),
             Tok::Question => self.java_wildcard() || self.other_question(),
             Tok::Ident(_) => {
-                self.else_in_one_word()
+                self.word_operator()
+                    || self.else_in_one_word()
                     || self.wrong_role()
+                    || self.header_of_others()
+                    || self.class_with_components()
+                    || self.several_targets()
+                    || self.walrus()
+                    || self.type_behind()
+                    || self.other_switch()
                     || self.several_names()
                     || self.undo_of_a_script()
                     || self.untyped_function()
             }
             Tok::Arrow | Tok::Assign => self.body_without_braces(),
+            Tok::EqEq | Tok::NotEq => self.third_sign(),
+            Tok::Star => self.power(),
+            Tok::Not => self.not_null(),
             Tok::Coalesce => self.nullable_twice(),
             Tok::Lt => self.type_arguments_of_a_call(),
             _ => false,
@@ -150,6 +173,9 @@ impl Pass<'_> {
                 }
             }
             Kw::Try if self.starts() => return self.java_try(),
+            Kw::Return => return self.body_without_braces(),
+            Kw::Const if self.starts() => self.constant(),
+            Kw::Class => return self.class_with_components(),
             Kw::Super => {
                 self.tell_word(word);
                 self.put(Tok::BadExpr, span.start, span.end, self.at + 1);
@@ -284,23 +310,29 @@ impl Pass<'_> {
         self.report_array(span, "write `List<T>`");
         let plain = self.tokens.get(close + 1).is_none_or(|t| t.tok != Tok::LBracket);
         if element && plain {
-            let list = self.list_name;
-            // Read as the list that is meant.
-            let (of, start) = (self.out[last], self.out[last].start);
-            let at = |start: u32, end: u32, tok: Tok| Token { start, end, tok };
+            let of = self.out[last];
             let written = &self.text[of.start as usize..of.end as usize];
             let meant = Edit { span, text: format!("List<{written}>") };
             if let Some(told) = self.diagnostics.last_mut().filter(|d| d.span == span) {
                 told.edits.push(meant);
             }
-            self.out[last] = at(start, start, Tok::Ident(list));
-            self.out.push(at(start, start, Tok::Lt));
-            self.out.push(of);
-            self.put(Tok::Gt, of.end, span.end, close + 1);
+            self.as_list(span.end);
+            self.skip(close + 1);
             return true;
         }
         self.skip(close + 1);
         true
+    }
+
+    /// The type read last, of one word, becomes the list of it that is meant.
+    fn as_list(&mut self, end: u32) {
+        let last = self.out.len() - 1;
+        let of = self.out[last];
+        let at = |start: u32, end: u32, tok: Tok| Token { start, end, tok };
+        self.out[last] = at(of.start, of.start, Tok::Ident(self.list_name));
+        self.out.push(at(of.start, of.start, Tok::Lt));
+        self.out.push(of);
+        self.out.push(at(of.end, end, Tok::Gt));
     }
 
     fn report_array(&mut self, span: Span, help: &str) {

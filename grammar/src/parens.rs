@@ -18,6 +18,12 @@ impl Pass<'_> {
         }
     }
 
+    /// The end of the type that begins at a place, if one does.
+    pub(crate) fn type_end(&self, at: usize) -> Option<usize> {
+        let mut fuel = TYPE_SCAN_MAX;
+        self.scan_type(at, 0, &mut fuel)
+    }
+
     /// The end of the type arguments that begin here, if some do.
     pub(crate) fn type_arguments_end(&self) -> Option<usize> {
         let mut fuel = TYPE_SCAN_MAX;

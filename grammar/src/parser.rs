@@ -36,7 +36,14 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let mut diagnostics = lexed.diagnostics;
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
     let list_name = interner.intern("List");
+    let read = diagnostics.len();
     let marked = soft::mark(file, text, &balanced, &words, (list_name, no_name), &mut diagnostics);
+    // Behind text that the lexer lost nobody knows what was meant.
+    let mut seen = 0;
+    diagnostics.retain(|d| {
+        seen += 1;
+        seen <= read || !damage().covers(d.span.start)
+    });
     let tokens = marked.tokens;
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     let none = std::iter::empty::<(u32, Tok, u32)>();

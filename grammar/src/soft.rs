@@ -167,6 +167,11 @@ impl Pass<'_> {
         &mut self.frames[last]
     }
 
+    /// Where the innermost bracket opens, in the output.
+    pub(crate) fn opened_at(&self) -> usize {
+        self.frames[self.frames.len() - 1].opened_at
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.frames[self.frames.len() - 1].place
     }

@@ -231,12 +231,12 @@ impl<'a> Cx<'a> {
     }
 
     pub fn step(&self, start: u32, end: u32, target: Expr, delta: i8, prefix: bool) -> Expr {
-        self.check_target(&target, if delta > 0 { "`++`" } else { "`--`" });
+        self.check_target(&target, if delta > 0 { "`++`" } else { "`--`" }, false);
         self.expr(start, end, ExprKind::Step { target: Box::new(target), delta, prefix })
     }
 
     pub fn assign(&self, target: Expr, op: Option<BinaryOp>, op_span: Span, value: Expr) -> Expr {
-        self.check_target(&target, "an assignment");
+        self.check_target(&target, "an assignment", op.is_none());
         let (start, end) = (target.span.start, value.span.end);
         self.expr(
             start,
@@ -245,7 +245,8 @@ impl<'a> Cx<'a> {
         )
     }
 
-    fn check_target(&self, target: &Expr, what: &str) {
+    /// `equals`: an `=` stands behind it that may have been meant as `==`.
+    fn check_target(&self, target: &Expr, what: &str, equals: bool) {
         let mut inner = target;
         while let ExprKind::Paren(next) = &inner.kind {
             inner = next;
@@ -256,7 +257,11 @@ impl<'a> Cx<'a> {
         );
         if !good {
             let message = format!("{what} needs a variable, a field or an element");
-            self.report(self.error(codes::NOT_ASSIGNABLE, target.span, message));
+            let report = self.error(codes::NOT_ASSIGNABLE, target.span, message);
+            self.report(match equals {
+                true => report.help("to compare, write `==`"),
+                false => report,
+            });
         }
     }
 

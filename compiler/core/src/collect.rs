@@ -109,6 +109,10 @@ impl<'a> Collector<'a, '_> {
                 report = report.label(span, "first declared here");
             }
             self.report(report);
+            // Nobody knows which of the two a call means.
+            if let Def::Fn(id) = first {
+                self.defs.fns[id.index()].is_doubtful = true;
+            }
         } else {
             names.insert(name.name, def);
         }
@@ -149,6 +153,7 @@ impl<'a> Collector<'a, '_> {
                 permits: None,
                 permits_written: false,
                 constant_trees: &[],
+                lost: Default::default(),
             });
             self.enter(module, name, Def::Type(id));
         }
@@ -359,6 +364,12 @@ impl<'a> Collector<'a, '_> {
                     .collect();
                 self.defs.types[id.index()].fields = fields;
                 self.constructor(place, name, params, Body::Record(compact), item);
+                let head_end = r.members.first().map_or(item.span.end, |member| member.span.start);
+                let head = Span::new(name.span.end, head_end);
+                let doubtful = self.defs.modules[module.index()].is_broken(head);
+                if let Some(made) = self.defs.fns.last_mut() {
+                    made.is_doubtful = doubtful;
+                }
                 self.members(place, &type_params, &r.members);
             }
             ItemKind::Class(c) => {
@@ -374,6 +385,10 @@ impl<'a> Collector<'a, '_> {
                         }
                         None => {
                             self.constructor(place, name, Vec::new(), Body::Record(None), item);
+                            let doubtful = self.lost_constructor(place, item, c);
+                            if let Some(made) = self.defs.fns.last_mut() {
+                                made.is_doubtful = doubtful;
+                            }
                         }
                     }
                 } else if let Some((member, k)) = explicit {
@@ -410,7 +425,10 @@ impl<'a> Collector<'a, '_> {
                         let params = self.params(place, &type_params, &k.params);
                         self.constructor(place, k.name, params, Body::Constructor(&k.body), member);
                     }
-                    None => self.constructor(place, name, Vec::new(), Body::Record(None), item),
+                    None => {
+                        self.constructor(place, name, Vec::new(), Body::Record(None), item);
+                        self.lacks_constructor(module, e);
+                    }
                 }
             }
             ItemKind::Interface(i) => {
@@ -649,6 +667,7 @@ impl<'a> Collector<'a, '_> {
             body,
             overrides: None,
             ordered: None,
+            is_doubtful: false,
         });
         self.defs.types[owner.index()].constructor = Some(id);
     }
@@ -670,6 +689,7 @@ impl<'a> Collector<'a, '_> {
                         .label(self.defs.fns[first.index()].span, "first declared here")
                         .help("there is no overloading: parameters may have defaults");
                         self.report(report);
+                        self.defs.fns[first.index()].is_doubtful = true;
                         continue;
                     }
                     self.defs.types[owner.index()].methods.insert(f.name.name, id);
@@ -695,8 +715,18 @@ impl<'a> Collector<'a, '_> {
                         } else {
                             "an interface has no fields"
                         };
+                        let is_interface = def.kind == TypeKind::Interface;
+                        def.lost.insert(field.name);
                         let file = self.file(place.module);
-                        self.report(Diagnostic::error(codes::MODIFIER, file, f.name.span, message));
+                        let report = Diagnostic::error(codes::MODIFIER, file, f.name.span, message);
+                        let start = Span::new(member.span.start, member.span.start);
+                        self.report(match is_interface && field.init.is_some() {
+                            true => report.help("a constant is `static final`").edit(start, "static final "),
+                            false if is_interface => {
+                                report.help("ask for a method instead, such as `int size();`")
+                            }
+                            false => report.help("what a record holds stands between its `( )`"),
+                        });
                         continue;
                     }
                     if let Some(first) = def.fields.iter().find(|g| g.name == field.name) {
@@ -712,7 +742,10 @@ impl<'a> Collector<'a, '_> {
                     }
                     def.fields.push(field);
                 }
-                ItemKind::Constructor(c) => self.check_constructor(place, member, c.name, &mut constructors),
+                ItemKind::Constructor(c) => {
+                    self.check_constructor(place, member, c.name, &mut constructors);
+                    self.untyped_method(place, member, c, type_params);
+                }
                 ItemKind::CompactConstructor(_) | ItemKind::Error => {}
                 _ => {
                     let file = self.file(place.module);
@@ -725,6 +758,81 @@ impl<'a> Collector<'a, '_> {
                 }
             }
         }
+    }
+
+    /// Constants with values need a constructor that takes them: told once, for the enum made last.
+    fn lacks_constructor(&mut self, module: ModuleId, e: &ast::Enum) {
+        let Some(first) = e.constants.iter().find(|c| !c.args.is_empty()) else { return };
+        let file = self.file(module);
+        let name = self.interner.name(e.name.name);
+        let message = format!("`{name}` has no constructor that takes the values of its constants");
+        let help = format!("declare fields and a constructor: `int n; {name}(int n) {{ this.n = n; }}`");
+        self.report(Diagnostic::error(codes::ARGUMENTS, file, first.name.span, message).help(help));
+        if let Some(made) = self.defs.fns.last_mut() {
+            made.is_doubtful = true;
+        }
+    }
+
+    /// A method without a result type, which was spoken of: whatever it returns.
+    fn untyped_method(
+        &mut self,
+        place: Place,
+        member: &'a ast::Item,
+        c: &'a ast::Constructor,
+        type_params: &[TypeParamId],
+    ) {
+        let Some(owner) = place.owner else { return };
+        let decl = &self.defs.types[owner.index()];
+        if decl.name == c.name.name || decl.methods.contains_key(&c.name.name) {
+            return;
+        }
+        let params = self.params(place, type_params, &c.params);
+        let id = FnId(self.defs.fns.len() as u32);
+        self.defs.fns.push(FnDef {
+            module: place.module,
+            name: c.name.name,
+            span: c.name.span,
+            owner: place.owner,
+            is_method: member.modifiers.static_.is_none(),
+            is_private: false,
+            is_lowlevel: member.modifiers.lowlevel.is_some(),
+            is_native: false,
+            intrinsic: None,
+            needs: None,
+            type_params: type_params.to_vec(),
+            params,
+            ret: Ty::POISON,
+            body: Body::Block(&c.body),
+            overrides: None,
+            ordered: None,
+            is_doubtful: false,
+        });
+        self.defs.types[owner.index()].methods.insert(c.name.name, id);
+    }
+
+    /// Whether a class without a constructor has one that a mistake hides: under another name, with a result type, or
+    /// in text that could not be read.
+    fn lost_constructor(&mut self, place: Place, item: &ast::Item, c: &ast::Class) -> bool {
+        let mut lost = self.defs.modules[place.module.index()].is_broken(item.span);
+        for member in &c.members {
+            match &member.kind {
+                ItemKind::Constructor(_) | ItemKind::CompactConstructor(_) => lost = true,
+                ItemKind::Function(f) if f.name.name == c.name.name => {
+                    lost = true;
+                    let file = self.file(place.module);
+                    let report = Diagnostic::error(
+                        codes::MODIFIER,
+                        file,
+                        f.ret.span,
+                        "a constructor has no result type; a method has a name of its own",
+                    )
+                    .edit(Span::new(f.ret.span.start, f.name.span.start), "");
+                    self.report(report);
+                }
+                _ => {}
+            }
+        }
+        lost
     }
 
     fn check_constructor(&mut self, place: Place, member: &ast::Item, name: ast::Ident, count: &mut u32) {
@@ -864,6 +972,9 @@ impl<'a> Collector<'a, '_> {
             self.check_lowlevel_result(file, f, ret);
         }
         let ordered = self.ordered(item, &type_params);
+        let head_end = f.body.as_ref().map_or(item.span.end, |body| body.span.start);
+        let head = Span::new(f.name.span.end, head_end);
+        let is_doubtful = self.defs.modules[place.module.index()].is_broken(head);
         let id = FnId(self.defs.fns.len() as u32);
         self.defs.fns.push(FnDef {
             module: place.module,
@@ -882,6 +993,7 @@ impl<'a> Collector<'a, '_> {
             body: f.body.as_ref().map_or(Body::None, Body::Block),
             overrides: self.override_span(item),
             ordered,
+            is_doubtful,
         });
         Some(id)
     }

@@ -108,6 +108,8 @@ pub struct FnDef<'a> {
     pub ordered: Option<(TypeParamId, Order)>,
     /// Where `@Override` stands, if it does.
     pub overrides: Option<Span>,
+    /// A mistake hides its parameters: calls are not compared with them.
+    pub is_doubtful: bool,
 }
 
 /// What a function of std asks of a type parameter that an interface cannot say.
@@ -179,6 +181,8 @@ pub struct TypeDef<'a> {
     pub permits: Option<Vec<TypeDefId>>,
     /// The constants of an enum as they are written, with the arguments of their constructor.
     pub constant_trees: &'a [ast::EnumConstant],
+    /// Members that were refused: nobody is told that there are none.
+    pub lost: FxHashSet<Symbol>,
 }
 
 pub struct FieldSig<'a> {

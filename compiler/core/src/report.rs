@@ -22,7 +22,9 @@ pub fn prune(diagnostics: &mut Vec<Diagnostic>, map: &SourceMap) {
     dscript_grammar::render::sort(diagnostics);
     let line = |d: &Diagnostic| (d.file, map.get(d.file).line_col(d.span.start).0);
     let unread: FxHashSet<(FileId, u32)> = diagnostics.iter().filter(|d| is_unread(d)).map(line).collect();
-    let mut told: FxHashSet<(FileId, Code, String, u32)> = FxHashSet::default();
+    let read: FxHashSet<(FileId, Span)> =
+        diagnostics.iter().filter(|d| is_reading(d.code)).map(|d| (d.file, d.span)).collect();
+    let mut told: FxHashSet<(FileId, String, u32)> = FxHashSet::default();
     diagnostics.retain(|d| {
         let (file, at) = line(d);
         if !is_reading(d.code) && unread.contains(&(file, at)) {
@@ -31,8 +33,20 @@ pub fn prune(diagnostics: &mut Vec<Diagnostic>, map: &SourceMap) {
         if !is_unknown(d.code) {
             return true;
         }
-        let at = if d.edits.is_empty() { 0 } else { at };
-        told.insert((file, d.code, d.message.clone(), at))
+        if read.contains(&(file, d.span)) {
+            return false;
+        }
+        // A slip is put right at every place.
+        let is_slip = d.edits.iter().any(|edit| edit.span == d.span);
+        // A name is one mistake, wherever a type or a value was wanted of it.
+        let name = match d.code {
+            codes::UNKNOWN_NAME | codes::UNKNOWN_TYPE => {
+                let text = map.get(file).text();
+                text.get(d.span.start as usize..d.span.end as usize).unwrap_or_default()
+            }
+            _ => &d.message,
+        };
+        told.insert((file, name.to_string(), if is_slip { at } else { 0 }))
     });
 }
 

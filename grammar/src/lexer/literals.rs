@@ -72,6 +72,15 @@ impl Lexer<'_> {
                 self.open.push(OpenText { kind: Open::Line { start }, braces: 0, broken: false });
             }
             PieceEnd::Missing if self.closes_around() => self.close_around(start),
+            PieceEnd::Missing if self.lines_of_text(start, end).is_some() => {
+                let stop = self.lines_of_text(start, end).unwrap_or(end);
+                self.error(codes::UNTERMINATED, start, end, "this text is not closed on its line")
+                    .help
+                    .push("a text of several lines stands in `\"\"\"`".to_owned());
+                let text = self.add_text(String::new());
+                self.push(Tok::Str(text), start, stop + 1);
+                self.skip_to(stop + 1);
+            }
             PieceEnd::Missing => {
                 let end = self.plausible_end(start + 1, end);
                 self.report_open_text(start, end);
@@ -139,6 +148,25 @@ impl Lexer<'_> {
                 .push("close it with `\"`; a text of several lines stands in `\"\"\"`".to_owned());
         }
         self.out.damaged.push(Span::new(start as u32, end as u32));
+    }
+
+    /// Where a text that was written over several lines ends: nothing like code stands at its line's end, and a line
+    /// soon after has one quote too many.
+    fn lines_of_text(&self, start: usize, line_end: usize) -> Option<usize> {
+        let line = self.text[start..line_end].trim_end();
+        if line.ends_with([')', ']', '}', ';', '{', ',']) || !self.open.is_empty() {
+            return None;
+        }
+        let mut at = line_end + 1;
+        for line in self.text.get(at..)?.split_inclusive('\n').take(LINES_INSIDE_MAX) {
+            let quotes = line.matches('"').count();
+            if quotes > 0 {
+                let odd = quotes % 2 == 1 && !line.contains("\"\"\"") && !line.contains('\\');
+                return odd.then(|| at + line.find('"').unwrap_or(0));
+            }
+            at += line.len();
+        }
+        None
     }
 
     /// Where an unclosed text probably ends: closing brackets and a semicolon at the line's end are code.

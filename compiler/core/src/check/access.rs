@@ -256,6 +256,9 @@ impl<'a> Checker<'a, '_> {
         {
             return self.function_value(expr, name.span, id, expected);
         }
+        if self.is_lost_member(def, name.name) {
+            return Ty::POISON;
+        }
         let candidates = decl.constants.iter().map(|c| c.0).chain(decl.consts.keys().copied());
         let near = suggest(self.text(name.name), candidates.map(|s| self.interner.name(s)));
         let message = format!("`{}` has no constant `{}`", self.text(decl.name), self.text(name.name));
@@ -274,6 +277,12 @@ impl<'a> Checker<'a, '_> {
         Ty::POISON
     }
 
+    /// Whether a mistake in its type keeps a member from being known.
+    pub(super) fn is_lost_member(&self, def: TypeDefId, name: Symbol) -> bool {
+        let decl = &self.defs.types[def.index()];
+        decl.lost.contains(&name) || self.defs.modules[decl.module.index()].is_lost(name, true)
+    }
+
     pub(super) fn unknown_member(
         &mut self,
         def: TypeDefId,
@@ -281,7 +290,7 @@ impl<'a> Checker<'a, '_> {
         name: ast::Ident,
         call: Option<Span>,
     ) -> Ty {
-        if self.is_half_known(ty) {
+        if self.is_half_known(ty) || self.is_lost_member(def, name.name) {
             return Ty::POISON;
         }
         let shown = self.show(ty);

@@ -8,6 +8,7 @@ use crate::facts::Res;
 use crate::types::Ty;
 use dscript_grammar::ast::{BinaryOp, Expr, ExprKind};
 use dscript_grammar::codes;
+use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{NodeId, Span, Symbol};
 
 impl<'a> Checker<'a, '_> {
@@ -117,15 +118,7 @@ impl<'a> Checker<'a, '_> {
             self.set_target_types(target, local.ty);
             return local.ty;
         }
-        let told = self.diagnostics.len();
         let ty = self.target(target, false);
-        if let Some(report) = self.diagnostics.get_mut(told)
-            && report.code == codes::UNKNOWN_NAME
-            && report.help.is_empty()
-            && report.span == target.span
-        {
-            report.help.push("a variable is declared by its type, or by `var`: `var x = ...;`".to_string());
-        }
         let ty = match (&strip(target).kind, self.types.nullable_inner(ty)) {
             // Storing into a map takes the value itself.
             (ExprKind::Index { receiver, .. }, Some(_)) => self.stored_in(receiver),
@@ -254,7 +247,11 @@ impl<'a> Checker<'a, '_> {
                 None => match self.constructor_field(target, *name, reads) {
                     Some(ty) => ty,
                     None => {
+                        let told = self.diagnostics.len();
                         let ty = self.name(target, *name, None);
+                        if !reads && self.diagnostics.len() > told {
+                            self.offer_declaration(target.span);
+                        }
                         self.field_target(target, ty)
                     }
                 },
@@ -278,6 +275,17 @@ impl<'a> Checker<'a, '_> {
         };
         self.facts().types[target.id.0 as usize] = ty;
         ty
+    }
+
+    /// What is assigned and unknown was most likely meant as a declaration.
+    fn offer_declaration(&mut self, target: Span) {
+        let is_unknown =
+            |d: &Diagnostic| d.code == codes::UNKNOWN_NAME && d.span == target && d.edits.is_empty();
+        let Some(told) = self.diagnostics.pop_if(|d| is_unknown(d) && d.labels.is_empty()) else { return };
+        let at = Span::new(target.start, target.start);
+        let told =
+            told.help("a variable is declared by its type, or by `var`: `var x = ...;`").edit(at, "var ");
+        self.diagnostics.push(told);
     }
 
     /// A field of `this` that a constructor gives a value.

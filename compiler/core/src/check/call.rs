@@ -407,6 +407,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             None if decl.kind == TypeKind::Enum && matches!(self.text(name.name), "values" | "parse") => {
                 self.call_enum_static(expr, self.text(name.name), def, args)
             }
+            None if self.is_lost_member(def, name.name) => self.poison_args(args),
             None => {
                 let statics = decl.methods.iter().filter(|(_, id)| !self.defs.fns[id.index()].is_method);
                 let near = suggest(self.text(name.name), statics.map(|(s, _)| self.interner.name(*s)));
@@ -417,6 +418,10 @@ impl<'a, 'c> Checker<'a, 'c> {
                     if !better.is_empty() {
                         report = report.edit(name.span, better);
                     }
+                } else if decl.kind == TypeKind::Enum && self.text(name.name) == "valueOf" {
+                    report = report
+                        .help(format!("it is `{type_name}.parse(text)`, which gives a `{type_name}?`"))
+                        .edit(name.span, "parse");
                 } else if let Some(near) = near {
                     report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
                 }
@@ -652,6 +657,9 @@ impl<'a, 'c> Checker<'a, 'c> {
     ) -> Option<Vec<usize>> {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
+        if def.is_doubtful {
+            return None;
+        }
         let name = self.callee_name(id);
         self.match_params(whole, span, name, &def.params, (def.module, def.span), args)
     }

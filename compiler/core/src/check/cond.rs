@@ -16,11 +16,14 @@ impl<'a> Checker<'a, '_> {
     /// A condition: what is known where it holds, and where not.
     pub(super) fn cond(&mut self, expr: &'a Expr) -> (Flow, Flow) {
         if let ExprKind::Assign { op: None, op_span, target, value } = &strip(expr).kind {
-            let report = self
-                .diagnostic(codes::CONDITION, *op_span, "an assignment is not a condition")
-                .help("to compare, write `==`")
-                .edit(*op_span, "==");
-            self.diagnostics.push(report);
+            // Of a target that cannot be one it was said.
+            if !self.defs.modules[self.cx.module.index()].is_broken(target.span) {
+                let report = self
+                    .diagnostic(codes::CONDITION, *op_span, "an assignment is not a condition")
+                    .help("to compare, write `==`")
+                    .edit(*op_span, "==");
+                self.diagnostics.push(report);
+            }
             // Whichever is meant, the variable counts as one that has a value, and both sides as used.
             if let Some(index) = self.tested_local(target) {
                 let node = self.cx.locals[index].node;

@@ -387,6 +387,16 @@ impl<'a> Checker<'a, '_> {
         }
         let (a, b) = (self.show(left.1), self.show(right.1));
         let sign = symbol(op);
+        if op == BinaryOp::Mul && left.1 == Ty::INT && right.1 == Ty::DURATION {
+            let (number, time) = (self.written(left.0.span), self.written(right.0.span));
+            let report = self
+                .diagnostic(codes::OPERATOR, span, format!("`{sign}` does not fit `{a}` and `{b}`"))
+                .help("the Duration stands first: `1s * n`")
+                .edit(left.0.span, time)
+                .edit(right.0.span, number);
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
         self.operator_error(span, format!("`{sign}` does not fit `{a}` and `{b}`"), &[left, right])
     }
 

@@ -403,13 +403,17 @@ impl<'a> Checker<'a, '_> {
                 Open::List(element) => {
                     if self.close(&[element]) {
                         let message = "what this list is to hold cannot be seen here";
-                        self.error(codes::CANNOT_INFER, span, message);
+                        let report = self.diagnostic(codes::CANNOT_INFER, span, message);
+                        let help = "say the type of the variable it goes to: `List<int> xs = [];`";
+                        self.diagnostics.push(report.help(help));
                     }
                 }
                 Open::Map(key, value) => {
                     if self.close(&[key, value]) {
                         let message = "what this map is to hold cannot be seen here";
-                        self.error(codes::CANNOT_INFER, span, message);
+                        let report = self.diagnostic(codes::CANNOT_INFER, span, message);
+                        let help = "say the type of the variable it goes to: `Map<String, int> m = {:};`";
+                        self.diagnostics.push(report.help(help));
                     } else if let Some(map) = self.defs.known.map {
                         let ty = self.types.nominal(map, &[key, value]);
                         self.keys_fit(span, ty);

@@ -169,7 +169,6 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("Files", "File", "functions over files are in `File`"),
     ("Instant", "Time", "points in time are `Time`"),
     ("println", "print", "write `print(...)`"),
-    ("printf", "", "write `print(String.format(...))`"),
     ("sleep", "", "a task waits by `System.sleep(1s)`"),
     ("echo", "print", "write `print(...)`"),
     ("puts", "print", "write `print(...)`"),
@@ -190,6 +189,18 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("subprocess", "", "a command is run by `new Command(\"ls\", \"-l\").run()`"),
     ("Runtime", "", "a command is run by `new Command(\"ls\", \"-l\").run()`"),
     ("ProcessBuilder", "", "a command is run by `new Command(\"ls\", \"-l\").run()`"),
+    ("NULL", "null", "what is missing is `null`"),
+    ("yes", "true", "a boolean is `true` or `false`"),
+    ("no", "false", "a boolean is `true` or `false`"),
+    ("printf", "", "write `print(String.format(...))`"),
+    ("listOf", "", "a list is written `[a, b]`"),
+    ("mutableListOf", "", "a list is written `[a, b]`"),
+    ("mapOf", "", "a map is written `{key: value}`"),
+    ("setOf", "", "a set is made by `[a, b].toSet()`"),
+    ("input", "", "a program has no input of its own: a task has parameters"),
+    ("require", "", "modules are named by `import`; a condition that must hold by `assert`"),
+    ("raise", "", "an expected failure is a value: write `fail \"text\";`"),
+    ("panic", "", "an expected failure is a value: write `fail \"text\";`; a bug is found by `assert`"),
 ];
 
 /// Types of Java, and words of other languages that stand where a type does.

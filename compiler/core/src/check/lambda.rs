@@ -8,7 +8,7 @@ use crate::facts::LambdaFact;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, LambdaBody};
 use dscript_grammar::codes;
-use dscript_grammar::span::NodeId;
+use dscript_grammar::span::{NodeId, Span};
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn lambda(&mut self, expr: &'a Expr, lambda: &'a ast::Lambda, expected: Option<Ty>) -> Ty {
@@ -131,6 +131,8 @@ impl<'a> Checker<'a, '_> {
                         ret
                     }
                     None if self.cx.flow.dead => Ty::NEVER,
+                    // What could not be read may have returned something.
+                    None if self.defs.modules[self.cx.module.index()].is_broken(block.span) => Ty::POISON,
                     None => Ty::VOID,
                 }
             }
@@ -269,6 +271,11 @@ impl<'a> Checker<'a, '_> {
             } else if self.types.nullable_inner(ty).is_some() {
                 report.code = codes::NULLABLE;
                 report = report.help("it may be null: test it with `!= null` first");
+            } else if ty == Ty::INT {
+                let at = Span::new(iter.span.start, iter.span.start);
+                report = report.help("a range is written `0..n`").edit(at, "0..");
+            } else if self.is_string(ty) {
+                report = report.help("of a text walk `s.lines()`, or `0..s.length()` with `s.charAt(i)`");
             } else {
                 report = report.help("lists, maps, sets, ranges `0..n` and streams can be");
             }

@@ -7,7 +7,7 @@ use crate::facts::Res;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
 use dscript_grammar::codes;
-use dscript_grammar::diagnostic::Diagnostic;
+use dscript_grammar::diagnostic::{Diagnostic, Edit};
 use dscript_grammar::span::Span;
 use rustc_hash::FxHashMap;
 
@@ -149,9 +149,10 @@ impl<'a> Checker<'a, '_> {
         let wanted = wanted.map(|args| (args[0], args[1]));
         let (key, value) = match wanted {
             Some((key, value)) if !self.types.is_open(key) && !self.types.is_open(value) => {
+                let mut quotes: Option<usize> = None;
                 for (k, v) in entries {
                     self.expr_to(k, key);
-                    self.offer_quotes(k);
+                    self.offer_quotes(k, &mut quotes);
                     self.expr_to(v, value);
                 }
                 (key, value)
@@ -159,6 +160,7 @@ impl<'a> Checker<'a, '_> {
             _ => {
                 let (mut key, mut value) = (Ty::NEVER, Ty::NEVER);
                 let mut told = false;
+                let mut quotes: Option<usize> = None;
                 for (k, v) in entries {
                     let parts = [
                         (k, &mut key, wanted.map(|w| w.0), "the map's keys are"),
@@ -168,7 +170,7 @@ impl<'a> Checker<'a, '_> {
                         let ty = self.expr(expr, wanted);
                         let ty = self.types.resolve(ty);
                         if std::ptr::eq(expr, k) {
-                            self.offer_quotes(expr);
+                            self.offer_quotes(expr, &mut quotes);
                         }
                         match self.join(*joined, ty) {
                             Some(both) => *joined = both,
@@ -218,20 +220,26 @@ impl<'a> Checker<'a, '_> {
         self.diagnostics.push(report);
     }
 
-    /// A key that is an unknown name was meant as a text.
-    fn offer_quotes(&mut self, key: &Expr) {
-        if let ExprKind::Name(_) = key.kind
-            && let Some(told) = self.diagnostics.last_mut()
-            && told.code == codes::UNKNOWN_NAME
-            && told.span == key.span
-            && told.edits.is_empty()
-        {
-            let (start, end) =
-                (Span::new(key.span.start, key.span.start), Span::new(key.span.end, key.span.end));
-            let told = std::mem::replace(told, Diagnostic::error(told.code, told.file, told.span, ""));
-            let told = told.help("a key that is a text stands in quotes").edit(start, "\"").edit(end, "\"");
-            self.diagnostics.pop();
-            self.diagnostics.push(told);
+    /// A key that is an unknown name was meant as a text: of a map's keys it is told once, where `first` says.
+    fn offer_quotes(&mut self, key: &Expr, first: &mut Option<usize>) {
+        let is_unknown = |d: &Diagnostic| {
+            d.code == codes::UNKNOWN_NAME && d.span == key.span && d.edits.is_empty() && d.labels.is_empty()
+        };
+        if !matches!(key.kind, ExprKind::Name(_)) {
+            return;
+        }
+        let Some(told) = self.diagnostics.pop_if(|d| is_unknown(d)) else { return };
+        let (start, end) = (Span::new(key.span.start, key.span.start), Span::new(key.span.end, key.span.end));
+        match *first {
+            Some(first) => {
+                let told = &mut self.diagnostics[first];
+                told.edits.extend([start, end].map(|span| Edit { span, text: "\"".to_string() }));
+            }
+            None => {
+                *first = Some(self.diagnostics.len());
+                let told = told.help("a key that is a text stands in quotes");
+                self.diagnostics.push(told.edit(start, "\"").edit(end, "\""));
+            }
         }
     }
 

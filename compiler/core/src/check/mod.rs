@@ -490,7 +490,8 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.cx.pure_what = "a constructor";
         if self.defs.types[owner.index()].kind != TypeKind::Record {
             self.field_initializers(owner);
-            for sig in self.defs.types[owner.index()].fields.iter().filter(|f| f.init.is_none()) {
+            let fields = self.defs.types[owner.index()].fields.iter();
+            for sig in fields.filter(|f| f.init.is_none() && !def.is_doubtful) {
                 let text = format!("the field `{}` has no value", self.interner.name(sig.name));
                 let report = self.diagnostic(codes::CONSTRUCTOR, sig.span, text);
                 self.diagnostics.push(report.help("give it one here, or in a constructor"));
@@ -892,11 +893,18 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
         if let Some(owner) = self.cx.owner {
             let own = self.self_type(owner);
-            if self.is_half_known(own) {
+            if self.is_half_known(own) || self.defs.types[owner.index()].lost.contains(&name) {
                 return;
             }
         }
         let mut report = self.diagnostic(codes::UNKNOWN_NAME, span, format!("there is no `{text}` here"));
+        if let Some(owner) = self.cx.owner.filter(|_| self.cx.this.is_none())
+            && self.defs.types[owner.index()].fields.iter().any(|f| f.name == name)
+        {
+            let help = format!("`{text}` is a field of an object, and there is no object here: pass one");
+            self.diagnostics.push(report.help(help));
+            return;
+        }
         let unmatched = self.cx.by_name.get(&name).and_then(|places| places.last());
         let unmatched =
             unmatched.map(|&index| (self.cx.locals[index].span, self.cx.locals[index].is_pattern));

@@ -470,6 +470,11 @@ impl<'a> Checker<'a, '_> {
     fn return_stmt(&mut self, span: Span, value: Option<&'a ast::Expr>) {
         if !self.cx.yields.is_empty() {
             self.leaves_switch(span, "return");
+            // It was meant for the arm, most likely, and not as the function's result.
+            if let Some(value) = value {
+                self.expr(value, Some(Ty::POISON));
+            }
+            return self.leave_body();
         }
         if let Some(ast::Expr { kind: ExprKind::Fail(error), span: fail, .. }) = value {
             let report = self
@@ -756,9 +761,16 @@ impl<'a> Checker<'a, '_> {
                     Some(declared) => {
                         let wanted = self.type_expr(declared);
                         if !self.fits(element, wanted) {
+                            let is_entry = self.is_known(element, self.defs.known.entry);
                             let (element, wanted) = (self.show(element), self.show(wanted));
                             let message = format!("the elements are `{element}`, not `{wanted}`");
-                            self.error(codes::MISMATCH, declared.span, message);
+                            let mut report = self.diagnostic(codes::MISMATCH, declared.span, message);
+                            if is_entry {
+                                report = report.help(
+                                    "an entry has a `.key` and a `.value`; `m.keys()` and `m.values()` have one of them",
+                                );
+                            }
+                            self.diagnostics.push(report);
                         }
                         wanted
                     }

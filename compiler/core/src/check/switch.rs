@@ -192,7 +192,8 @@ impl<'a> Checker<'a, '_> {
                     self.cx.yield_wanted.pop();
                     self.cx.yield_jumps = jumps;
                     let yields = self.cx.yields.pop().unwrap_or_default();
-                    if !self.cx.flow.dead {
+                    let broken = self.defs.modules[self.cx.module.index()].is_broken(block.span);
+                    if !self.cx.flow.dead && !broken {
                         let brace = Span::new(block.span.end.saturating_sub(1), block.span.end);
                         self.error(
                             codes::MISSING_RETURN,
