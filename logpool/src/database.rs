@@ -88,7 +88,10 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<ReadTransaction>> {
             Err(error) => return Err(failed(path)(error)),
         }
     }
-    Err(LogPoolError::Store { path: path.to_path_buf(), message: "it is being repaired and stays so".into() })
+    Err(LogPoolError::Store {
+        path: path.to_path_buf(),
+        message: "another process has been repairing it for a while; try again in a moment".into(),
+    })
 }
 
 fn try_read(path: &Path) -> Result<ReadTransaction, redb::Error> {

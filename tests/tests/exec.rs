@@ -1,8 +1,8 @@
 //! `dsvm exec`: real programs, the machine's real `vmstat`, and what is left when they end one way or another.
 
 use dscript_tests::{
-    Mark, PATIENCE, Running, command, compile, ending, finish, need, records, root, run, sequences, text,
-    wait_for,
+    Mark, PATIENCE, Running, binary, command, compile, ending, finish, need, records, root, run, sequences,
+    text, wait_for,
 };
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -178,10 +178,23 @@ fn killing_the_spawner_leaves_no_vmstat() {
     }
 }
 
+/// As `nohup` starts it: that the terminal is gone does not matter.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let scratch = scratch();
+    let image = compile(scratch.path(), "short", "print(1);\nSystem.sleep(1s);\nprint(2);\n");
+    let mut exec = std::process::Command::new("sh");
+    let (dsvm, image) = (binary("dsvm"), image.display().to_string());
+    let line =
+        format!("trap '' HUP; {} exec {image} & p=$!; sleep 0.4; kill -HUP $p; wait $p", dsvm.display());
+    let output = finish(exec.current_dir(scratch.path()).args(["-c", &line]));
+    check(&output, 0, "1\n2\n", &[]);
+}
+
 #[test]
 fn signals_stop_the_task_and_its_children() {
     need("vmstat", "procps");
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let (scratch, mark) = (scratch(), Mark::new());
         let mut exec = living(scratch.path(), &mark);
         exec.signal(signal);
@@ -330,6 +343,11 @@ fn the_exit_status_says_how_it_ended() {
     assert_eq!(run("dsvm", folder, &["exec", "good.dsb", "--for", "soon"]).status.code(), Some(2));
     assert_eq!(run("dsvm", folder, &["exec", "good.dsb", "--memory", "much"]).status.code(), Some(2));
     check(&run("dsvm", folder, &["exec", "good.dsb", "--deny", "exec:"]), 2, "", &["bad capability"]);
+    let unknown: [&[&str]; 2] = [&["--allow", "flie:*"], &["--deny", "flie:*"]];
+    for options in unknown {
+        let args = [&["exec", "good.dsb"][..], options].concat();
+        check(&run("dsvm", folder, &args), 2, "", &["there is no kind `flie`; did you mean `file`?"]);
+    }
 }
 
 #[test]
@@ -522,7 +540,7 @@ fn output_that_nobody_reads_ends_the_program() {
     let mut exec = command("dsvm", scratch.path());
     let mut exec = Running::start(exec.arg("exec").arg(image).stdout(Stdio::piped()));
     drop(exec.0.stdout.take());
-    assert!(!exec.wait().success(), "it ends within {PATIENCE:?}");
+    assert_eq!(exec.wait().code(), Some(1), "it is stopped within {PATIENCE:?}");
 }
 
 /// Only a release build is small.

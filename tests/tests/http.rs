@@ -155,6 +155,11 @@ fn what_is_wrong_with_a_question_is_said() {
     let (status, _, body) = http.get_from("example.com", "/v1/log/pools");
     assert!(status == 403 && body.contains("127.0.0.1"), "{body}");
     let mut answer = String::new();
+    http.send("HEAD /v1/log/pools HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .read_to_string(&mut answer)
+        .expect("it is text");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "no body: {answer}");
+    answer.clear();
     http.send("DELETE /v1/log/records HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .read_to_string(&mut answer)
         .expect("it answers");

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     reporter.summary(&if files.len() == 1 {
         files[0].display().to_string()
     } else {
-        format!("{} files", files.len())
+        files::counted(files.len())
     });
     Ok(ExitCode::from(u8::from(reporter.failed())))
 }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub struct Args {
     /// The source file
     file: PathBuf,
-    /// Where to write the image [default: the same name with .dsb]
+    /// Where to write the image; `-` is standard output [default: the same name with .dsb]
     #[arg(short, long, value_name = "OUT.dsb")]
     output: Option<PathBuf>,
     /// Add machine code for an architecture, x86_64 or aarch64 [default: this machine's]; a VM uses it when the
@@ -59,10 +59,18 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         .map_err(|why| format!("--native: {why}"))?;
     let bytes = image.to_bytes_with(&native);
     if args.standalone {
+        if args.output.as_deref() == Some(Path::new("-")) {
+            return Err("--standalone writes an executable file: name it with -o".into());
+        }
         let output = args.output.clone().unwrap_or_else(|| args.file.with_extension(""));
         return standalone(&output, &bytes);
     }
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("dsb"));
+    if output == Path::new("-") {
+        let mut out = std::io::stdout().lock();
+        out.write_all(&bytes).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     write_whole(&output, &bytes, 0o666)?;
     // The process ends: its memory goes with it, faster than tree by tree.
     std::mem::forget(result);

@@ -1,9 +1,11 @@
 //! `dsc doc`: the manual of a library as static HTML, from its doc comments.
 
-use crate::files::{self, Root};
+use crate::files;
 use crate::report::{MessageFormat, Reporter, print_line};
 use dscript_compiler::{Compilation, Goal, Library};
 use dscript_doc::{Manual, Source, manual};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::{Diagnostic, Severity};
 use dscript_grammar::span::Interner;
 use dscript_grammar::{SourceMap, parse};
 use serde_json::json;
@@ -124,23 +126,20 @@ fn sources(path: &Path, interner: &mut Interner) -> Result<Option<Vec<Source>>, 
         };
         let text = map.get(id).text().to_owned();
         let parsed = parse(id, &text, interner);
-        let checked = library.compile(&root.module, &root.shown, &root.bytes, &root, Goal::Check);
-        if checked.has_errors() {
-            reporter.show(&checked)?;
+        let compiled = library.compile(&root.module, &root.shown, &root.bytes, &root, Goal::Image);
+        // A library has nothing to run.
+        let wrong = |d: &Diagnostic| d.severity == Severity::Error && d.code != codes::NO_TASK;
+        if compiled.diagnostics.iter().any(wrong) {
+            reporter.show(&compiled)?;
             failed += 1;
             continue;
         }
-        let capabilities = capabilities(&library, &root);
+        // What the module's tasks need, where it has any.
+        let capabilities = compiled.image.map_or_else(Vec::new, |image| image.manifest.capabilities);
         all.push(Source { path: root.module, text, parsed, prelude: false, capabilities });
     }
-    reporter.summary(&format!("{failed} files"));
+    reporter.summary(&files::counted(failed));
     Ok((failed == 0).then_some(all))
-}
-
-/// What the module's tasks need, where it compiles and has any.
-fn capabilities(library: &Library, root: &Root) -> Vec<String> {
-    let compiled = library.compile(&root.module, &root.shown, &root.bytes, root, Goal::Image);
-    compiled.image.map_or_else(Vec::new, |image| image.manifest.capabilities)
 }
 
 // ---- output ----

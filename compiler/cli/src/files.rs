@@ -161,6 +161,11 @@ fn script_in(root: &Path, shown_root: &Path, inside: &Path, name: &str) -> Resul
 
 /// Every source file that the paths name: files as they are, folders with all below, in order.
 pub fn all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let missing: Vec<String> =
+        paths.iter().filter(|path| !path.exists()).map(|path| path.display().to_string()).collect();
+    if !missing.is_empty() {
+        return Err(format!("{}: there is no such file or folder", missing.join(", ")));
+    }
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -170,6 +175,11 @@ pub fn all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         }
     }
     Ok(found)
+}
+
+/// "1 file", "3 files"
+pub fn counted(count: usize) -> String {
+    format!("{count} file{}", if count == 1 { "" } else { "s" })
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {

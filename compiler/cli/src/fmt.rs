@@ -14,6 +14,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  dsc fmt src/                   rewrite every module below src/\n  \
     dsc fmt --check src/           list the files that would change\n  \
+    dsc fmt --check --json src/    the same for programs, one JSON object a file\n  \
     dsc fmt - < a.ds               standard input to standard output, for editors\n\n\
     Prints the name of each file that changed. Files with syntax errors are left alone.\n\
     Exit status: 0 good, 1 syntax errors, or with --check a file would change, 2 a file could not be read or written")]
@@ -27,15 +28,50 @@ pub struct Args {
     /// Format standard input to standard output
     #[arg(long, conflicts_with = "paths")]
     stdin: bool,
+    /// One JSON object for each file that was not in the one style: its name, and whether it `changed`, `differs`
+    /// or has an `error`
+    #[arg(long, conflicts_with = "stdin")]
+    json: bool,
 }
 
 /// How it went, the worst last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Good,
-    /// Syntax errors, or a file that `--check` found.
+    /// It was not in the one style, and is now.
+    Changed,
+    /// Found by `--check`.
+    Differs,
+    /// Syntax errors.
     Bad,
     Failed,
+}
+
+impl Outcome {
+    /// The exit status.
+    fn status(self) -> u8 {
+        match self {
+            Outcome::Good | Outcome::Changed => 0,
+            Outcome::Differs | Outcome::Bad => 1,
+            Outcome::Failed => 2,
+        }
+    }
+}
+
+/// Names a file that was not in the one style.
+fn say(path: &Path, outcome: Outcome, args: &Args) -> Result<(), String> {
+    let shown = path.display().to_string();
+    let word = match outcome {
+        Outcome::Good => return Ok(()),
+        Outcome::Changed => "changed",
+        Outcome::Differs => "differs",
+        Outcome::Bad | Outcome::Failed => "error",
+    };
+    match args.json {
+        true => print_line(&serde_json::json!({"file": shown, "outcome": word}).to_string()),
+        false if word == "error" => Ok(()),
+        false => print_line(&shown),
+    }
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -48,18 +84,16 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         }
         let mut worst = Outcome::Good;
         for path in &paths {
-            worst = worst.max(file(path, args.check).unwrap_or_else(|message| {
+            let outcome = file(path, args.check).unwrap_or_else(|message| {
                 eprintln!("dsc: {message}");
                 Outcome::Failed
-            }));
+            });
+            say(path, outcome, args)?;
+            worst = worst.max(outcome);
         }
         worst
     };
-    Ok(ExitCode::from(match outcome {
-        Outcome::Good => 0,
-        Outcome::Bad => 1,
-        Outcome::Failed => 2,
-    }))
+    Ok(ExitCode::from(outcome.status()))
 }
 
 fn file(path: &Path, check: bool) -> Result<Outcome, String> {
@@ -73,11 +107,11 @@ fn file(path: &Path, check: bool) -> Result<Outcome, String> {
     if text.as_bytes() == bytes {
         return Ok(Outcome::Good);
     }
-    if !check {
-        rewrite(path, text.as_bytes()).map_err(|e| format!("{shown}: {e}"))?;
+    if check {
+        return Ok(Outcome::Differs);
     }
-    print_line(&shown)?;
-    Ok(if check { Outcome::Bad } else { Outcome::Good })
+    rewrite(path, text.as_bytes()).map_err(|e| format!("{shown}: {e}"))?;
+    Ok(Outcome::Changed)
 }
 
 fn stdin(check: bool) -> Result<Outcome, String> {
@@ -89,7 +123,7 @@ fn stdin(check: bool) -> Result<Outcome, String> {
         if !same {
             print_line(shown)?;
         }
-        return Ok(if same { Outcome::Good } else { Outcome::Bad });
+        return Ok(if same { Outcome::Good } else { Outcome::Differs });
     }
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))?;
@@ -164,9 +198,9 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("the mode is set");
         symlink(&path, &link).expect("a link");
 
-        assert!(file(&link, true).expect("it is read") == Outcome::Bad);
+        assert_eq!(file(&link, true), Ok(Outcome::Differs));
         assert_eq!(fs::read_to_string(&path).expect("it is read"), "p.kill ();");
-        assert!(file(&link, false).expect("it is written") == Outcome::Good);
+        assert_eq!(file(&link, false), Ok(Outcome::Changed));
         assert_eq!(fs::read_to_string(&path).expect("it is read"), "p.kill();\n");
         assert!(file(&link, true).expect("it is read") == Outcome::Good);
 

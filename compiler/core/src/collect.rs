@@ -921,9 +921,11 @@ impl<'a> Collector<'a, '_> {
                 },
                 _ => Err("@Needs takes texts such as \"exec:/usr/lib/checks/*\"".to_string()),
             };
-            let good = text.and_then(|text| match Capability::parse(&without_places(&text)) {
-                Ok(_) => Ok(text),
-                Err(why) => Err(why.to_string()),
+            // What is filled in later may be any text, so long as a text there makes a capability.
+            let good = text.and_then(|text| {
+                let read = Capability::parse(&without_places(&text, "x"))
+                    .and_then(|_| Capability::parse_known(&without_places(&text, "*")));
+                read.map(|_| text).map_err(|why| why.to_string())
             });
             match good {
                 Ok(text) => all.push(text),
@@ -1235,14 +1237,14 @@ fn explicit_constructor(members: &[ast::Item], owner: ast::Ident) -> Option<(&as
     })
 }
 
-/// A pattern with every `{parameter}` replaced by a word.
-fn without_places(pattern: &str) -> String {
+/// A pattern with every `{parameter}` replaced.
+fn without_places(pattern: &str, stand_in: &str) -> String {
     let mut plain = String::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {
         plain.push_str(before);
         let Some((_, tail)) = after.split_once('}') else { break };
-        plain.push('x');
+        plain.push_str(stand_in);
         rest = tail;
     }
     plain.push_str(rest);

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::ends::Ends;
 use clap::{Args, ValueEnum};
 use dscript_bytecode::capability::Capability;
 use dscript_bytecode::image::Manifest;
@@ -148,7 +149,7 @@ struct Ready {
 /// `from` is the file that holds the image.
 fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<Ready, String> {
     for pattern in args.allow.iter().chain(&args.deny) {
-        Capability::parse(pattern).map_err(|why| why.to_string())?;
+        Capability::parse_known(pattern).map_err(|why| why.to_string())?;
     }
     let routes = Routes::parse(&args.pools)?;
     let program = dscript_host::load(bytes).map_err(|why| format!("{file}: {why}"))?;
@@ -322,8 +323,8 @@ fn go(ready: Ready) -> i32 {
         eprintln!("dsvm: the LogPool: {why}");
     }
     match failed {
-        // Whoever read the output has seen enough.
-        Some(why) if why.kind() == io::ErrorKind::BrokenPipe => 2,
+        // Whoever read the output has seen enough: the task was stopped, which is no answer of its own.
+        Some(why) if why.kind() == io::ErrorKind::BrokenPipe => 1,
         Some(why) => {
             eprintln!("dsvm: cannot write to standard output: {why}");
             2
@@ -333,14 +334,14 @@ fn go(ready: Ready) -> i32 {
 }
 
 async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
-    let (mut interrupts, mut terminations) =
-        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-            (Ok(interrupts), Ok(terminations)) => (interrupts, terminations),
-            (Err(why), _) | (_, Err(why)) => {
-                eprintln!("dsvm: cannot watch for signals: {why}");
-                return 2;
-            }
-        };
+    let watched = signal(SignalKind::interrupt()).and_then(|interrupts| Ok((interrupts, Ends::watch()?)));
+    let (mut interrupts, mut terminations) = match watched {
+        Ok(watched) => watched,
+        Err(why) => {
+            eprintln!("dsvm: cannot watch for signals: {why}");
+            return 2;
+        }
+    };
     let outcome: Rc<RefCell<Option<Outcome>>> = Rc::default();
     let print = {
         let (output, stop) = (output.clone(), stop.clone());
@@ -399,7 +400,7 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
                 stop.stop();
             }
             _ = interrupts.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
-            _ = terminations.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
+            () = terminations.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
         }
         if interrupted {
             stop.stop();

@@ -1,5 +1,5 @@
 //! Capabilities: what a program may do outside, as text that images declare, policies allow and `@Needs` names.
-//! This file holds their one grammar; what the kinds mean is said where natives are declared.
+//! This file holds their one grammar and the table of their kinds; what these mean is said where natives are declared.
 //!
 //! ```text
 //! capability = "*" | kind { ":" part }           at least one part
@@ -18,10 +18,33 @@
 //! `**` is `*`. Characters that a terminal would act on or hide (controls, direction marks, zero widths)
 //! are always escaped, so that what an operator reads is what is meant.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Of one capability as text.
 pub const CAPABILITY_BYTES_MAX: usize = 4096;
+
+/// A kind of capabilities, and what may stand behind it.
+pub struct Kind {
+    pub name: &'static str,
+    /// What it is about is said by one of these words; where there are none, by any text.
+    pub words: &'static [&'static str],
+}
+
+/// All kinds that there are.
+pub const KINDS: &[Kind] = &[
+    Kind { name: "env", words: &["read"] },
+    Kind { name: "exec", words: &[] },
+    Kind { name: "file", words: &["read", "temp", "write"] },
+    Kind { name: "http", words: &[] },
+    Kind { name: "logpool", words: &["read", "write"] },
+    Kind { name: "net", words: &["connect", "resolve"] },
+    Kind { name: "process", words: &["kill", "read"] },
+    Kind { name: "script", words: &[] },
+    Kind { name: "service", words: &["control", "read"] },
+    Kind { name: "snmp", words: &["get", "set"] },
+    Kind { name: "system", words: &["read"] },
+];
 
 /// A capability or a pattern of capabilities; there is no difference but whether it has a `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,7 +67,7 @@ pub struct CapabilityError {
     pub text: String,
     /// Of `text`, where it went wrong.
     pub byte: usize,
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
 }
 
 impl fmt::Display for CapabilityError {
@@ -64,7 +87,9 @@ impl Capability {
     }
 
     pub fn parse(text: &str) -> Result<Capability, CapabilityError> {
-        let error = |byte: usize, what| Err(CapabilityError { text: text.into(), byte, what });
+        let error = |byte: usize, what: &'static str| {
+            Err(CapabilityError { text: text.into(), byte, what: what.into() })
+        };
         if text.len() > CAPABILITY_BYTES_MAX {
             return error(CAPABILITY_BYTES_MAX, "it is longer than 4096 bytes");
         }
@@ -115,6 +140,31 @@ impl Capability {
             return error(text.len(), "after its kind it needs `:` and what is allowed, or `:*`");
         }
         Ok(Capability { parts })
+    }
+
+    /// As `parse`, of what somebody writes by hand: its kind must be one that there is, and so must the word behind it.
+    /// An image may hold others, which this version does not know.
+    pub fn parse_known(text: &str) -> Result<Capability, CapabilityError> {
+        let capability = Capability::parse(text)?;
+        let error =
+            |byte: usize, what: String| Err(CapabilityError { text: text.into(), byte, what: what.into() });
+        if is_any(&capability.parts[0]) {
+            return Ok(capability);
+        }
+        let name = capability.kind();
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            return error(0, format!("there is no kind `{name}`; {}", instead(&name, &names)));
+        };
+        let part = &capability.parts[1];
+        let is_word = |word: &&str| part_covers(part, &word.chars().map(Piece::Char).collect::<Part>());
+        if !kind.words.is_empty() && !kind.words.iter().any(is_word) {
+            let written: String =
+                part.iter().map(|piece| if let Piece::Char(c) = piece { *c } else { '*' }).collect();
+            let what = format!("`{name}` has no `{written}`; {}", instead(&written, kind.words));
+            return error(name.len() + 1, what);
+        }
+        Ok(capability)
     }
 
     /// The first part: `exec`; `*` for the capability of everything.
@@ -185,6 +235,33 @@ impl std::str::FromStr for Capability {
     fn from_str(text: &str) -> Result<Capability, CapabilityError> {
         Capability::parse(text)
     }
+}
+
+/// What to write instead of a word that is none of these.
+fn instead(word: &str, words: &[&str]) -> String {
+    match words.iter().map(|known| (distance(word, known), known)).min() {
+        Some((1..=2, near)) => format!("did you mean `{near}`?"),
+        _ => format!("there is {}", words.join(", ")),
+    }
+}
+
+/// Characters to be changed, put in, left out or swapped with their neighbours to come from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
 }
 
 fn is_any(part: &[Piece]) -> bool {

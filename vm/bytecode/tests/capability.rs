@@ -65,6 +65,41 @@ fn bad_ones() {
     assert!(Capability::parse(&long).unwrap_err().to_string().len() < 300);
 }
 
+/// What people write by hand must be of a kind that there is.
+#[test]
+fn kinds() {
+    for good in [
+        "*",
+        "exec:ls",
+        "file:*",
+        "file:r*:/x",
+        "file:read:/x",
+        "http:GET:*",
+        "snmp:set:10.0.*",
+        "system:read",
+    ] {
+        assert!(Capability::parse_known(good).is_ok(), "{good}");
+    }
+    for (bad, byte, what) in [
+        ("flie:*", 0, "there is no kind `flie`; did you mean `file`?"),
+        ("exce:ls", 0, "did you mean `exec`?"),
+        (
+            "disk:read",
+            0,
+            "there is env, exec, file, http, logpool, net, process, script, service, snmp, system",
+        ),
+        ("file:raed:/x", 5, "`file` has no `raed`; did you mean `read`?"),
+        ("net:listen:*", 4, "there is connect, resolve"),
+        ("file:x*:/y", 5, "`file` has no `x*`"),
+        ("exec", 4, "after its kind it needs `:`"),
+    ] {
+        let error = Capability::parse_known(bad).expect_err(bad);
+        assert_eq!(error.byte, byte, "{error}");
+        assert!(error.what.contains(what), "{bad}: {error}");
+        assert!(bad == "exec" || Capability::parse(bad).is_ok(), "an image may hold {bad}");
+    }
+}
+
 #[test]
 fn covering() {
     for (pattern, wanted, expected) in [

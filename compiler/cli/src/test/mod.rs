@@ -41,7 +41,8 @@ pub struct Args {
 fn duration(text: &str) -> Result<Duration, String> {
     match dscript_interp::parse_duration(text).map(u64::try_from) {
         Some(Ok(nanoseconds)) if nanoseconds > 0 => Ok(Duration::from_nanos(nanoseconds)),
-        _ => Err("this is no duration such as `10s` or `500ms`".into()),
+        Some(_) => Err("a test needs some time: a duration above 0, such as `10s` or `500ms`".into()),
+        None => Err("this is no duration such as `10s` or `500ms`".into()),
     }
 }
 
@@ -71,11 +72,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         }
     }
     let failed = report.not_compiled_count();
-    reporter.summary(&if files.len() == 1 {
-        files[0].display().to_string()
-    } else {
-        format!("{failed} files")
-    });
+    reporter.summary(&if files.len() == 1 { files[0].display().to_string() } else { files::counted(failed) });
     report.summary()?;
     if let Some(file) = &args.junit {
         std::fs::write(file, report.junit()).map_err(|e| format!("{}: {e}", file.display()))?;

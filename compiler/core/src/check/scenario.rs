@@ -309,6 +309,32 @@ impl<'a> Checker<'a, '_> {
             }
             self.option(clause, option);
         }
+        self.time_to_verify(options);
+    }
+
+    /// `within` bounds the tries with their verifications: one that lasts as long can never hold.
+    fn time_to_verify(&mut self, options: &'a [ast::StepOption]) {
+        let number = |value: &Expr| match plain(self.defs, &self.facts, self.cx.module, value) {
+            Some(Plain::Number(number)) => Some(number),
+            _ => None,
+        };
+        let within = options.iter().find_map(|option| match &option.kind {
+            StepOptionKind::Within(value) => Some((option.span, number(value)?)),
+            _ => None,
+        });
+        let verify = options.iter().find_map(|option| match &option.kind {
+            StepOptionKind::Verify { for_: Some(value), .. } => Some((value.span, number(value)?)),
+            _ => None,
+        });
+        if let (Some((bound, most)), Some((span, time))) = (within, verify)
+            && time >= most
+        {
+            let message = "the step is over before its verification is: it can never succeed";
+            let report = self
+                .diagnostic(codes::STEP_OPTION, span, message)
+                .label(bound, "this bounds all tries, their verifications included");
+            self.diagnostics.push(report);
+        }
     }
 
     fn option(&mut self, clause: &'a ast::Clause, option: &'a ast::StepOption) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::ends::Ends;
 use dscript_host::run::NodeFacts;
 use dscript_protocol::folder::{make_private, sync_folder_of, write_private};
 use dscript_protocol::journal::Journal;
@@ -51,7 +52,7 @@ struct Core {
 pub async fn serve(setup: Setup) -> Result<i32, String> {
     let Setup { controller, folder, hello, policy, routes, _lock } = setup;
     let mut interrupts = signal(SignalKind::interrupt()).map_err(|why| format!("signals: {why}"))?;
-    let mut terminations = signal(SignalKind::terminate()).map_err(|why| format!("signals: {why}"))?;
+    let mut terminations = Ends::watch().map_err(|why| format!("signals: {why}"))?;
     let images = folder.join("images");
     make_private(&images).map_err(|why| format!("cannot make {}: {why}", images.display()))?;
     let (journal, entries) = Journal::open::<Entry>(&folder.join("journal"), JOURNAL_KIND)
@@ -109,7 +110,7 @@ pub async fn serve(setup: Setup) -> Result<i32, String> {
             },
             _ = ticks.tick() => Some(Event::Tick),
             _ = interrupts.recv() => { end(&mut ending, INTERRUPTED); Some(Event::ShutDown) }
-            _ = terminations.recv() => { end(&mut ending, 0); Some(Event::ShutDown) }
+            () = terminations.recv() => { end(&mut ending, 0); Some(Event::ShutDown) }
         };
         if let Some(event) = event {
             core.handle(vec![event])?;

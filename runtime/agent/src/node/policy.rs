@@ -56,7 +56,7 @@ impl NodePolicy {
             allow => allow.unwrap_or_default(),
         };
         for pattern in allow.iter().chain(&file.deny) {
-            Capability::parse(pattern).map_err(|why| why.to_string())?;
+            Capability::parse_known(pattern).map_err(|why| why.to_string())?;
         }
         let memory_bytes = file.memory.as_deref().map(units::size).transpose()?.unwrap_or(MEMORY_BYTES);
         let time: Option<Duration> = file.time.as_deref().map(units::duration).transpose()?;
@@ -91,5 +91,7 @@ mod tests {
         {
             assert!(NodePolicy::parse(bad).is_err(), "{bad}");
         }
+        let why = NodePolicy::parse("deny = [\"flie:write:*\"]").expect_err("a kind that there is not");
+        assert!(why.contains("did you mean `file`?"), "{why}");
     }
 }

@@ -77,6 +77,12 @@ pub fn ship(args: ShipArgs) -> Result<i32, String> {
 fn wait(client: &mut Client, known: &mut BTreeMap<dscript_protocol::RunId, RunInfo>) -> Result<(), String> {
     while let Some(answer) = client.answer()? {
         let ToOperator::Run(run) = answer else { continue };
+        // That a run has ended altogether comes after its result, which is known by then.
+        let told = known.get(&run.run).is_some_and(|old| old.outcome.is_some() && old.word() == run.word());
+        if told {
+            known.insert(run.run, run);
+            continue;
+        }
         let took = run.duration().map(|nanos| format!(" after {}", spoken(nanos))).unwrap_or_default();
         let why = run.outcome.as_ref().map(|outcome| format!(": {}", outcome.reason)).unwrap_or_default();
         eprintln!("dsctl: run {} on {}: {}{took}{why}", short(run.run), run.node, run.word());

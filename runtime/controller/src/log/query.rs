@@ -16,7 +16,7 @@ use crate::client::{Client, Target};
 pub const TAIL_EVERY: Duration = Duration::from_millis(250);
 
 /// Which records; the same for `query`, `tail` and `export`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Filter {
     /// The key of the records, with * for any text
     key: Option<String>,
@@ -80,7 +80,7 @@ pub struct QueryArgs {
     #[command(flatten)]
     span: Span,
     /// The newest so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero)]
     limit: Option<u64>,
     /// Aggregates instead of records, such as `avg(us), p99(wa)`
     #[arg(long, value_name = "LIST", conflicts_with = "limit")]
@@ -203,6 +203,15 @@ impl Filter {
     pub fn asked(&self, span: Option<&Span>) -> Result<LogQuery, String> {
         let now = Timestamp::now();
         let at = |option, text: Option<&String>| text.map(|text| moment(option, text, now)).transpose();
+        let since = at("--since", span.and_then(|span| span.since.as_ref()))?;
+        let until = at("--until", span.and_then(|span| span.until.as_ref()))?;
+        if let (Some(from), Some(to)) = (since, until)
+            && from >= to
+        {
+            return Err(
+                "--since is not before --until: nothing lies between them (`10m` is ten minutes ago)".into(),
+            );
+        }
         Ok(LogQuery {
             pool: self.pool.clone(),
             key: self.key.clone(),
@@ -210,11 +219,15 @@ impl Filter {
             task: self.task.clone(),
             run: self.run.clone(),
             condition: self.condition.clone(),
-            since: at("--since", span.and_then(|span| span.since.as_ref()))?,
-            until: at("--until", span.and_then(|span| span.until.as_ref()))?,
+            since,
+            until,
             ..LogQuery::default()
         })
     }
+}
+
+fn above_zero(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a number above 0 is wanted".to_owned())
 }
 
 /// A time ago, or a time.
@@ -240,5 +253,17 @@ mod tests {
         assert_eq!(moment("--since", "2026-01-31T08:00:10Z", now), Ok(nanos));
         assert_eq!(moment("--since", "2026-01-31T09:00:10+01:00", now), Ok(nanos));
         assert!(moment("--since", "yesterday", now).is_err());
+    }
+
+    #[test]
+    fn a_span_holds_some_time() {
+        let filter = Filter::default();
+        let span = |since: &str, until: &str| Span { since: Some(since.into()), until: Some(until.into()) };
+        assert!(filter.asked(Some(&span("10m", "5m"))).is_ok());
+        for (since, until) in [("5m", "10m"), ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00Z")] {
+            let why = filter.asked(Some(&span(since, until))).expect_err("there is nothing between them");
+            assert!(why.contains("not before --until"), "{why}");
+        }
+        assert!(above_zero("0").is_err() && above_zero("3") == Ok(3));
     }
 }

@@ -137,7 +137,8 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
             stored += store(&writer, &mut batch)?;
         }
         if read == 0 {
-            eprintln!("dsctl: {stored} log records are stored");
+            let are = if stored == 1 { "record is" } else { "records are" };
+            eprintln!("dsctl: {stored} log {are} in the LogPool; what was there before is there once");
             return Ok(0);
         }
     }

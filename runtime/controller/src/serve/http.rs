@@ -159,7 +159,8 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
     if request.method() == Method::POST && request.uri().path() == "/v1/log/records" {
         return put(api, request).await;
     }
-    if request.method() != Method::GET {
+    // HEAD is answered as GET is, and the server leaves out the body.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let why = format!(
             "there is no {} here: the LogPool is read with GET, and records are put with POST to /v1/log/records",
             request.method()
