@@ -26,7 +26,7 @@ task Witness(String file) {
     int n = 0;
     while (true) {
         try pool.put("n", {"n": n});
-        try witness.write("${n}\n");
+        witness.write("${n}\n");
         n++;
         System.sleep(2ms);
     }
