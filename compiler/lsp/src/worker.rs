@@ -194,9 +194,15 @@ impl Worker {
         own.map(|d| (d.module.clone(), d.text.clone())).collect()
     }
 
+    /// The texts are others now: what waits to be compiled to the end is of no use any more.
+    fn new_state(&mut self) {
+        self.stamp += 1;
+        self.whole.order(Vec::new());
+    }
+
     /// The text of an open file is another one now.
     fn changed(&mut self, address: &str) {
-        self.stamp += 1;
+        self.new_state();
         let Some(document) = self.documents.get(address) else { return };
         let place = document.place.clone();
         self.dirty.insert(place.clone());
@@ -212,7 +218,7 @@ impl Worker {
 
     fn close(&mut self, address: &str) {
         let Some(document) = self.documents.remove(address) else { return };
-        self.stamp += 1;
+        self.new_state();
         let place = document.place;
         if !self.documents.values().any(|d| d.place == place) {
             // Nobody looks at this root any more.
@@ -232,7 +238,7 @@ impl Worker {
 
     /// Files changed without an editor.
     fn on_disk(&mut self, addresses: &[String]) {
-        self.stamp += 1;
+        self.new_state();
         let manifest = addresses.iter().any(|a| a.ends_with("/dscript.toml"));
         if manifest {
             // Other files belong together now.
