@@ -52,6 +52,8 @@ pub const CHUNK_BYTES: usize = (64 << 10) - 64;
 pub const MERGE_BLOCKS_MIN: u64 = 512;
 pub const MERGE_RECORDS_MAX: u64 = 128 << 10;
 pub const MERGE_GAIN_MIN: u64 = 4;
+/// Records of a block, on average, from which on blocks are large enough: they are not even read for a merge.
+pub const MERGE_BLOCK_RECORDS_MAX: u64 = 64;
 /// Names in the dictionary of a segment; further ones are written out where they stand.
 pub const SEGMENT_NAMES_MAX: usize = 16_384;
 

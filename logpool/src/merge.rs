@@ -1,7 +1,7 @@
 //! Merging: the records of many little blocks, as many moves of few records leave, are put into few large ones, which
 //! are smaller on disk and faster to read.
 //!
-//! Steps of a merge, once so many blocks have come since the last one: read the chunks behind the last merge, up to a number
+//! Steps of a merge, once so many blocks have come since the last one, and few records in each: read the chunks behind the last merge, up to a number
 //! of records; if they would fill far fewer blocks, put them there in one transaction, with the same ordinals
 //! for all of them together; note how far that is. So a record is written again once at most, a crash leaves the old
 //! blocks or the new ones, and who reads has either.
@@ -54,6 +54,16 @@ pub fn merge(database: &Database, path: &Path, blocks_min: u64) -> Result<Merged
     let (start, little) = (of("merged")?, of("little")?);
     if little < blocks_min {
         return Ok(Merged::default());
+    }
+    let next = of("ordinal")?;
+    if next.saturating_sub(start) >= little * MERGE_BLOCK_RECORDS_MAX {
+        drop(meta);
+        return database::transaction(database, path, |write| {
+            let mut meta = write.open_table(META)?;
+            meta.insert("merged", next)?;
+            meta.insert("little", 0)?;
+            Ok(Merged::default())
+        });
     }
     let stretch = Stretch::read(SegmentSnapshot::of(read, path)?, start)?;
     let before = stretch.extents.len() as u64;
