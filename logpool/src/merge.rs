@@ -1,8 +1,8 @@
 //! Merging: the records of many little blocks, as many moves of few records leave, are put into few large ones, which
 //! are smaller on disk and faster to read.
 //!
-//! Steps of a merge, once so many blocks have come since the last one, and few records in each: read the chunks behind the last merge, up to a number
-//! of records; if they would fill far fewer blocks, put them there in one transaction, with the same ordinals
+//! Steps of a merge, once so many blocks have come since the last one, and few records in each: read the chunks behind
+//! the last merge, up to a number of records; if they would fill far fewer blocks, put them there in one transaction, with the same ordinals
 //! for all of them together; note how far that is. So a record is written again once at most, a crash leaves the old
 //! blocks or the new ones, and who reads has either.
 //!

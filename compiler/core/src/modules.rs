@@ -239,7 +239,8 @@ impl Loader<'_> {
         let words: Vec<&str> = import.path.iter().map(|w| self.interner.name(w.name)).collect();
         let whole = words.join(".");
         let parent = words[..words.len().saturating_sub(1)].join(".");
-        if (if import.all { &whole } else { &parent }) == PRELUDE {
+        let module = if import.all { &whole } else { &parent };
+        if module == PRELUDE {
             return self.prelude(import);
         }
         if import.all {
