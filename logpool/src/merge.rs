@@ -358,4 +358,23 @@ mod tests {
         add(&segment, 0..140);
         assert_eq!(listed(&segment).1, 140);
     }
+
+    #[test]
+    fn blocks_of_many_records_are_left_and_not_looked_at_again() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let segment = Segment::on(database, Path::new("merged")).unwrap();
+        // Two series, so 64 records in each block of a move.
+        let moved = 2 * MERGE_BLOCK_RECORDS_MAX;
+        for round in 0..20 {
+            add(&segment, round * moved..(round + 1) * moved);
+        }
+        assert_eq!(segment.merge_after(40).unwrap(), Merged::default());
+        assert_eq!(listed(&segment), (40, 20 * moved));
+        // Few records come: they alone are looked at.
+        for seq in 20 * moved..20 * moved + 40 {
+            add(&segment, seq..seq + 1);
+        }
+        let merged = segment.merge_after(40).unwrap();
+        assert_eq!(merged, Merged { records: 40, blocks_before: 40, blocks_after: 2 });
+    }
 }
