@@ -18,6 +18,8 @@ use crate::span::Span;
 use crate::token::{Kw, Tok, Token};
 use crate::tree::Cx;
 
+include!(concat!(env!("OUT_DIR"), "/passing.rs"));
+
 /// Tokens that must be readable after a repair, unless a statement ends before.
 const AHEAD: usize = 4;
 /// Places to go on that are tried for one part.
@@ -26,7 +28,7 @@ const RESUME_MAX: usize = 12;
 /// Called by the generated parser in place of lalrpop's driver; the tokens come from `cx`.
 pub(crate) fn drive<D, I>(cx: &Cx<'_>, definition: D, _tokens: I) -> ParseResult<D>
 where
-    D: ParserDefinition<Location = u32, Token = Tok>,
+    D: ParserDefinition<Location = u32, Token = Tok, ReduceIndex = i16, NonterminalIndex = usize>,
 {
     let states = vec![definition.start_state()];
     let mut driver = Driver {
@@ -42,7 +44,7 @@ where
     driver.run()
 }
 
-struct Driver<'c, 'a, D: ParserDefinition<Location = u32, Token = Tok>> {
+struct Driver<'c, 'a, D: ParserDefinition> {
     cx: &'c Cx<'a>,
     definition: D,
     states: Vec<D::StateIndex>,
@@ -84,7 +86,7 @@ impl<S: Copy> Trial<'_, S> {
 
 impl<D> Driver<'_, '_, D>
 where
-    D: ParserDefinition<Location = u32, Token = Tok>,
+    D: ParserDefinition<Location = u32, Token = Tok, ReduceIndex = i16, NonterminalIndex = usize>,
 {
     fn run(&mut self) -> ParseResult<D> {
         loop {
@@ -119,6 +121,12 @@ where
                 return Fed::Shifted;
             }
             let Some(reduction) = action.as_reduce() else { return Fed::Mistake };
+            if let Some(nonterminal) = PASSING[reduction as usize] {
+                self.states.pop();
+                let state = self.states[self.states.len() - 1];
+                self.states.push(self.definition.goto(state, usize::from(nonterminal)));
+                continue;
+            }
             // Reducing on a token that turns out wrong would lose the state to recover in.
             if let Some(result) =
                 self.definition.reduce(reduction, Some(&token.start), &mut self.states, &mut self.symbols)

@@ -45,6 +45,8 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
         seen <= read || !damage().covers(d.span.start)
     });
     let tokens = marked.tokens;
+    // The tree may have their room.
+    drop(balanced);
     let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
     let none = std::iter::empty::<(u32, Tok, u32)>();
     let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
@@ -59,7 +61,11 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     // What the pass over the tokens gave up is one token in its place.
     let given_up = |t: &&Token| matches!(t.tok, Tok::BadExpr | Tok::BadItem | Tok::BadType | Tok::BadArm);
     lost_text.extend(tokens.iter().filter(given_up).map(|t| t.span()));
-    let lost = names_in(&balanced.tokens, lost_text);
+    let lost = if lost_text.is_empty() {
+        FxHashSet::default()
+    } else {
+        names_in(&lexer::lex(file, text, &words, interner).tokens, lost_text)
+    };
     render::sort(&mut diagnostics);
     first_of_each_line(&mut diagnostics, text);
     Parsed { module, comments: lexed.comments, diagnostics, lost }

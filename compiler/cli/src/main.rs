@@ -54,6 +54,9 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A compilation writes most pages once: to clear them two mebibytes at a time costs more than it saves, above all
+    // in a virtual machine whose host has to find them first. A kernel that cannot do it leaves them on.
+    let _ = nix::sys::prctl::set_thp_disable(true);
     if !matches!(cli.command, Command::Lsp(_)) {
         // What one pass gives up the next one takes: the system would only clear the same pages again and again.
         // SAFETY: an option of the allocator may be set at any time.

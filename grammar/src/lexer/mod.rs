@@ -187,7 +187,7 @@ pub fn lex(file: FileId, text: &str, words: &Words, interner: &mut Interner) -> 
     if text.starts_with('\u{FEFF}') {
         raw.bump('\u{FEFF}'.len_utf8());
     }
-    let out = Lexed { tokens: Vec::with_capacity(text.len() / 4), ..Lexed::default() };
+    let out = Lexed { tokens: Vec::with_capacity(text.len() / 2), ..Lexed::default() };
     let mut lexer = Lexer { file, text, raw, words, interner, open: Vec::new(), out };
     lexer.run();
     lexer.out
