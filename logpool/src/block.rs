@@ -30,6 +30,7 @@ const VERSION: u8 = 2;
 /// Columns of one block: as many as its records have fields, at most.
 const COLUMNS_MAX: usize = BLOCK_RECORDS_MAX * FIELDS_MAX;
 
+/// What a field's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Null,
@@ -40,6 +41,7 @@ pub enum Kind {
     Bytes,
     Duration,
     Time,
+    /// A list or a map.
     Nested,
 }
 
@@ -71,7 +73,7 @@ impl Kind {
         }
     }
 
-    fn of(value: &ValueRef) -> Kind {
+    pub(crate) fn of(value: &ValueRef) -> Kind {
         match value {
             ValueRef::Null => Kind::Null,
             ValueRef::Bool(_) => Kind::Bool,

@@ -45,13 +45,14 @@ mod values;
 mod verify;
 mod writer;
 
+pub use block::Kind as FieldKind;
 pub use error::{Damage, LogPoolError, Result};
 pub use expr::ExprError;
 pub use json::{record_from_json, record_json, value_json};
 pub use keys::{KeyName, full_key, latest_key, series_key};
 pub use mover::{Moved, Mover};
 pub use query::{Condition, Order, Pattern, Query};
-pub use reader::{KeyInfo, PoolInfo, Reader};
+pub use reader::{FieldInfo, KeyInfo, PoolInfo, Reader};
 pub use record::{FieldValue, ParseRunError, Record, RunId, RunPrefix};
 pub use spool::{Spool, SpoolBatch, SpoolPosition};
 pub use standing::{Standing, Turn};

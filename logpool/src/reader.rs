@@ -6,10 +6,12 @@
 //! is deleted), or it was moved before that and is in the database. Nothing is doubled, because a segment knows the
 //! identity of every record in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::block::Block;
+use rustc_hash::FxHashMap;
+
+use crate::block::{Block, Kind};
 use crate::codec::{Malformed, RecordHead};
 use crate::error::{Damage, LogPoolError, Result};
 use crate::expr::Row;
@@ -51,6 +53,14 @@ pub struct KeyInfo {
     pub last: i64,
 }
 
+/// A field of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldInfo {
+    pub name: String,
+    /// What its values are, in the order in which that is first met.
+    pub kinds: Vec<Kind>,
+}
+
 impl Reader {
     /// A missing folder is an empty one.
     pub fn open(data_dir: &Path) -> Reader {
@@ -79,10 +89,10 @@ impl Reader {
     }
 
     /// The fields that records of the query's series have, in the order in which they are first met.
-    pub fn field_names(&self, query: &Query) -> Result<Vec<String>> {
-        let mut names = FieldNames::default();
-        self.scan(query, &mut names)?;
-        Ok(names.names)
+    pub fn fields(&self, query: &Query) -> Result<Vec<FieldInfo>> {
+        let mut fields = Fields::default();
+        self.scan(query, &mut fields)?;
+        Ok(fields.infos)
     }
 
     /// Shows a sink everything that may match.
@@ -382,21 +392,27 @@ impl<F: FnMut(Record) -> bool> Sink for Each<'_, F> {
 }
 
 #[derive(Default)]
-struct FieldNames {
-    names: Vec<String>,
-    met: HashSet<String>,
+struct Fields {
+    infos: Vec<FieldInfo>,
+    /// By name, places among the infos.
+    met: FxHashMap<String, usize>,
 }
 
-impl FieldNames {
-    fn add(&mut self, name: &str) {
-        if !self.met.contains(name) {
-            self.met.insert(name.to_owned());
-            self.names.push(name.to_owned());
+impl Fields {
+    fn add(&mut self, name: &str, kind: Kind) {
+        let at = self.met.get(name).copied().unwrap_or_else(|| {
+            self.met.insert(name.to_owned(), self.infos.len());
+            self.infos.push(FieldInfo { name: name.to_owned(), kinds: Vec::new() });
+            self.infos.len() - 1
+        });
+        let kinds = &mut self.infos[at].kinds;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
     }
 }
 
-impl Sink for FieldNames {
+impl Sink for Fields {
     fn in_order(&self) -> bool {
         false
     }
@@ -406,11 +422,12 @@ impl Sink for FieldNames {
     }
 
     fn record(&mut self, head: &RecordHead) {
-        head.fields().into_iter().flatten().flatten().for_each(|(name, _)| self.add(name));
+        let fields = head.fields().into_iter().flatten().flatten();
+        fields.for_each(|(name, value)| self.add(name, Kind::of(&value)));
     }
 
     fn block(&mut self, block: &Block, _: &Series) -> Result<(), Malformed> {
-        block.columns.iter().for_each(|column| self.add(column.name));
+        block.columns.iter().for_each(|column| self.add(column.name, column.kind));
         Ok(())
     }
 

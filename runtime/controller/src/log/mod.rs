@@ -2,6 +2,8 @@
 
 pub mod filter;
 mod html;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plot;
 mod pools;
 pub(crate) mod query;

@@ -1,14 +1,16 @@
-//! `dsctl log export` and `dsctl log import`: log records as files of text, one after the other, so that any number of
-//! them passes through little memory. A line of an exported file is what `dsctl log query --json` prints.
+//! `dsctl log export` and `dsctl log import`: log records as files, one after the other, so that any number of them passes
+//! through little memory. A line of an exported file is what `dsctl log query --json` prints.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dscript_logpool::{Reader, Record, RunId, Writer, record_from_json, record_json};
+use dscript_logpool::{FieldInfo, Query, Reader, Record, RunId, Writer, record_from_json, record_json};
 use dscript_protocol::folder::{data_folder, existing_data_folder};
 
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::query::{Filter, Span};
 use super::{filter, show};
 
@@ -22,6 +24,9 @@ enum Format {
     Jsonl,
     /// Comma-separated values, a column for each field
     Csv,
+    /// Apache Parquet, for DuckDB, pandas, Spark: a typed column for each field
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 #[derive(Args)]
@@ -30,6 +35,7 @@ enum Format {
     Examples:\n  \
     dsctl log export > all.jsonl\n  \
     dsctl log export vmstat --since 1d --format csv -o samples.csv\n  \
+    dsctl log export vmstat --pool metrics --format parquet -o samples.parquet\n  \
     dsctl log export --data ./old | dsctl log import - --data ./new"
 )]
 pub struct ExportArgs {
@@ -67,38 +73,63 @@ pub fn export(args: ExportArgs) -> Result<i32, String> {
     let reader = Reader::open(&existing_data_folder(args.data.as_deref())?);
     let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
     let cannot = |why: io::Error| format!("cannot write to {name}: {why}");
-    let mut out: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(BufWriter::new(File::create(path).map_err(cannot)?)),
-        None => Box::new(BufWriter::new(io::stdout().lock())),
+    let open = || -> io::Result<Box<dyn Write + Send>> {
+        Ok(match &args.output {
+            Some(path) => Box::new(File::create(path)?),
+            None => Box::new(io::stdout()),
+        })
     };
-    let columns = match args.format {
-        Format::Csv => reader.field_names(&query).map_err(|why| why.to_string())?,
-        Format::Jsonl => Vec::new(),
+    let written = match args.format {
+        Format::Jsonl => lines(&reader, &query, BufWriter::new(open().map_err(cannot)?), None)?,
+        Format::Csv => {
+            let columns = fields(&reader, &query)?.into_iter().map(|field| field.name).collect();
+            lines(&reader, &query, BufWriter::new(open().map_err(cannot)?), Some(columns))?
+        }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => {
+            if args.output.is_none() && std::io::IsTerminal::is_terminal(&io::stdout()) {
+                return Err("Parquet is nothing to read on a terminal: say --output FILE".into());
+            }
+            parquet::write(&reader, &query, &fields(&reader, &query)?, open().map_err(cannot)?)?
+        }
     };
-    let mut failed = match args.format {
-        Format::Csv => out.write_all(show::csv_heading(&columns).as_bytes()).err(),
-        Format::Jsonl => None,
+    match written {
+        // Who reads has enough.
+        Err(why) if why.kind() == ErrorKind::BrokenPipe => return Ok(0),
+        Err(why) => return Err(cannot(why)),
+        Ok(count) if args.output.is_some() => eprintln!("dsctl: {count} log records are in {name}"),
+        Ok(_) => {}
+    }
+    Ok(0)
+}
+
+fn fields(reader: &Reader, query: &Query) -> Result<Vec<FieldInfo>, String> {
+    reader.fields(query).map_err(|why| why.to_string())
+}
+
+/// How many records went out, or why no more of them could be written; as CSV if there are columns.
+fn lines(
+    reader: &Reader,
+    query: &Query,
+    mut out: impl Write,
+    columns: Option<Vec<String>>,
+) -> Result<io::Result<u64>, String> {
+    let mut failed = match &columns {
+        Some(columns) => out.write_all(show::csv_heading(columns).as_bytes()).err(),
+        None => None,
     };
     let mut count = 0u64;
     let write = |record: Record| {
-        let line = match args.format {
-            Format::Csv => show::csv_row(&record, &columns),
-            Format::Jsonl => format!("{}\n", record_json(&record)),
+        let line = match &columns {
+            Some(columns) => show::csv_row(&record, columns),
+            None => format!("{}\n", record_json(&record)),
         };
         count += 1;
         failed = failed.take().or_else(|| out.write_all(line.as_bytes()).err());
         failed.is_none()
     };
-    reader.each(&query, write).map_err(|why| why.to_string())?;
-    match failed.map_or_else(|| out.flush(), Err) {
-        // Who reads has enough.
-        Err(why) if why.kind() == ErrorKind::BrokenPipe => return Ok(0),
-        done => done.map_err(cannot)?,
-    }
-    if args.output.is_some() {
-        eprintln!("dsctl: {count} log records are in {name}");
-    }
-    Ok(0)
+    reader.each(query, write).map_err(|why| why.to_string())?;
+    Ok(failed.map_or_else(|| out.flush(), Err).map(|()| count))
 }
 
 pub fn import(args: ImportArgs) -> Result<i32, String> {
