@@ -18,6 +18,8 @@ pub type Partners = Vec<u32>;
 pub struct Balanced {
     pub tokens: Vec<Token>,
     pub partners: Partners,
+    /// Braces matched as they stood: no bracket was looked for outside of them.
+    pub braces_matched: bool,
 }
 
 /// Places where the lexer lost text.
@@ -44,25 +46,40 @@ pub fn balance(
     damage: &Damage<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Balanced {
-    let (partners, depth) = match pair(&tokens) {
-        Some(found) => found,
+    let (tokens, (partners, depth), braces_matched) = match pair(&tokens) {
+        Some(found) => (tokens, found, true),
         None => {
             let mut repair = Repair::new(file, &tokens, damage, diagnostics);
             repair.run();
-            let tokens = repair.out;
+            let repaired = repair.out;
             // What indentation suggests may contradict itself: then brackets alone decide.
-            let (tokens, (partners, depth)) = match pair(&tokens) {
-                Some(found) => (tokens, found),
+            let (repaired, (partners, depth), local) = match pair(&repaired) {
+                Some(found) => (repaired, found, braces_match(&tokens)),
                 None => {
+                    let tokens = repaired;
                     let tokens = by_brackets_alone(tokens);
                     let Some(found) = pair(&tokens) else { unreachable!("every open bracket was closed") };
-                    (tokens, found)
+                    (tokens, found, false)
                 }
             };
-            return cut(file, tokens, partners, depth, diagnostics);
+            (repaired, (partners, depth), local)
         }
     };
-    cut(file, tokens, partners, depth, diagnostics)
+    let (tokens, partners) = cut(file, tokens, partners, depth, diagnostics);
+    Balanced { tokens, partners, braces_matched }
+}
+
+/// Whether braces match, whatever other brackets do between them.
+fn braces_match(tokens: &[Token]) -> bool {
+    let mut open = 0;
+    tokens.iter().all(|token| {
+        match token.tok {
+            Tok::LBrace => open += 1,
+            Tok::RBrace => open -= 1,
+            _ => {}
+        }
+        open >= 0
+    }) && open == 0
 }
 
 /// Closes what is open when an outer bracket closes or the text ends, and drops closers of nothing.
@@ -128,9 +145,9 @@ fn cut(
     partners: Partners,
     deepest: usize,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Balanced {
+) -> (Vec<Token>, Partners) {
     if deepest <= NESTING_MAX {
-        return Balanced { tokens, partners };
+        return (tokens, partners);
     }
     let mut out = Vec::new();
     let mut depth = 0;
@@ -161,7 +178,7 @@ fn cut(
         }
     }
     let Some((partners, _)) = pair(&out) else { unreachable!("whole bracket pairs were cut out") };
-    Balanced { tokens: out, partners }
+    (out, partners)
 }
 
 pub fn too_deep(file: FileId, span: Span) -> Diagnostic {

@@ -38,21 +38,28 @@ impl Depth {
 
 #[derive(Debug, Default)]
 pub struct Depths {
+    /// The id of the first node.
+    first: u32,
     of: Vec<Depth>,
 }
 
 impl Depths {
-    pub fn add(&mut self, depth: Depth) -> NodeId {
-        self.of.push(depth);
-        NodeId(self.of.len() as u32 - 1)
+    pub fn new(first: u32) -> Self {
+        Self { first, of: Vec::new() }
     }
 
-    pub fn count(&self) -> u32 {
-        self.of.len() as u32
+    pub fn add(&mut self, depth: Depth) -> NodeId {
+        self.of.push(depth);
+        NodeId(self.end() - 1)
+    }
+
+    /// Behind the last id.
+    pub fn end(&self) -> u32 {
+        self.first + self.of.len() as u32
     }
 
     pub fn of(&self, id: NodeId) -> Depth {
-        self.of[id.0 as usize]
+        self.of[(id.0 - self.first) as usize]
     }
 
     /// The height of the highest subtree.
@@ -64,7 +71,7 @@ impl Depths {
     pub fn raise(&mut self, node: NodeId, child: NodeId) -> bool {
         let depth = self.of(node).or(self.of(child).around());
         if depth.fits() {
-            self.of[node.0 as usize] = depth;
+            self.of[(node.0 - self.first) as usize] = depth;
         }
         depth.fits()
     }

@@ -23,7 +23,9 @@ mod lexer;
 mod nesting;
 mod parens;
 mod parser;
+mod shift;
 mod soft;
+mod splice;
 mod token;
 mod tree;
 
@@ -44,6 +46,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// Names in the text that could not be read: what declares them may be lost.
     pub lost: FxHashSet<Symbol>,
+    /// Its braces match, and no text or comment runs to its end: what stands behind it is read without it.
+    stands_alone: bool,
 }
 
 impl Parsed {

@@ -10,8 +10,8 @@ use crate::render;
 use crate::room;
 use crate::soft;
 use crate::span::{FileId, Interner, Span, Symbol};
-use crate::token::{Kw, Tok, Token, Words};
-use crate::tree::Cx;
+use crate::token::{Tok, Token, Words};
+use crate::tree::{Cx, Names};
 use rustc_hash::FxHashSet;
 
 /// The generated parser.
@@ -27,17 +27,21 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
             Diagnostic::error(codes::TEXT_TOO_LONG, file, Span::default(), "a file can have at most 4 GiB");
         return Parsed { diagnostics: vec![diagnostic], ..Parsed::default() };
     }
+    read(file, text, 0, 0, interner)
+}
+
+/// Reads a file from `start` on; ids of nodes begin at `first_id`.
+pub(crate) fn read(file: FileId, text: &str, start: usize, first_id: u32, interner: &mut Interner) -> Parsed {
     let words = Words::new(interner);
-    let no_name = interner.intern("?");
-    let primitives = [Kw::Int, Kw::Double, Kw::Boolean, Kw::Void].map(|word| interner.intern(word.text()));
-    let mut lexed = lexer::lex(file, text, &words, interner);
+    let names = Names::new(interner);
+    let mut lexed = lexer::lex(file, text, start, &words, interner);
     lexed.damaged.sort();
     let damage = || Damage { text, spans: &lexed.damaged, lost_end: lexed.lost_end };
     let mut diagnostics = lexed.diagnostics;
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
     let list_name = interner.intern("List");
     let read = diagnostics.len();
-    let marked = soft::mark(file, text, &balanced, &words, (list_name, no_name), &mut diagnostics);
+    let marked = soft::mark(file, text, &balanced, &words, (list_name, names.no_name), &mut diagnostics);
     // Behind text that the lexer lost nobody knows what was meant.
     let mut seen = 0;
     diagnostics.retain(|d| {
@@ -45,9 +49,10 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
         seen <= read || !damage().covers(d.span.start)
     });
     let tokens = marked.tokens;
+    let stands_alone = balanced.braces_matched && !lexed.lost_end;
     // The tree may have their room.
     drop(balanced);
-    let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
+    let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, names, first_id);
     let none = std::iter::empty::<(u32, Tok, u32)>();
     let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
     let module =
@@ -64,11 +69,11 @@ pub fn parse(file: FileId, text: &str, interner: &mut Interner) -> Parsed {
     let lost = if lost_text.is_empty() {
         FxHashSet::default()
     } else {
-        names_in(&lexer::lex(file, text, &words, interner).tokens, lost_text)
+        names_in(&lexer::lex(file, text, start, &words, interner).tokens, lost_text)
     };
     render::sort(&mut diagnostics);
     first_of_each_line(&mut diagnostics, text);
-    Parsed { module, comments: lexed.comments, diagnostics, lost }
+    Parsed { module, comments: lexed.comments, diagnostics, lost, stands_alone }
 }
 
 /// What may follow a text, by the parser's own tables.
@@ -95,29 +100,29 @@ pub fn follows(text: &str) -> Follows {
     let mut interner = Interner::default();
     let file = FileId::default();
     let words = Words::new(&mut interner);
-    let no_name = interner.intern("?");
-    let primitives = [Kw::Int, Kw::Double, Kw::Boolean, Kw::Void].map(|word| interner.intern(word.text()));
-    let mut lexed = lexer::lex(file, text, &words, &mut interner);
+    let names = Names::new(&mut interner);
+    let mut lexed = lexer::lex(file, text, 0, &words, &mut interner);
     lexed.damaged.sort();
     let damage = || Damage { text, spans: &lexed.damaged, lost_end: lexed.lost_end };
     let mut diagnostics = Vec::new();
     let balanced = balance::balance(file, lexed.tokens, &damage(), &mut diagnostics);
     let list_name = interner.intern("List");
-    let mut tokens = soft::mark(file, text, &balanced, &words, (list_name, no_name), &mut diagnostics).tokens;
+    let mut tokens =
+        soft::mark(file, text, &balanced, &words, (list_name, names.no_name), &mut diagnostics).tokens;
     // Brackets that are open stay open.
     while tokens.last().is_some_and(|t| t.start == t.end && crate::nesting::is_close(t.tok)) {
         tokens.pop();
     }
     tokens.pop();
-    let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, no_name, primitives);
+    let cx = Cx::new(file, &tokens, damage(), lexed.texts, &words, names, 0);
     cx.expected_at_end.replace(Some(Vec::new()));
     let none = std::iter::empty::<(u32, Tok, u32)>();
     // What is read is of no interest, and not whole.
     let height = TREE_HEIGHT_MAX.min(tokens.len() as u32);
     room::to_drop(height, || drop(generated::ModuleParser::new().parse(&cx, none)));
-    let names = cx.expected_at_end.take().unwrap_or_default();
+    let expected = cx.expected_at_end.take().unwrap_or_default();
     let mut found = Follows::default();
-    for name in &names {
+    for name in &expected {
         match name.trim_matches('"') {
             "name" => found.name = true,
             "bad expression" => found.expression = true,
@@ -128,7 +133,7 @@ pub fn follows(text: &str) -> Follows {
             other => found.words.extend(crate::token::word(other)),
         }
     }
-    found.statement = names.iter().any(|n| n.trim_matches('"') == "while");
+    found.statement = expected.iter().any(|n| n.trim_matches('"') == "while");
     found.words.sort();
     found.words.dedup();
     found

@@ -11,7 +11,7 @@ use crate::balance::{Damage, too_deep};
 use crate::codes::{self, Code};
 use crate::depth::{Depth, Depths, TREE_HEIGHT_MAX};
 use crate::diagnostic::Diagnostic;
-use crate::span::{FileId, NodeId, Span, Symbol};
+use crate::span::{FileId, Interner, NodeId, Span, Symbol};
 use crate::token::{Kw, TextId, Tok, Token, Words};
 
 /// The parser's surroundings: where ids, depths and diagnostics come together.
@@ -72,6 +72,23 @@ pub(crate) struct ReadArm {
     pub colon: Option<Span>,
 }
 
+/// Names that nodes are made of.
+pub(crate) struct Names {
+    /// Stands where a name is missing.
+    pub no_name: Symbol,
+    primitives: [Symbol; 4],
+}
+
+impl Names {
+    pub fn new(interner: &mut Interner) -> Self {
+        let primitives = [Kw::Int, Kw::Double, Kw::Boolean, Kw::Void];
+        Self {
+            no_name: interner.intern("?"),
+            primitives: primitives.map(|word| interner.intern(word.text())),
+        }
+    }
+}
+
 impl<'a> Cx<'a> {
     pub fn new(
         file: FileId,
@@ -79,8 +96,8 @@ impl<'a> Cx<'a> {
         damage: Damage<'a>,
         texts: Vec<Box<str>>,
         words: &'a Words,
-        no_name: Symbol,
-        primitives: [Symbol; 4],
+        Names { no_name, primitives }: Names,
+        first_id: u32,
     ) -> Self {
         Self {
             file,
@@ -93,7 +110,7 @@ impl<'a> Cx<'a> {
             words,
             primitives,
             texts: RefCell::new(texts),
-            depths: RefCell::new(Depths::default()),
+            depths: RefCell::new(Depths::new(first_id)),
             too_deep: Cell::new(false),
         }
     }
@@ -139,7 +156,7 @@ impl<'a> Cx<'a> {
     }
 
     pub fn node_count(&self) -> u32 {
-        self.depths.borrow().count()
+        self.depths.borrow().end()
     }
 
     pub fn expr(&self, start: u32, end: u32, kind: ExprKind) -> Expr {

@@ -4,27 +4,11 @@ mod common;
 
 use std::collections::HashSet;
 
-use common::{inputs, read};
+use common::{Random, inputs, read};
 use dscript_grammar::codes;
 use dscript_grammar::format::format;
 use dscript_grammar::render;
 use dscript_grammar::span::FileId;
-
-/// xorshift64*
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() >> 33) as usize % bound.max(1)
-    }
-}
 
 fn corpus() -> Vec<String> {
     inputs("parse").into_iter().chain(inputs("errors")).map(|(_, text)| text).collect()

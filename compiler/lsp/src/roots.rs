@@ -25,9 +25,14 @@ pub struct Root {
     pub place: Place,
     /// It has a `dscript.toml`.
     pub is_project: bool,
-    pub session: Session,
     /// What was loaded, by module path.
     pub loaded: BTreeSet<String>,
+}
+
+/// The modules of a source root.
+pub struct Program {
+    pub root: Root,
+    pub session: Session,
 }
 
 /// Where a source root is; what a module's address is made from.
@@ -109,31 +114,37 @@ fn library_file(module: &str) -> Option<PathBuf> {
 /// Texts that are open, by module path.
 pub type Open = BTreeMap<String, String>;
 
-impl Root {
+impl Program {
     /// Loads a source root; open texts come before those on disk.
-    pub fn load(place: Place, open: &Open) -> Root {
+    pub fn load(place: Place, open: &Open) -> Program {
         let is_project = matches!(&place, Place::Folder(f) if f.join("dscript.toml").is_file());
-        let mut root = Root { place, is_project, session: Session::default(), loaded: BTreeSet::new() };
-        root.reload(open);
-        root
+        let root = Root { place, is_project, loaded: BTreeSet::new() };
+        let mut program = Program { root, session: Session::default() };
+        program.reload(open);
+        program
     }
 
     /// Reads everything again.
     pub fn reload(&mut self, open: &Open) {
         let mut found = BTreeSet::new();
-        if let Place::Folder(folder) = &self.place {
-            found = modules_below(folder, self.is_project);
+        if let Place::Folder(folder) = &self.root.place {
+            found = modules_below(folder, self.root.is_project);
         }
         for module in found.iter().filter(|m| !open.contains_key(*m)) {
             self.read(module);
         }
-        if self.place != Place::Library {
+        if self.root.place != Place::Library {
             for (module, text) in open {
                 self.set(module, text);
             }
         }
-        let gone: Vec<String> =
-            self.loaded.iter().filter(|m| !found.contains(*m) && !open.contains_key(*m)).cloned().collect();
+        let gone: Vec<String> = self
+            .root
+            .loaded
+            .iter()
+            .filter(|m| !found.contains(*m) && !open.contains_key(*m))
+            .cloned()
+            .collect();
         for module in gone {
             self.read(&module);
         }
@@ -141,18 +152,18 @@ impl Root {
     }
 
     pub fn set(&mut self, module: &str, text: &str) {
-        let shown = match &self.place {
+        let shown = match &self.root.place {
             Place::Folder(folder) => folder.join(file_of(module)).display().to_string(),
             Place::Loose(address) => address.clone(),
             Place::Library => return,
         };
         self.session.set(module, &shown, text);
-        self.loaded.insert(module.to_string());
+        self.root.loaded.insert(module.to_string());
     }
 
     /// Takes a module from disk; one that is not there any more is forgotten.
     pub fn read(&mut self, module: &str) -> bool {
-        let Place::Folder(folder) = &self.place else { return false };
+        let Place::Folder(folder) = &self.root.place else { return false };
         let path = folder.join(file_of(module));
         let small = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= FILE_BYTES_MAX);
         match small.then(|| fs::read(&path)) {
@@ -162,7 +173,7 @@ impl Root {
             }
             _ => {
                 self.session.remove(module);
-                self.loaded.remove(module);
+                self.root.loaded.remove(module);
                 false
             }
         }
@@ -170,7 +181,7 @@ impl Root {
 
     /// Loads what modules import and is not loaded.
     pub fn follow_imports(&mut self, open: &Open) {
-        let mut ask: Vec<String> = self.loaded.iter().cloned().collect();
+        let mut ask: Vec<String> = self.root.loaded.iter().cloned().collect();
         while let Some(module) = ask.pop() {
             for wanted in self.session.imports(&module) {
                 if !self.session.has(&wanted) && !open.contains_key(&wanted) && self.read(&wanted) {

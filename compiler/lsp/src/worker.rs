@@ -10,7 +10,7 @@ use crate::documents::Document;
 use crate::features::{self, Cx, Failure};
 use crate::position::Encoding;
 use crate::queue::{Next, Queue};
-use crate::roots::{Disk, Open, Place, Root};
+use crate::roots::{Disk, Open, Place, Program, Root};
 use crate::whole::{self, Job, Whole};
 use dscript_compiler::session::Analysis;
 use dscript_grammar::diagnostic::Diagnostic;
@@ -64,7 +64,7 @@ pub struct Worker {
     whole: Whole,
     /// By address.
     pub documents: BTreeMap<String, Document>,
-    roots: BTreeMap<Place, Root>,
+    programs: BTreeMap<Place, Program>,
     /// Roots whose diagnostics are to be told.
     dirty: BTreeSet<Place>,
     /// Addresses of a root that have diagnostics.
@@ -90,7 +90,7 @@ impl Worker {
             hooks,
             whole,
             documents: BTreeMap::new(),
-            roots: BTreeMap::new(),
+            programs: BTreeMap::new(),
             dirty: BTreeSet::new(),
             told: BTreeMap::new(),
             compiled: BTreeMap::new(),
@@ -206,13 +206,13 @@ impl Worker {
         let Some(document) = self.documents.get(address) else { return };
         let place = document.place.clone();
         self.dirty.insert(place.clone());
-        let Some(root) = self.roots.get_mut(&place) else { return };
-        root.set(&document.module, &document.text);
+        let Some(program) = self.programs.get_mut(&place) else { return };
+        program.set(&document.module, &document.text);
         let open = self.open_in(&place);
-        if let Some(root) = self.roots.get_mut(&place)
-            && !root.is_project
+        if let Some(program) = self.programs.get_mut(&place)
+            && !program.root.is_project
         {
-            root.follow_imports(&open);
+            program.follow_imports(&open);
         }
     }
 
@@ -222,7 +222,7 @@ impl Worker {
         let place = document.place;
         if !self.documents.values().any(|d| d.place == place) {
             // Nobody looks at this root any more.
-            self.roots.remove(&place);
+            self.programs.remove(&place);
             self.dirty.remove(&place);
             self.compiled.retain(|(p, _), _| *p != place);
             for address in self.told.remove(&place).unwrap_or_default() {
@@ -230,8 +230,8 @@ impl Worker {
             }
             return;
         }
-        if let Some(root) = self.roots.get_mut(&place) {
-            root.read(&document.module);
+        if let Some(program) = self.programs.get_mut(&place) {
+            program.read(&document.module);
             self.dirty.insert(place);
         }
     }
@@ -245,23 +245,23 @@ impl Worker {
             for (address, document) in &mut self.documents {
                 (document.place, document.module) = Place::of(address);
             }
-            self.roots.clear();
+            self.programs.clear();
             self.dirty.extend(self.documents.values().map(|d| d.place.clone()));
             return;
         }
         for address in addresses.iter().filter(|a| !self.documents.contains_key(*a)) {
             let (place, module) = Place::of(address);
-            let Some(root) = self.roots.get_mut(&place) else { continue };
-            if root.is_project || root.session.has(&module) {
-                root.read(&module);
+            let Some(program) = self.programs.get_mut(&place) else { continue };
+            if program.root.is_project || program.session.has(&module) {
+                program.read(&module);
                 self.dirty.insert(place);
             }
         }
-        let places: Vec<Place> = self.roots.keys().cloned().collect();
+        let places: Vec<Place> = self.programs.keys().cloned().collect();
         for place in places {
             let open = self.open_in(&place);
-            if let Some(root) = self.roots.get_mut(&place) {
-                root.follow_imports(&open);
+            if let Some(program) = self.programs.get_mut(&place) {
+                program.follow_imports(&open);
             }
         }
     }
@@ -352,21 +352,19 @@ impl Worker {
         place: &Place,
         f: impl FnOnce(&mut Worker, &mut Analysis<'_, '_>, &Root) -> R,
     ) -> (Option<R>, bool) {
-        if !self.roots.contains_key(place) {
-            let open = self.open_in(place);
-            self.roots.insert(place.clone(), Root::load(place.clone(), &open));
-        }
-        let Some(mut root) = self.roots.remove(place) else { return (None, false) };
-        let mut session = std::mem::take(&mut root.session);
+        let mut program = match self.programs.remove(place) {
+            Some(program) => program,
+            None => Program::load(place.clone(), &self.open_in(place)),
+        };
         let hooks = self.hooks;
         let result = catch_unwind(AssertUnwindSafe(|| {
+            let Program { root, session } = &mut program;
             let disk = Disk { place: &root.place, modules: &root.loaded, hooks };
-            session.analyze(&disk, |analysis| f(self, analysis, &root))
+            session.analyze(&disk, |analysis| f(self, analysis, root))
         }));
         match result {
             Ok(result) => {
-                root.session = session;
-                self.roots.insert(place.clone(), root);
+                self.programs.insert(place.clone(), program);
                 (Some(result), true)
             }
             Err(panic) => {

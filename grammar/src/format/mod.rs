@@ -62,7 +62,7 @@ fn print(file: FileId, text: &str, parsed: &Parsed) -> String {
 fn lex(file: FileId, text: &str) -> Lexed {
     let mut interner = Interner::default();
     let words = Words::new(&mut interner);
-    lexer::lex(file, text, &words, &mut interner)
+    lexer::lex(file, text, 0, &words, &mut interner)
 }
 
 /// The text without a byte order mark, and with `\n` at the end of each line.

@@ -181,13 +181,14 @@ struct Lexer<'a> {
     out: Lexed,
 }
 
-/// Lexes a whole file.
-pub fn lex(file: FileId, text: &str, words: &Words, interner: &mut Interner) -> Lexed {
+/// Lexes a file from `start` on.
+pub fn lex(file: FileId, text: &str, start: usize, words: &Words, interner: &mut Interner) -> Lexed {
     let mut raw = Raw::lexer(text);
-    if text.starts_with('\u{FEFF}') {
+    raw.bump(start);
+    if start == 0 && text.starts_with('\u{FEFF}') {
         raw.bump('\u{FEFF}'.len_utf8());
     }
-    let out = Lexed { tokens: Vec::with_capacity(text.len() / 2), ..Lexed::default() };
+    let out = Lexed { tokens: Vec::with_capacity((text.len() - start) / 2), ..Lexed::default() };
     let mut lexer = Lexer { file, text, raw, words, interner, open: Vec::new(), out };
     lexer.run();
     lexer.out

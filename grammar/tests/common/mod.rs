@@ -9,6 +9,22 @@ use dscript_grammar::ast::*;
 use dscript_grammar::span::{Interner, Symbol};
 use dscript_grammar::{Parsed, SourceMap, parse, render};
 
+/// xorshift64*
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 33) as usize % bound.max(1)
+    }
+}
+
 pub struct Read {
     pub parsed: Parsed,
     pub interner: Interner,

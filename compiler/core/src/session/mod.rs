@@ -69,16 +69,25 @@ impl Session {
         if self.interner.len() > NAMES_KEPT_MAX {
             self.read_anew();
         }
-        let id = match self.files.get(path) {
-            Some(file) if self.map.get(file.id).text() == text => return,
-            Some(file) => {
-                self.map.replace(file.id, text);
-                file.id
-            }
-            None => self.map.add(shown, text),
+        let Some(file) = self.files.get_mut(path) else {
+            let id = self.map.add(shown, text);
+            let file = read(id, &self.map, &mut self.interner);
+            self.files.insert(path.to_string(), file);
+            return;
         };
-        let file = read(id, &self.map, &mut self.interner);
-        self.files.insert(path.to_string(), file);
+        let old = self.map.get(file.id).text();
+        if old == text {
+            return;
+        }
+        // Nobody else holds the tree between two states.
+        let followed = Arc::get_mut(&mut file.parsed)
+            .is_some_and(|parsed| parsed.follow(file.id, old, text, &mut self.interner));
+        self.map.replace(file.id, text);
+        if followed {
+            file.outline = file.parsed.module.walked(|| Outline::new(&file.parsed, text));
+        } else {
+            *file = read(file.id, &self.map, &mut self.interner);
+        }
     }
 
     /// Forgets a module, whose file is gone.
