@@ -160,5 +160,5 @@ fn a_statement_is_typed_into_every_block() {
             followed += file.followed;
         }
     }
-    assert!(followed * 2 > edits, "{followed} of {edits} edits were followed");
+    assert!(followed * 4 > edits, "{followed} of {edits} edits were followed");
 }

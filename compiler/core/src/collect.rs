@@ -890,6 +890,7 @@ impl<'a> Collector<'a, '_> {
             let order = match self.interner.name(a.name.name) {
                 "Ordered" => Order::Natural,
                 "Numeric" => Order::Numeric,
+                "Comparable" => Order::Equality,
                 _ => return None,
             };
             let ast::ExprKind::Str(parts) = &a.args.first()?.value.kind else { return None };

@@ -119,6 +119,8 @@ pub enum Order {
     Natural,
     /// `@Numeric(T)`: numbers and Durations.
     Numeric,
+    /// `@Comparable(T)`: what `==` compares.
+    Equality,
 }
 
 impl FnDef<'_> {

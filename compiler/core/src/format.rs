@@ -1,8 +1,6 @@
 //! The patterns of `String.format`: cut into pieces, with what each takes of its argument. Knows no types of the
 //! program; the checker compares, and lowering calls a native for each piece.
 
-use dscript_grammar::ast::{Expr, ExprKind, StrPart};
-
 /// Widths and precisions; more is a slip of the hand.
 const SIZE_MAX: usize = 1_000;
 
@@ -149,17 +147,4 @@ fn spec(written: String, modifiers: &str, letter: char, next: &mut usize) -> Res
         *next - 1
     });
     Ok(Spec { takes, arg, letter_and_flags: format!("{letter}{flags}"), width, precision, written })
-}
-
-/// The text of an expression that is a literal without `${}`.
-pub fn constant(expr: &Expr) -> Option<String> {
-    match &expr.kind {
-        ExprKind::Paren(inner) => constant(inner),
-        ExprKind::Str(parts) => match &parts[..] {
-            [] => Some(String::new()),
-            [StrPart::Text(text)] => Some(text.to_string()),
-            _ => None,
-        },
-        _ => None,
-    }
 }

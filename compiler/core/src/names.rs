@@ -55,7 +55,8 @@ pub fn is_private(defs: &Defs<'_>, def: Def) -> bool {
         Def::Fn(id) => defs.fns[id.index()].is_private,
         Def::Type(id) => defs.types[id.index()].is_private,
         Def::Const(id) => defs.consts[id.index()].is_private,
-        Def::Task(_) | Def::Scenario(_) => false,
+        Def::Task(id) => defs.tasks[id.index()].is_private,
+        Def::Scenario(id) => defs.scenarios[id.index()].item.modifiers.private.is_some(),
     }
 }
 

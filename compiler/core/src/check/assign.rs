@@ -72,6 +72,9 @@ impl<'a> Checker<'a, '_> {
         };
         let ty = self.target(target, true);
         let ty = self.types.resolve(ty);
+        if op == BinaryOp::Add && self.is_string(ty) && self.refuse_char(value) {
+            return ty;
+        }
         let found = self.expr(value, None);
         let found = self.types.resolve(found);
         if ty == Ty::POISON {

@@ -4,6 +4,7 @@ use super::Checker;
 use super::expr::count;
 use super::members::find_method;
 use super::stmt::strip;
+use crate::constants;
 use crate::defs::{Body, Def, FnId, Intrinsic, ModuleId, ParamSig, TypeDefId, TypeKind};
 use crate::facts::{ArgSource, CallFact, EnumMember, Target};
 use crate::format::{self, Piece, Takes};
@@ -944,8 +945,8 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// What a text is that has been looked at: only literals and `static final` constants count as constant.
     pub(super) fn constant_text(&mut self, expr: &Expr) -> Option<String> {
         match self.facts().res(expr.id) {
-            crate::facts::Res::Const(id) => self.defs.consts[id.index()].init.and_then(format::constant),
-            _ => format::constant(expr),
+            crate::facts::Res::Const(id) => constants::constant(self.defs, id),
+            _ => constants::literal(expr),
         }
     }
 

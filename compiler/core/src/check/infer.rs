@@ -6,9 +6,9 @@
 //! and from lambdas, which come last because their own parameters' types are found first. What one call leaves
 //! open may be found by the expression around it: it is kept in `waiting` until that expression ends.
 
-use super::Checker;
 use super::stmt::strip;
-use crate::defs::{FnId, Order};
+use super::{Checker, has_equality};
+use crate::defs::{FnId, Order, TypeParamId};
 use crate::facts::{ArgSource, CallFact, Target};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{Arg, Expr, ExprKind};
@@ -393,11 +393,12 @@ impl<'a> Checker<'a, '_> {
                             .help("say the type of the variable it goes to, or after `new`");
                         self.diagnostics.push(report);
                     } else {
-                        self.check_bounds(span, id, &type_args);
                         self.no_void(span, id, &type_args);
-                        let def = &self.defs.fns[id.index()];
-                        let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
-                        self.keys_fit(span, ret);
+                        if self.check_bounds(span, id, &type_args) {
+                            let def = &self.defs.fns[id.index()];
+                            let ret = self.types.substitute(def.ret, &def.type_params, &type_args);
+                            self.arguments_fit(span, ret);
+                        }
                     }
                 }
                 Open::List(element) => {
@@ -416,7 +417,7 @@ impl<'a> Checker<'a, '_> {
                         self.diagnostics.push(report.help(help));
                     } else if let Some(map) = self.defs.known.map {
                         let ty = self.types.nominal(map, &[key, value]);
-                        self.keys_fit(span, ty);
+                        self.arguments_fit(span, ty);
                     }
                 }
             }
@@ -456,7 +457,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Type arguments must implement what their parameters ask for.
-    fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
+    fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) -> bool {
         let defs = self.defs;
         let params = &defs.fns[id.index()].type_params;
         if let Some((param, order)) = defs.fns[id.index()].ordered
@@ -464,7 +465,9 @@ impl<'a> Checker<'a, '_> {
         {
             let arg = self.types.resolve(type_args[place]);
             let good = match self.types.kind(arg) {
-                TyKind::Int | TyKind::Double | TyKind::Duration | TyKind::Poison | TyKind::Param(_) => true,
+                TyKind::Poison | TyKind::Param(_) => true,
+                _ if order == Order::Equality => has_equality(self.types, self.defs, arg),
+                TyKind::Int | TyKind::Double | TyKind::Duration => true,
                 TyKind::Bool | TyKind::Time => order == Order::Natural,
                 TyKind::Nominal(def, _) => {
                     order == Order::Natural
@@ -481,21 +484,41 @@ impl<'a> Checker<'a, '_> {
                         "sort by a key that has one, or give a comparison: `sortWith`",
                     ),
                     Order::Numeric => ("cannot be added up", "numbers and Durations can"),
+                    Order::Equality => (
+                        "cannot be compared by `==`",
+                        "look for it yourself, by something of it that can be: `any(x -> ...)`",
+                    ),
                 };
                 let report = self.diagnostic(codes::BOUND, span, format!("a `{shown}` {what}")).help(help);
                 self.diagnostics.push(report);
+                return false;
             }
         }
+        let missed = self.first_missed(params, type_args);
+        if let Some((arg, bound)) = missed {
+            self.not_within(span, arg, bound);
+        }
+        missed.is_none()
+    }
+
+    /// The first argument that does not implement what its parameter asks for, and that.
+    pub(super) fn first_missed(&mut self, params: &[TypeParamId], type_args: &[Ty]) -> Option<(Ty, Ty)> {
+        let defs = self.defs;
         for (&param, &arg) in params.iter().zip(type_args) {
+            let arg = self.types.resolve(arg);
             for &bound in &defs.type_params[param.index()].bounds {
                 let wanted = self.types.substitute(bound, params, type_args);
-                let arg = self.types.resolve(arg);
-                if !self.fits(arg, wanted) {
-                    let (arg, wanted) = (self.show(arg), self.show(wanted));
-                    self.error(codes::BOUND, span, format!("a `{arg}` is no `{wanted}`"));
+                if arg != Ty::POISON && !self.fits(arg, wanted) {
+                    return Some((arg, wanted));
                 }
             }
         }
+        None
+    }
+
+    pub(super) fn not_within(&mut self, span: Span, arg: Ty, bound: Ty) {
+        let (arg, bound) = (self.show(arg), self.show(bound));
+        self.error(codes::BOUND, span, format!("a `{arg}` is no `{bound}`"));
     }
 }
 

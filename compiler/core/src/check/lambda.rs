@@ -120,6 +120,7 @@ impl<'a> Checker<'a, '_> {
         self.open_scope();
         for (param, &ty) in lambda.params.iter().zip(params) {
             self.bind(param.id, param.name, ty);
+            self.expects_a_look();
         }
         let body_ty = match &lambda.body {
             LambdaBody::Expr(body) => self.lambda_value(body, wanted),
@@ -171,19 +172,7 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn lambda_value(&mut self, body: &'a Expr, wanted: Option<Ty>) -> Ty {
         match wanted {
             Some(Ty::VOID) => {
-                let ty = self.expr(body, None);
-                let ty = self.types.resolve(ty);
-                if self.types.fallible_inner(ty).is_some() {
-                    let report = self
-                        .diagnostic(
-                            codes::UNHANDLED,
-                            body.span,
-                            "a failure is overlooked: this result may be an error",
-                        )
-                        .help("handle it in the lambda: `??`, `isError` or `ignore(...)`");
-                    let report = self.offer_handling(report, body);
-                    self.diagnostics.push(report);
-                }
+                self.for_effect(body);
                 Ty::VOID
             }
             Some(ret) => {

@@ -243,8 +243,12 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    /// Reports a map or a set in the type that cannot be: its keys are no keys.
-    pub(super) fn keys_fit(&mut self, span: Span, ty: Ty) -> bool {
+    /// Reports what in the type cannot be: keys that are none, arguments that do not meet a bound.
+    pub(super) fn arguments_fit(&mut self, span: Span, ty: Ty) -> bool {
+        if let Some((arg, bound)) = self.bound_missed(ty) {
+            self.not_within(span, arg, bound);
+            return false;
+        }
         let Some(key) = self.bad_key(ty) else { return true };
         let shown = self.show(key);
         let report = self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key"));
@@ -252,6 +256,23 @@ impl<'a> Checker<'a, '_> {
             report.help("keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these"),
         );
         false
+    }
+
+    /// A type argument somewhere in the type, and a bound of its parameter that it does not meet.
+    fn bound_missed(&mut self, ty: Ty) -> Option<(Ty, Ty)> {
+        let ty = self.types.resolve(ty);
+        match self.types.kind(ty).clone() {
+            TyKind::Nominal(def, args) => {
+                let defs = self.defs;
+                let params = &defs.types[def.index()].type_params;
+                self.first_missed(params, &args).or_else(|| args.iter().find_map(|&t| self.bound_missed(t)))
+            }
+            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.bound_missed(t),
+            TyKind::Function(params, ret) => {
+                params.iter().find_map(|&t| self.bound_missed(t)).or_else(|| self.bound_missed(ret))
+            }
+            _ => None,
+        }
     }
 
     fn bad_key(&mut self, ty: Ty) -> Option<Ty> {

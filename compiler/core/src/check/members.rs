@@ -138,8 +138,8 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    /// Checks the maps and sets that signatures and fields speak of.
-    pub(super) fn keys(&mut self) {
+    /// Checks the type arguments in signatures, fields and what types implement.
+    pub(super) fn type_arguments(&mut self) {
         let defs = self.defs;
         for def in &defs.fns {
             // A record's constructor has the types of its components.
@@ -149,19 +149,22 @@ impl<'a> Checker<'a, '_> {
             }
             self.cx.module = def.module;
             for param in &def.params {
-                self.keys_fit(param.span, param.ty);
+                self.arguments_fit(param.span, param.ty);
             }
-            self.keys_fit(def.span, def.ret);
+            self.arguments_fit(def.span, def.ret);
         }
         for def in defs.types.iter().filter(|def| !defs.modules[def.module.index()].is_std) {
             self.cx.module = def.module;
             for field in &def.fields {
-                self.keys_fit(field.span, field.ty);
+                self.arguments_fit(field.span, field.ty);
+            }
+            for &above in &def.supers {
+                self.arguments_fit(def.span, above);
             }
         }
         for def in &defs.consts {
             self.cx.module = def.module;
-            self.keys_fit(def.span, def.ty);
+            self.arguments_fit(def.span, def.ty);
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) use members::{all_supers, as_super, find_method};
 pub use ops::{binary_type, has_equality, has_text, is_key};
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
+pub use stmt::strip;
 pub(crate) use test::mentions;
 
 pub struct Checker<'a, 'c> {
@@ -287,7 +288,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.placements();
         self.implementations();
         self.signatures();
-        self.keys();
+        self.type_arguments();
     }
 
     pub fn constant(&mut self, id: ConstId) {
@@ -677,7 +678,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                 self.report_pending(&local);
             }
             self.cx.flow.handle(local.node);
-            self.cx.assigned.insert(local.node, (local.assigned, local.span));
+            self.cx.assigned.insert(local.node, (local.assigned, local.assigned_at));
             if self.types.fallible_inner(local.ty).is_some() {
                 match local.read {
                     true => self.report_owed(&local),
@@ -806,6 +807,14 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.bind_as(node, name, ty, false, false);
     }
 
+    /// Who is handed a failure looks at it: the local declared last.
+    fn expects_a_look(&mut self) {
+        if let Some(local) = self.cx.locals.last_mut() {
+            let ty = self.types.resolve(local.ty);
+            local.read = self.types.fallible_inner(ty).is_none();
+        }
+    }
+
     fn bind_as(&mut self, node: NodeId, name: ast::Ident, ty: Ty, is_final: bool, is_pattern: bool) {
         self.declare(Local {
             name: name.name,
@@ -832,7 +841,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     fn judge_captures(&mut self) {
         for (node, span) in std::mem::take(&mut self.cx.captured) {
-            let Some(&(count, declared)) = self.cx.assigned.get(&node) else { continue };
+            let Some(&(count, last)) = self.cx.assigned.get(&node) else { continue };
             if count > 1 {
                 let report = self
                     .diagnostic(
@@ -840,7 +849,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                         span,
                         "a lambda may only use variables that are assigned once",
                     )
-                    .label(declared, "this one is assigned more often")
+                    .label(last, "this one is assigned again here")
                     .help("copy it into a new variable before the lambda");
                 self.diagnostics.push(report);
             }
@@ -950,7 +959,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         };
         let ty = resolver.resolve(expr);
         self.facts().type_exprs.insert(expr.id, ty);
-        if self.keys_fit(expr.span, ty) { ty } else { Ty::POISON }
+        if self.arguments_fit(expr.span, ty) { ty } else { Ty::POISON }
     }
 
     fn string(&mut self) -> Ty {

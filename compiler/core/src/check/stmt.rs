@@ -405,6 +405,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn expr_stmt(&mut self, expr: &'a ast::Expr) {
+        if self.for_effect(expr) == Ty::NEVER {
+            self.leave_body();
+        }
+    }
+
+    /// An expression whose value nobody takes: it may hold no failure, and no Subprocess.
+    pub(super) fn for_effect(&mut self, expr: &'a ast::Expr) -> Ty {
         let ty = self.expr(expr, None);
         let ty = self.types.resolve(ty);
         // What is stored is not dropped.
@@ -416,7 +423,7 @@ impl<'a> Checker<'a, '_> {
             );
             let report = self.offer_handling(report, expr);
             self.diagnostics.push(report);
-            return;
+            return ty;
         }
         let is_call = matches!(strip(expr).kind, ExprKind::Call { .. });
         if is_call && !self.is_subprocess(ty) && holds_failures(self.types, self.defs, ty) {
@@ -428,7 +435,7 @@ impl<'a> Checker<'a, '_> {
                 )
                 .help("keep them and look at each, or `ignore(...)` them all");
             self.diagnostics.push(report);
-            return;
+            return ty;
         }
         if self.is_subprocess(ty) && is_call {
             let report = self
@@ -439,13 +446,14 @@ impl<'a> Checker<'a, '_> {
                 )
                 .help("keep it in a variable and test it with `isError`, wait for it, or `ignore(...)` it");
             self.diagnostics.push(report);
-            return;
+            return ty;
         }
-        if ty == Ty::NEVER {
-            self.leave_body();
-        } else if ty != Ty::VOID && matches!(strip(expr).kind, ExprKind::Call { .. } | ExprKind::New { .. }) {
+        if !matches!(ty, Ty::VOID | Ty::NEVER)
+            && matches!(strip(expr).kind, ExprKind::Call { .. } | ExprKind::New { .. })
+        {
             self.dropped(expr);
         }
+        ty
     }
 
     /// A dropped failure is handed on where that is possible, else it must be said that it does not matter.
@@ -888,7 +896,7 @@ fn starts(value: &ast::Expr) -> bool {
 }
 
 /// Without parentheses.
-pub(super) fn strip(expr: &ast::Expr) -> &ast::Expr {
+pub fn strip(expr: &ast::Expr) -> &ast::Expr {
     match &expr.kind {
         ExprKind::Paren(inner) => strip(inner),
         _ => expr,

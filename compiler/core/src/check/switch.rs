@@ -114,31 +114,11 @@ impl<'a> Checker<'a, '_> {
             broken |= !self.arm_labels(arm, subject, &mut rows);
             match &arm.body {
                 ArmBody::Expr(body) => {
-                    let ty = self.arm_value(body, None);
-                    let ty = self.types.resolve(ty);
-                    if self.types.fallible_inner(ty).is_some() {
-                        let report = self.diagnostic(
-                            codes::UNHANDLED,
-                            body.span,
-                            "a failure is overlooked: this result may be an error",
-                        );
-                        let report = self.offer_handling(report, body);
-                        self.diagnostics.push(report);
-                    } else if ty == Ty::NEVER {
+                    if matches!(strip(body).kind, ExprKind::Fail(_)) {
+                        self.arm_value(body, None);
                         self.cx.flow = Flow::dead();
-                    } else if !matches!(
-                        strip(body).kind,
-                        ExprKind::Call { .. }
-                            | ExprKind::Assign { .. }
-                            | ExprKind::Step { .. }
-                            | ExprKind::Error
-                    ) && ty != Ty::VOID
-                    {
-                        self.error(
-                            codes::SYNTAX,
-                            body.span,
-                            "an arm of a `switch` statement is a call, an assignment or a block",
-                        );
+                    } else {
+                        self.arm_for_effect(body);
                     }
                 }
                 ArmBody::Block(block) => self.block(block),
@@ -271,6 +251,28 @@ impl<'a> Checker<'a, '_> {
         Ty::POISON
     }
 
+    /// What stands behind `->` where no value is wanted.
+    fn arm_for_effect(&mut self, body: &'a Expr) {
+        let ty = self.for_effect(body);
+        let is_statement = matches!(
+            strip(body).kind,
+            ExprKind::Call { .. }
+                | ExprKind::Assign { .. }
+                | ExprKind::Step { .. }
+                | ExprKind::Try(_)
+                | ExprKind::Error
+        );
+        if ty == Ty::NEVER {
+            self.leave_body();
+        } else if !is_statement && ty != Ty::VOID && self.types.fallible_inner(ty).is_none() {
+            self.error(
+                codes::SYNTAX,
+                body.span,
+                "an arm of a `switch` statement is a call, an assignment or a block",
+            );
+        }
+    }
+
     /// What stands behind `->`; here `fail` is an expression.
     fn arm_value(&mut self, body: &'a Expr, expected: Option<Ty>) -> Ty {
         let ExprKind::Fail(value) = &strip(body).kind else { return self.expr(body, expected) };
@@ -339,6 +341,7 @@ impl<'a> Checker<'a, '_> {
     fn arm_labels(&mut self, arm: &'a ast::SwitchArm, subject: Ty, rows: &mut Rows) -> bool {
         let mut shapes = Vec::new();
         let mut good = true;
+        let mut binding_told = false;
         for label in &arm.labels {
             let (shape, span) = match label {
                 SwitchLabel::Default(span) => (Some(Shape::Any), *span),
@@ -353,7 +356,7 @@ impl<'a> Checker<'a, '_> {
                 SwitchLabel::Pattern(pattern) => {
                     let plain = self.types.nullable_inner(subject).unwrap_or(subject);
                     let shape = self.pattern(pattern, plain);
-                    if arm.labels.len() > 1 && binds(pattern) {
+                    if arm.labels.len() > 1 && binds(pattern) && !std::mem::replace(&mut binding_told, true) {
                         self.error(
                             codes::PATTERN,
                             pattern.span,
@@ -438,8 +441,9 @@ impl<'a> Checker<'a, '_> {
                 }
             };
         }
+        let told = self.diagnostics.len();
         let ty = self.expr_to(value, plain);
-        if ty == Ty::POISON || plain == Ty::POISON {
+        if ty == Ty::POISON || plain == Ty::POISON || self.diagnostics.len() > told {
             return None;
         }
         let shape = self.constant_shape(value, plain);
@@ -529,10 +533,9 @@ impl<'a> Checker<'a, '_> {
     /// `e instanceof PATTERN`
     pub(super) fn instance_of(&mut self, operand: &'a Expr, pattern: &'a Pattern) -> (Flow, Flow) {
         let ty = self.expr(operand, None);
-        let ty = self.types.resolve(ty);
+        let mut ty = self.types.resolve(ty);
         if self.types.fallible_inner(ty).is_some() {
-            self.failure_first(operand, ty);
-            return (self.cx.flow.clone(), self.cx.flow.clone());
+            ty = self.failure_first(operand, ty);
         }
         let ty = self.as_declared(operand, ty);
         let plain = self.types.nullable_inner(ty).unwrap_or(ty);
@@ -589,6 +592,7 @@ impl<'a> Checker<'a, '_> {
                 self.facts().patterns.insert(pattern.id, wanted);
                 if let Some(name) = name {
                     self.bind_as(pattern.id, *name, wanted, false, true);
+                    self.expects_a_look();
                     self.cx.flow.assign(pattern.id);
                 }
                 if wanted == Ty::POISON {
@@ -688,7 +692,21 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn can_match(&mut self, span: Span, ty: Ty, wanted: Ty) {
-        if ty == Ty::POISON || wanted == Ty::POISON || self.fits(ty, wanted) || self.fits(wanted, ty) {
+        if ty == Ty::POISON || wanted == Ty::POISON {
+            return;
+        }
+        // A component; what is switched over or tested was looked at before.
+        if self.types.fallible_inner(ty).is_some() && wanted != ty {
+            let shown = self.show(ty);
+            let message = format!("this component is a `{shown}`: it may be an error");
+            let report = self.diagnostic(codes::USED_AS_VALUE, span, message);
+            let report = report.help("match it with `var NAME`, and look at that");
+            self.diagnostics.push(report);
+            return;
+        }
+        // An int is a double, but no double is an int.
+        let narrows = (ty, wanted) == (Ty::DOUBLE, Ty::INT);
+        if !narrows && (self.fits(ty, wanted) || self.fits(wanted, ty)) {
             return;
         }
         let kind = |checker: &Self, t: Ty| {

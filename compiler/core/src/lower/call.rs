@@ -2,7 +2,8 @@
 
 use super::build::Regs;
 use super::expr::assigns;
-use super::{Lowerer, Val, literal_text};
+use super::{Lowerer, Val};
+use crate::constants;
 use crate::defs::{Body, FnId, Intrinsic, TypeDefId};
 use crate::facts::{ArgSource, CallFact, Res, Target};
 use crate::format::{self, Piece, Spec, Takes};
@@ -626,7 +627,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             let constant = match source {
                 Some(ArgSource::Given(index)) => self.constant_text(&args[index as usize].value),
                 Some(ArgSource::Default) => {
-                    place.and_then(|place| def.params[place].default).and_then(literal_text)
+                    place.and_then(|place| def.params[place].default).and_then(constants::literal)
                 }
                 None => None,
             };
@@ -644,11 +645,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 
     /// Only literals and `static final` constants count as constant.
     fn constant_text(&self, expr: &Expr) -> Option<String> {
-        if let Some(text) = literal_text(expr) {
+        if let Some(text) = constants::literal(expr) {
             return Some(text);
         }
         match self.facts[self.cx.module.index()].res(expr.id) {
-            Res::Const(id) => self.defs.consts[id.index()].init.and_then(literal_text),
+            Res::Const(id) => constants::constant(self.defs, id),
             _ => None,
         }
     }

@@ -141,14 +141,7 @@ impl<'a> Lowerer<'a, '_> {
                 }
                 return;
             }
-            let to = self.b.to(mark);
-            match *value.regs.slice() {
-                [Reg::S(flag), _] if when => self.b.emit(Instr::IfNot { a: flag, to }),
-                [Reg::S(flag), _] => self.b.emit(Instr::If { a: flag, to }),
-                [Reg::R(a)] if when => self.b.emit(Instr::IfNull { a, to }),
-                [Reg::R(a)] => self.b.emit(Instr::IfNotNull { a, to }),
-                _ => {}
-            }
+            self.null_jump(value, when, mark);
             return;
         }
         let inner_a = self.types.nullable_inner(a.ty).unwrap_or(a.ty);

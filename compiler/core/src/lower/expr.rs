@@ -1,8 +1,9 @@
 //! Expressions but calls.
 
 use super::build::{Mark, Regs};
-use super::{Lowerer, Val, literal_text};
+use super::{Lowerer, Val};
 use crate::check::binary_type;
+use crate::constants;
 use crate::facts::Res;
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
@@ -123,12 +124,40 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     pub(super) fn jump_if_null(&mut self, value: Val, mark: Mark) {
+        self.null_jump(value, true, mark);
+    }
+
+    /// Jumps when `value == null` is `when`. Of a `T?` whose `T` may fail an error is not null.
+    pub(super) fn null_jump(&mut self, value: Val, when: bool, mark: Mark) {
+        let ty = self.types.resolve(value.ty);
+        if let Some(inner) = self.types.fallible_inner(ty) {
+            let Reg::R(error) = value.regs.last() else { return };
+            let held = Val { ty: inner, regs: value.regs.but_last() };
+            let done = self.b.mark();
+            let to = self.b.to(if when { done } else { mark });
+            self.b.emit(Instr::IfNotNull { a: error, to });
+            self.null_jump(held, when, mark);
+            return self.b.place(done);
+        }
         let to = self.b.to(mark);
         match *value.regs.slice() {
-            [Reg::S(flag), _] => self.b.emit(Instr::IfNot { a: flag, to }),
-            [Reg::R(a)] => self.b.emit(Instr::IfNull { a, to }),
+            [Reg::S(flag), _] if when => self.b.emit(Instr::IfNot { a: flag, to }),
+            [Reg::S(flag), _] => self.b.emit(Instr::If { a: flag, to }),
+            [Reg::R(a)] if when => self.b.emit(Instr::IfNull { a, to }),
+            [Reg::R(a)] => self.b.emit(Instr::IfNotNull { a, to }),
             _ => {}
         }
+    }
+
+    /// What a `T?` holds where it is not null. The `T?` of a generic function whose `T` may fail is a `T?!`.
+    pub(super) fn held_by_nullable(&mut self, ty: Ty) -> Option<Ty> {
+        let ty = self.types.resolve(ty);
+        if let Some(inner) = self.types.nullable_inner(ty) {
+            return Some(inner);
+        }
+        let inner = self.types.fallible_inner(ty)?;
+        let held = self.types.nullable_inner(inner)?;
+        Some(self.types.fallible(held))
     }
 
     // ---- operators ----
@@ -318,7 +347,11 @@ impl<'a> Lowerer<'a, '_> {
     /// A value that goes to `dst` and on to `done`, unless it is null or an error.
     fn present(&mut self, expr: &'a Expr, ty: Ty, dst: Regs, other: Mark, done: Mark) {
         let mut value = self.expr(expr);
-        if let Some(inner) = self.types.fallible_inner(value.ty) {
+        // Where a generic function replaces null, an error stays what it is.
+        let written = self.facts[self.cx.module.index()].ty(expr.id);
+        let written = self.types.resolve(written);
+        let only_null = self.types.nullable_inner(written).is_some();
+        if !only_null && let Some(inner) = self.types.fallible_inner(value.ty) {
             let Reg::R(error) = value.regs.last() else { return };
             let to = self.b.to(other);
             self.b.emit(Instr::IfNotNull { a: error, to });
@@ -329,7 +362,7 @@ impl<'a> Lowerer<'a, '_> {
         if value.ty == Ty::NULL {
             return self.b.jump(other);
         }
-        if let Some(inner) = self.types.nullable_inner(value.ty) {
+        if let Some(inner) = self.held_by_nullable(value.ty) {
             self.jump_if_null(value, other);
             value = self.narrow(value, inner);
         }
@@ -442,6 +475,6 @@ pub(super) fn simple_constant(expr: &Expr, negated: bool) -> Option<Simple> {
         ExprKind::Double(value) => Some(Simple::Double(if negated { -value } else { *value })),
         ExprKind::Char(code) if !negated => Some(Simple::Int(i64::from(*code))),
         _ if negated => None,
-        _ => literal_text(expr).map(Simple::Text),
+        _ => constants::literal(expr).map(Simple::Text),
     }
 }

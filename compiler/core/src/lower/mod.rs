@@ -38,7 +38,7 @@ use dscript_bytecode::image::{
 };
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits;
-use dscript_grammar::ast::{self, Expr, ExprKind};
+use dscript_grammar::ast::{self, Expr};
 use dscript_grammar::codes::{self, Code};
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{Interner, NodeId, Span};
@@ -1115,19 +1115,6 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 }
 
 /// The text of a constant: a number, or a literal without interpolation, or a `static final` that is one.
-fn literal_text(expr: &Expr) -> Option<String> {
-    match &expr.kind {
-        ExprKind::Int(value) => Some(value.to_string()),
-        ExprKind::Paren(inner) => literal_text(inner),
-        ExprKind::Str(parts) => match &parts[..] {
-            [] => Some(String::new()),
-            [ast::StrPart::Text(text)] => Some(text.to_string()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// What a pattern of `@Needs` lets its function do; `{parameter}` stands for anything.
 fn bound(pattern: &str) -> Option<Capability> {
     let mut plain = String::new();

@@ -194,8 +194,8 @@ impl<'a> Lowerer<'a, '_> {
         if from == wanted {
             return value;
         }
-        if let Some(inner) = self.types.nullable_inner(from)
-            && self.types.nullable_inner(wanted).is_none()
+        if let Some(inner) = self.held_by_nullable(from)
+            && self.held_by_nullable(wanted).is_none()
         {
             self.jump_if_null(value, fail);
             let plain = self.narrow(value, inner);

@@ -170,6 +170,14 @@ impl Lowerer<'_, '_> {
             return value;
         }
         if let Some(inner) = self.types.fallible_inner(from) {
+            if self.types.fallible_inner(to).is_some() {
+                // Not null; that it is no error was not said.
+                let regs = match *value.regs.slice() {
+                    [Reg::S(_), held, error] => Regs::new(&[held, error]),
+                    _ => value.regs,
+                };
+                return Val { ty: to, regs };
+            }
             let error = self.error_ty();
             if to == error && inner != error {
                 let regs = self.unwrap(value.regs.last(), to);

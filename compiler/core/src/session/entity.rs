@@ -582,9 +582,11 @@ impl Analysis<'_, '_> {
     pub fn is_private(&self, entity: Entity) -> bool {
         let defs = self.defs;
         match entity {
-            Entity::Fn(id) => defs.fns[id.index()].is_private,
-            Entity::Type(id) => defs.types[id.index()].is_private,
-            Entity::Const(id) => defs.consts[id.index()].is_private,
+            Entity::Fn(id) => names::is_private(defs, Def::Fn(id)),
+            Entity::Type(id) => names::is_private(defs, Def::Type(id)),
+            Entity::Const(id) => names::is_private(defs, Def::Const(id)),
+            Entity::Task(id) => names::is_private(defs, Def::Task(id)),
+            Entity::Scenario(id) => names::is_private(defs, Def::Scenario(id)),
             Entity::Field(id, place) => {
                 defs.types[id.index()].fields.get(place as usize).is_some_and(|f| f.is_private)
             }
