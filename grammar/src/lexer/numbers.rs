@@ -160,9 +160,17 @@ fn parse(text: &str) -> Result<Tok, Mistake> {
     if digits.len() > 1 && digits.starts_with('0') {
         let bare = digits.trim_start_matches(['0', '_']);
         let bare = if bare.is_empty() { "0" } else { bare };
-        return Err(mistake(Tok::Int(0), format!("`{text}` begins with a zero"))
-            .help("a number has no leading zeros; octal numbers do not exist here")
-            .fix(format!("{bare}{rest}")));
+        let report = mistake(Tok::Int(0), format!("`{text}` begins with a zero"));
+        // Most likely a mode of a file: without the zero it would be another number.
+        let octal = i64::from_str_radix(&digits.replace('_', ""), 8)
+            .ok()
+            .filter(|_| rest.is_empty() && digits.len() > 2);
+        return Err(match octal {
+            Some(value) => report
+                .help("octal numbers do not exist here; as a hexadecimal one it is the same")
+                .fix(format!("{value:#X}").replacen("0X", "0x", 1)),
+            None => report.help("a number has no leading zeros").fix(format!("{bare}{rest}")),
+        });
     }
     let value = decimal(digits);
     if rest.is_empty() {

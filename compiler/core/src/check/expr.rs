@@ -92,8 +92,13 @@ impl<'a> Checker<'a, '_> {
         }
         let mut report =
             self.diagnostic(codes::MISMATCH, span, format!("a `{want}` is wanted, this is `{shown}`"));
-        if matches!(self.types.kind(found), TyKind::Function(..)) {
-            report = self.offer_call(report, expr, found);
+        if let TyKind::Function(given, result) = self.types.kind(found).clone() {
+            report = match self.types.kind(wanted).clone() {
+                TyKind::Function(taken, wanted) => {
+                    self.other_function(report, (&given, result), (&taken, wanted))
+                }
+                _ => self.offer_call(report, expr, found),
+            };
         } else if self.is_known(wanted, self.defs.known.set) && self.is_known(found, self.defs.known.list) {
             let end = Span::new(span.end, span.end);
             report = report.help("a list becomes a set by `toSet()`").edit(end, ".toSet()");
@@ -108,7 +113,10 @@ impl<'a> Checker<'a, '_> {
             };
         } else if wanted == Ty::DURATION && found == Ty::INT {
             report = report.help("a Duration has a unit: `5s`, `250ms`, or `1s * n`");
-        } else if matches!(wanted, Ty::INT | Ty::DOUBLE) && self.is_string(found) {
+        } else if matches!(wanted, Ty::INT | Ty::DOUBLE)
+            && self.is_string(found)
+            && !matches!(strip(expr).kind, ExprKind::Str(_))
+        {
             let (name, ty) = if wanted == Ty::INT { ("Int", "int") } else { ("Double", "double") };
             report = report.help(format!("`{name}.parse(text)` reads one, and gives `{ty}?`"));
         } else if found == Ty::NULL {
@@ -125,6 +133,30 @@ impl<'a> Checker<'a, '_> {
             };
         }
         self.diagnostics.push(report);
+    }
+
+    /// A function where one of another type is wanted: what the difference is.
+    fn other_function(
+        &mut self,
+        report: Diagnostic,
+        (given, result): (&[Ty], Ty),
+        (taken, wanted): (&[Ty], Ty),
+    ) -> Diagnostic {
+        if given.len() != taken.len() {
+            let count = |n| count(n, "argument");
+            return report.help(format!(
+                "it takes {}, and will be given {}",
+                count(given.len()),
+                count(taken.len())
+            ));
+        }
+        if self.fits(result, wanted) {
+            return report;
+        }
+        let (shown, want) = (self.show(result), self.show(wanted));
+        report.help(super::with_articles(format!(
+            "it gives a `{shown}`, not a `{want}`: a lambda can make one of it"
+        )))
     }
 
     /// Where a function stands and its result was meant: offers the call.

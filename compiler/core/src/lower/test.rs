@@ -158,6 +158,7 @@ impl<'a> Lowerer<'a, '_> {
                 let params: Vec<(NodeId, Ty)> = def.params.iter().map(|p| (p.node, p.ty)).collect();
                 let result = self.types.fallible(Ty::VOID);
                 self.begin(def.module, format!("undo of {}", def.name), &params, result);
+                self.at(def.span);
                 self.block(block);
                 let void = self.void();
                 self.return_value(void);
