@@ -13,7 +13,6 @@ use std::time::Duration;
 use crate::ends::Ends;
 use clap::{Args, ValueEnum};
 use dscript_bytecode::capability::Capability;
-use dscript_bytecode::image::Manifest;
 use dscript_host::run::{Ending, Limits, NodeFacts, Outcome, Policy, RunEvent, RunOptions, Stop, run};
 use dscript_interp::Program;
 use dscript_logpool::RunId;
@@ -169,8 +168,9 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
             dscript_native::attach_auto(&program);
         }
     }
-    let task =
-        choose_task(program.manifest(), args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
+    let index =
+        program.manifest().choose_task(args.task.as_deref()).map_err(|why| format!("{file}: {why}"))?;
+    let task = program.manifest().tasks[index].name.clone();
     let node = match args.name {
         Some(name) => node_facts(name, args.labels)?,
         // Whatever a machine is called, programs run there.
@@ -231,22 +231,6 @@ pub fn node_name() -> String {
         .ok()
         .and_then(|name| name.into_string().ok())
         .unwrap_or_else(|| "localhost".into())
-}
-
-/// The task asked for, else the script, else the only one; else what there is to choose from.
-pub fn choose_task(manifest: &Manifest, asked: Option<&str>) -> Result<String, String> {
-    let names = || manifest.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
-    let script = manifest.tasks.iter().find(|task| task.script);
-    match (asked, script, &manifest.tasks[..]) {
-        (_, _, []) => Err("the program has no task".into()),
-        (Some(asked), _, tasks) => match tasks.iter().find(|task| task.name == asked) {
-            Some(task) => Ok(task.name.clone()),
-            None => Err(format!("there is no task `{asked}`; there are: {}", names())),
-        },
-        (None, Some(script), _) => Ok(script.name.clone()),
-        (None, None, [only]) => Ok(only.name.clone()),
-        (None, None, _) => Err(format!("choose a task with --task: {}", names())),
-    }
 }
 
 /// Standard output of the program.
@@ -428,38 +412,4 @@ fn reason(outcome: &Outcome, task: &str) -> Option<String> {
         Ending::Stopped => "stopped",
     };
     Some(outcome.reason.clone().unwrap_or_else(|| kind.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dscript_bytecode::image::Task;
-
-    fn manifest(tasks: &[(&str, bool)]) -> Manifest {
-        let task = |&(name, script): &(&str, bool)| Task {
-            name: name.into(),
-            script,
-            role: None,
-            params: Vec::new(),
-            function: dscript_bytecode::ids::FunctionId(0),
-            undo: None,
-            dcase: None,
-            doc: None,
-        };
-        Manifest { tasks: tasks.iter().map(task).collect(), ..Manifest::default() }
-    }
-
-    #[test]
-    fn chooses_the_task() {
-        let check = |tasks: &[(&str, bool)], asked, expected: Result<&str, &str>| {
-            let chosen = choose_task(&manifest(tasks), asked);
-            assert_eq!(chosen.as_deref().map_err(String::as_str), expected);
-        };
-        check(&[("a", false)], None, Ok("a"));
-        check(&[("a", false), ("s", true)], None, Ok("s"));
-        check(&[("a", false), ("s", true)], Some("a"), Ok("a"));
-        check(&[("a", false), ("b", false)], None, Err("choose a task with --task: a, b"));
-        check(&[("a", false), ("b", false)], Some("c"), Err("there is no task `c`; there are: a, b"));
-        check(&[], None, Err("the program has no task"));
-    }
 }

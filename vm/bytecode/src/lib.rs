@@ -8,6 +8,8 @@ pub mod ids;
 pub mod image;
 pub mod instr;
 pub mod limits;
+pub mod literal;
+pub mod param;
 pub mod scenario;
 pub mod script;
 pub mod trap;

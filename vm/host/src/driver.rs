@@ -5,14 +5,13 @@
 //! subprocesses live on until they end, a callback traps, or the run is stopped; at last all that is left goes.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dscript_bytecode::image::{Manifest, Task as TaskRow, TaskParam};
+use dscript_bytecode::param;
 use dscript_interp::value::Value;
 use dscript_interp::{FiberEnd, Host, Program, Task, TaskOptions};
 use tokio::sync::{Notify, mpsc};
@@ -36,7 +35,7 @@ pub async fn run(
     mut events: impl FnMut(RunEvent),
 ) -> Result<(), Refusal> {
     let RunOptions { task, params, policy, limits, pools, node, print } = options;
-    let index = choose(program.manifest(), task.as_deref()).map_err(Refusal)?;
+    let index = program.manifest().choose_task(task.as_deref()).map_err(Refusal)?;
     let rules = Rules::new(&policy).map_err(|why| Refusal(format!("the policy: {why}")))?;
     let refused = rules.refused(&program.manifest().capabilities);
     if policy.refuse_early && !refused.is_empty() {
@@ -64,7 +63,8 @@ pub async fn run(
     };
     let task = new_task();
     let row = &program.manifest().tasks[index];
-    let params = fit(&task, row, &params).map_err(Refusal)?;
+    let params = param::fit(program.image(), row, &params).map_err(Refusal)?;
+    let params: Vec<Option<Value>> = params.into_iter().map(|given| given.map(Value::from)).collect();
 
     let mut running =
         Running { task, host: host.clone(), state: state.clone(), troubles, fibers: JoinSet::new() };
@@ -93,61 +93,6 @@ pub async fn run(
     running.tell(&mut events);
     events(RunEvent::Gone);
     Ok(())
-}
-
-/// The task asked for, else the script, else the only one; else what there is to choose from.
-fn choose(manifest: &Manifest, asked: Option<&str>) -> Result<usize, String> {
-    let tasks = &manifest.tasks;
-    let names = || tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
-    let script = tasks.iter().position(|task| task.script);
-    match (asked, script, tasks.len()) {
-        (_, _, 0) => Err("the program has no task".into()),
-        (Some(asked), ..) => tasks
-            .iter()
-            .position(|task| task.name == asked)
-            .ok_or_else(|| format!("there is no task `{asked}`; there are: {}", names())),
-        (None, Some(script), _) => Ok(script),
-        (None, None, 1) => Ok(0),
-        (None, None, _) => Err(format!("choose a task: {}", names())),
-    }
-}
-
-/// Parameters in the order of the task; `None` takes its default. What is wrong, and what the task takes.
-fn fit(task: &Task, row: &TaskRow, given: &[(String, String)]) -> Result<Vec<Option<Value>>, String> {
-    fit_each(task, row, given).map_err(|why| format!("{why}; {}", takes(task, row)))
-}
-
-fn fit_each(task: &Task, row: &TaskRow, given: &[(String, String)]) -> Result<Vec<Option<Value>>, String> {
-    let mut seen = HashSet::new();
-    for (name, _) in given {
-        if !row.params.iter().any(|param| param.name == *name) {
-            return Err(format!("task `{}` has no parameter `{name}`", row.name));
-        }
-        if !seen.insert(name) {
-            return Err(format!("parameter `{name}` is given twice"));
-        }
-    }
-    let value = |param: &TaskParam| match given.iter().find(|(name, _)| *name == param.name) {
-        Some((name, text)) => {
-            let value = task.parse_param(param.ty, text);
-            value.map(Some).map_err(|why| format!("parameter `{name}`, `{text}`: {why}"))
-        }
-        None if param.default.is_some() => Ok(None),
-        None => Err(format!("task `{}` needs a value for parameter `{}`", row.name, param.name)),
-    };
-    row.params.iter().map(value).collect()
-}
-
-/// The parameters of a task, as its declaration lists them.
-fn takes(task: &Task, row: &TaskRow) -> String {
-    let param = |param: &TaskParam| {
-        let default = if param.default.is_some() { " = ..." } else { "" };
-        format!("{} {}{default}", task.type_name(param.ty), param.name)
-    };
-    match &row.params[..] {
-        [] => "it has no parameters".into(),
-        all => format!("it takes: {}", all.iter().map(param).collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// A task with its fibers and what it started.

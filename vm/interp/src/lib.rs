@@ -16,7 +16,6 @@ mod memory;
 pub mod native;
 mod natives;
 mod ops;
-mod param;
 mod program;
 mod quick;
 mod render;

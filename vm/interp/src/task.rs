@@ -17,7 +17,6 @@ use crate::start::Start;
 use crate::value::Value;
 use crate::vm::{self, StaticSlot, TURN, Vm};
 use dscript_bytecode::capability::Capability;
-use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::trap::TrapKind;
 
 /// The door to the world that every task needs: lines it prints, and time. The only clock seam.
@@ -143,17 +142,6 @@ impl Task {
     pub fn take_new_fibers(&self) -> Vec<Fiber> {
         let started = self.shared.started.take();
         started.into_iter().map(|id| Fiber::new(Rc::clone(&self.shared), id, Start::Closure)).collect()
-    }
-
-    /// Reads a parameter: `42`, `0.5`, `true`, text as it is, `1m30s`, an enum constant's name; a list as
-    /// `[a, b]` or `a, b`, a record as `{x: 1, y: 2}`, both with JSON strings where a text needs quotes.
-    pub fn parse_param(&self, ty: TypeId, text: &str) -> Result<Value, String> {
-        crate::param::parse(&self.shared.program, ty, text)
-    }
-
-    /// A type as the program writes it.
-    pub fn type_name(&self, ty: TypeId) -> String {
-        self.shared.program.type_name(ty)
     }
 
     /// Collects at every allocation, to find references that a collection misses.

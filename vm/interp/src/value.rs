@@ -6,6 +6,8 @@
 use std::any::Any;
 use std::rc::Rc;
 
+use dscript_bytecode::param::ParamValue;
+
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `null`, and the result of `void`.
@@ -32,6 +34,24 @@ pub enum Value {
     Handle(Handle),
     /// `T.class`: a type of the image.
     Type(dscript_bytecode::ids::TypeId),
+}
+
+impl From<ParamValue> for Value {
+    fn from(value: ParamValue) -> Value {
+        match value {
+            ParamValue::Null => Value::Null,
+            ParamValue::Int(n) => Value::Int(n),
+            ParamValue::Double(d) => Value::Double(d),
+            ParamValue::Bool(b) => Value::Bool(b),
+            ParamValue::String(text) => Value::String(text),
+            ParamValue::Duration(nanos) => Value::Duration(nanos),
+            ParamValue::Enum(name) => Value::Enum(name),
+            ParamValue::List(all) => Value::List(all.into_iter().map(Value::from).collect()),
+            ParamValue::Record(all) => {
+                Value::Record(all.into_iter().map(|(name, value)| (name, value.into())).collect())
+            }
+        }
+    }
 }
 
 /// Something outside that a program holds: a subprocess, a stream. It hangs off the task, not the heap.

@@ -3,8 +3,8 @@
 mod common;
 use common::asm::Asm;
 use common::{Limits, MS, Machine, TestHost, check, drive, drive_until, load, main, prelude, script};
+use dscript_bytecode::param::{self, ParamValue};
 use dscript_interp::FiberEnd;
-use dscript_interp::value::Value;
 use std::rc::Rc;
 
 fn asm() -> Asm {
@@ -300,8 +300,8 @@ fn parameters_are_read_from_text() {
     let ids: Vec<_> = types.iter().map(|t| a.ty(t)).collect();
     let record = a.record("P", "x:int tags:List<String> d:Duration?");
     main(&mut a, "", "");
-    let machine = Machine::new(&load(a), Limits::default());
-    let read = |id: usize, text: &str| format!("{:?}", machine.task.parse_param(ids[id], text));
+    let program = load(a);
+    let read = |id: usize, text: &str| format!("{:?}", param::parse(program.image(), ids[id], text));
     assert_eq!(read(0, " 256MiB"), "Ok(Int(268435456))");
     assert_eq!(read(0, "1_000"), "Ok(Int(1000))");
     assert_eq!(read(0, "-0xFF"), "Ok(Int(-255))");
@@ -321,13 +321,14 @@ fn parameters_are_read_from_text() {
     assert_eq!(read(6, "[1, 2"), "Err(\"`]` is missing\")");
     assert_eq!(read(7, r#"["a, b", c d]"#), r#"Ok(List([String("a, b"), String("c d")]))"#);
     assert_eq!(read(8, "null"), "Ok(Null)");
-    let value = machine.task.parse_param(record, r#"{x: 1, tags: [a, "\"b\""], d: 5s}"#).expect("a record");
+    let value =
+        param::parse(program.image(), record, r#"{x: 1, tags: [a, "\"b\""], d: 5s}"#).expect("a record");
     let fields = vec![
         ("x".to_owned(), "Int(1)".to_owned()),
         ("tags".to_owned(), r#"List([String("a"), String("\"b\"")])"#.to_owned()),
         ("d".to_owned(), "Duration(5000000000)".to_owned()),
     ];
-    let Value::Record(found) = value else { panic!() };
+    let ParamValue::Record(found) = value else { panic!() };
     let found: Vec<_> = found.into_iter().map(|(n, v)| (n, format!("{v:?}"))).collect();
     assert_eq!(found, fields);
 }

@@ -18,7 +18,6 @@ use tokio::task::LocalSet;
 
 use super::Shared;
 use super::logs::RunPools;
-use crate::exec::choose_task;
 use crate::pools::{Author, wall_now};
 use crate::runs::{Event, Start};
 
@@ -146,8 +145,8 @@ async fn one(context: Context, job: Job) {
         Ok(program) => program,
         Err(why) => return refuse(why),
     };
-    let task = match choose_task(program.manifest(), start.task.as_deref()) {
-        Ok(task) => task,
+    let task = match program.manifest().choose_task(start.task.as_deref()) {
+        Ok(index) => program.manifest().tasks[index].name.clone(),
         Err(why) => return refuse(why),
     };
     let sequence = Arc::new(AtomicU64::new(0));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use dscript_bytecode::image::{Image, Manifest, Task};
+use dscript_bytecode::image::Image;
+use dscript_bytecode::param;
 use dscript_protocol::ids::short;
 use dscript_protocol::limits::IMAGE_BYTES_MAX;
 use dscript_protocol::message::{Ending, FromOperator, Order, RunInfo, ToOperator};
@@ -107,37 +108,9 @@ fn read_image(
         ));
     }
     let image = Image::from_bytes(&bytes).map_err(|why| format!("{name}: {why}"))?;
-    let task = choose_task(&image.manifest, task).map_err(|why| format!("{name}: {why}"))?;
-    for (param, _) in set {
-        if !task.params.iter().any(|known| known.name == *param) {
-            let known: Vec<&str> = task.params.iter().map(|known| known.name.as_str()).collect();
-            let known =
-                if known.is_empty() { "it has none".into() } else { format!("it has: {}", known.join(", ")) };
-            return Err(format!("{name}: the task `{}` has no parameter `{param}`; {known}", task.name));
-        }
-    }
-    let given = |param: &str| set.iter().any(|(name, _)| name == param);
-    if let Some(missing) = task.params.iter().find(|param| param.default.is_none() && !given(&param.name)) {
-        return Err(format!("{name}: the task `{}` needs --set {}=VALUE", task.name, missing.name));
-    }
+    let index = image.manifest.choose_task(task).map_err(|why| format!("{name}: {why}"))?;
+    let task = &image.manifest.tasks[index];
+    param::fit(&image, task, set).map_err(|why| format!("{name}: {why}"))?;
     let task = task.name.clone();
     Ok((bytes, task))
-}
-
-/// The task asked for, else the script, else the only one.
-fn choose_task<'m>(manifest: &'m Manifest, asked: Option<&str>) -> Result<&'m Task, String> {
-    let names = || manifest.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
-    match asked {
-        Some(asked) => manifest
-            .tasks
-            .iter()
-            .find(|task| task.name == asked)
-            .ok_or_else(|| format!("there is no task `{asked}`; there are: {}", names())),
-        None => match (manifest.tasks.iter().find(|task| task.script), &manifest.tasks[..]) {
-            (Some(script), _) => Ok(script),
-            (None, [only]) => Ok(only),
-            (None, []) => Err("the program has no task".into()),
-            (None, _) => Err(format!("choose a task with --task: {}", names())),
-        },
-    }
 }
