@@ -3,7 +3,7 @@
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::expected::{Expected, describe};
-use crate::java;
+use crate::foreign;
 use crate::nesting::{is_close, is_open};
 use crate::span::Span;
 use crate::token::{Kw, Tok, Token};
@@ -47,7 +47,7 @@ impl Explain<'_, '_> {
             token.span(),
             format!("`{text}` is a reserved word and can't be a name"),
         );
-        match java::advice(word) {
+        match foreign::advice(word) {
             Some(help)
                 if !matches!(
                     self.cx.tokens.get(self.at + 1),
@@ -119,7 +119,7 @@ impl Explain<'_, '_> {
             return self.cx.error(habit.code, habit.at.span(), habit.message).help(habit.help);
         }
         if let Tok::Kw(word) = found.tok {
-            if let Some(help) = java::advice(word) {
+            if let Some(help) = foreign::advice(word) {
                 let message = format!("D-Script has no `{}`", word.text());
                 return self.cx.error(codes::JAVA_WORD, found.span(), message).help(help);
             }
@@ -193,6 +193,9 @@ impl Explain<'_, '_> {
             return diagnostic.help(
                 "a step begins with its role: `monitor`, `analyze`, `recover` or `respond TASK(...);`",
             );
+        }
+        if expected.has("called") {
+            return diagnostic.help("`verify` counts calls: `verify f called 1;`");
         }
         match before {
             Some(Token { tok: Tok::Kw(word @ (Kw::If | Kw::While | Kw::For | Kw::Switch)), .. }) => {

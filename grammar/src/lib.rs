@@ -17,8 +17,6 @@ mod driver;
 mod expected;
 mod explain;
 mod foreign;
-mod habits;
-mod java;
 mod lexer;
 mod nesting;
 mod parens;

@@ -2,7 +2,7 @@
 //!
 //! A soft word becomes a keyword only where it starts or continues its construct; everywhere else it stays a
 //! name. `(` is marked where it opens a lambda's parameters, a cast or a function type, `{` where it opens a map.
-//! What is Java's and not ours is reported and put right on the way (`java`).
+//! What is Java's and not ours is reported and put right on the way (`foreign`).
 
 use crate::balance::Balanced;
 use crate::codes;
@@ -80,6 +80,9 @@ pub(crate) struct Pass<'a> {
     label_colon: bool,
     /// Parentheses before this token belong to type arguments.
     pub(crate) types_until: usize,
+    /// Before this token lies a class that was spoken of as abstract.
+    pub(crate) abstract_until: usize,
+    pub(crate) abstract_classes: Vec<Symbol>,
     /// Arrays were spoken of in this statement.
     pub(crate) array_reported: bool,
     /// The name `List`, and the one that stands where a name is missing.
@@ -130,6 +133,8 @@ pub fn mark(
         last_at_start: false,
         label_colon: false,
         types_until: 0,
+        abstract_until: 0,
+        abstract_classes: Vec::new(),
         array_reported: false,
         list_name,
         no_name,
@@ -137,7 +142,7 @@ pub fn mark(
         body_end: None,
     };
     while pass.at < pass.tokens.len() {
-        if !pass.java() {
+        if !pass.foreign() {
             pass.token();
         }
     }

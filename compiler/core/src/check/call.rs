@@ -724,9 +724,23 @@ impl<'a, 'c> Checker<'a, 'c> {
                         0 => "no arguments".to_string(),
                         n => count(n, "argument"),
                     };
-                    let report = self
-                        .diagnostic(codes::ARGUMENTS, arg.value.span, format!("`{name}` takes {takes}"))
-                        .label_in(declared_in, declared.1, "declared here");
+                    let message = format!("`{name}` takes {takes}, not {}", args.len());
+                    let mut report = self.diagnostic(codes::ARGUMENTS, arg.value.span, message).label_in(
+                        declared_in,
+                        declared.1,
+                        "declared here",
+                    );
+                    if self.is_chained(declared) && args.iter().all(|a| a.name.is_none()) {
+                        report =
+                            report.help(format!("write one call for each: `.{name}(...).{name}(...)`")).edit(
+                                Span::new(args[0].value.span.end, arg.value.span.start),
+                                format!(").{name}("),
+                            );
+                        for pair in args[index..].windows(2) {
+                            let between = Span::new(pair[0].value.span.end, pair[1].value.span.start);
+                            report = report.edit(between, format!(").{name}("));
+                        }
+                    }
                     self.diagnostics.push(report);
                     return None;
                 }
@@ -760,6 +774,15 @@ impl<'a, 'c> Checker<'a, 'c> {
             return None;
         }
         Some(places)
+    }
+
+    /// Whether the method declared there takes one thing and gives what it was called on, to be called again.
+    fn is_chained(&self, declared: (ModuleId, Span)) -> bool {
+        let found = self.defs.fns.iter().find(|f| f.module == declared.0 && f.span == declared.1);
+        found.is_some_and(|f| {
+            let own = self.types.nominal_parts(f.ret).filter(|(_, args)| args.is_empty());
+            f.params.len() == 1 && f.is_method && own.map(|(def, _)| def) == f.owner
+        })
     }
 
     // ---- built-in calls that a signature cannot describe ----

@@ -58,8 +58,11 @@ impl<'a> Checker<'a, '_> {
         if let Some(selector) = &def.tree.selector {
             self.selector(selector);
         }
+        let mut counts = Vec::new();
         for rule in &def.tree.guard {
-            self.guard_rule(rule);
+            if self.guard_rule(rule).is_some() {
+                self.counted_already(&mut counts, rule);
+            }
         }
         self.node(def);
         let ways = self.states(def);
@@ -526,7 +529,8 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn guard_rule(&mut self, rule: &'a ast::GuardRule) {
+    /// The count, where it is a good constant.
+    fn guard_rule(&mut self, rule: &'a ast::GuardRule) -> Option<i64> {
         let value = self.setting(&rule.count, Ty::INT);
         if let Some(value) = value.filter(|&value| rule.percent && value > 100) {
             let message = format!("{value} percent is more than all nodes");
@@ -540,7 +544,23 @@ impl<'a> Checker<'a, '_> {
                 .diagnostic(codes::GUARD, rule.span, "this rule does not say what it counts")
                 .help("`at most 1 recovering;` counts nodes at once, `at most 10% per 10m;` those begun in a time");
             self.diagnostics.push(report);
+            return None;
         }
+        value
+    }
+
+    /// All rules must hold, so of two that count the same thing one says nothing.
+    fn counted_already(&mut self, counts: &mut Vec<&'a ast::GuardRule>, rule: &'a ast::GuardRule) {
+        if rule.per.is_some() {
+            return;
+        }
+        let Some(first) = counts.iter().find(|first| first.percent == rule.percent) else {
+            return counts.push(rule);
+        };
+        let what = if rule.percent { "N% recovering" } else { "N recovering" };
+        let message = format!("this scenario has an `at most {what}` already");
+        let report = self.diagnostic(codes::GUARD, rule.span, message).label(first.span, "the first");
+        self.diagnostics.push(report.help("all rules must hold: keep the lower one"));
     }
 
     fn selector(&mut self, expr: &'a Expr) {

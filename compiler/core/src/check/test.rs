@@ -9,7 +9,7 @@ use super::{Checker, Context, Ending};
 use crate::defs::{Body, Def, FnId, Intrinsic, TestId, TypeDefId, TypeKind};
 use crate::facts::{Made, Replaced, StandInFact};
 use crate::types::{Ty, TyKind};
-use dscript_grammar::ast::{Arg, Expr, ExprKind, GivenAnswer, Stmt};
+use dscript_grammar::ast::{Arg, Expr, ExprKind, GivenAnswer, Stmt, UnaryOp};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
@@ -79,6 +79,10 @@ impl<'a> Checker<'a, '_> {
             return;
         }
         self.expr_to(times, Ty::INT);
+        if is_negative(times) {
+            let report = self.diagnostic(codes::STAND_IN, times.span, "nothing is called less than 0 times");
+            self.diagnostics.push(report.help("`called 0` says that it is not called"));
+        }
         let Some(named) = self.replaced(target) else { return };
         let args = match (named.args, with) {
             (Some(_), Some(with)) => {
@@ -462,6 +466,17 @@ pub(crate) fn mentions(types: &crate::types::Types, ty: Ty, param: crate::defs::
         TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => mentions(types, *t, param),
         TyKind::Function(params, ret) => {
             mentions(types, *ret, param) || params.iter().any(|&t| mentions(types, t, param))
+        }
+        _ => false,
+    }
+}
+
+/// `-1`
+fn is_negative(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Paren(inner) => is_negative(inner),
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => {
+            matches!(operand.kind, ExprKind::Int(value) if value > 0)
         }
         _ => false,
     }

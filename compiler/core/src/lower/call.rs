@@ -12,7 +12,7 @@ use dscript_bytecode::capability::{self, Capability};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RefType, RegType, ScalarKind, Script};
 use dscript_bytecode::instr::Instr;
-use dscript_grammar::ast::{Arg, Expr, ExprKind};
+use dscript_grammar::ast::{Arg, Expr, ExprKind, StrPart};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{NodeId, Span};
@@ -566,17 +566,20 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let needs = needs.clone();
         if self.cx.needs.is_some() {
             let all: Vec<_> = needs.iter().map(|pattern| self.fill(id, pattern, fact, args)).collect();
-            self.left_out(all.iter().map(|(text, open)| (text.as_str(), *open)), span);
+            self.left_out(all.iter().map(|filled| (filled.wide.as_str(), filled.open)), span);
             return;
         }
         for pattern in needs {
-            let (capability, open) = self.fill(id, &pattern, fact, args);
+            let Filled { wide: capability, narrow, open } = self.fill(id, &pattern, fact, args);
             if open && user_code && self.warned.insert((self.cx.module, span)) {
                 let file = self.defs.modules[self.cx.module.index()].file;
                 let message = format!("the program will need `{capability}`: the argument is not constant");
-                self.diagnostics.push(Diagnostic::warning(codes::WIDE_CAPABILITY, file, span, message).help(
-                    "make it a literal or a `static final`, or declare the function's `@Needs(\"...\")`",
-                ));
+                let declared = if narrow == capability { "..." } else { &narrow };
+                let help = format!(
+                    "make it a literal or a `static final`, or declare the function's `@Needs(\"{declared}\")`"
+                );
+                self.diagnostics
+                    .push(Diagnostic::warning(codes::WIDE_CAPABILITY, file, span, message).help(help));
             }
             // One way to write each: `exec:**` is `exec:*`.
             let canonical = Capability::parse(&capability).map_or(capability, |c| c.to_string());
@@ -612,14 +615,13 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 
     /// A pattern of `@Needs` with `{parameter}` replaced by the constant argument, or by `*`.
-    fn fill(&mut self, id: FnId, pattern: &str, fact: &CallFact, args: &'a [Arg]) -> (String, bool) {
+    fn fill(&mut self, id: FnId, pattern: &str, fact: &CallFact, args: &'a [Arg]) -> Filled {
         let defs = self.defs;
         let def = &defs.fns[id.index()];
-        let mut filled = String::new();
-        let mut open = false;
+        let mut filled = Filled { wide: String::new(), narrow: String::new(), open: false };
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
+            filled.push(before);
             let Some((word, tail)) = after.split_once('}') else { break };
             rest = tail;
             let place = def.params.iter().position(|p| self.interner.name(p.name) == word);
@@ -632,15 +634,19 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 None => None,
             };
             match constant {
-                Some(text) => filled.push_str(&capability::escape(&text)),
+                Some(text) => filled.push(&capability::escape(&text)),
                 None => {
-                    open = true;
-                    filled.push('*');
+                    filled.open = true;
+                    if let Some(ArgSource::Given(index)) = source {
+                        let begins = constant_beginning(&args[index as usize].value);
+                        filled.narrow.push_str(&capability::escape(begins));
+                    }
+                    filled.push("*");
                 }
             }
         }
-        filled.push_str(rest);
-        (filled, open)
+        filled.push(rest);
+        filled
     }
 
     /// Only literals and `static final` constants count as constant.
@@ -652,6 +658,35 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             Res::Const(id) => constants::constant(self.defs, id),
             _ => None,
         }
+    }
+}
+
+/// A capability that a call needs.
+struct Filled {
+    wide: String,
+    /// With what is known of texts that are put together.
+    narrow: String,
+    /// Arguments are not constant.
+    open: bool,
+}
+
+impl Filled {
+    fn push(&mut self, text: &str) {
+        self.wide.push_str(text);
+        self.narrow.push_str(text);
+    }
+}
+
+/// The constant text that a value begins with: `/var/log/` of `"/var/log/${name}"`.
+fn constant_beginning(expr: &Expr) -> &str {
+    match &expr.kind {
+        ExprKind::Paren(inner) => constant_beginning(inner),
+        ExprKind::Chain { first, .. } => constant_beginning(first),
+        ExprKind::Str(parts) => match parts.first() {
+            Some(StrPart::Text(text)) => text,
+            _ => "",
+        },
+        _ => "",
     }
 }
 

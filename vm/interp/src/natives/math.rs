@@ -67,7 +67,7 @@ natives! {
         let text = call.str(0);
         let value = match short_decimal(text.as_bytes()).filter(|_| radix == 10) {
             Some(value) => Some(value),
-            None => i64::from_str_radix(text.trim(), radix).ok().map(|v| v as u64),
+            None => i64::from_str_radix(text, radix).ok().map(|v| v as u64),
         };
         call.give_optional(value)
     };

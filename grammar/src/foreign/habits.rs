@@ -1,7 +1,8 @@
-//! What people write out of habit from shells, Python and other languages, told from the words around a mistake.
+//! Forms of other languages that only a mistake of the parser shows, told from the words around it.
 
 use crate::codes::{self, Code};
 use crate::explain::Explain;
+use crate::foreign::FUNCTION_WORDS;
 use crate::nesting::{is_close, is_open};
 use crate::token::{Kw, Tok, Token};
 
@@ -67,7 +68,7 @@ impl Explain<'_, '_> {
                 "`retry` needs a pause".into(),
                 "write `retry (TIMES, PAUSE) { ... }`, such as `retry (3, 1s)`",
             ),
-            (_, "," | ")") if declared.is_some_and(|token| is_function_word(self.written(token))) => {
+            (_, "," | ")") if declared.is_some_and(|token| FUNCTION_WORDS.contains(&self.written(token))) => {
                 let at = declared?;
                 lacks(
                     at,
@@ -83,9 +84,4 @@ impl Explain<'_, '_> {
             _ => None,
         }
     }
-}
-
-/// Words by which other languages begin a function.
-pub fn is_function_word(word: &str) -> bool {
-    matches!(word, "def" | "fn" | "func" | "function" | "sub")
 }
