@@ -269,6 +269,14 @@ impl<'a> Asm<'a> {
         for (i, row) in image.statics.iter().enumerate() {
             self.line(format_args!("static{i} {} = {:?}", self.type_name(row.ty), row.init));
         }
+        for row in &image.defaults {
+            let ty = self.type_name(row.ty);
+            let field = match image.types.get(row.ty.index()) {
+                Some(Type::Record(of)) => of.fields.get(row.field as usize).map_or("?", |f| f.name.as_str()),
+                _ => "?",
+            };
+            self.line(format_args!("default {ty}.{} = {:?}", text(field), row.function));
+        }
         for (i, script) in image.scripts.iter().enumerate() {
             self.line(format_args!("script{i} {} {} bytes", text(&script.name), script.bytes.len()));
         }

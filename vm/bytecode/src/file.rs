@@ -17,12 +17,12 @@
 //! ```
 //!
 //! A section is kind (4), length of its body (4) and body. The kinds 1 to 7 come once each, in this order:
-//! 1 manifest, 2 types, 3 constants, 4 natives, 5 statics, 6 functions, 7 scripts. Other kinds below 256 are
-//! refused. Kinds from 256 on follow in ascending order, may repeat, and are skipped by a reader that does not know
+//! 1 manifest, 2 types, 3 constants, 4 natives, 5 statics, 6 functions, 7 scripts; then 8 defaults of components, where
+//! there are any. Other kinds below 256 are refused. Kinds from 256 on follow in ascending order, may repeat, and are skipped by a reader that does not know
 //! them: the program means the same without. 256 is native code, whose body begins with its target
 //! (`dscript-native` says how it goes on); the content hash by which a program is named is that of the file without.
 //!
-//! The bodies of 1 to 5 and 7 and the signatures are the rows of `image` in postcard's encoding. The functions are
+//! The bodies of 1 to 5, 7 and 8 and the signatures are the rows of `image` in postcard's encoding. The functions are
 //! their number (postcard `u32`) and for each: name, params, results, scalars, refs, heads, lines (postcard),
 //! the length of its code in bytes (postcard `u32`) and the code as `codec` writes it.
 //!
@@ -48,6 +48,8 @@ const HEADER: usize = 56;
 /// Of the trailer, without the signatures.
 const TRAILER: usize = 4 + 32;
 
+/// Written only where there are rows.
+const DEFAULTS_KIND: u32 = 8;
 /// Sections of native code.
 pub const NATIVE_KIND: u32 = 256;
 
@@ -169,6 +171,13 @@ impl Image {
             statics: rows("statics", sections.required(5, "statics", STATICS_BYTES_MAX)?, STATICS_MAX)?,
             functions: functions(sections.required(6, "functions", FUNCTIONS_BYTES_MAX)?)?,
             scripts: rows("scripts", sections.required(7, "scripts", SCRIPTS_BYTES_MAX)?, SCRIPTS_MAX)?,
+            defaults: match sections.if_next(DEFAULTS_KIND)? {
+                Some(body) => {
+                    check_size("defaults", body, DEFAULTS_BYTES_MAX)?;
+                    rows("defaults", body, DEFAULTS_MAX)?
+                }
+                None => Vec::new(),
+            },
             signatures: rows("signatures", outline.signatures, SIGNATURES_MAX)?,
         };
         sections.optional()?;
@@ -290,7 +299,7 @@ fn put(out: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
 
 /// Everything before the trailer, the hash left open.
 fn content(image: &Image, native: &[Vec<u8>]) -> Vec<u8> {
-    let bodies = [
+    let mut bodies = vec![
         (1, put(Vec::new(), &image.manifest)),
         (2, put(Vec::new(), &image.types)),
         (3, put(Vec::new(), &image.constants)),
@@ -299,6 +308,9 @@ fn content(image: &Image, native: &[Vec<u8>]) -> Vec<u8> {
         (6, functions_body(&image.functions)),
         (7, put(Vec::new(), &image.scripts)),
     ];
+    if !image.defaults.is_empty() {
+        bodies.push((DEFAULTS_KIND, put(Vec::new(), &image.defaults)));
+    }
     let mut out = Vec::from(MAGIC);
     out.extend(FORMAT_VERSION.to_le_bytes());
     out.extend(((bodies.len() + native.len()) as u32).to_le_bytes());
@@ -453,6 +465,16 @@ impl<'a> Sections<'a> {
         }
         check_size(section, body, bytes_max)?;
         Ok(body)
+    }
+
+    /// The body of the next section, where that is of this kind.
+    fn if_next(&mut self, kind: u32) -> Result<Option<&'a [u8]>, FileError> {
+        match self.rest.get(..4) {
+            Some(found) if self.left > 0 && u32_of(found) == kind => {
+                self.next("optional").map(|(_, body)| Some(body))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Passes over what follows the required sections.

@@ -23,6 +23,8 @@ pub struct Image {
     pub functions: Vec<Function>,
     /// Files embedded by `Command.script`.
     pub scripts: Vec<Script>,
+    /// Defaults of the components of records that natives read or operators give, in order of type and field.
+    pub defaults: Vec<FieldDefault>,
     /// Over the content hash; more may be added without changing the program.
     pub signatures: Vec<Signature>,
 }
@@ -259,6 +261,23 @@ pub struct Signature {
     pub scheme: String,
     pub key: Vec<u8>,
     pub bytes: Vec<u8>,
+}
+
+/// What a component has in a record that is read without it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldDefault {
+    pub ty: TypeId,
+    pub field: u32,
+    /// Takes the fields before this one, returns its value.
+    pub function: FunctionId,
+}
+
+impl Image {
+    pub fn default_of(&self, ty: TypeId, field: usize) -> Option<FunctionId> {
+        let place = |row: &FieldDefault| (row.ty.index(), row.field as usize);
+        let found = self.defaults.binary_search_by_key(&(ty.index(), field), place);
+        found.ok().map(|row| self.defaults[row].function)
+    }
 }
 
 /// The registers of a value of type `ty`, as parameters, results, locals, fields and captures hold it.

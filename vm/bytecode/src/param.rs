@@ -192,8 +192,11 @@ impl<'a> Parser<'a> {
                     }
                 }
                 let given = |name: &String| fields.iter().any(|(known, _)| known == name);
-                if let Some(missing) = of.fields.iter().find(|f| !given(&f.name) && !self.is_nullable(f.ty)) {
-                    return Err(format!("{} needs the field `{}`", of.name, missing.name));
+                for (index, field) in of.fields.iter().enumerate() {
+                    let optional = self.is_nullable(field.ty) || self.image.default_of(ty, index).is_some();
+                    if !optional && !given(&field.name) {
+                        return Err(format!("{} needs the field `{}`", of.name, field.name));
+                    }
                 }
                 Ok(ParamValue::Record(fields))
             }

@@ -105,7 +105,7 @@ fn messages() {
     check(&rehashed(56, 2), "the image's manifest section is bad: kind 2 stands in its place");
     check(&rehashed(63, 1), "the image's manifest section is bad: it is longer than the content");
     check(&rehashed(12, 6), "the image's scripts section is bad: it is missing");
-    check(&rehashed(12, 8), "the image's optional section is bad: the content ends before it");
+    check(&rehashed(12, 9), "the image's optional section is bad: the content ends before it");
     let mut long_name = with(64, 0xff);
     long_name[65] = 0x7f;
     rehash(&mut long_name);

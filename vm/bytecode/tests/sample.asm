@@ -44,6 +44,7 @@ const0 "hello \"you\""
 const1 2 bytes
 native0 print<String>(String) -> ()
 static0 String = fn4
+default Position.file = fn4
 script0 fix.sh 10 bytes
 
 fn0 everything(int) -> (boolean, Error?)

@@ -163,6 +163,18 @@ fn types_and_their_functions() {
 
 #[test]
 fn error_type() {
+    let default =
+        |field: u32, function: u32| FieldDefault { ty: POSITION, field, function: FunctionId(function) };
+    let defaults = |expected: &str, rows: Vec<FieldDefault>| {
+        refused(expected, |image| image.defaults = rows);
+    };
+    defaults("that is no record", vec![FieldDefault { ty: COUNTER, ..default(0, 4) }]);
+    defaults("that is no record", vec![FieldDefault { ty: TypeId(999), ..default(0, 4) }]);
+    defaults("it has 3 fields", vec![default(3, 4)]);
+    defaults("`default` must return (String)", vec![default(0, 5)]);
+    defaults("`GREETING` must take (String)", vec![default(1, 4)]);
+    defaults("fn77 is outside", vec![default(0, 77)]);
+    defaults("the defaults of components are not in order", vec![default(0, 4), default(0, 4)]);
     refused("the error type is outside the type table", |image| image.manifest.error_type = Some(TypeId(99)));
     refused("the error type is not a record", |image| image.manifest.error_type = Some(COUNTER));
     refused("the error type has 3 fields, not 6", |image| image.manifest.error_type = Some(POSITION));

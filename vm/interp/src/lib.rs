@@ -3,6 +3,7 @@
 mod code;
 mod collector;
 mod convert;
+mod defaults;
 pub mod door;
 mod equal;
 mod fiber;

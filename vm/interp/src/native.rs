@@ -14,7 +14,7 @@ use crate::value::{ErrorValue, Fault, Value};
 use crate::vm::Vm;
 use dscript_bytecode::capability::Capability;
 use dscript_bytecode::ids::{Reg, TypeId};
-use dscript_bytecode::image::{Script, Type};
+use dscript_bytecode::image::{Field, Script, Type};
 use dscript_bytecode::trap::TrapKind;
 use rustc_hash::FxHashMap;
 
@@ -135,15 +135,16 @@ impl OutsideCall<'_> {
         self.waiting.vm_ref().program.image().scripts.iter().find(|script| script.name == name)
     }
 
-    /// A field list of a record type: names with declared types, as D-Script writes them (`int`, `String?`).
-    pub fn record_fields(&self, ty: TypeId) -> Vec<(String, String)> {
+    /// The fields of a record type, in order.
+    pub fn record_fields(&self, ty: TypeId) -> Vec<RecordField> {
         let program = &self.waiting.vm_ref().program;
-        match program.ty(ty) {
-            Type::Record(of) | Type::Class(of) => {
-                of.fields.iter().map(|f| (f.name.clone(), program.type_name(f.ty))).collect()
-            }
-            _ => Vec::new(),
-        }
+        let (Type::Record(of) | Type::Class(of)) = program.ty(ty) else { return Vec::new() };
+        let field = |(index, field): (usize, &Field)| RecordField {
+            name: field.name.clone(),
+            ty: program.type_name(field.ty),
+            has_default: program.image().default_of(ty, index).is_some(),
+        };
+        of.fields.iter().enumerate().map(field).collect()
     }
 
     /// `Err` with code `denied` unless the image declares a capability that covers this one, the policy of the run
@@ -213,6 +214,15 @@ impl OutsideCall<'_> {
             other => panic!("argument {arg} is {other:?}, not a handle"),
         }
     }
+}
+
+/// A field of a record that a native makes.
+pub struct RecordField {
+    pub name: String,
+    /// As D-Script writes it: `int`, `String?`.
+    pub ty: String,
+    /// A record without the field takes what its declaration gives.
+    pub has_default: bool,
 }
 
 /// All natives an engine knows.

@@ -213,7 +213,10 @@ impl Running<'_> {
             return Err(exit);
         }
         match result {
-            Ok(value) => self.vm().import_result(linked, results, Ok(&value)).map_err(Exit::Trap),
+            Ok(value) => {
+                let value = self.completed_result(&linked.result, value)?;
+                self.vm().import_result(linked, results, Ok(&value)).map_err(Exit::Trap)
+            }
             Err(Failure::Error(error)) => {
                 self.vm().import_result(linked, results, Err(&error)).map_err(Exit::Trap)
             }

@@ -9,7 +9,7 @@ use crate::report::{FiberEnd, Frame, TrapReport};
 use crate::value::Value;
 use crate::vm::{Cell, StaticState, Vm, trapped};
 use dscript_bytecode::capability::Capability;
-use dscript_bytecode::ids::FunctionId;
+use dscript_bytecode::ids::{FunctionId, TypeId};
 use dscript_bytecode::trap::TrapKind;
 
 /// Frames of a trap report from the inner and from the outer end.
@@ -73,16 +73,18 @@ impl Running<'_> {
         given.resize(task.params.len(), None);
         // References wait as temporaries, two a parameter, scalars here.
         let mut scalars: Vec<[u64; 2]> = Vec::new();
+        let types: Vec<TypeId> = task.params.iter().map(|param| param.ty).collect();
         for (param, given) in task.params.iter().zip(given) {
             let cell = match (given, param.default) {
                 (Some(value), _) => {
+                    let value = self.completed(param.ty, value)?;
                     let imported = self.vm().import_param(param.ty, &value);
                     imported.map_err(|what| {
                         trapped(TrapKind::Argument, format!("parameter {}: {what}", param.name))
                     })?
                 }
                 (None, Some(default)) => {
-                    self.vm().open_entry(default, program, &scalars, index)?;
+                    self.vm().open_entry(default, &types, &scalars, 0)?;
                     self.run(0)?;
                     self.vm().returned
                 }
@@ -95,7 +97,7 @@ impl Running<'_> {
             scalars.push(cell.s);
             self.vm().stack.temps.extend(cell.r);
         }
-        self.vm().open_entry(function, program, &scalars, index)?;
+        self.vm().open_entry(function, &types, &scalars, 0)?;
         self.vm().stack.temps.clear();
         self.run(0)?;
         let Cell { s, r } = self.vm().returned;
@@ -114,26 +116,26 @@ impl Running<'_> {
 }
 
 impl Vm {
-    /// An entry frame with the parameters that are there so far.
-    fn open_entry(
+    /// An entry frame with the parameters that are there so far: their scalars, and two temporaries each from `temps` on.
+    pub(crate) fn open_entry(
         &mut self,
         function: FunctionId,
-        program: &Program,
+        types: &[TypeId],
         scalars: &[[u64; 2]],
-        task: usize,
+        temps: usize,
     ) -> Result<(), Trapped> {
         self.open_frame(function, true)?;
         let frame = *self.stack.frames.last().expect("a frame was opened");
         let (mut s, mut r) = (frame.base.scalars(), frame.base.refs());
-        let params = &program.manifest().tasks[task].params;
-        for (index, (param, bits)) in params.iter().zip(scalars).enumerate() {
-            let info = program.info(param.ty);
+        let program = Arc::clone(&self.program);
+        for (index, (ty, bits)) in types.iter().zip(scalars).enumerate() {
+            let info = program.info(*ty);
             for bits in &bits[..usize::from(info.scalars)] {
                 self.stack.scalars[s] = *bits;
                 s += 1;
             }
             for k in 0..usize::from(info.refs) {
-                self.stack.refs[r] = self.stack.temps[2 * index + k];
+                self.stack.refs[r] = self.stack.temps[temps + 2 * index + k];
                 r += 1;
             }
         }

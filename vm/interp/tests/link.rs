@@ -4,7 +4,7 @@ mod common;
 use common::asm::Asm;
 use common::{load, main, registry};
 use dscript_interp::Program;
-use dscript_interp::native::{Body, NativeDef, Registry};
+use dscript_interp::native::{Body, NativeDef, RecordField, Registry};
 use dscript_interp::value::Value;
 
 fn refusal(name: &str, type_args: &str, params: &str, results: &str) -> Option<String> {
@@ -57,9 +57,9 @@ static FIND: &[NativeDef] = &[NativeDef {
         let Value::Type(ty) = call.args[1] else { panic!("a type") };
         assert_eq!(call.type_args(), [ty]);
         let record = |n| {
-            let value = |(name, ty): (String, String)| {
-                assert!(matches!(&*ty, "int" | "double" | "String?"), "{ty}");
-                (name, Value::Int(n))
+            let value = |field: RecordField| {
+                assert!(matches!(&*field.ty, "int" | "double" | "String?"), "{}", field.ty);
+                (field.name, Value::Int(n))
             };
             Value::Record(call.record_fields(ty).into_iter().take(2).map(value).collect())
         };

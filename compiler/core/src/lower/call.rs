@@ -196,7 +196,10 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             declared.insert(0, this);
         }
         for (&value, &sig) in values.iter().zip(&declared) {
-            if matches!(self.types.kind(sig), TyKind::Class(_)) {
+            if let &TyKind::Class(named) = self.types.kind(sig) {
+                let named = self.types.substitute(named, &def.type_params, type_args);
+                let named = self.type_id(named);
+                self.read.push(named);
                 continue;
             }
             if matches!(self.types.kind(sig), TyKind::Param(_)) {

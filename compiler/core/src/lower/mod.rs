@@ -149,6 +149,12 @@ pub struct Lowerer<'a, 'c> {
     tables: FxHashMap<Ty, Vec<dispatch::Entry>>,
     /// Types with interfaces above them: the object's type in the image, and the type itself.
     implementors: Vec<(TypeId, Ty)>,
+    /// Records some components of which have defaults.
+    with_defaults: Vec<(TypeId, Ty)>,
+    /// Types whose values natives or operators make.
+    read: Vec<TypeId>,
+    /// Of `with_defaults`, those whose defaults are in the image.
+    completed: FxHashSet<TypeId>,
     natives: FxHashMap<(String, Vec<TypeId>), NativeId>,
     strings: FxHashMap<String, TextId>,
     sources: FxHashMap<ModuleId, u32>,
@@ -305,6 +311,9 @@ pub fn lower<'a>(
         enum_boxes: FxHashMap::default(),
         tables: FxHashMap::default(),
         implementors: Vec::new(),
+        with_defaults: Vec::new(),
+        read: Vec::new(),
+        completed: FxHashSet::default(),
         natives: FxHashMap::default(),
         strings: FxHashMap::default(),
         sources: FxHashMap::default(),
@@ -344,10 +353,12 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             while let Some(job) = self.queue.pop_front() {
                 self.job(job);
             }
-            if !self.fill_tables() {
+            let (tables, defaults) = (self.fill_tables(), self.fill_defaults());
+            if !tables && !defaults {
                 break;
             }
         }
+        self.image.defaults.sort_by_key(|row| (row.ty, row.field));
         self.check_tables();
     }
 
@@ -444,6 +455,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             });
             let name = self.interner.name(param.name).to_string();
             let ty = self.type_id(param.ty);
+            self.read.push(ty);
             task_params.push(image::TaskParam { name, ty, default });
         }
         let role = def.role.map(|role| match role {
@@ -845,6 +857,51 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         function
     }
 
+    /// The defaults of records that are read, as far as the image has them not yet; whether there were any.
+    fn fill_defaults(&mut self) -> bool {
+        if self.with_defaults.len() == self.completed.len() {
+            return false;
+        }
+        let mut read = FxHashSet::default();
+        let mut left = self.read.clone();
+        while let Some(id) = left.pop() {
+            if !read.insert(id) {
+                continue;
+            }
+            match &self.image.types[id.index()] {
+                Type::Nullable(of) | Type::Fallible(of) | Type::List(of) | Type::Set(of) => left.push(*of),
+                Type::Map(key, value) => left.extend([*key, *value]),
+                Type::Record(of) => left.extend(of.fields.iter().map(|field| field.ty)),
+                _ => {}
+            }
+        }
+        let mut any = false;
+        for (id, ty) in self.with_defaults.clone() {
+            if read.contains(&id) && self.completed.insert(id) {
+                self.defaults_of(id, ty);
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn defaults_of(&mut self, record: TypeId, ty: Ty) {
+        let defs = self.defs;
+        let Some((def, args)) = self.types.nominal_parts(ty).map(|(def, args)| (def, args.to_vec())) else {
+            return;
+        };
+        let Some(constructor) = defs.types[def.index()].constructor else { return };
+        let def = &defs.fns[constructor.index()];
+        for (index, param) in def.params.iter().enumerate() {
+            let Some(value) = param.default else { continue };
+            let before: Vec<(NodeId, Ty)> = def.params[..index].iter().map(|p| (p.node, p.ty)).collect();
+            let key = (param.node, def.module, args.clone());
+            let function =
+                self.default_function(key, &before, Some(constructor), args.clone(), param.ty, value);
+            self.image.defaults.push(image::FieldDefault { ty: record, field: index as u32, function });
+        }
+    }
+
     fn static_id(&mut self, id: ConstId) -> StaticId {
         if let Some(&known) = self.statics.get(&id) {
             return known;
@@ -982,6 +1039,12 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 let field_ty = self.types.substitute(field.ty, &decl.type_params, args);
                 let name = self.interner.name(field.name).to_string();
                 fields.push(image::Field { name, ty: self.type_id(field_ty) });
+            }
+            let constructor = decl.constructor.map(|id| &self.defs.fns[id.index()]);
+            if decl.kind == TypeKind::Record
+                && constructor.is_some_and(|c| c.params.iter().any(|p| p.default.is_some()))
+            {
+                self.with_defaults.push((id, ty));
             }
             let to_string = self.defs.own_text(def).map(|m| self.instance(m, args.to_vec(), decl.span));
             let shown = show_type(self.types, self.defs, self.interner, ty);

@@ -67,7 +67,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                 self.default_function(key, &known, None, Vec::new(), param.ty, value)
             });
             let name = self.interner.name(param.name).to_string();
-            params.push(image::TaskParam { name, ty: self.type_id(param.ty), default });
+            let ty = self.type_id(param.ty);
+            self.read.push(ty);
+            params.push(image::TaskParam { name, ty, default });
             known.push((param.node, param.ty));
         }
         let string = self.string_ty();

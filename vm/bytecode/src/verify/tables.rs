@@ -51,7 +51,26 @@ pub fn check_code_of_types(cx: &Context<'_>) -> Check {
             _ => {}
         }
     }
+    let mut last = None;
+    for row in &cx.image.defaults {
+        check_default(cx, row).map_err(|what| format!("default of {:?}.{}: {what}", row.ty, row.field))?;
+        if last.replace((row.ty, row.field)).is_some_and(|last| last >= (row.ty, row.field)) {
+            return Err("the defaults of components are not in order".into());
+        }
+    }
     Ok(())
+}
+
+fn check_default(cx: &Context<'_>, row: &FieldDefault) -> Check {
+    let Some(Type::Record(of)) = cx.image.types.get(row.ty.index()) else {
+        return Err("that is no record".into());
+    };
+    let Some((field, before)) = of.fields.get(..=row.field as usize).and_then(<[Field]>::split_last) else {
+        return Err(format!("it has {} fields", of.fields.len()));
+    };
+    cx.spend(before.len())?;
+    let before: Vec<RegType> = before.iter().flat_map(|f| cx.types.registers(f.ty).iter().copied()).collect();
+    check_function(cx, row.function, &[], &before, cx.types.registers(field.ty))
 }
 
 fn check_struct(cx: &Context<'_>, s: &Struct, this: RegType) -> Check {

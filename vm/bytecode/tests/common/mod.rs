@@ -504,6 +504,7 @@ pub fn sample() -> Image {
         }],
         statics: vec![Static { ty: STRING, init: GREETING }],
         functions,
+        defaults: vec![FieldDefault { ty: POSITION, field: 0, function: FunctionId(4) }],
         scripts: vec![Script { name: "fix.sh".into(), bytes: b"#!/bin/sh\n".to_vec() }],
         signatures: vec![Signature { scheme: "ed25519".into(), key: vec![1; 32], bytes: vec![2; 64] }],
     }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
+use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall, RecordField};
 use dscript_interp::value::{Resource, Value};
 use tokio::sync::oneshot;
 
@@ -248,17 +248,21 @@ fn encode(value: Value, depth: usize) -> Option<PoolValue> {
     })
 }
 
-/// A record as the declared fields want it: what is missing goes to `T?` as null, what is more is left out.
+/// A record as the declared fields want it: what is missing and has no default goes to `T?` as null, what is
+/// more is left out.
 /// Without declared fields it is a map.
-fn decode(record: PoolRecord, declared: &[(String, String)]) -> Result<Value, String> {
+fn decode(record: PoolRecord, declared: &[RecordField]) -> Result<Value, String> {
     if declared.is_empty() {
         let entry = |(name, value)| Ok((Value::String(name), fit(value, "", 0)?));
         return Ok(Value::Map(record.fields.into_iter().map(entry).collect::<Result<_, String>>()?));
     }
     let mut fields = record.fields;
     let mut out = Vec::with_capacity(declared.len());
-    for (name, ty) in declared {
+    for RecordField { name, ty, has_default } in declared {
         let at = fields.iter().position(|(known, _)| known == name);
+        if at.is_none() && *has_default {
+            continue;
+        }
         let value = at.map_or(PoolValue::Null, |at| fields.swap_remove(at).1);
         let value = fit(value, ty, 0).map_err(|what| format!("field `{name}`: {what}"))?;
         out.push((name.clone(), value));
@@ -330,7 +334,12 @@ mod tests {
 
     fn check(fields: &[(&str, PoolValue)], declared: &[(&str, &str)], expected: &str) {
         let fields = fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        let declared: Vec<_> = declared.iter().map(|(name, ty)| (name.to_string(), ty.to_string())).collect();
+        let field = |(name, ty): &(&str, &str)| RecordField {
+            name: name.to_string(),
+            ty: ty.trim_start_matches("= ").to_string(),
+            has_default: ty.starts_with('='),
+        };
+        let declared: Vec<_> = declared.iter().map(field).collect();
         let got = match decode(PoolRecord { time: 0, fields }, &declared) {
             Ok(value) => format!("{value:?}"),
             Err(what) => what,
@@ -344,7 +353,7 @@ mod tests {
             [("free", PoolValue::Int(3)), ("us", PoolValue::Int(4)), ("extra", PoolValue::Bool(true))];
         check(
             &fields,
-            &[("us", "double"), ("free", "int"), ("gu", "int?")],
+            &[("us", "double"), ("wa", "= int"), ("free", "= int"), ("gu", "int?")],
             r#"Record([("us", Double(4.0)), ("free", Int(3)), ("gu", Null)])"#,
         );
         check(&fields, &[("gu", "int")], "field `gu`: it is missing, and int cannot be null");

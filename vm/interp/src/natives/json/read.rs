@@ -213,8 +213,9 @@ impl Reader<'_, '_> {
             }
             more = self.scanner.more(b'}')?;
         }
-        for field in fields {
-            let optional = matches!(program.ty(field.ty), Type::Nullable(_));
+        for (index, field) in fields.iter().enumerate() {
+            let optional = matches!(program.ty(field.ty), Type::Nullable(_))
+                || program.image().default_of(ty, index).is_some();
             if !optional && !all.iter().any(|(known, _)| *known == field.name) {
                 let wanted = program.type_name(field.ty);
                 self.path.push(Step::Field(field.name.clone()));
