@@ -32,6 +32,8 @@ PEER_EDITS_MAX = 34
 # Seconds after which a server is not going to say any more about an edit: one that does not repeat what it said before
 # says nothing of many.
 SILENCE_S = 20
+# And of a project that it has just been given.
+FIRST_SILENCE_S = 180
 
 
 class Server:
@@ -126,9 +128,9 @@ class Server:
                     sys.exit(f"{method}: {message['error']}")
                 return message["result"]
 
-    def diagnostics(self, address, version):
+    def diagnostics(self, address, version, silence_s=SILENCE_S):
         """What is said of a version next, if anything; a server that names none speaks of the last."""
-        while (message := self.read(SILENCE_S)) is not None:
+        while (message := self.read(silence_s)) is not None:
             params = message.get("params", {})
             if message.get("method") == "textDocument/publishDiagnostics" and params["uri"] == address:
                 if params.get("version", version) == version:
@@ -261,9 +263,9 @@ def measure(command, folder, language, edits_count, starts_count):
         server = Server(command, folder)
         document = {"uri": address, "languageId": language.name, "version": 1, "text": text}
         server.notify("textDocument/didOpen", {"textDocument": document})
-        wrong = server.diagnostics(address, 1)
+        wrong = server.diagnostics(address, 1, FIRST_SILENCE_S)
         if wrong is None:
-            sys.exit("the server says nothing of the module it was given")
+            sys.exit(f"{command[0]} says nothing of the module it was given")
         starts.append(((time.monotonic() - begin) * 1e3, server.cpu_ms()))
         if any(d["severity"] == 1 for d in wrong):
             sys.exit(f"the generated module is wrong: {wrong[0]}")
@@ -317,7 +319,7 @@ def measure(command, folder, language, edits_count, starts_count):
     memory = server.memory_mib()
     server.kill()
     if len(edits) < edits_count / 2:
-        sys.exit(f"the server said something of {len(edits)} of {edits_count} edits")
+        sys.exit(f"{command[0]} said something of {len(edits)} of {edits_count} edits")
     cpu = lambda rows: [r[0] for r in rows]
     wall = lambda rows: [r[1] for r in rows]
     return {
