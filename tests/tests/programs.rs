@@ -9,7 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const ENGINES: [&str; 4] = ["interp", "jit", "auto", "native"];
+/// The options of each. The last looks at the interpreter at every jump and call, and compiles what it is at.
+const ENGINES: [&[&str]; 5] = [
+    &["--engine=interp"],
+    &["--engine=jit"],
+    &["--engine=auto"],
+    &["--engine=native"],
+    &["--engine=auto", "--look-every=1"],
+];
 
 /// Compiles one program, with machine code where an engine needs it; the error is what the compiler says.
 fn compile_program(file: &Path, native: bool, scratch: &Path) -> Result<PathBuf, String> {
@@ -30,9 +37,9 @@ fn compile_program(file: &Path, native: bool, scratch: &Path) -> Result<PathBuf,
 }
 
 /// Runs a program: what it prints, what it says on stderr, and how it ends.
-fn run_program(image: &Path, engine: &str, scratch: &Path) -> String {
-    let args = [OsStr::new("exec"), image.as_os_str(), OsStr::new("--engine"), OsStr::new(engine)];
-    let output = run("dsvm", scratch, &args);
+fn run_program(image: &Path, engine: &[&str], scratch: &Path) -> String {
+    let args = [OsStr::new("exec"), image.as_os_str()].into_iter().chain(engine.iter().map(OsStr::new));
+    let output = run("dsvm", scratch, &args.collect::<Vec<_>>());
     let mut all = text(&output.stdout);
     let errors = without_library_lines(&text(&output.stderr));
     if !errors.is_empty() {
@@ -71,7 +78,7 @@ fn run_file(file: &Path) -> Vec<String> {
     for engine in ENGINES {
         // What one run leaves must not be there for the next.
         let folder = tempfile::tempdir().expect("a scratch folder can be made");
-        if engine == "native" {
+        if engine.contains(&"--engine=native") {
             compile_program(file, true, scratch.path()).expect("it compiled before");
         }
         let actual = run_program(&image, engine, folder.path());
@@ -81,9 +88,10 @@ fn run_file(file: &Path) -> Vec<String> {
                 first = Some(actual);
             }
             Some(first) if *first != actual => failures.push(format!(
-                "--- {} with {} prints\n{first}--- but with {engine}\n{actual}",
+                "--- {} with {} prints\n{first}--- but with {}\n{actual}",
                 file.display(),
-                ENGINES[0]
+                ENGINES[0].join(" "),
+                engine.join(" ")
             )),
             Some(_) => {}
         }

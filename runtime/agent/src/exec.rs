@@ -16,6 +16,7 @@ use dscript_bytecode::capability::Capability;
 use dscript_host::run::{Ending, Limits, NodeFacts, Outcome, Policy, RunEvent, RunOptions, Stop, run};
 use dscript_interp::Program;
 use dscript_logpool::RunId;
+use dscript_native::Pace;
 use dscript_protocol::folder::data_folder;
 use dscript_protocol::hello::NodeHello;
 use dscript_protocol::units;
@@ -64,6 +65,10 @@ struct ExecOptions {
     /// image's own machine code
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
     engine: Engine,
+    /// For tests of `auto`: the interpreter is looked at every so many jumps and calls, and what it is at is compiled at
+    /// once
+    #[arg(long, hide = true, value_name = "COUNT", value_parser = clap::value_parser!(i64).range(1..))]
+    look_every: Option<i64>,
     /// Stop the task after this time; its result stands
     #[arg(long = "for", value_name = "TIME", value_parser = units::duration)]
     time: Option<Duration>,
@@ -165,7 +170,8 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
                 }
             }
             // Where there is native code this changes nothing.
-            dscript_native::attach_auto(&program);
+            let eager = args.look_every.map(|every| Pace { every, at_once: true });
+            dscript_native::attach_auto(&program, eager.unwrap_or_default());
         }
     }
     let index =

@@ -45,10 +45,21 @@ pub trait Engine: Send + Sync {
     /// Shows the calls of an activation, innermost first, the frame it was entered with included; false as
     /// soon as `see` is.
     fn calls(&self, activation: &Activation, see: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool;
-    /// Whether it wants to be told where the interpreter is.
-    fn samples(&self) -> bool;
-    /// The interpreter has done some thousands of jumps and calls, the last one here: a call, or a jump to here.
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> Sampled;
+    /// After how many jumps and calls it wants to be told where the interpreter is, each time; `None` for never.
+    fn samples(&self) -> Option<i64>;
+    /// So many were done, the last one here.
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, met: Met) -> Sampled;
+}
+
+/// What the last one was that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// A jump to this head.
+    Jump,
+    /// A call at this place.
+    Call,
+    /// A call of this function that native code has left to the interpreter.
+    LentCall,
 }
 
 /// What an engine makes of where the interpreter is.
@@ -148,7 +159,7 @@ impl Running<'_> {
         let turn_left = self.vm().turn_left;
         let results = engine.enter(self, entry)?;
         let vm = self.vm();
-        if vm.turn_left != turn_left && engine.samples() {
+        if vm.turn_left != turn_left && engine.samples().is_some() {
             // The interpreter would have been met in there: it is met here, or it would hardly ever be where its
             // calls do most of the work.
             vm.end_slice();
@@ -181,18 +192,15 @@ impl Running<'_> {
     }
 
     /// After an interruption: tells the engine where the fiber is; an entry for that place, or 0.
-    pub(crate) fn sample(&mut self, pc: u32, head: bool) -> usize {
+    pub(crate) fn sample(&mut self, pc: u32, met: Met) -> usize {
         let program = Arc::clone(&self.vm().program);
         let function = self.vm().frame().function;
         match program.engine() {
-            Some(engine) if engine.samples() => match engine.sampled(&program, function, pc, head) {
+            Some(engine) if engine.samples().is_some() => match engine.sampled(&program, function, pc, met) {
                 Sampled::Enter(entry) => entry,
                 Sampled::Nothing => 0,
                 Sampled::Soon => {
-                    let vm = self.vm();
-                    vm.end_slice();
-                    // The call that was met is done first.
-                    (vm.fuel, vm.turn_left) = (vm.fuel + 1, vm.turn_left - 1);
+                    self.vm().end_slice();
                     0
                 }
             },
@@ -269,15 +277,14 @@ impl Running<'_> {
     ///
     /// # Safety
     /// As `end_activation`; and all slots of the bank below the end of the given window hold references.
+    #[inline]
     pub unsafe fn call_out(&mut self, at: CallOut) {
         let vm = self.vm();
         vm.fuel = at.fuel;
         vm.heap.set_native_top(at.top);
         let stack = &mut vm.stack;
         let top = at.refs + at.slots;
-        if let Some(frame) = stack.frames.last_mut() {
-            frame.end = Marks::new(frame.end.scalars(), top);
-        }
+        stack.frames.end_refs_at(top);
         if stack.refs.len() < top {
             assert!(top <= stack.refs.capacity(), "native windows lie within the bank");
             // SAFETY: within the capacity, and written by native code.
@@ -309,6 +316,7 @@ impl Running<'_> {
         Exit::Trap(trap)
     }
 
+    #[inline]
     fn keep_trace_of(&mut self, result: Result<(), Exit>) -> Result<(), Exit> {
         if matches!(result, Err(Exit::Trap(_))) {
             self.vm().keep_trace();
@@ -353,6 +361,7 @@ impl Running<'_> {
 
     /// `execute` for what calls no function of the program and waits for nothing: the frame is there only for its
     /// windows, so what calls go by is not touched. `None` where that does not fit.
+    #[inline]
     fn execute_leaf(&mut self, lend: &Lend<'_>, scalars: &mut [u64]) -> Option<Result<(), Exit>> {
         let vm = self.vm();
         let native = match lend.instr {
@@ -376,7 +385,7 @@ impl Running<'_> {
             }
             _ => return None,
         };
-        let (base, end) = vm.stack.window(scalars.len(), 0)?;
+        let (base, end) = vm.stack.window_within(scalars.len())?;
         let (first, refs) = (base.scalars(), base.refs() - lend.slots);
         let frame = Frame {
             function: lend.function,
@@ -389,24 +398,33 @@ impl Running<'_> {
         if !vm.stack.frames.push_within(frame) {
             return None;
         }
-        for (index, value) in scalars.iter().enumerate() {
-            vm.stack.scalars[first + index] = *value;
+        for (lent, value) in vm.stack.scalars[first..].iter_mut().zip(&*scalars) {
+            *lent = *value;
         }
         vm.lend(true);
-        let done = match native {
-            Some((body, linked, args, results)) => {
-                body(&mut PureCall { vm, linked, args, results }).map_err(Exit::Trap)
-            }
-            None => self.handle(lend.instr),
+        let done = match (native, lend.instr) {
+            (Some((body, linked, args, results)), _) => body(&mut PureCall { vm, linked, args, results }),
+            (None, Instr::Concat { parts, dst }) => vm.concat(parts, *dst),
+            (None, Instr::TextScalar { src, ty, dst }) => vm.text_scalar(*src, *ty, *dst),
+            _ => match self.handle(lend.instr) {
+                Err(Exit::Trap(trap)) => Err(trap),
+                done => return Some(self.leave_leaf(first, scalars, done)),
+            },
         };
-        let done = self.keep_trace_of(done);
+        let done = self.keep_trace_of(done.map_err(Exit::Trap));
+        Some(self.leave_leaf(first, scalars, done))
+    }
+
+    /// Takes the frame of an instruction off, and its scalars back, which begin at `first`.
+    #[inline]
+    fn leave_leaf(&mut self, first: usize, scalars: &mut [u64], done: Result<(), Exit>) -> Result<(), Exit> {
         let vm = self.vm();
         vm.lend(false);
-        vm.stack.frames.pop();
-        for (index, value) in scalars.iter_mut().enumerate() {
-            *value = vm.stack.scalars[first + index];
+        vm.stack.frames.drop_last();
+        for (value, lent) in scalars.iter_mut().zip(&vm.stack.scalars[first..]) {
+            *value = *lent;
         }
-        Some(done)
+        done
     }
 
     /// The handlers of the instructions that native code leaves to the interpreter.
@@ -492,7 +510,7 @@ impl Running<'_> {
         if self.spend()? {
             let program = Arc::clone(&self.vm().program);
             if let Some(engine) = program.engine() {
-                engine.sampled(&program, function, 0, false);
+                engine.sampled(&program, function, 0, Met::LentCall);
             }
         }
         // Called directly, a small function is none of the calls that are counted.

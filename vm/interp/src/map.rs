@@ -5,7 +5,7 @@
 //! their keys, and a map's values. Where keys and values are words, they lie side by side in the array of keys. A
 //! removed entry keeps its places until the arrays are made anew; the one in the index has no hash then.
 
-use crate::heap::{Ref, SCALARS, high, low, pair};
+use crate::heap::{Heap, Ref, SCALARS, high, low, pair};
 use crate::list::array_words;
 use crate::native::Trapped;
 use crate::program::{Element, Info};
@@ -195,11 +195,48 @@ impl Vm {
         if memo.map == map && memo.key == key && memo.state == state {
             return memo.entry;
         }
-        let kind = *self.kind_of(map);
-        let hash = if kind.keys == KeyKind::Text { self.heap.text_hash(low(key)) } else { bits_hash(key) };
-        let entry = self.map_find_hashed(&kind, map, key, hash).ok()?;
+        let kind = self.kind_of(map);
+        let (is_text, paired, element) = (kind.keys == KeyKind::Text, kind.paired, kind.key_element);
+        let (hash, entry) = if is_text {
+            let hash = self.heap.text_hash(low(key));
+            let same = |heap: &Heap, keys, entry| {
+                let other = heap.ref_at(keys, 1, entry);
+                other == low(key) || heap.same_text(low(key), other)
+            };
+            (hash, self.map_probe(map, hash, same))
+        } else if paired {
+            let hash = bits_hash(key);
+            let same = |heap: &Heap, keys, entry| heap.word(keys, 1 + 2 * entry) == key;
+            (hash, self.map_probe(map, hash, same))
+        } else {
+            let hash = bits_hash(key);
+            (hash, self.map_probe(map, hash, |_, keys, entry| self.array_get(element, keys, entry) == key))
+        };
         self.memo = Memo { map, key, state, hash, entry };
         entry
+    }
+
+    /// The entry with such a hash of which `same` holds, given the keys.
+    #[inline(always)]
+    fn map_probe(&self, map: Ref, hash: u32, same: impl Fn(&Heap, Ref, usize) -> bool) -> Option<usize> {
+        let index = self.array(map, INDEX);
+        if index == 0 {
+            return None;
+        }
+        let keys = self.array(map, KEYS);
+        let mask = self.heap.len(index) - 1;
+        let mut place = hash as usize & mask;
+        loop {
+            let found = self.heap.word(index, 1 + place);
+            if found == 0 {
+                return None;
+            }
+            let entry = (low(found) as usize).wrapping_sub(1);
+            if high(found) == hash && same(&self.heap, keys, entry) {
+                return Some(entry);
+            }
+            place = (place + 1) & mask;
+        }
     }
 
     /// The value of such a key.
@@ -443,6 +480,22 @@ impl Vm {
     pub(crate) fn map_entry(&self, map: Ref, index: i64) -> Option<usize> {
         let entry = usize::try_from(index).ok()?;
         (self.map_next(map, entry) == Some(entry)).then_some(entry)
+    }
+
+    /// The number of the entry after one, or -1.
+    pub(crate) fn map_after(&self, map: Ref, after: i64) -> i64 {
+        let from = usize::try_from(after.saturating_add(1)).unwrap_or_default();
+        self.map_next(map, from).map_or(-1, |entry| entry as i64)
+    }
+
+    pub(crate) fn map_key_at(&self, map: Ref, index: i64) -> Option<u64> {
+        let entry = self.map_entry(map, index)?;
+        Some(self.map_key(self.kind_of(map), map, entry))
+    }
+
+    pub(crate) fn map_value_at(&self, map: Ref, index: i64) -> Option<u64> {
+        let entry = self.map_entry(map, index)?;
+        Some(self.map_value(self.kind_of(map), map, entry))
     }
 
     pub(crate) fn map_key(&self, kind: &MapType, map: Ref, entry: usize) -> u64 {

@@ -5,7 +5,7 @@
 use crate::fiber::Running;
 use crate::natives::char_of;
 use crate::program::{Element, Info, Program};
-use dscript_bytecode::ids::NativeId;
+use dscript_bytecode::ids::{NativeId, TypeId};
 use dscript_bytecode::image::{Image, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum Quick {
     Add,
     /// How many entries there are.
     Size,
+    /// The number of the entry after one.
+    Next,
+    /// The key of an entry with this number, where there is one.
+    KeyAt,
+    /// Its value.
+    ValueAt,
 }
 
 impl Quick {
@@ -36,18 +42,24 @@ impl Quick {
             "Map.put" => Quick::Put,
             "Set.add" => Quick::Add,
             "Map.size" | "Set.size" => Quick::Size,
+            "Map.nextIndex" | "Set.nextIndex" => Quick::Next,
+            "Map.keyAt" | "Set.at" => Quick::KeyAt,
+            "Map.valueAt" => Quick::ValueAt,
             _ => return None,
         };
+        let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
+        match quick {
+            Quick::Size | Quick::Next => return Some(quick),
+            Quick::KeyAt => return native.type_args.first().is_some_and(is_plain).then_some(quick),
+            Quick::ValueAt => return native.type_args.get(1).is_some_and(is_plain).then_some(quick),
+            Quick::Get | Quick::Has | Quick::Put | Quick::Add => {}
+        }
         let key = &image.types[native.type_args.first()?.index()];
         let simple = matches!(
             key,
             Type::String | Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. }
         );
-        let plain = match native.type_args.get(1) {
-            Some(value) => infos[value.index()].element != Element::Boxed,
-            None => true,
-        };
-        (quick == Quick::Size || simple && plain).then_some(quick)
+        (simple && native.type_args.get(1).is_none_or(is_plain)).then_some(quick)
     }
 }
 
@@ -64,6 +76,21 @@ impl Running<'_> {
     /// Stores a value, and says whether the key is new; `None` where there is no room, and nothing was done.
     pub fn map_put(&mut self, map: u32, key: u64, value: u64) -> Option<bool> {
         self.vm().map_put_now(map, key, value)
+    }
+
+    /// The number of the entry of a map or set after one, or -1.
+    pub fn map_next(&mut self, map: u32, after: i64) -> i64 {
+        self.vm().map_after(map, after)
+    }
+
+    /// The key of an entry, a scalar's bits or a reference.
+    pub fn map_key_at(&mut self, map: u32, index: i64) -> Option<u64> {
+        self.vm().map_key_at(map, index)
+    }
+
+    /// Its value.
+    pub fn map_value_at(&mut self, map: u32, index: i64) -> Option<u64> {
+        self.vm().map_value_at(map, index)
     }
 
     /// Whether two Strings have the same text.

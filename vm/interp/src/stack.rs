@@ -130,6 +130,22 @@ impl Frames {
         Some(frame)
     }
 
+    /// Takes one off; there is one.
+    #[inline]
+    pub fn drop_last(&mut self) {
+        debug_assert!(!self.is_empty());
+        self.innermost = self.innermost.wrapping_sub(1);
+    }
+
+    /// The window of the innermost frame, where there is one, ends here in the bank of references.
+    #[inline]
+    pub fn end_refs_at(&mut self, top: usize) {
+        if !self.rows.is_empty() {
+            // SAFETY: the row below the outermost is one too.
+            unsafe { (*self.innermost).end.refs = top as u32 };
+        }
+    }
+
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {
             self.innermost = self.rows[len..].as_mut_ptr();
@@ -228,6 +244,15 @@ impl Stack {
         self.room = Marks::new(most(self.scalars.len(), OUTGOING), most(self.refs.len(), ZEROED));
         self.refs[base.refs()..r_end].fill(0);
         Some((base, Marks::new(s_end, r_end)))
+    }
+
+    /// The window of so many scalars and no references above the innermost, where the banks need not grow for it.
+    #[inline]
+    pub fn window_within(&self, scalars: usize) -> Option<(Marks, Marks)> {
+        let base = self.frames.end();
+        let end = Marks { scalars: base.scalars + scalars as u32, ..base };
+        let fits = end.scalars() + OUTGOING <= self.scalars.len() && end.refs() + ZEROED <= self.refs.len();
+        (fits && end.scalars() <= BANK_SLOTS_MAX).then_some((base, end))
     }
 
     /// References below this are roots.

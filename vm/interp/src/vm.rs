@@ -26,9 +26,6 @@ use dscript_bytecode::trap::TrapKind;
 /// Backward jumps and calls of one turn; allocation and collection count too.
 pub(crate) const TURN: i64 = 20_000;
 
-/// Part of a turn after which an engine is told where the program is.
-const SLICE: i64 = 4_000;
-
 /// Work one comparison or hash may do beyond what the heap could hold once: a value that shares parts of
 /// itself can be endless to walk.
 const STEPS_FREE: u64 = 16 << 20;
@@ -142,13 +139,18 @@ impl Vm {
     }
 
     pub(crate) fn begin_turn(&mut self) {
-        let slice = if self.program.engine().is_some_and(|engine| engine.samples()) { SLICE } else { TURN };
+        let slice = self.slice();
         (self.fuel, self.turn_left) = (slice, TURN - slice);
+    }
+
+    /// Part of a turn after which an engine is told where the program is.
+    fn slice(&self) -> i64 {
+        self.program.engine().and_then(|engine| engine.samples()).map_or(TURN, |every| every.clamp(1, TURN))
     }
 
     /// Goes on with the next part of the turn; false where it is used up.
     pub(crate) fn next_slice(&mut self) -> bool {
-        let slice = self.turn_left.min(SLICE);
+        let slice = self.turn_left.min(self.slice());
         (self.fuel, self.turn_left) = (slice, self.turn_left - slice);
         slice > 0
     }
@@ -156,6 +158,13 @@ impl Vm {
     /// Ends a part of the turn; what is left of it goes back to the turn.
     pub(crate) fn end_slice(&mut self) {
         (self.fuel, self.turn_left) = (0, self.turn_left + self.fuel);
+    }
+
+    /// Whatever is left, one jump or call more is done before the next interruption: what was interrupted and is tried
+    /// again always gets on.
+    pub(crate) fn grant_one(&mut self) {
+        let missing = (1 - self.fuel).max(0);
+        (self.fuel, self.turn_left) = (self.fuel + missing, self.turn_left - missing);
     }
 
     /// Makes room for `words`, collecting where there is none: every reference outside the roots is stale then.

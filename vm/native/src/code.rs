@@ -28,9 +28,15 @@ pub(crate) struct Code {
 struct Loaded {
     memory: CodeMemory,
     places: Vec<Place>,
-    sites: Vec<Site>,
+    sites: Vec<Lent>,
     returns: Vec<(u32, u32)>,
     entries: Vec<Entry>,
+}
+
+/// A site with what its place says.
+pub(crate) struct Lent {
+    pub site: Site,
+    pub place: Place,
 }
 
 /// What the interpreter enters native code by; its address is the entry it is given.
@@ -73,6 +79,8 @@ impl Code {
             })
             .collect();
         let Piece { places, sites, returns, .. } = piece;
+        let place = |site: &Site| places[(site.place & ((1 << PIECE_SHIFT) - 1)) as usize];
+        let sites = sites.into_iter().map(|site| Lent { place: place(&site), site }).collect();
         self.extra_frame_bytes.fetch_add(piece.extra_frame_bytes, Ordering::Release);
         let loaded = self.pieces[index].get_or_init(|| Loaded { memory, places, sites, returns, entries });
         self.count.store(index + 1, Ordering::Release);
@@ -105,12 +113,8 @@ impl Code {
         &rows(piece)[(id & ((1 << PIECE_SHIFT) - 1)) as usize]
     }
 
-    pub fn place_of(&self, place: u32) -> &Place {
-        self.row(place, |piece| &piece.places)
-    }
-
     pub fn place(&self, place: u32) -> (FunctionId, u32) {
-        let place = self.place_of(place);
+        let place = self.row(place, |piece| &piece.places);
         (place.function, place.pc)
     }
 
@@ -123,7 +127,7 @@ impl Code {
         self.row(place, |piece| &piece.places).slots as usize
     }
 
-    pub fn site(&self, site: u32) -> &Site {
+    pub fn site(&self, site: u32) -> &Lent {
         self.row(site, |piece| &piece.sites)
     }
 

@@ -11,7 +11,7 @@ use cranelift_codegen::ir::types::{F64, I8, I64};
 use cranelift_codegen::ir::{
     self, AbiParam, ExternalName, InstBuilder, MemFlagsData, Signature, UserFuncName,
 };
-use cranelift_codegen::isa::{self, TargetIsa};
+use cranelift_codegen::isa::{self, TargetFrontendConfig, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, FinalizedRelocTarget};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -78,6 +78,10 @@ impl Target {
         }
         let isa = builder.finish(settings::Flags::new(flags)).map_err(|why| why.to_string())?;
         Ok(Target { isa })
+    }
+
+    pub fn frontend_config(&self) -> TargetFrontendConfig {
+        self.isa.frontend_config()
     }
 }
 

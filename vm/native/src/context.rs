@@ -15,7 +15,7 @@ use dscript_bytecode::trap::TrapKind;
 use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
 use dscript_interp::native::Trapped;
 
-use crate::code::Code;
+use crate::code::{Code, Lent};
 use crate::unit::Place;
 
 /// Scalars that one instruction may lend or get back.
@@ -98,7 +98,7 @@ pub(crate) mod at {
 pub(crate) type Helper = *const ();
 
 /// The table that `Context::helpers` points to, by the numbers in `helper`.
-struct Helpers([Helper; 13]);
+struct Helpers([Helper; 16]);
 
 // SAFETY: addresses of functions.
 unsafe impl Sync for Helpers {}
@@ -117,6 +117,9 @@ static HELPERS: Helpers = Helpers([
     map_put as *const (),
     same_text as *const (),
     char_at as *const (),
+    map_next as *const (),
+    map_key_at as *const (),
+    map_value_at as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -147,8 +150,14 @@ pub(crate) mod helper {
     pub const SAME_TEXT: usize = 11;
     /// (context, text, index): a code point, or -1; what looking for it costs is the first of the context's values.
     pub const CHAR_AT: usize = 12;
+    /// (context, map, entry): the number of the entry after it, or -1.
+    pub const MAP_NEXT: usize = 13;
+    /// (context, map, entry): whether there is one with this number; its key is the first of the context's values.
+    pub const MAP_KEY_AT: usize = 14;
+    /// (context, map, entry): the same of its value.
+    pub const MAP_VALUE_AT: usize = 15;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 13] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3];
+    pub const PARAMS: [usize; 16] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
     pub fn is_direct(which: usize) -> bool {
@@ -283,6 +292,7 @@ impl Context {
     }
 
     /// As `call_out`, of a frame whose window has so many slots.
+    #[inline]
     unsafe fn call_out_with(&mut self, slots: usize) -> &'static mut Running<'static> {
         let refs = (self.refs as usize - self.bank as usize) / size_of::<u32>();
         let at = CallOut {
@@ -303,6 +313,7 @@ impl Context {
     }
 
     /// Takes over what the call out has changed; native code goes on or, with an exit, returns.
+    #[inline]
     fn come_back(&mut self, running: &mut Running<'_>, done: Result<(), Exit>) {
         let state = running.state();
         (self.heap, self.top, self.end, self.young) = (state.heap, state.top, state.end, state.young);
@@ -358,12 +369,11 @@ unsafe extern "C" fn execute(context: *mut Context, site: u32) {
     unsafe {
         (*context).guarded(|context| {
             let code = &*context.code;
-            let site = code.site(site);
+            let Lent { site, place: Place { function, pc, slots, .. } } = code.site(site);
             context.place = site.place;
-            let Place { function, pc, slots, .. } = *code.place_of(site.place);
-            let slots = slots as usize;
+            let slots = *slots as usize;
             let running = context.call_out_with(slots);
-            let lend = Lend { function, pc, instr: &site.instr, slots, left: context.left };
+            let lend = Lend { function: *function, pc: *pc, instr: &site.instr, slots, left: context.left };
             running.execute(lend, &mut context.values[..site.scalars])
         })
     }
@@ -476,6 +486,29 @@ unsafe extern "C" fn map_has(context: *mut Context, map: u32, key: u64) -> i64 {
 unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
+}
+
+unsafe extern "C" fn map_next(context: *mut Context, map: u32, after: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().map_next(map, after) }
+}
+
+unsafe extern "C" fn map_key_at(context: *mut Context, map: u32, index: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        let key = (*context).running().map_key_at(map, index);
+        (*context).values[0] = key.unwrap_or_default();
+        key.is_some().into()
+    }
+}
+
+unsafe extern "C" fn map_value_at(context: *mut Context, map: u32, index: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        let value = (*context).running().map_value_at(map, index);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
 }
 
 unsafe extern "C" fn same_text(context: *mut Context, a: u32, b: u32) -> i64 {

@@ -5,36 +5,34 @@
 //! again is compiled with what it calls, on one background thread for all programs of the process, however many run;
 //! from then on
 //! calls go to its code, and a loop that is running goes on in code that begins at the loop's head.
+//!
+//! One of the two is compiled, not both: a function that is called again and again is compiled for its next call, and for a
+//! loop that still runs only when the interpreter has been at it for as long once more; any other for its loop, and for
+//! calls when it has been entered in that loop time and again.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
 use dscript_bytecode::ids::FunctionId;
-use dscript_bytecode::instr::Instr;
 use dscript_interp::Program;
 use dscript_interp::door::{
-    Activation, Cell, Engine, Exit, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
+    Activation, Cell, Engine, Exit, Met, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::code::{Code, Entry};
 use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
+use crate::hot::{Heat, Pace, together};
 use crate::loops;
 use crate::translate::Start;
-use crate::unit::Facts;
+use crate::unit::{Facts, Unit};
 
 /// Stack that helpers and natives in Rust need above the native frames; unoptimized frames are larger.
 const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
 
-/// How often a function is met before it is compiled, or one of its loops: by then it has run for about as long as
-/// it takes to compile.
-const HOT: u32 = 12;
 /// How long the interpreter waits for code it has asked for rather than go on at its own speed.
 const WAIT: Duration = Duration::from_millis(20);
-/// What is compiled with a hot function, in instructions.
-const TOGETHER_MAX: usize = 2_000;
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
 const WAITING_MAX: usize = 256;
 
@@ -53,8 +51,8 @@ pub fn attach_jit(program: &Arc<Program>) -> Result<(), String> {
 }
 
 /// Compiles what turns out to be hot while the program runs.
-pub fn attach_auto(program: &Arc<Program>) {
-    program.attach(Native::new(program, Some(Auto::default())));
+pub fn attach_auto(program: &Arc<Program>, pace: Pace) {
+    program.attach(Native::new(program, Some(Auto { pace, seen: Mutex::default() })));
 }
 
 pub(crate) struct Native {
@@ -65,15 +63,14 @@ pub(crate) struct Native {
 }
 
 /// What a program that is compiled as it runs has been seen to do.
-#[derive(Default)]
 pub(crate) struct Auto {
+    pace: Pace,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
-    /// How often each function and loop was met.
-    heat: FxHashMap<(FunctionId, Start), u32>,
+    heat: FxHashMap<(FunctionId, Start), Heat>,
     /// Compiled, being compiled, or not to be.
     asked: FxHashSet<(FunctionId, Start)>,
     /// Code that begins in loops.
@@ -139,26 +136,20 @@ impl Native {
         if !may(function) {
             return;
         }
-        let mut wanted = Vec::new();
-        if start != Start::Call {
-            wanted.push((function, start));
-        }
-        let mut queue = VecDeque::from([function]);
-        let mut size = 0;
-        while let Some(next) = queue.pop_front() {
-            if code.has_code(next) || wanted.contains(&(next, Start::Call)) || !may(next) {
-                continue;
-            }
-            let body = &program.image().functions[next.index()].code;
-            size += body.len();
-            if size > TOGETHER_MAX && next != function {
-                break;
-            }
-            wanted.push((next, Start::Call));
-            for instr in body {
-                if let Instr::Call { function, .. } = instr {
-                    queue.push_back(*function);
-                }
+        let start = auto.begin_with(function, start, code.facts.repeated[function.index()]);
+        let mut wanted = vec![(function, start)];
+        let none = FxHashSet::default();
+        let unit = Unit::new(program, &code.facts, none.clone(), &none, target.frontend_config(), 0);
+        let mut near = together(program.image(), function, start);
+        near.extend(
+            near.clone().into_iter().flat_map(|caller| code.facts.few_by_value(unit.function(caller))),
+        );
+        for next in near {
+            let itself = next == function;
+            let called = if itself { code.facts.recursive[next.index()] } else { !unit.is_inlined(next) };
+            let wish = (next, Start::Call);
+            if called && may(next) && !code.has_code(next) && !wanted.contains(&wish) {
+                wanted.push(wish);
             }
         }
         auto.seen().asked.extend(&wanted);
@@ -168,6 +159,19 @@ impl Native {
 }
 
 impl Auto {
+    /// Whether a loop that is asked for is compiled, or calls of its function first.
+    fn begin_with(&self, function: FunctionId, start: Start, repeated: bool) -> Start {
+        let mut seen = self.seen();
+        if start == Start::Call || !repeated || !seen.asked.insert((function, Start::Call)) {
+            return start;
+        }
+        seen.asked.remove(&(function, start));
+        if let Some(heat) = seen.heat.get_mut(&(function, start)) {
+            heat.cool();
+        }
+        Start::Call
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -262,38 +266,51 @@ impl Engine for Native {
         true
     }
 
-    fn samples(&self) -> bool {
-        self.auto.is_some()
+    fn samples(&self) -> Option<i64> {
+        self.auto.as_ref().map(|auto| auto.pace.every)
     }
 
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, jump: bool) -> Sampled {
+    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, met: Met) -> Sampled {
         let Some(auto) = &self.auto else { return Sampled::Nothing };
         let mut seen = auto.seen();
         // A call in a loop speaks for the loop: it may be that the interpreter is met at such calls only.
-        let head = if jump { Some(pc) } else { seen.loop_around(program, function, pc) };
+        let head = match met {
+            Met::Jump => Some(pc),
+            Met::Call => seen.loop_around(program, function, pc),
+            Met::LentCall => None,
+        };
         let found = |seen: &Seen| match head.and_then(|head| seen.loops.get(&(function, head))) {
-            Some(entry) if jump => Sampled::Enter(*entry),
+            Some(entry) if met == Met::Jump => Sampled::Enter(*entry),
             Some(_) => Sampled::Soon,
             None => Sampled::Nothing,
         };
         let known = found(&seen);
-        if known != Sampled::Nothing {
+        let start = match (known, head) {
+            (Sampled::Soon, _) => return known,
+            // This call has begun in the interpreter.
+            (Sampled::Enter(_), _) | (_, None) => Start::Call,
+            (_, Some(head)) => Start::Loop(head),
+        };
+        let asked = (function, start);
+        if seen.asked.contains(&asked) {
             return known;
         }
-        let start = head.map_or(Start::Call, Start::Loop);
-        let heat = seen.heat.entry((function, start)).or_default();
-        *heat += 1;
-        if *heat < HOT || !seen.asked.insert((function, start)) {
-            return Sampled::Nothing;
+        let heat = seen.heat.entry(asked);
+        let heat = heat.or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
+        if !heat.add(auto.pace.every, met) {
+            return known;
         }
+        seen.asked.insert(asked);
         drop(seen);
         let (program, native) = (Arc::downgrade(program), self.own.clone());
         let (done, compiled) = mpsc::sync_channel(1);
         if !request(Request { program, native, function, start, done }) {
-            auto.seen().asked.remove(&(function, start));
-            return Sampled::Nothing;
+            auto.seen().asked.remove(&asked);
+            return known;
         }
-        let _ = compiled.recv_timeout(WAIT);
+        if known == Sampled::Nothing {
+            let _ = compiled.recv_timeout(WAIT);
+        }
         found(&auto.seen())
     }
 }

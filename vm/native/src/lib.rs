@@ -2,8 +2,8 @@
 //!
 //! A program's functions become machine code that the interpreter enters at calls, and that calls back for whatever
 //! is rare (`dscript_interp::door`). Both run the same program with the same values, windows and limits, and a trap
-//! reads the same; what may not be native (a function with a `within`, one with very many registers in a cycle of
-//! calls) stays with the interpreter. In order:
+//! reads the same; what may not be native (a function with a `within`, a very long one, one with very many
+//! registers in a cycle of calls) stays with the interpreter. In order:
 //!
 //! - `unit`: which functions may be native, and the tables that calls by type need;
 //! - `analysis`: what is alive where in a function, and which references need slots;
@@ -12,7 +12,7 @@
 //! - `translate`: from bytecode to Cranelift's form;
 //! - `compile`: to one piece of position-independent code with its tables;
 //! - `code`, `memory`: pieces where they run;
-//! - `engine`: how the interpreter enters it, and when what is compiled;
+//! - `engine`: how the interpreter enters it; `hot`: when what is compiled;
 //! - `ahead`: pieces that are made ahead of time and kept in images;
 //! - `context`: what native code has at hand, and the functions it calls out to.
 //!
@@ -27,6 +27,7 @@ mod compile;
 mod context;
 mod engine;
 mod graph;
+mod hot;
 mod layout;
 mod loops;
 mod memory;
@@ -36,3 +37,4 @@ mod unit;
 
 pub use ahead::{ARCHITECTURES, attach_ahead, compile_ahead};
 pub use engine::{attach_auto, attach_jit};
+pub use hot::Pace;

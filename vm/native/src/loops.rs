@@ -2,6 +2,8 @@
 //! list lie and how many they are is read once, before the loop. Those that count up to a bound need not look at the
 //! counter of interruptions each time: they take off it what many rounds cost, and compare with the end of these.
 
+use std::ops::Range;
+
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
@@ -37,6 +39,28 @@ pub(crate) fn innermost(code: &[Instr], pc: usize) -> Option<usize> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let around = all_loops(&operands).into_iter().filter(|(head, last)| (*head..=*last).contains(&pc));
     around.map(|(head, _)| head).max()
+}
+
+/// The instructions of the loop at a head.
+pub(crate) fn extent(code: &[Instr], head: usize) -> Range<usize> {
+    let jumps = |instr: &Instr| Operands::of(instr).labels.iter().any(|to| to.index() == head);
+    head..code.iter().rposition(jumps).map_or(head, |last| last.max(head)) + 1
+}
+
+/// Every instruction that lies in a loop.
+pub(crate) fn inside(code: &[Instr]) -> Vec<usize> {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let mut last_of = vec![0; code.len()];
+    for (head, last) in all_loops(&operands) {
+        last_of[head] = last + 1;
+    }
+    let mut end = 0;
+    (0..code.len())
+        .filter(|pc| {
+            end = end.max(last_of[*pc]);
+            *pc < end
+        })
+        .collect()
 }
 
 pub(crate) fn quiet_loops(
@@ -202,5 +226,7 @@ mod tests {
             [call(), call(), Instr::Int { value: 1, dst: a }, call(), back(2), call(), back(1), call()];
         let around: Vec<_> = [0, 1, 3, 5, 7].map(|pc| innermost(&code, pc)).into();
         assert_eq!(around, [None, Some(1), Some(2), Some(1), None]);
+        assert_eq!([1, 2].map(|head| extent(&code, head)), [1..7, 2..5]);
+        assert_eq!(inside(&code), (1..=6).collect::<Vec<_>>());
     }
 }

@@ -20,6 +20,10 @@ use crate::context::helper::{self, PARAMS};
 use crate::layout::Shape;
 use crate::translate::{self, Start};
 
+/// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
+/// chain of so many links takes it two seconds, and one of ten thousand most of a minute and gigabytes.
+const INSTRUCTIONS_MAX: usize = 4_000;
+
 /// A table by tag: of functions, or of 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Table {
@@ -72,6 +76,8 @@ pub(crate) struct Facts {
     pub eligible: Vec<bool>,
     /// By function: whether its frames may be nested in each other.
     pub recursive: Vec<bool>,
+    /// By function: whether it may be called again and again.
+    pub repeated: Vec<bool>,
     /// Registers of the eligible functions with very many, which are nested in themselves never.
     pub extra_registers: usize,
     /// All tables, one after the other.
@@ -88,6 +94,7 @@ impl Facts {
         let mut facts = Facts {
             eligible: Vec::new(),
             recursive: Vec::new(),
+            repeated: Vec::new(),
             extra_registers: 0,
             dispatch: Vec::new(),
             tables: FxHashMap::default(),
@@ -107,17 +114,20 @@ impl Facts {
                 }
             }
         }
-        facts.recursive = crate::graph::recursive(&facts.edges(program));
+        let edges = facts.edges(program);
+        facts.recursive = crate::graph::recursive(&edges);
+        facts.repeated = crate::hot::repeated(image, &facts.recursive, &edges);
         let registers: Vec<usize> = (0..image.functions.len() as u32)
             .map(|f| door::frame_registers(program, FunctionId(f)))
             .collect();
         let once = registers.iter().zip(&facts.recursive).filter(|(_, recursive)| !**recursive);
         let recursive_max = recursive_registers_max(once.map(|(registers, _)| *registers).sum());
         for (index, function) in image.functions.iter().enumerate() {
-            let fits = function.code.iter().all(|instr| {
-                !matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {})
-                    && lent_scalars(instr) <= VALUES_MAX
-            });
+            let fits = function.code.len() <= INSTRUCTIONS_MAX
+                && function.code.iter().all(|instr| {
+                    !matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {})
+                        && lent_scalars(instr) <= VALUES_MAX
+                });
             let (registers, recursive) = (registers[index], facts.recursive[index]);
             let counted_alike = registers <= REGISTERS_MAX;
             let eligible = fits && counted_alike && !(recursive && registers > recursive_max);
@@ -202,6 +212,14 @@ impl Facts {
             edges
         };
         image.functions.iter().map(edges_of).collect()
+    }
+
+    /// What a function may call through values and interfaces, of each call where that is not much.
+    pub fn few_by_value(&self, function: &Function) -> Vec<FunctionId> {
+        const FEW: usize = 4;
+        let tables = function.code.iter().filter_map(|instr| Unit::table_of(function, instr));
+        let callees = tables.filter_map(|of| self.tables.get(&of)).map(|(_, functions)| functions);
+        callees.filter(|functions| functions.len() <= FEW).flatten().copied().collect()
     }
 
     fn callees(&self, table: Table, ty: TypeId) -> impl Iterator<Item = u32> + '_ {
@@ -330,7 +348,9 @@ impl<'p> Unit<'p> {
             Instr::Call { function, .. } if self.is_inlined(*function) => Collects::Never,
             Instr::Call { function, .. } if self.is_near(*function) => Collects::After,
             Instr::CallNative { native, .. } => match self.intrinsic(*native) {
-                None | Some(Intrinsic::Map(Quick::Put | Quick::Add)) => Collects::Lent,
+                None | Some(Intrinsic::Map(Quick::Put | Quick::Add | Quick::KeyAt | Quick::ValueAt)) => {
+                    Collects::Lent
+                }
                 Some(_) => Collects::Never,
             },
             Instr::EqValue { ty, .. } if self.is_text(*ty) => Collects::Never,

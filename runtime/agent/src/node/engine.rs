@@ -222,7 +222,7 @@ fn load(programs: &Programs, hash: ImageHash, path: &std::path::Path) -> Result<
     }
     let program = dscript_host::load(&bytes).map_err(|why| why.to_string())?;
     // Machine code in an image that was shipped is not looked at: nothing vouches for it.
-    dscript_native::attach_auto(&program);
+    dscript_native::attach_auto(&program, dscript_native::Pace::default());
     programs.retain(|_, program| program.strong_count() > 0);
     programs.insert(hash, Arc::downgrade(&program));
     Ok(program)

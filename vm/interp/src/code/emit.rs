@@ -643,6 +643,11 @@ impl Emitter<'_> {
             (Quick::Add, [_, Reg::S(_)], _) => slow::set_add_bits,
             (Quick::Add, _, _) => slow::set_add_text,
             (Quick::Size, _, _) => slow::map_size,
+            (Quick::Next, _, _) => slow::map_next,
+            (Quick::KeyAt, _, [Reg::S(_)]) => slow::map_key_at_bits,
+            (Quick::KeyAt, _, _) => slow::map_key_at_ref,
+            (Quick::ValueAt, _, [Reg::S(_)]) => slow::map_value_at_bits,
+            (Quick::ValueAt, _, _) => slow::map_value_at_ref,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {

@@ -4,6 +4,7 @@
 use super::PureStep;
 use super::handlers::handlers;
 use super::machine::{M, Status, go, outlined};
+use crate::door::Met;
 use crate::fiber::Exit;
 use crate::heap::{Ref, SLICE, STRING, high, low};
 use crate::native::PureCall;
@@ -101,8 +102,11 @@ unsafe fn sample(ip: *const u64, vm: *mut Vm, head: bool) -> usize {
     unsafe {
         let frame = m.frame();
         let code = (*vm).program.code(frame.function);
-        let place = if head { code.head_at(ip) } else { Some(code.origin(code.pc_of(ip)).pc) };
-        place.map_or(0, |pc| m.running().sample(pc, head))
+        let (place, met) = match head {
+            true => (code.head_at(ip), Met::Jump),
+            false => (Some(code.origin(code.pc_of(ip)).pc), Met::Call),
+        };
+        place.map_or(0, |pc| m.running().sample(pc, met))
     }
 }
 
@@ -154,12 +158,13 @@ handlers! {
             entry => super::calls::run_native(m.vm, entry, m.ip),
         }
     }
-    // At a call, which is then done.
+    // At a call, which is then done: it takes one off the counter again, and must not come back here for that.
     interrupt_call |m| {
         if !ask(m.ip, m.s, m.r, m.heap, m.vm) {
             return Status::Exit;
         }
         sample(m.ip, m.vm, false);
+        (*m.vm).grant_one();
         go(m.reload())
     }
 
@@ -299,6 +304,31 @@ quick! {
     map_size |m, quick| {
         quick.set_bits::<2>(u64::from(low(*m.object(quick.reference::<0>()).add(1))));
         true
+    }
+    map_next |m, quick| {
+        let next = (*m.vm).map_after(quick.reference::<0>(), quick.int::<1>());
+        quick.set_int::<2>(next);
+        true
+    }
+    map_key_at_bits |m, quick| {
+        let key = (*m.vm).map_key_at(quick.reference::<0>(), quick.int::<1>());
+        quick.set_bits::<2>(key.unwrap_or_default());
+        key.is_some()
+    }
+    map_key_at_ref |m, quick| {
+        let key = (*m.vm).map_key_at(quick.reference::<0>(), quick.int::<1>());
+        quick.set_ref::<2>(key.unwrap_or_default() as Ref);
+        key.is_some()
+    }
+    map_value_at_bits |m, quick| {
+        let value = (*m.vm).map_value_at(quick.reference::<0>(), quick.int::<1>());
+        quick.set_bits::<2>(value.unwrap_or_default());
+        value.is_some()
+    }
+    map_value_at_ref |m, quick| {
+        let value = (*m.vm).map_value_at(quick.reference::<0>(), quick.int::<1>());
+        quick.set_ref::<2>(value.unwrap_or_default() as Ref);
+        value.is_some()
     }
 }
 

@@ -96,9 +96,8 @@ fn clear(call: &mut PureCall<'_>) -> Done {
 
 /// The number of the first entry after the given one, -1 being before the first; -1 where there is none.
 fn next_index(call: &mut PureCall<'_>) -> Done {
-    let after = usize::try_from(call.int(1).saturating_add(1)).unwrap_or_default();
-    let entry = call.vm.map_next(call.object(0), after);
-    call.give_int(entry.map_or(-1, |e| e as i64))
+    let next = call.vm.map_after(call.object(0), call.int(1));
+    call.give_int(next)
 }
 
 fn entry_at(call: &PureCall<'_>) -> Result<(MapType, usize), Trapped> {

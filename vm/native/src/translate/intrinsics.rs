@@ -197,6 +197,19 @@ impl<'p> Translator<'_, '_, 'p> {
                 let found = self.ask(helper::MAP_HAS, &given, I64);
                 self.give(results[0], found);
             }
+            Quick::Next => {
+                let next = self.ask(helper::MAP_NEXT, &given, I64);
+                self.give(results[0], next);
+            }
+            Quick::KeyAt | Quick::ValueAt => {
+                let which = if quick == Quick::KeyAt { helper::MAP_KEY_AT } else { helper::MAP_VALUE_AT };
+                let found = self.ask(which, &given, I64);
+                let missing = self.b.ins().icmp_imm_s(IntCC::Equal, found, 0);
+                self.or_lend(instr, missing, |this| {
+                    let value = this.load_context(at::VALUES);
+                    this.give(results[0], value);
+                });
+            }
             Quick::Put | Quick::Add => {
                 if quick == Quick::Add {
                     let none = self.int(0);

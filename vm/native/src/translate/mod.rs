@@ -34,7 +34,7 @@ use crate::loops::{QuietLoop, quiet_loops};
 use crate::ranges::Ranges;
 use crate::unit::{Intrinsic, Unit};
 use copies::{Copy, copies};
-use inline::ROOM;
+pub(crate) use inline::ROOM;
 use loops::{Chunk, View, Viewed, chunks};
 
 /// How functions of a program call each other.

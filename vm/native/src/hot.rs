@@ -1,0 +1,205 @@
+//! When what the interpreter does is worth compiling: once it has been at it for about as long as compiling it takes.
+//! Whoever then finds that the program ends at once has paid twice what was needed, and nobody pays more.
+//!
+//! Both are estimates in nanoseconds, from numbers of instructions: what a program does must not depend on a clock.
+
+use std::collections::VecDeque;
+
+use dscript_bytecode::ids::FunctionId;
+use dscript_bytecode::image::{Image, Type};
+use dscript_bytecode::instr::Instr;
+use dscript_interp::door::Met;
+use rustc_hash::FxHashSet;
+
+use crate::loops;
+use crate::translate::{self, Start};
+
+/// What the interpreter takes for an instruction.
+const STEP_NS: u64 = 1;
+/// Instructions of one round of a loop, or of one call, that are thought to be done: of long ones many are jumped over.
+const ROUND_MAX: usize = 64;
+/// What compiling takes, and what it takes for an instruction.
+const COMPILE_NS: u64 = 1_200_000;
+const COMPILE_INSTR_NS: u64 = 20_000;
+/// What a call takes, beyond its instructions, that native code leaves to the interpreter.
+const LENT_CALL_NS: u64 = 100;
+/// What is compiled with a hot function, in instructions.
+const TOGETHER_MAX: usize = 2_000;
+
+/// How often an engine is told where the interpreter is, and how soon it compiles that.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Jumps and calls between two tellings; more than 0.
+    pub every: i64,
+    /// Whether what is met is compiled when it is met first.
+    pub at_once: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { every: 4_000, at_once: false }
+    }
+}
+
+/// How much of a program's time has gone into a function or a loop.
+pub(crate) struct Heat {
+    spent_ns: u64,
+    /// What one jump or call stands for.
+    round_ns: u64,
+    worth_ns: u64,
+}
+
+impl Heat {
+    pub fn of(image: &Image, function: FunctionId, start: Start, pace: Pace) -> Heat {
+        let code = &image.functions[function.index()].code;
+        let round = match start {
+            Start::Call => code.len(),
+            Start::Loop(head) => loops::extent(code, head as usize).len(),
+        };
+        let size: usize = together(image, function, start).iter().map(|id| compiled_size(image, *id)).sum();
+        let worth_ns = if pace.at_once { 0 } else { COMPILE_NS + COMPILE_INSTR_NS * size as u64 };
+        Heat { spent_ns: 0, round_ns: STEP_NS * round.min(ROUND_MAX) as u64, worth_ns }
+    }
+
+    /// So many jumps or calls more; whether it is worth compiling now.
+    pub fn add(&mut self, rounds: i64, met: Met) -> bool {
+        let beyond = if met == Met::LentCall { LENT_CALL_NS } else { 0 };
+        self.spent_ns += (self.round_ns + beyond) * rounds as u64;
+        self.spent_ns >= self.worth_ns
+    }
+
+    /// Begins anew.
+    pub fn cool(&mut self) {
+        self.spent_ns = 0;
+    }
+}
+
+/// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
+fn compiled_size(image: &Image, function: FunctionId) -> usize {
+    const COPIES: usize = 6;
+    let code = &image.functions[function.index()].code;
+    let calls_itself =
+        |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);
+    let copies = if code.iter().any(calls_itself) { COPIES } else { 1 };
+    // Only a short function is put in.
+    code.len().max((copies * code.len()).min(translate::ROOM))
+}
+
+/// A function and those it calls, nearest first; of a loop those that are called in it.
+pub(crate) fn together(image: &Image, function: FunctionId, start: Start) -> Vec<FunctionId> {
+    let mut found = vec![function];
+    let mut size = image.functions[function.index()].code.len();
+    let mut queue = VecDeque::from([function]);
+    let mut part = match start {
+        Start::Call => None,
+        Start::Loop(head) => Some(loops::extent(&image.functions[function.index()].code, head as usize)),
+    };
+    while let Some(next) = queue.pop_front() {
+        let code = &image.functions[next.index()].code;
+        for instr in part.take().map_or(&code[..], |part| &code[part]) {
+            let Instr::Call { function: callee, .. } = *instr else { continue };
+            if found.contains(&callee) {
+                continue;
+            }
+            size += image.functions[callee.index()].code.len();
+            if size > TOGETHER_MAX {
+                return found;
+            }
+            found.push(callee);
+            queue.push_back(callee);
+        }
+    }
+    found
+}
+
+/// By function: whether it may be called again and again, by a loop, by itself, or through a value. `recursive` and
+/// `edges` are as in `graph`.
+pub(crate) fn repeated(image: &Image, recursive: &[bool], edges: &[Vec<u32>]) -> Vec<bool> {
+    let mut again: FxHashSet<u32> =
+        (0..edges.len() as u32).filter(|function| recursive[*function as usize]).collect();
+    for ty in &image.types {
+        match ty {
+            Type::Closure { code, .. } => {
+                again.insert(code.0);
+            }
+            Type::Record(of) | Type::Class(of) => {
+                again.extend(of.implements.iter().flat_map(|i| &i.methods).map(|method| method.0));
+                again.extend(of.to_string.map(|function| function.0));
+            }
+            _ => {}
+        }
+    }
+    for function in &image.functions {
+        for pc in loops::inside(&function.code) {
+            if let Instr::Call { function, .. } = function.code[pc] {
+                again.insert(function.0);
+            }
+        }
+    }
+    let mut result = vec![false; edges.len()];
+    let mut queue: Vec<u32> = again.into_iter().collect();
+    while let Some(next) = queue.pop() {
+        if !std::mem::replace(&mut result[next as usize], true) {
+            queue.extend(&edges[next as usize]);
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dscript_bytecode::ids::{Label, S};
+    use dscript_bytecode::image::Function;
+
+    fn call(function: u32) -> Instr {
+        Instr::Call { function: FunctionId(function), args: Box::default(), results: Box::default() }
+    }
+
+    fn image(functions: &[&[Instr]]) -> Image {
+        let function = |code: &&[Instr]| Function {
+            name: String::new(),
+            params: Vec::new(),
+            results: Vec::new(),
+            scalars: Vec::new(),
+            refs: Vec::new(),
+            code: code.to_vec(),
+            heads: Vec::new(),
+            lines: Vec::new(),
+        };
+        Image { functions: functions.iter().map(function).collect(), ..Image::default() }
+    }
+
+    /// 0 calls 1 in a loop and 2 behind it; 1 calls 3.
+    fn sample() -> Image {
+        let back = Instr::IfLtInt { a: S(0), b: S(1), to: Label(1) };
+        let zero = Instr::Int { value: 0, dst: S(0) };
+        image(&[&[zero, call(1), back, call(2)], &[call(3)], &[], &[]])
+    }
+
+    #[test]
+    fn what_a_loop_calls_is_compiled_with_it_and_what_follows_is_not() {
+        let ids = |start| together(&sample(), FunctionId(0), start).iter().map(|f| f.0).collect::<Vec<_>>();
+        assert_eq!(ids(Start::Loop(1)), [0, 1, 3]);
+        assert_eq!(ids(Start::Call), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_a_loop_calls_and_what_that_calls_is_called_again() {
+        let edges = [vec![1, 2], vec![3], vec![], vec![]];
+        assert_eq!(repeated(&sample(), &[false; 4], &edges), [false, true, false, true]);
+        assert_eq!(repeated(&sample(), &[false, false, true, false], &edges), [false, true, true, true]);
+    }
+
+    #[test]
+    fn long_code_is_worth_it_later() {
+        let rounds = |instrs: usize| {
+            let code = vec![Instr::Int { value: 0, dst: S(0) }; instrs];
+            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
+            (1..).find(|_| heat.add(1_000, Met::Call)).expect("some time it is worth it")
+        };
+        assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
+        let pace = Pace { every: 1, at_once: true };
+        assert!(Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace).add(1, Met::Jump));
+    }
+}
