@@ -211,7 +211,12 @@ impl<'a> Checker<'a, '_> {
                 if sig.is_private && self.defs.types[def.index()].module != self.cx.module {
                     let message = format!("the field `{}` is private to its module", self.text(name.name));
                     let file = self.file_of(self.defs.types[def.index()].module);
-                    let report = self.diagnostic(codes::PRIVATE, name.span, message);
+                    let mut report = self.diagnostic(codes::PRIVATE, name.span, message);
+                    let method = self.defs.types[def.index()].methods.get(&name.name);
+                    if method.is_some_and(|m| !self.defs.fns[m.index()].is_private) {
+                        let end = Span::new(name.span.end, name.span.end);
+                        report = report.help("the method of this name gives it: call it").edit(end, "()");
+                    }
                     self.diagnostics.push(report.label_in(file, sig.span, "declared here"));
                 }
                 self.field_of(expr, ty, def, index)

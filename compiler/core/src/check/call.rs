@@ -638,7 +638,10 @@ impl<'a, 'c> Checker<'a, 'c> {
         let what = self.cx.pure_what;
         let report = self
             .diagnostic(codes::EFFECT, span, format!("`{name}` reaches outside, and this is {what}"))
-            .help("mark the function around it `lowlevel`, or call it from a task")
+            .help(match what {
+                "a pure function" => "mark the function around it `lowlevel`, or call it from a task",
+                _ => "call it before, and hand in what it gives",
+            })
             .label_in(
                 self.defs.modules[self.defs.fns[id.index()].module.index()].file,
                 self.defs.fns[id.index()].span,

@@ -617,7 +617,10 @@ impl<'a> Checker<'a, '_> {
             && let Some(result) = self.declared_result(span)
         {
             let end = Span::new(result.end, result.end);
-            report = report.label(result, "the result is declared here").edit(end, "!");
+            // A default value fails before its function does.
+            if !self.written(result).ends_with('!') {
+                report = report.label(result, "the result is declared here").edit(end, "!");
+            }
         }
         if word == "within" {
             report =
