@@ -53,6 +53,7 @@ impl Pass<'_> {
                 self.word_operator()
                     || self.else_in_one_word()
                     || self.wrong_role()
+                    || self.word(self.at) == "def" && self.block_by_indentation()
                     || self.header_of_others()
                     || self.class_with_components()
                     || self.several_targets()

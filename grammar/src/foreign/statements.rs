@@ -244,6 +244,94 @@ impl Pass<'_> {
         true
     }
 
+    /// `if x > 3:` and the like, with what is indented below: read as one thing that could not be.
+    pub(crate) fn block_by_indentation(&mut self) -> bool {
+        let begins = |pass: &Self, at: usize| {
+            let head = matches!(
+                pass.tok_at(at),
+                Tok::Kw(Kw::If | Kw::Else | Kw::While | Kw::For | Kw::Class | Kw::Try | Kw::Finally)
+            );
+            head || matches!(pass.word(at), "def" | "elif" | "except" | "with")
+        };
+        // The token behind a `:` that ends its line, within brackets as outside.
+        let body = |pass: &Self, at: usize| {
+            let mut end = at + 1;
+            while end < pass.tokens.len() && !pass.begins_line_at(end) {
+                if matches!(pass.tok_at(end), Tok::LBrace | Tok::Semi) {
+                    return None;
+                }
+                end += 1;
+            }
+            // `if (c) x = a ? b :` goes on in the next line.
+            let colon = match (pass.tok_at(at), pass.tok_at(at + 1)) {
+                (Tok::Kw(Kw::Else | Kw::Try | Kw::Finally), _) => at + 1,
+                (_, Tok::LParen) => pass.partners[at + 1] as usize + 1,
+                (Tok::Ident(_), _) if pass.word(at) == "def" && pass.tok_at(at + 2) != Tok::LParen => at,
+                _ => end - 1,
+            };
+            (end < pass.tokens.len() && colon == end - 1 && pass.tok_at(colon) == Tok::Colon).then_some(end)
+        };
+        if !self.starts() || !self.begins_line_at(self.at) || !begins(self, self.at) {
+            return false;
+        }
+        let Some(mut end) = body(self, self.at) else { return false };
+        let column = self.column(self.at);
+        if self.column(end) <= column {
+            return false;
+        }
+        while end < self.tokens.len() && (self.partners[end] as usize) >= end {
+            if self.begins_line_at(end) && self.column(end) <= column {
+                let more = self.column(end) == column && self.tok_at(end) != Tok::Kw(Kw::Class);
+                let clause = !matches!(self.tok_at(end), Tok::Kw(Kw::If | Kw::While | Kw::For | Kw::Try))
+                    && !matches!(self.word(end), "def" | "with");
+                match body(self, end).filter(|_| more && clause && begins(self, end)) {
+                    Some(next) => {
+                        end = next;
+                        continue;
+                    }
+                    None => break,
+                }
+            }
+            end = (self.partners[end] as usize).max(end) + 1;
+        }
+        let span = self.tokens[self.at].span();
+        let message = "a block stands in braces: indentation means nothing";
+        let word = self.word(self.at);
+        let help = match word {
+            "def" => "write `int f(int x) { ... }`, the type of the result first".to_owned(),
+            "class" => "write `class Name { ... }`".to_owned(),
+            "if" | "while" => format!("write `{word} (CONDITION) {{ ... }}`"),
+            "for" => "write `for (var x : list) { ... }`".to_owned(),
+            _ => "write `{ ... }`".to_owned(),
+        };
+        self.diagnostics.push(Diagnostic::error(codes::SYNTAX, self.file, span, message).help(help));
+        self.put(Tok::BadItem, span.start, self.tokens[end - 1].end, end);
+        true
+    }
+
+    /// Bytes from the beginning of its line to the token.
+    fn column(&self, index: usize) -> usize {
+        let start = self.tokens[index].start as usize;
+        start - self.text[..start].rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    /// `import { a } from "b";`, `import a from "b";`
+    pub(crate) fn import_of_a_script(&mut self) -> bool {
+        let end = self.line_end();
+        let from = (self.at + 1..end)
+            .any(|at| self.word(at) == "from" && matches!(self.tok_at(at + 1), Tok::Str(_)));
+        if !from {
+            return false;
+        }
+        let span = self.tokens[self.at].span().to(self.tokens[end - 1].span());
+        let diagnostic =
+            Diagnostic::error(codes::SYNTAX, self.file, span, "an import is a path: the module, then a name")
+                .help("write `import a.b;` for `b` of the module `a`, `import a.*;` for all of it");
+        self.diagnostics.push(diagnostic);
+        self.give_up_line();
+        true
+    }
+
     /// `from a import b`
     pub(crate) fn import_from(&mut self) -> bool {
         if self.word(self.at) != "from" || !self.starts() || !self.next(1).is_ident() {

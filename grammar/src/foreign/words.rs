@@ -125,10 +125,13 @@ impl Pass<'_> {
             Kw::Try if self.starts() => return self.java_try(),
             Kw::Extends => return self.extends_abstract_class(),
             Kw::Return => return self.body_without_braces(),
-            Kw::If | Kw::While | Kw::For if self.starts() => return self.block_of_a_shell(),
+            Kw::If | Kw::While | Kw::For if self.starts() => {
+                return self.block_of_a_shell() || self.block_by_indentation();
+            }
+            Kw::Import if self.starts() => return self.import_of_a_script(),
             word if Tok::Kw(word).is_primitive() && self.declared_condition() => {}
             Kw::Const if self.starts() => self.constant(),
-            Kw::Class => return self.class_with_components(),
+            Kw::Class => return self.class_with_components() || self.block_by_indentation(),
             Kw::Super => {
                 self.tell_word(word);
                 self.put(Tok::BadExpr, span.start, span.end, self.at + 1);
