@@ -230,6 +230,91 @@ print(p.wait());
     }
 }
 
+/// What a test has started on purpose to outlive what started it.
+struct Daemons(Mark);
+
+impl Daemons {
+    /// Those that run once all else of the mark is gone.
+    fn left(&self, count: usize) {
+        wait_for("all but the daemons to be gone", || (self.0.all().len() == count).then_some(()));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(self.0.running("sleep 1000").len(), count, "{:?}", self.0.all());
+    }
+}
+
+impl Drop for Daemons {
+    fn drop(&mut self) {
+        for (pid, _) in self.0.all() {
+            // SAFETY: sends a signal to a process that this test has caused.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+    }
+}
+
+/// A daemon, which has a session of its own, and a background process, which has not.
+const DAEMON: &str = r#"
+try new Command("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & sleep 2000 >/dev/null 2>&1 &").run();
+"#;
+
+#[test]
+fn daemons_outlive_a_task_that_ends_by_itself() {
+    let endings = [
+        ("true", "", 0, 1),
+        ("false", "return false;", 1, 1),
+        ("late", "new Command(\"sleep\", \"0.2\").start().eachLine(line -> print(line));", 0, 1),
+        ("failed", "fail \"no\";", 1, 0),
+        ("trapped", "assert false;", 1, 0),
+        ("stopped", "System.sleep(1h);", 1, 0),
+    ];
+    for (name, end, code, count) in endings {
+        let (scratch, daemons) = (scratch(), Daemons(Mark::new()));
+        let image = compile(scratch.path(), name, &format!("{DAEMON}{end}\n"));
+        let mut exec = command("dsvm", scratch.path());
+        daemons.0.put(exec.arg("exec").arg(image).args(["--for", "3s"]));
+        assert_eq!(finish(&mut exec).status.code(), Some(code), "{name}");
+        daemons.left(count);
+    }
+}
+
+#[test]
+fn a_service_outlives_a_task_however_that_ends() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (scratch, daemons) = (scratch(), Daemons(Mark::new()));
+    let bin = scratch.path().join("bin");
+    fs::create_dir(&bin).expect("a folder can be made");
+    for tool in ["sleep", "setsid"] {
+        symlink(Path::new("/usr/bin").join(tool), bin.join(tool)).expect("a link can be made");
+    }
+    let service = bin.join("service");
+    let text = "#!/bin/sh\nsetsid sleep 1000 >/dev/null 2>&1 &\nsleep 1000 >/dev/null 2>&1 &\n";
+    fs::write(&service, text).expect("a file can be written");
+    fs::set_permissions(&service, fs::Permissions::from_mode(0o755)).expect("it can be made a program");
+    let image = compile(scratch.path(), "care", "try Service.restart(\"cache\");\nfail \"not up\";\n");
+    let mut exec = command("dsvm", scratch.path());
+    daemons.0.put(exec.arg("exec").arg(image).env("PATH", &bin));
+    check(&finish(&mut exec), 1, "", &["fail: not up"]);
+    daemons.left(2);
+}
+
+/// Where nobody asks for orphans, as process 1 of many containers does not.
+#[test]
+fn nothing_dead_is_left_to_the_parent() {
+    // SAFETY: plain numbers; orphans below this test become its children.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong) };
+    let scratch = scratch();
+    check(
+        &exec(scratch.path(), "once", "print((try new Command(\"echo\", 1).run()).text());", &[]),
+        0,
+        "1\n",
+        &[],
+    );
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    for thread in fs::read_dir("/proc/self/task").expect("the kernel tells threads").flatten() {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        assert_eq!(children.trim(), "", "what `dsvm exec` started is gone with it");
+    }
+}
+
 #[test]
 fn a_loop_that_never_waits_is_interrupted() {
     let scratch = scratch();

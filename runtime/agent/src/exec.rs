@@ -307,6 +307,7 @@ fn go(ready: Ready) -> i32 {
     };
     let pools = ready.pools.clone();
     let code = LocalSet::new().block_on(&runtime, drive(ready, output.clone(), stop));
+    dscript_host::spawner::shut_down();
     output.with(Output::flush);
     let failed = output.with(|output| output.failed.take());
     if let Err(why) = pools.settle() {

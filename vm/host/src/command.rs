@@ -17,7 +17,7 @@ use tokio::net::unix::pipe;
 
 use crate::errors;
 use crate::pipes;
-use crate::spawner::{Child, Exit, SCRIPT_PATH, Spawn, memory_file};
+use crate::spawner::{Child, Children, Exit, SCRIPT_PATH, Spawn, memory_file};
 use crate::state::RunState;
 
 /// Of standard output and standard error together; more is an error.
@@ -35,6 +35,8 @@ pub struct CommandLine {
     pub dir: Option<String>,
     /// What the program is to run, as `with_script` puts it among the arguments.
     pub script: Option<Embedded>,
+    /// Whether what it leaves behind is not the run's: daemons, however the run ends.
+    pub apart: bool,
 }
 
 /// A script of the program's own, as a file in memory: no file system has it, and nothing is left of it.
@@ -91,6 +93,7 @@ impl CommandLine {
             dir: self.dir.clone(),
             streams,
             script,
+            new_session: self.apart,
         })
     }
 }
@@ -114,6 +117,23 @@ pub async fn execute(
     timeout_ns: Option<i64>,
     allow: Vec<i64>,
 ) -> Result<Output, ErrorValue> {
+    if !line.apart {
+        return execute_among(&run, &run.children, line, input, timeout_ns, allow).await;
+    }
+    let children = Children::letting_go();
+    let done = execute_among(&run, &children, line, input, timeout_ns, allow).await;
+    children.close().await;
+    done
+}
+
+async fn execute_among(
+    run: &RunState,
+    children: &Children,
+    line: CommandLine,
+    input: Option<Vec<u8>>,
+    timeout_ns: Option<i64>,
+    allow: Vec<i64>,
+) -> Result<Output, ErrorValue> {
     let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.name()));
     let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
     let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
@@ -126,7 +146,7 @@ pub async fn execute(
     };
     let begin = run.host.monotonic();
     let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
-    let child = run.children.spawn(spawn).await;
+    let child = children.spawn(spawn).await;
     let child = child.map_err(|why| errors::not_started(&line, why))?;
     let mut guard = KillOnDrop(Some(child.clone()));
 

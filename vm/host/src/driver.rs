@@ -2,7 +2,8 @@
 //!
 //! Steps: refuse or begin; the body until its result stands (it ended, was stopped, or its time is up); on any
 //! ending but a return, everything the body left running is ended and `undo` runs; else callbacks and
-//! subprocesses live on until they end, a callback traps, or the run is stopped; at last all that is left goes.
+//! subprocesses live on until they end, a callback traps, or the run is stopped; at last all that is left goes, but
+//! for the daemons of a run that came to its end by itself.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -73,14 +74,16 @@ pub async fn run(
     let ended = host.now();
     running.tell(&mut events);
     events(RunEvent::Result(Outcome { value, ending, reason, started, ended }));
+    let mut let_go = false;
     if ending == Ending::Returned {
         let lived = running.live_on(stop, &mut events).await;
         running.tell(&mut events);
-        if let Err(why) = lived {
-            events(RunEvent::Trouble(why));
+        match lived {
+            Ok(by_itself) => let_go = by_itself,
+            Err(why) => events(RunEvent::Trouble(why)),
         }
     }
-    running.end().await;
+    running.end(let_go).await;
     if ending != Ending::Returned && state.reached.get() && row.undo.is_some() {
         // A task that was cancelled runs nothing more.
         running.task = new_task();
@@ -148,12 +151,13 @@ impl Running {
         }
     }
 
-    /// After the body has returned: until callbacks and subprocesses have ended, or a callback has gone wrong.
-    async fn live_on(&mut self, stop: &Stop, events: &mut impl FnMut(RunEvent)) -> Result<(), String> {
+    /// After the body has returned: until callbacks and subprocesses have ended, or a callback has gone wrong. Whether
+    /// it came to this end by itself.
+    async fn live_on(&mut self, stop: &Stop, events: &mut impl FnMut(RunEvent)) -> Result<bool, String> {
         let state = self.state.clone();
         tokio::select! {
             biased;
-            () = stop.stopped() => Ok(()),
+            () = stop.stopped() => Ok(false),
             ended = async {
                 while !self.fibers.is_empty() || self.more() {
                     let (_, end) = self.next(None, events).await;
@@ -170,7 +174,7 @@ impl Running {
                     tokio::select! {
                         biased;
                         Some(text) = self.troubles.recv() => events(RunEvent::Trouble(text)),
-                        ended = all.join_next() => if ended.is_none() { return Ok(()) },
+                        ended = all.join_next() => if ended.is_none() { return Ok(true) },
                     }
                 }
             } => ended,
@@ -193,7 +197,7 @@ impl Running {
                 end => Err(end.to_string()),
             },
         };
-        self.end().await;
+        self.end(end.is_ok()).await;
         end.map_err(|why| format!("undo: {why}"))
     }
 
@@ -231,8 +235,8 @@ impl Running {
         any
     }
 
-    /// Ends fibers and everything they started.
-    async fn end(&mut self) {
+    /// Ends fibers and everything they started, but for daemons where these are let go.
+    async fn end(&mut self, let_go: bool) {
         self.task.cancel();
         let over = async {
             loop {
@@ -245,7 +249,7 @@ impl Running {
         if tokio::time::timeout(CANCEL_MAX, over).await.is_err() {
             self.fibers.shutdown().await;
         }
-        self.state.end_processes().await;
+        self.state.end_processes(let_go).await;
     }
 }
 

@@ -84,8 +84,12 @@ impl RunState {
         }
     }
 
-    /// Ends all that the run started, and whatever came of it; returns when it is gone.
-    pub async fn end_processes(&self) {
+    /// Ends all that the run started, and whatever came of it, but for daemons where these are let go; returns when it
+    /// is gone.
+    pub async fn end_processes(&self, let_go: bool) {
+        if let_go {
+            self.children.let_go();
+        }
         self.children.close().await;
         self.processes.borrow_mut().clear();
     }

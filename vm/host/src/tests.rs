@@ -88,7 +88,7 @@ fn with_pools<T>(pools: Arc<MemoryPools>, test: impl AsyncFnOnce(Rc<RunState>) -
             trouble,
         );
         let result = tokio::time::timeout(PATIENCE, test(state.clone())).await.expect("it hangs");
-        state.end_processes().await;
+        state.end_processes(false).await;
         result
     })
 }
@@ -342,7 +342,7 @@ fn ending_leaves_nothing() {
         let process = start(&state, "(setsid sleep 1000 & echo $!) ; exec sleep 1000", None).await;
         let session: u32 = process.lines().next_line().await.expect("a line").parse().expect("a pid");
         assert!(lives(session) && lives(process.pid()));
-        state.end_processes().await;
+        state.end_processes(false).await;
         assert!(!lives(session) && !lives(process.pid()));
         // What is started then has a new keeper.
         assert!(!start(&state, "exit 0", None).await.is_error());

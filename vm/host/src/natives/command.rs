@@ -58,6 +58,7 @@ fn prepare(call: &mut OutsideCall<'_>, what: What) -> Result<Prepared, ErrorValu
         clear_env: boolean(next()),
         dir: optional(next(), string),
         script: None,
+        apart: false,
     };
     let line = match script {
         Some(script) => line.with_script(script),

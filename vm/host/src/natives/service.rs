@@ -59,6 +59,8 @@ impl Manager {
             program: program.into(),
             args: args.into_iter().map(str::to_owned).collect(),
             env: env.map(|(name, value)| (name.into(), value.into())).into(),
+            // A service belongs to the machine, whatever becomes of the task that started it.
+            apart: verb != "status",
             ..CommandLine::default()
         }
     }

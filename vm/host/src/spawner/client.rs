@@ -37,6 +37,8 @@ pub struct Spawn {
     pub streams: [Option<OwnedFd>; 3],
     /// A file that the program finds as `SCRIPT_PATH`.
     pub script: Option<OwnedFd>,
+    /// A session of its own, besides the group that every program leads.
+    pub new_session: bool,
 }
 
 /// Why a program was not started.
@@ -66,7 +68,11 @@ pub struct Usage {
 
 /// The programs of one run.
 #[derive(Clone)]
-pub struct Children(Rc<RefCell<Option<Rc<Link>>>>);
+pub struct Children {
+    link: Rc<RefCell<Option<Rc<Link>>>>,
+    /// Whether what has gone into a session of its own outlives them, however they end.
+    lets_go: bool,
+}
 
 /// A started program. Dropping it neither ends nor forgets the program.
 #[derive(Clone)]
@@ -101,7 +107,12 @@ impl Default for Children {
 
 impl Children {
     pub fn new() -> Self {
-        Children(Rc::new(RefCell::new(None)))
+        Children { link: Rc::default(), lets_go: false }
+    }
+
+    /// Programs whose daemons are nobody's here.
+    pub fn letting_go() -> Self {
+        Children { link: Rc::default(), lets_go: true }
     }
 
     /// Starts a program; it runs when this returns. Dropping the future kills what it may have started.
@@ -121,9 +132,16 @@ impl Children {
         }
     }
 
+    /// What has gone into a session of its own is left alone by the `close` that follows.
+    pub fn let_go(&self) {
+        if let Some(link) = &*self.link.borrow() {
+            link.post(wire::LET_GO_PACKET.to_vec(), Vec::new());
+        }
+    }
+
     /// Kills all that is left, descendants of every kind included, and returns when it is gone.
     pub async fn close(&self) {
-        let link = self.0.borrow_mut().take();
+        let link = self.link.borrow_mut().take();
         if let Some(link) = link {
             link.shut_down();
             let _ = link.gone.subscribe().wait_for(|gone| *gone).await;
@@ -132,18 +150,21 @@ impl Children {
 
     /// As `close`, without waiting.
     pub fn abandon(&self) {
-        if let Some(link) = self.0.borrow_mut().take() {
+        if let Some(link) = self.link.borrow_mut().take() {
             link.shut_down();
         }
     }
 
     /// The keeper; asked for anew when the last one was killed.
     fn link(&self) -> io::Result<Rc<Link>> {
-        let mut held = self.0.borrow_mut();
+        let mut held = self.link.borrow_mut();
         match &*held {
             Some(link) if !*link.gone.borrow() => Ok(link.clone()),
             _ => {
                 let link = Link::open()?;
+                if self.lets_go {
+                    link.post(wire::LET_GO_PACKET.to_vec(), Vec::new());
+                }
                 *held = Some(link.clone());
                 Ok(link)
             }
@@ -153,7 +174,7 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        if Rc::strong_count(&self.0) == 1 {
+        if Rc::strong_count(&self.link) == 1 {
             self.abandon();
         }
     }
@@ -309,7 +330,8 @@ impl Link {
 /// The packet of a spawn with the descriptors to attach.
 fn encode(spawn: Spawn, id: u32) -> Result<(Vec<u8>, Vec<OwnedFd>), i32> {
     let mut header = SpawnHeader {
-        flags: if spawn.clear_env { wire::CLEAR_ENV } else { 0 },
+        flags: if spawn.clear_env { wire::CLEAR_ENV } else { 0 }
+            | if spawn.new_session { wire::NEW_SESSION } else { 0 },
         streams: 0,
         id,
         argc: u32::try_from(spawn.args.len()).ok().and_then(|n| n.checked_add(1)).ok_or(libc::E2BIG)?,
@@ -363,7 +385,22 @@ struct Guardian {
     process: std::process::Child,
 }
 
+/// The guardian has this long to end.
+const SHUT_DOWN_MS: i32 = 2_000;
+
 static GUARDIAN: Mutex<Option<Guardian>> = Mutex::new(None);
+
+/// Ends the helper processes and waits for them, for an owner that is about to end itself and whose parent may be one
+/// that asks for no orphans. The runs are over: what one still has is killed.
+pub fn shut_down() {
+    let Some(mut guardian) = GUARDIAN.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    // SAFETY: plain numbers; the descriptor is ours.
+    unsafe { libc::shutdown(guardian.socket.as_raw_fd(), libc::SHUT_WR) };
+    // Its end of the socket closes when it ends. One that is held up by the system is not waited for.
+    if sys::poll([guardian.socket.as_fd()], Some(SHUT_DOWN_MS))[0] {
+        let _ = guardian.process.wait();
+    }
+}
 
 /// A socket to a new keeper; starts the guardian when there is none that lives.
 fn connect() -> io::Result<OwnedFd> {

@@ -1,7 +1,7 @@
 //! The guardian: forks a keeper for every socket it is handed, and kills what a dead keeper left behind.
 //!
-//! Steps: leave the owner's session and streams; hand each socket to a fork; reap; on the end of the owner
-//! (its socket closes) wait until the keepers, who notice by themselves, are done.
+//! Steps: leave the owner's session and streams; hand each socket to a fork; reap; end keepers that let go; on the
+//! end of the owner (its socket closes) wait until the keepers, who notice by themselves, are done.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -25,7 +25,8 @@ fn serve() -> io::Result<()> {
     // SAFETY: takes nothing. Fails only for a group leader, which changes nothing for our purpose.
     unsafe { libc::setsid() };
     sys::become_reaper(c"dscript-spawner");
-    let signals = sys::signal_fd(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+    let let_go = sys::let_go_signal();
+    let signals = sys::signal_fd(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, let_go])?;
     let mut keepers: Vec<u32> = Vec::new();
     let mut open = true;
     let mut fds = Vec::new();
@@ -37,9 +38,13 @@ fn serve() -> io::Result<()> {
             [sys::poll([signals.as_fd()], Some(50))[0], false]
         };
         while let Some(signal) = sys::next_signal(signals.as_fd()) {
-            if signal != libc::SIGCHLD {
-                open = false;
-                keepers.iter().for_each(|keeper| tree::kill(*keeper, libc::SIGTERM));
+            match signal.number {
+                libc::SIGCHLD => {}
+                number if number == let_go => release(&mut keepers, signal.sender),
+                _ => {
+                    open = false;
+                    keepers.iter().for_each(|keeper| tree::kill(*keeper, libc::SIGTERM));
+                }
             }
         }
         if ready[0] || !open {
@@ -99,6 +104,19 @@ fn fork_keeper(owner: &OwnedFd, signals: &OwnedFd, socket: OwnedFd) -> Option<u3
         }
         pid => u32::try_from(pid).ok().filter(|pid| *pid > 0),
     }
+}
+
+/// Ends a keeper that has only daemons left, while orphans go past us: they are the system's from then on.
+fn release(keepers: &mut Vec<u32>, keeper: u32) {
+    let Some(at) = keepers.iter().position(|known| *known == keeper) else { return };
+    sys::set_reaper(false);
+    tree::kill(keeper, libc::SIGKILL);
+    // SAFETY: a null status is allowed; the keeper is our child, and ends at once.
+    while unsafe { libc::waitpid(keeper as libc::pid_t, std::ptr::null_mut(), 0) } < 0
+        && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+    {}
+    sys::set_reaper(true);
+    keepers.swap_remove(at);
 }
 
 /// Collects the dead and kills every child that is no keeper: orphans of a keeper that was killed.

@@ -13,13 +13,22 @@ struct Keeper {
     launcher: Launcher,
     /// Children that were not reaped yet, by pid, with the id of their request.
     living: HashMap<u32, u32>,
+    guardian: u32,
+    /// Whether what has detached itself lives on.
+    lets_go: bool,
 }
+
+/// Times that what is not to live on is looked for at the end; each takes 20 ms.
+const ROUNDS_MAX: usize = 250;
 
 /// Never returns; `guardian` is the process that forked this one.
 pub fn run(socket: OwnedFd, guardian: u32) -> ! {
     if let Some((mut keeper, signals)) = Keeper::begin(socket, guardian) {
         keeper.serve(&signals);
-        keeper.kill_all(&signals);
+        match keeper.lets_go {
+            true => keeper.let_go(&signals),
+            false => keeper.kill_all(&signals),
+        }
     }
     // SAFETY: leaves at once; nothing here needs to be unwound or flushed.
     unsafe { libc::_exit(0) }
@@ -38,7 +47,9 @@ impl Keeper {
         if u32::try_from(parent).ok() != Some(guardian) {
             return None;
         }
-        Some((Keeper { socket, launcher: Launcher::new(), living: HashMap::new() }, signals))
+        let keeper =
+            Keeper { socket, launcher: Launcher::new(), living: HashMap::new(), guardian, lets_go: false };
+        Some((keeper, signals))
     }
 
     /// Until the owner closes its end or the guardian dies.
@@ -49,7 +60,7 @@ impl Keeper {
             let ready = sys::poll([self.socket.as_fd(), signals.as_fd()], None);
             if ready[1] {
                 while let Some(signal) = sys::next_signal(signals.as_fd()) {
-                    if signal != libc::SIGCHLD {
+                    if signal.number != libc::SIGCHLD {
                         return;
                     }
                 }
@@ -66,6 +77,7 @@ impl Keeper {
                         self.tell(reply);
                     }
                     Some(Request::Signal { pid, signal }) => self.signal(pid, signal.into()),
+                    Some(Request::LetGo) => self.lets_go = true,
                     None => return,
                 }
                 fds.clear();
@@ -166,6 +178,38 @@ impl Keeper {
             tree::descendants(me).into_iter().for_each(|pid| tree::kill(pid, libc::SIGKILL));
             sys::poll([signals.as_fd()], Some(20));
             while sys::next_signal(signals.as_fd()).is_some() {}
+        }
+    }
+
+    /// Ends what shares our session or that of a child that runs, and leaves the rest, which has gone into a session of
+    /// its own as daemons do, to whoever takes orphans in above us.
+    fn let_go(&mut self, signals: &OwnedFd) {
+        let me = std::process::id();
+        let session = tree::session_of(me);
+        for _ in 0..ROUNDS_MAX {
+            if !self.reap() {
+                return;
+            }
+            let is_ours = |pid: &u32| {
+                let its = tree::session_of(*pid);
+                its == session || its.is_some_and(|its| self.living.contains_key(&its))
+            };
+            let mut ours = tree::descendants(me);
+            ours.retain(|pid| is_ours(pid) && tree::lives(*pid));
+            if ours.is_empty() && self.living.is_empty() {
+                break;
+            }
+            self.living.keys().for_each(|group| tree::kill_group(*group, libc::SIGKILL));
+            ours.into_iter().for_each(|pid| tree::kill(pid, libc::SIGKILL));
+            sys::poll([signals.as_fd()], Some(20));
+            while sys::next_signal(signals.as_fd()).is_some() {}
+        }
+        // The guardian ends us while it takes no orphans in. Without one there is nobody who would hold them.
+        if sys::queue_signal(self.guardian, sys::let_go_signal()) {
+            while tree::parent(me) == Some(self.guardian) {
+                sys::poll([signals.as_fd()], Some(100));
+                while sys::next_signal(signals.as_fd()).is_some() {}
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ struct Plan<'a> {
     dir: *const libc::c_char,
     streams: [RawFd; 3],
     script: Option<RawFd>,
+    new_session: bool,
     keeper: libc::pid_t,
     errno: libc::c_int,
     stage: Stage,
@@ -92,6 +93,7 @@ impl Launcher {
             // Streams that are not attached stay what they are here: /dev/null.
             streams: [0, 1, 2].map(|n| streams[n].unwrap_or(n as RawFd)),
             script,
+            new_session: header.flags & wire::NEW_SESSION != 0,
             keeper: self.keeper,
             errno: 0,
             stage: Stage::Program,
@@ -142,7 +144,11 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     let plan = unsafe { &mut *plan.cast::<Plan<'_>>() };
     // SAFETY: all pointers are C strings or null-ended arrays of them that `launch` holds.
     unsafe {
-        libc::setpgid(0, 0);
+        // The first of a session also leads a group.
+        match plan.new_session {
+            true => libc::setsid(),
+            false => libc::setpgid(0, 0),
+        };
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         if libc::getppid() != plan.keeper {
             libc::_exit(127);

@@ -11,8 +11,14 @@
 //! the rest become children of the guardian, a subreaper too, which kills whatever it has that is no keeper. So
 //! the death of any one of the three, or of the owner with either, leaves nothing behind.
 //!
+//! Daemons. A keeper may be told to *let go*: at its end it kills only what shares its session, or that of a child
+//! which still runs. What has gone into a session of its own, as a daemon does, is the system's then: the guardian is
+//! no subreaper while that keeper ends, so orphans go to whoever takes them in above. A run that came to its end by
+//! itself lets go; the commands of service managers have a keeper of their own that always does.
+//!
 //! Limits. If guardian and keeper are killed at the same instant, descendants that are neither in a known
-//! group nor direct children survive. A process that the keeper may not signal (one that became another user)
+//! group nor direct children survive, and so do those of a keeper that is killed at the instant at which another lets
+//! go. A process that the keeper may not signal (one that became another user)
 //! is waited for, not killed; so is one that hangs in the kernel, and a start from a file system that does not
 //! answer holds its keeper up. Children inherit the directory and the environment the owner had at first use.
 //!
@@ -26,6 +32,7 @@ mod sys;
 mod tree;
 mod wire;
 
+pub use client::shut_down;
 pub(crate) use client::{Child, Children, Exit, SCRIPT_PATH, Spawn, SpawnError, Stage, Usage};
 pub(crate) use sys::memory_file;
 pub(crate) use tree::usage_now;

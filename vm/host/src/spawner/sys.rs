@@ -87,15 +87,41 @@ pub fn signal_fd(signals: &[libc::c_int]) -> io::Result<OwnedFd> {
     }
 }
 
+/// A signal that came.
+pub struct Signal {
+    pub number: libc::c_int,
+    /// The process that sent it.
+    pub sender: u32,
+}
+
 /// The next signal that came, if any.
-pub fn next_signal(fd: BorrowedFd<'_>) -> Option<libc::c_int> {
+pub fn next_signal(fd: BorrowedFd<'_>) -> Option<Signal> {
     // SAFETY: the kernel fills in at most the size given; the structure is plain data.
     unsafe {
         let mut info = std::mem::zeroed::<libc::signalfd_siginfo>();
         let size = size_of::<libc::signalfd_siginfo>();
         let got = libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size);
-        (got == size as isize).then_some(info.ssi_signo as libc::c_int)
+        let signal = Signal { number: info.ssi_signo as libc::c_int, sender: info.ssi_pid };
+        (got == size as isize).then_some(signal)
     }
+}
+
+/// By which a keeper asks its guardian to let go. Each one arrives, as signals of this kind are queued.
+pub fn let_go_signal() -> libc::c_int {
+    libc::SIGRTMIN()
+}
+
+/// Sends a signal that is queued; false where the process is gone.
+pub fn queue_signal(pid: u32, signal: libc::c_int) -> bool {
+    let value = libc::sigval { sival_ptr: std::ptr::null_mut() };
+    // SAFETY: plain numbers; the receiver looks at no value.
+    libc::pid_t::try_from(pid).is_ok_and(|pid| unsafe { libc::sigqueue(pid, signal, value) == 0 })
+}
+
+/// Whether orphans below this process become its children.
+pub fn set_reaper(on: bool) {
+    // SAFETY: plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(on)) };
 }
 
 /// Waits until one of the descriptors is readable or hung up; `None` waits without end.
@@ -108,11 +134,9 @@ pub fn poll<const N: usize>(fds: [BorrowedFd<'_>; N], timeout_ms: Option<i32>) -
 
 /// Prepares a process that looks after others: its name, and orphans below it become its children.
 pub fn become_reaper(name: &CStr) {
-    // SAFETY: both calls take plain numbers or a C string that outlives them.
-    unsafe {
-        libc::prctl(libc::PR_SET_NAME, name.as_ptr());
-        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong);
-    }
+    // SAFETY: a C string that outlives the call.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    set_reaper(true);
 }
 
 /// A memory file with `bytes` in it; the name shows in /proc.

@@ -39,20 +39,28 @@ fn scan(pid: u32) -> Vec<u32> {
     ids.filter(|id| parent(*id) == Some(pid)).collect()
 }
 
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid)?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a process is more than what is left of one until its parent has asked how it ended.
+pub fn lives(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| !stat.trim_start().starts_with(['Z', 'X']))
+}
+
+/// What /proc says of a process, from its state on.
+fn stat(pid: u32) -> Option<String> {
+    let mut stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, parentheses and non-UTF-8 included.
     let end = stat.iter().rposition(|b| *b == b')')?;
-    let mut fields = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace();
-    fields.nth(1)?.parse().ok()
+    String::from_utf8(stat.split_off(end + 1)).ok()
 }
 
 /// What a process that runs has used, with those of its children that it has waited for.
 pub fn usage_now(pid: u32) -> Option<Usage> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let end = stat.iter().rposition(|b| *b == b')')?;
+    let stat = stat(pid)?;
     // The first of these is the third of the manual's page.
-    let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().collect();
+    let fields: Vec<&str> = stat.split_ascii_whitespace().collect();
     // One that has ended holds nothing any more.
     if matches!(fields.first(), None | Some(&"Z" | &"X")) {
         return None;
@@ -94,6 +102,12 @@ pub fn group_of(pid: u32) -> Option<u32> {
     // SAFETY: plain numbers.
     let group = unsafe { libc::getpgid(libc::pid_t::try_from(pid).ok()?) };
     u32::try_from(group).ok()
+}
+
+pub fn session_of(pid: u32) -> Option<u32> {
+    // SAFETY: plain numbers.
+    let session = unsafe { libc::getsid(libc::pid_t::try_from(pid).ok()?) };
+    u32::try_from(session).ok()
 }
 
 #[cfg(test)]

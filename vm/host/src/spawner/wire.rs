@@ -8,7 +8,7 @@
 //! ```text
 //! 0  u8   1
 //! 1  u8   flags: 1 do not inherit the environment, 2 a directory is given, 4 the strings are in a memory file,
-//!         attached last, 8 a script is attached after the streams, for descriptor 3
+//!         attached last, 8 a script is attached after the streams, for descriptor 3, 16 a session of its own
 //! 2  u8   standard streams that are attached (bit n for descriptor n); the others are /dev/null
 //! 3  u8   0
 //! 4  u32  id of the request
@@ -18,6 +18,8 @@
 //! ```
 //! To the keeper, signal: u8 2, u8 signal number, u16 0, u32 pid of the group. SIGKILL reaches the descendants
 //! of the child outside its group too.
+//!
+//! To the keeper, let go: u8 3. At its end it leaves what has a session of its own to the system.
 //!
 //! From the keeper, 36 bytes:
 //! ```text
@@ -42,12 +44,17 @@ pub const CLEAR_ENV: u8 = 1;
 pub const HAS_DIR: u8 = 2;
 pub const IN_FILE: u8 = 4;
 pub const HAS_SCRIPT: u8 = 8;
+pub const NEW_SESSION: u8 = 16;
+
+/// The packet of `Request::LetGo`.
+pub const LET_GO_PACKET: [u8; 1] = [LET_GO];
 
 /// The descriptor under which a child has its script.
 pub const SCRIPT_FD: i32 = 3;
 
 const SPAWN: u8 = 1;
 const SIGNAL: u8 = 2;
+const LET_GO: u8 = 3;
 
 /// The fixed part of a spawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +69,12 @@ pub struct SpawnHeader {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Request {
     Spawn(SpawnHeader),
-    Signal { pid: u32, signal: u8 },
+    Signal {
+        pid: u32,
+        signal: u8,
+    },
+    /// What has detached itself is to live on when the keeper ends.
+    LetGo,
 }
 
 impl SpawnHeader {
@@ -105,6 +117,7 @@ impl Request {
                 envc: u32_at(packet, 12)?,
             })),
             SIGNAL => Some(Request::Signal { signal: *packet.get(1)?, pid: u32_at(packet, 4)? }),
+            LET_GO => Some(Request::LetGo),
             _ => None,
         }
     }
@@ -183,6 +196,7 @@ mod tests {
             Request::decode(&encode_signal(4_000_000, 15)),
             Some(Request::Signal { pid: 4_000_000, signal: 15 })
         );
+        assert_eq!(Request::decode(&LET_GO_PACKET), Some(Request::LetGo));
         for reply in [
             Reply::Started { id: 1, pid: 99 },
             Reply::Failed { id: 2, errno: 13, stage: Stage::Directory },
