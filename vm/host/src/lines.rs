@@ -1,4 +1,7 @@
 //! Lines of a stream, read as they are asked for: whoever writes waits while the pipe is full, as in a shell.
+//!
+//! A line ends with `\n`, `\r` or `\r\n`, as in `String.lines`. One that ends with `\r` is handed out at once; a `\n`
+//! that comes next belongs to it. What goes beyond a limit ends the stream with an error, and nothing is handed out in part.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -6,19 +9,30 @@ use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 
-use dscript_interp::value::Resource;
+use dscript_interp::value::{ErrorValue, Resource};
+use memchr::memchr2;
 use tokio::net::unix::pipe;
+
+use crate::errors;
+use crate::state::{Trouble, report};
 
 /// Read at once.
 const CHUNK_BYTES: usize = 64 << 10;
-/// A longer line comes in pieces of this length.
-const LINE_BYTES_MAX: usize = 16 << 20;
+/// Of a line.
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+/// More chunks than a pipe holds.
+const SETTLE_CHUNKS_MAX: usize = 32;
 
-/// The lines of a subprocess's standard output. Several readers share one stream.
+/// The lines of a file or of a subprocess's standard output. Several readers share one stream.
 #[derive(Debug)]
 pub struct Lines {
+    /// What is read, as reports call it.
+    name: String,
     pipe: RefCell<Option<Rc<pipe::Receiver>>>,
     buffer: RefCell<LineBuffer>,
+    /// Why the stream ended before its end.
+    failed: RefCell<Option<ErrorValue>>,
+    trouble: Trouble,
 }
 
 impl Resource for Lines {
@@ -38,19 +52,33 @@ pub enum Next {
 
 impl Lines {
     /// `None` is a stream that has ended.
-    pub fn new(pipe: Option<pipe::Receiver>) -> Self {
-        Lines { pipe: RefCell::new(pipe.map(Rc::new)), buffer: RefCell::default() }
+    pub fn new(name: impl Into<String>, pipe: Option<pipe::Receiver>, trouble: Trouble) -> Self {
+        Lines {
+            name: name.into(),
+            pipe: RefCell::new(pipe.map(Rc::new)),
+            buffer: RefCell::default(),
+            failed: RefCell::default(),
+            trouble,
+        }
     }
 
-    /// The next line, without its end, as far as it is there; what cannot be read any more is an end.
+    /// The next line, without its end, as far as it is there.
     pub fn next(&self) -> Next {
         let mut buffer = self.buffer.borrow_mut();
         loop {
             if let Some(line) = buffer.line() {
                 return Next::Line(line);
             }
+            if let Some(error) = self.beyond(&buffer) {
+                *buffer = LineBuffer::default();
+                self.fail(error);
+                return Next::End;
+            }
             let Some(pipe) = self.pipe.borrow().clone() else {
-                return buffer.rest().map_or(Next::End, Next::Line);
+                return match self.failed.borrow().is_some() {
+                    true => Next::End,
+                    false => buffer.rest().map_or(Next::End, Next::Line),
+                };
             };
             match pipe.try_read_buf(buffer.room()) {
                 Ok(0) => drop(self.pipe.borrow_mut().take()),
@@ -66,7 +94,35 @@ impl Lines {
     pub fn line_now<T>(&self, see: impl FnOnce(&str) -> T) -> Option<T> {
         let mut buffer = self.buffer.borrow_mut();
         let line = buffer.next_line()?;
-        Some(see(&text(&buffer.bytes[line])))
+        Some(see(&String::from_utf8_lossy(&buffer.bytes[line])))
+    }
+
+    /// Why there are no further lines, where the limit of one is passed.
+    fn beyond(&self, buffer: &LineBuffer) -> Option<ErrorValue> {
+        let text = match buffer.over {
+            None => return None,
+            Some(Over::Line) => {
+                format!("a line of `{}` is longer than {} MiB", self.name, LINE_BYTES_MAX >> 20)
+            }
+            Some(Over::Kept { most }) => format!(
+                "`{}` wrote more than {} MiB before anybody read it; walk its lines before waiting for its end",
+                self.name,
+                most >> 20
+            ),
+        };
+        Some(errors::error("limit", text))
+    }
+
+    /// Ends the stream with an error, which the log tells too.
+    pub fn fail(&self, error: ErrorValue) {
+        drop(self.pipe.borrow_mut().take());
+        let _ = self.trouble.send(report(&self.name, &error));
+        *self.failed.borrow_mut() = Some(error);
+    }
+
+    /// Why the stream ended before its end, where it did.
+    pub fn error(&self) -> Option<ErrorValue> {
+        self.failed.borrow().clone()
     }
 
     /// Ready when another step makes sense.
@@ -89,21 +145,12 @@ impl Lines {
         }
     }
 
-    /// Reads to the end so that the writer never waits; keeps at most `keep` bytes for a later reader.
+    /// Reads to the end so that the writer never waits, and keeps the first `keep` bytes for a later reader. Beyond that
+    /// the reader comes upon an error.
     pub async fn drain(&self, keep: usize) {
-        let mut scrap = Vec::with_capacity(CHUNK_BYTES);
         loop {
             let Some(pipe) = self.pipe.borrow().clone() else { return };
-            let read = {
-                let mut buffer = self.buffer.borrow_mut();
-                if buffer.unread() < keep {
-                    pipe.try_read_buf(buffer.room())
-                } else {
-                    scrap.clear();
-                    pipe.try_read_buf(&mut scrap)
-                }
-            };
-            match read {
+            match self.take(&pipe, keep) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let _ = pipe.readable().await;
                 }
@@ -114,6 +161,42 @@ impl Lines {
             }
         }
     }
+
+    /// Reads what a writer that is gone has left, as `drain` would, and closes the pipe unless others hold its end.
+    pub fn settle(&self, keep: usize) {
+        for _ in 0..SETTLE_CHUNKS_MAX {
+            let Some(pipe) = self.pipe.borrow().clone() else { return };
+            match self.take(&pipe, keep) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(1..) => {}
+                Ok(0) | Err(_) => drop(self.pipe.borrow_mut().take()),
+            }
+        }
+    }
+
+    /// Reads a chunk into the buffer, and drops what goes beyond what is kept.
+    fn take(&self, pipe: &pipe::Receiver, keep: usize) -> io::Result<usize> {
+        let mut buffer = self.buffer.borrow_mut();
+        if buffer.over.is_some() {
+            return pipe.try_read(&mut [0; 4096]);
+        }
+        let read = pipe.try_read_buf(buffer.room())?;
+        if buffer.unread() > keep {
+            let most = buffer.start + keep;
+            buffer.bytes.truncate(most);
+            buffer.seen = buffer.seen.min(most);
+            buffer.over = Some(Over::Kept { most: keep });
+        }
+        Ok(read)
+    }
+}
+
+/// Which limit was passed.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Line,
+    Kept { most: usize },
 }
 
 /// Bytes read and not yet handed out.
@@ -124,29 +207,56 @@ struct LineBuffer {
     start: usize,
     /// No line end lies before this.
     seen: usize,
+    /// Whether the last line ended with a `\r` after which nothing had come yet.
+    after_return: bool,
+    /// What follows the lines that are here cannot be had any more.
+    over: Option<Over>,
 }
 
 impl LineBuffer {
     fn line(&mut self) -> Option<String> {
-        if let Some(line) = self.next_line() {
-            return Some(text(&self.bytes[line]).into_owned());
-        }
-        if self.unread() >= LINE_BYTES_MAX {
-            return self.rest();
-        }
-        None
+        let line = self.next_line()?;
+        Some(text(&self.bytes[line]).into_owned())
     }
 
     /// Where the next line lies, which counts as handed out then.
+    #[inline]
     fn next_line(&mut self) -> Option<Range<usize>> {
-        let Some(at) = find(&self.bytes[self.seen..], b'\n') else {
+        if self.after_return {
+            self.end_return()?;
+        }
+        let Some(at) = memchr2(b'\n', b'\r', &self.bytes[self.seen..]) else {
             self.seen = self.bytes.len();
+            if self.unread() > LINE_BYTES_MAX {
+                self.over = Some(Over::Line);
+            }
             return None;
         };
         let line = self.start..self.seen + at;
+        if line.len() > LINE_BYTES_MAX {
+            self.over = Some(Over::Line);
+            return None;
+        }
         self.start = line.end + 1;
+        if self.bytes[line.end] == b'\r' {
+            match self.bytes.get(self.start) {
+                Some(b'\n') => self.start += 1,
+                Some(_) => {}
+                None => self.after_return = true,
+            }
+        }
         self.seen = self.start;
         Some(line)
+    }
+
+    /// Leaves out the `\n` after a `\r`, once there is something after it.
+    fn end_return(&mut self) -> Option<()> {
+        if *self.bytes.get(self.start)? == b'\n' {
+            self.start += 1;
+            self.seen = self.seen.max(self.start);
+        }
+        self.after_return = false;
+        Some(())
     }
 
     /// What follows the last line end.
@@ -172,17 +282,8 @@ impl LineBuffer {
     }
 }
 
-/// A line as text, without the `\r` of a `\r\n`.
 fn text(line: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line))
-}
-
-fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    // SAFETY: the range is that of the slice, and the result, unless null, lies in it.
-    unsafe {
-        let found = libc::memchr(bytes.as_ptr().cast(), byte.into(), bytes.len());
-        (!found.is_null()).then(|| found.cast::<u8>().offset_from(bytes.as_ptr()) as usize)
-    }
+    String::from_utf8_lossy(line)
 }
 
 #[cfg(test)]
@@ -190,11 +291,15 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    fn lines(read: pipe::Receiver) -> Lines {
+        Lines::new("x", Some(read), tokio::sync::mpsc::unbounded_channel().0)
+    }
+
     fn check(pieces: &[&[u8]], expected: &[&str]) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (read, write) = crate::pipes::output().expect("a pipe");
-            let lines = Lines::new(Some(read));
+            let lines = lines(read);
             let mut write = std::fs::File::from(write);
             let mut got = Vec::new();
             for piece in pieces {
@@ -219,28 +324,56 @@ mod tests {
         check(&[b"a\nb\n"], &["a", "b"]);
         check(&[b"a", b"b\r\n\nc"], &["ab", "", "c"]);
         check(&[b"\n", b"\n"], &["", ""]);
+        check(&[b"a\rb\r\nc\n\rd\r"], &["a", "b", "c", "", "d"]);
+        check(&[b"a\r", b"\nb\r", b"c\r", b"\n", b"\n"], &["a", "b", "c", ""]);
         check(&[b"\xff\xfe\n"], &["\u{fffd}\u{fffd}"]);
         check(&["ü".as_bytes().split_at(1).0, "ü\n".as_bytes().split_at(1).1], &["ü"]);
     }
 
-    #[test]
-    fn draining_keeps_what_it_may() {
+    /// What a reader gets of a stream that `read` has been done to, and the code it ends with.
+    fn after(bytes: &[u8], read: impl AsyncFnOnce(&Lines)) -> (Vec<String>, Option<String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let (read, write) = crate::pipes::output().expect("a pipe");
-            let lines = Lines::new(Some(read));
-            let writer = std::thread::spawn(move || {
-                let mut write = std::fs::File::from(write);
-                (0..1_000_000).try_for_each(|n| writeln!(write, "{n}"))
-            });
-            lines.drain(1000).await;
-            writer.join().expect("no panic").expect("never refused");
-            assert_eq!(lines.next(), Next::Line("0".into()));
-            let mut kept = 1;
-            while let Next::Line(_) = lines.next() {
-                kept += 1;
+            let (reading, write) = crate::pipes::output().expect("a pipe");
+            let lines = lines(reading);
+            let bytes = bytes.to_owned();
+            // A reader that has seen enough closes the pipe.
+            let writer = std::thread::spawn(move || drop(std::fs::File::from(write).write_all(&bytes)));
+            read(&lines).await;
+            let mut got = Vec::new();
+            while let Some(line) = lines.next_line().await {
+                got.push(line);
             }
-            assert!((100..100_000).contains(&kept), "{kept}");
-        });
+            writer.join().expect("no panic");
+            assert_eq!(lines.next(), Next::End);
+            (got, lines.error().map(|error| error.code))
+        })
+    }
+
+    #[test]
+    fn what_was_drained_is_there_or_the_stream_ends_with_an_error() {
+        let all: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        let drained = |keep| after(all.as_bytes(), async move |lines: &Lines| lines.drain(keep).await);
+        let (got, code) = drained(all.len());
+        assert_eq!((got.len(), code), (100_000, None));
+        // Nothing of the line that is cut is handed out, at a place that is always the same.
+        let (got, code) = drained(1000);
+        let kept = all[..1000].matches('\n').count();
+        assert_eq!(
+            (got.len(), got.last().cloned(), code),
+            (kept, Some((kept - 1).to_string()), Some("limit".into()))
+        );
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_ends_the_stream_with_an_error() {
+        let whole = "x".repeat(LINE_BYTES_MAX);
+        let read = |text: &str| after(text.as_bytes(), async |_: &Lines| ());
+        let (got, code) = read(&format!("a\n{whole}\nb"));
+        assert_eq!((got.len(), got[1] == whole, code), (3, true, None));
+        for end in ["", "\n", "x\nb\n"] {
+            let (got, code) = read(&format!("a\n{whole}x{end}"));
+            assert_eq!((got, code), (vec!["a".to_owned()], Some("limit".into())));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! A started program as D-Script holds it: `Subprocess`.
 //!
 //! Standard output is a pipe that is read as `lines` asks: a program whose output nobody reads waits when the
-//! pipe is full. So that it does not wait for ever, `wait` and `waitFor` read it while nobody holds its lines, keep
-//! up to 1 MiB for a later reader and drop the rest; and when the body of the task and all of its callbacks are
-//! over, everything is dropped. Standard input is a pipe unless input was given; it ends with `closeInput`, with
+//! pipe is full. So that it does not wait for ever, `wait` and `waitFor` read it while nobody holds its lines, and keep
+//! up to 64 MiB for a later reader, who comes upon an error where there was more. When the body of the task and all of
+//! its callbacks are over, everything is dropped. Pipes are closed when the program has ended. Standard input is a pipe unless input was given; it ends with `closeInput`, with
 //! `wait`, and when nobody is left who could write. Standard error is always read, and its end kept for `error`.
 
 use std::cell::{Cell, RefCell};
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
-use crate::command::{CommandLine, GRACE_NS, KillOnDrop, TAIL_BYTES, timed_out};
+use crate::command::{CommandLine, GRACE_NS, KillOnDrop, OUTPUT_BYTES_MAX, TAIL_BYTES, timed_out};
 use crate::errors;
 use crate::lines::Lines;
 use crate::pipes;
@@ -26,7 +26,7 @@ use crate::spawner::{Child, Exit, Usage, usage_now};
 use crate::state::{RunState, Trouble, report};
 
 /// Kept for a later reader while a `wait` reads.
-const HELD_BYTES_MAX: usize = 1 << 20;
+const HELD_BYTES_MAX: usize = OUTPUT_BYTES_MAX;
 /// `kill` waits this long for what SIGKILL ends at once, unless the system is stuck.
 const KILLED_NS: i64 = 5_000_000_000;
 /// What `wait` gives for a program that is not there, and for one that could not be started, as in a shell.
@@ -94,12 +94,13 @@ impl Process {
 
     /// A handle of something that never ran; `RunState::in_error` also reports it.
     pub fn in_error(name: impl Into<String>, error: ErrorValue, trouble: Trouble) -> Rc<Process> {
+        let name = name.into();
         Rc::new(Process {
-            name: name.into(),
+            stdout: Rc::new(Lines::new(&name, None, trouble.clone())),
+            name,
             child: None,
             failed: RefCell::new(Some(error)),
             stdin: RefCell::new(None),
-            stdout: Rc::new(Lines::new(None)),
             taken: Cell::new(false),
             stderr: Rc::default(),
             trouble,
@@ -130,14 +131,14 @@ impl Process {
             }
             (stdin, _) => stdin.map(|stdin| Rc::new(Mutex::new(stdin))),
         };
-        let tail = Rc::new(Tail { pipe: Some(stderr), bytes: RefCell::default() });
+        let tail = Rc::new(Tail { pipe: RefCell::new(Some(Rc::new(stderr))), bytes: RefCell::default() });
         tokio::task::spawn_local(Tail::read(tail.clone()));
         let process = Rc::new(Process {
             name: line.name().to_owned(),
             child: Some(child),
             failed: RefCell::new(None),
             stdin: RefCell::new(stdin),
-            stdout: Rc::new(Lines::new(Some(stdout))),
+            stdout: Rc::new(Lines::new(line.name(), Some(stdout), run.trouble.clone())),
             taken: Cell::new(false),
             stderr: tail,
             trouble: run.trouble.clone(),
@@ -146,6 +147,7 @@ impl Process {
             regions,
         });
         run.remember(process.clone());
+        tokio::task::spawn_local(process.clone().settle());
         if let Some(limit) = timeout_ns {
             tokio::task::spawn_local(process.clone().bound(run.host.clone(), begin, limit));
         }
@@ -169,6 +171,16 @@ impl Process {
         matches!(exit, Exit::Code(code) if code == 0 || self.allow.contains(&code.into()))
     }
 
+    /// Once the program has ended, takes what it left in its pipes and closes them.
+    async fn settle(self: Rc<Self>) {
+        if let Some(child) = &self.child {
+            child.wait().await;
+        }
+        self.stdout.settle(HELD_BYTES_MAX);
+        self.stderr.take_all();
+        self.close_input();
+    }
+
     /// Ends a program that is not done in time, and what is left of its group.
     async fn bound(self: Rc<Self>, host: Rc<dyn Host>, begin: i64, limit: i64) {
         let Some(child) = &self.child else { return };
@@ -187,12 +199,17 @@ impl Process {
 
     /// Never waits: nothing is wrong with a program that runs.
     pub fn is_error(&self) -> bool {
-        self.failed.borrow().is_some() || self.exit().is_some_and(|exit| !self.is_good(exit))
+        self.failed.borrow().is_some()
+            || self.stdout.error().is_some()
+            || self.exit().is_some_and(|exit| !self.is_good(exit))
     }
 
     pub fn error(&self) -> Option<ErrorValue> {
         if let Some(error) = &*self.failed.borrow() {
             return Some(error.clone());
+        }
+        if let Some(error) = self.stdout.error() {
+            return Some(error);
         }
         match self.exit()? {
             exit if self.is_good(exit) => None,
@@ -313,7 +330,10 @@ impl Process {
         };
         tokio::select! {
             biased;
-            (exit, _) = child.wait() => Some(exit),
+            (exit, _) = child.wait() => {
+                self.stdout.settle(HELD_BYTES_MAX);
+                Some(exit)
+            }
             () = reading => None,
         }
     }
@@ -370,38 +390,45 @@ async fn feed(mut stdin: pipe::Sender, bytes: Vec<u8>) {
 /// The end of a stream that is always read.
 #[derive(Debug, Default)]
 struct Tail {
-    pipe: Option<pipe::Receiver>,
+    /// `None` once it has ended.
+    pipe: RefCell<Option<Rc<pipe::Receiver>>>,
     bytes: RefCell<VecDeque<u8>>,
 }
 
 impl Tail {
     async fn read(self: Rc<Self>) {
-        while let Some(pipe) = &self.pipe {
-            if pipe.readable().await.is_err() || !self.take_all() {
+        loop {
+            let Some(pipe) = self.pipe.borrow().clone() else { return };
+            if pipe.readable().await.is_err() {
                 return;
             }
+            drop(pipe);
+            self.take_all();
             tokio::task::yield_now().await;
         }
     }
 
-    /// Takes what is there; whether more may come.
-    fn take_all(&self) -> bool {
-        let Some(pipe) = &self.pipe else { return false };
+    /// Takes what is there, and closes the pipe at its end.
+    fn take_all(&self) {
+        let Some(pipe) = self.pipe.borrow().clone() else { return };
         let mut chunk = [0; 4096];
         // As much as a pipe holds: a writer without pause must not hold us here.
         for _ in 0..16 {
             match pipe.try_read(&mut chunk) {
-                Ok(0) => return false,
-                Ok(read) => {
+                Ok(read @ 1..) => {
                     let mut bytes = self.bytes.borrow_mut();
                     bytes.extend(&chunk[..read]);
                     let surplus = bytes.len().saturating_sub(TAIL_BYTES);
                     bytes.drain(..surplus);
                 }
-                Err(e) => return matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => {
+                    self.pipe.borrow_mut().take();
+                    return;
+                }
             }
         }
-        true
     }
 
     fn now(&self) -> Vec<u8> {

@@ -166,22 +166,26 @@ fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (run, path) = (state(call), call.string(0).to_owned());
     let lines = call.wait(async move {
         let (ours, theirs) = pipes::output()?;
-        let mut pipe = File::from(theirs);
+        let lines = Rc::new(Lines::new(&path, Some(ours), run.trouble.clone()));
+        let told = Rc::downgrade(&lines);
         tokio::task::spawn_local(async move {
-            let mut file = file;
-            let read = on_thread(move || io::copy(&mut file, &mut pipe)).await;
-            let why = match read {
-                Ok(Ok(_)) => return,
+            let mut pipe = File::from(theirs);
+            // The pipe closes after the error is told.
+            let read = on_thread(move || (io::copy(&mut { file }, &mut pipe), pipe)).await;
+            let why = match &read {
+                Ok((Ok(_), _)) => return,
                 // Who reads has seen enough.
-                Ok(Err(e)) if e.kind() == io::ErrorKind::BrokenPipe => return,
-                Ok(Err(e)) => failed(&e, "read", &path),
-                Err(error) => error,
+                Ok((Err(e), _)) if e.kind() == io::ErrorKind::BrokenPipe => return,
+                Ok((Err(e), _)) => failed(e, "read", &path),
+                Err(error) => error.clone(),
             };
-            let _ = run.trouble.send(format!("{}: {}", why.code, why.message));
+            if let Some(lines) = told.upgrade() {
+                lines.fail(why);
+            }
         });
-        Ok(Lines::new(Some(ours)))
+        Ok(lines)
     })?;
-    Ok(Value::Handle(Rc::new(lines.map_err(|e: io::Error| errors::io(&e, "cannot make a pipe"))?)))
+    Ok(Value::Handle(lines.map_err(|e: io::Error| errors::io(&e, "cannot make a pipe"))?))
 }
 
 fn too_large(what: String) -> io::Error {

@@ -20,6 +20,7 @@ pub const NATIVES: &[NativeDef] = &[
     outside("Subprocess.write", "(Subprocess, String) -> void", write),
     outside("Subprocess.closeInput", "(Subprocess) -> void", close_input),
     outside("Subprocess.lines", "(Subprocess) -> Lines", lines),
+    outside("Lines.error", "(Lines) -> Error?", lines_error),
     NativeDef {
         name: "Lines.next",
         signature: "(Lines) -> String?",
@@ -99,6 +100,11 @@ fn close_input(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Handle(process(call).lines()))
+}
+
+fn lines_error(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let error = call.handle::<Lines>(0).error();
+    Ok(error.map_or(Value::Null, |error| Value::Error(Box::new(error))))
 }
 
 fn next_now(call: &mut PureCall<'_>) -> Result<bool, Trapped> {
