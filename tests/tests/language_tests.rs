@@ -145,3 +145,42 @@ fn a_scenario_is_told_in_json_and_in_junit() {
     let junit = fs::read_to_string(scratch.path().join("it.xml")).expect("it was written");
     assert!(junit.contains("the scenario Care ended in Down after 0s: Up (0s) Down (0s)"), "{junit}");
 }
+
+/// A given Output goes through what the Command allows, as one of the machine does, and a `given` that nearly fits is named.
+#[test]
+fn commands_that_are_given() {
+    let source = r#"
+lowlevel String! disks() {
+    Output out = try new Command("df", "-P").allow(2).run();
+    return "${out.exitCode()} ${out.text()}";
+}
+
+test "a status that is not allowed is an error" {
+    given Command("df", "-P") returns Output.of("some", exitCode: 1, stderr: "a\nb\nc\nbad\n"),
+        Output.of("all", exitCode: 2), Output.of("all");
+    String! failed = disks();
+    assert isError(failed);
+    assert failed.code == "exit:1" && failed.message == "`df` ended with status 1: b\nc\nbad";
+    assert failed.data["exitCode"] == "1" && failed.position.line == 3;
+    assert try disks() == "2 all";
+    assert try disks() == "0 all";
+}
+
+test "what nearly fits" {
+    given Command("df", _, _) returns Output.of("");
+    given Command("ls") returns Output.of("");
+    try disks();
+}
+"#;
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    fs::write(scratch.path().join("it.ds"), source).expect("a file can be written");
+    let output = run("dsc", scratch.path(), &["test", "it.ds"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    for part in [
+        "ok a status that is not allowed is an error",
+        "`Command(\"df\", \"-P\")` was reached in a test without a `given`; the `given` for `Command(\"df\", _, _)` does not \
+         fit: `_` stands for exactly one argument",
+    ] {
+        assert!(said.contains(part), "`{part}` is in: {said}");
+    }
+}

@@ -132,9 +132,9 @@ static NATIVES: &[NativeDef] = &[
         stage(call).unused.borrow_mut().push(pair);
         Ok(Value::Null)
     }),
-    native("TestRun.missing", "(String) -> void", |call| {
+    native("TestRun.missing", "(String, String) -> void", |call| {
         stage(call).missing.set(true);
-        let text = format!("`{}` was reached in a test without a `given`", call.string(0));
+        let text = format!("`{}` was reached in a test without a `given`{}", call.string(0), call.string(1));
         Err(Failure::Trap(Trapped { kind: TrapKind::Assert, text }))
     }),
 ];

@@ -218,6 +218,7 @@ impl<'a> Lowerer<'a, '_> {
             values.push(Val { ty, regs });
         }
         let text = self.call_text(id, &values[own..]);
+        let mut nearest = None;
         let is_named = self.stage.as_ref().is_some_and(|stage| stage.named.contains(&id));
         if is_named {
             let seen = self.seen(id);
@@ -237,9 +238,13 @@ impl<'a> Lowerer<'a, '_> {
             let result = self.call_closure(found, &kept, ret);
             self.return_value(result);
             self.b.place(none);
+            if self.touches(id) {
+                nearest = Some(self.method_of(owner, "nearest", &[matches, answer], &[stand_in, text]));
+            }
         }
         if self.touches(id) {
-            self.plain_native("TestRun.missing", &[text], Ty::VOID);
+            let nearest = nearest.unwrap_or_else(|| self.string_const(""));
+            self.plain_native("TestRun.missing", &[text, nearest], Ty::VOID);
             self.b.emit(Instr::TrapText { kind: TrapKind::Assert, text: text.regs.r() });
         } else {
             self.set_itself(true);

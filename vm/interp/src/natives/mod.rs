@@ -1,6 +1,7 @@
 //! Bodies of the pure natives, a file for each type that `std` declares, and what they all use of a call.
 
 mod bytes;
+mod command;
 mod cut;
 mod json;
 mod list;
@@ -36,6 +37,7 @@ pub(crate) fn add_all(registry: &mut Registry) {
         json::DEFS,
         regex::DEFS,
         regex::OWNED,
+        command::DEFS,
         task::DEFS,
     ];
     for defs in all {
