@@ -124,8 +124,12 @@ pub fn exec_embedded(args: EmbeddedArgs, image: &[u8]) -> i32 {
 /// Runs the command; gives the exit status.
 pub fn exec(args: ExecArgs) -> i32 {
     let file = args.file.display().to_string();
-    let bytes =
-        dscript_bytecode::file::read_file(&args.file).map_err(|why| format!("cannot read {file}: {why}"));
+    let bytes = dscript_bytecode::file::read_file(&args.file).map_err(|why| match file.strip_suffix(".ds") {
+        Some(name) if args.file.is_file() => {
+            format!("{file} is a source: `dsc compile {file}` makes {name}.dsb, which can be run")
+        }
+        _ => format!("cannot read {file}: {why}"),
+    });
     start(bytes.and_then(|bytes| prepare(args.options, &file, &bytes, &args.file)))
 }
 

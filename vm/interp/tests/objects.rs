@@ -332,7 +332,7 @@ fn garbage_goes_and_live_bytes_are_limited() {
         Limits { memory_bytes: 1 << 20, ..Limits::default() },
     );
     let end = machine.run(vec![]).to_string();
-    assert_eq!(end, "trap memory: more than 1048576 bytes are in use\n  at main (test.ds:6:1)");
+    assert_eq!(end, "trap memory: more than 1MiB are in use\n  at main (test.ds:6:1)");
     // One text that is too large to be.
     let mut a = asm();
     a.native("repeat", "String.repeat", "", "String int", "String");
@@ -341,5 +341,5 @@ fn garbage_goes_and_live_bytes_are_limited() {
         "int String",
         "const \"abc\" r1\nint #1000000000000000 s1\ncall.native $repeat [r1 s1] [r1]",
     );
-    check(a, "trap memory: more than 16777216 bytes are in use\nat main (test.ds:5:1)");
+    check(a, "trap memory: more than 16MiB are in use\nat main (test.ds:5:1)");
 }

@@ -32,9 +32,9 @@ pub(super) const OWNED: &[NativeDef] = &[
 ];
 
 natives! {
-    "Regex.isGood" "(String) -> boolean" |call| {
+    "Regex.flaw" "(String) -> String" |call| {
         let pattern = call.text(0);
-        call.give_bool(compile(&pattern).is_ok())
+        call.give_text(compile(&pattern).err().unwrap_or_default().as_str())
     };
     "Regex.isWhole" "(String, String) -> boolean" |call| {
         let (regex, text) = arguments(call)?;
