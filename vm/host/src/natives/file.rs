@@ -8,11 +8,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Value};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::unistd::AccessFlags;
 
 use super::*;
 use crate::lines::Lines;
@@ -21,6 +26,8 @@ use crate::policy;
 
 /// Of a file that is read as a whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Who waits for a pipe looks so often whether anybody waits for him.
+const POLL_MS: u16 = 100;
 /// Of a folder that is listed.
 const NAMES_MAX: usize = 1 << 20;
 /// Names that are tried for a temporary file.
@@ -52,8 +59,15 @@ pub const NATIVES: &[NativeDef] = &[
 
 /// Whether the program may do this with a path.
 fn may(call: &OutsideCall<'_>, what: &str, path: &str) -> Result<(), ErrorValue> {
-    if path.is_empty() || path.contains('\0') {
-        return Err(errors::error("ENOENT", format!("`{}` is no path", path.escape_debug())));
+    if path.is_empty() {
+        return Err(errors::error("ENOENT", "an empty text is no path"));
+    }
+    if path.contains('\0') {
+        return Err(errors::error("EINVAL", format!("`{}` is no path: it has a NUL", path.escape_debug())));
+    }
+    if path.len() >= libc::PATH_MAX as usize {
+        let text = format!("a path has less than {} bytes: `{}`", libc::PATH_MAX, errors::cut(path));
+        return Err(errors::error("ENAMETOOLONG", text));
     }
     let written = Capability::exact("file", &[what, path]);
     if path.split('/').all(|part| part != "..") || call.names(&written) {
@@ -81,6 +95,16 @@ fn with_path<T: Send + 'static>(
     Ok(call.wait(on_thread(move || work(Path::new(&path)).map_err(|e| failed(&e, doing, &path))))???)
 }
 
+/// As `with_path`, for work that may wait for others: it is told whether anybody still waits for it.
+fn with_path_patiently<T: Send + 'static>(
+    call: &mut OutsideCall<'_>,
+    doing: &'static str,
+    work: impl FnOnce(&Path, &Wanted) -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let (wanted, _until_here) = wanted();
+    with_path(call, "read", doing, move |path| work(path, &wanted))
+}
+
 /// As `with_path`, from the first path to the second.
 fn with_paths(
     call: &mut OutsideCall<'_>,
@@ -98,22 +122,22 @@ fn with_paths(
 fn failed(e: &io::Error, doing: &str, path: &str) -> ErrorValue {
     let mut error = match e.kind() {
         io::ErrorKind::FileTooLarge if e.raw_os_error().is_none() => {
-            errors::error("limit", format!("cannot {doing} `{path}`: {e}"))
+            errors::error("limit", format!("cannot {doing} `{}`: {e}", errors::cut(path)))
         }
-        _ => errors::io(e, &format!("cannot {doing} `{path}`")),
+        _ => errors::io(e, &format!("cannot {doing} `{}`", errors::cut(path))),
     };
     error.data.push(("path".into(), path.into()));
     error
 }
 
 fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let bytes = with_path(call, "read", "read", contents)?;
+    let bytes = with_path_patiently(call, "read", contents)?;
     let text = String::from_utf8(bytes);
     Ok(Value::String(text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
 }
 
 fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(Value::Bytes(with_path(call, "read", "read", contents)?))
+    Ok(Value::Bytes(with_path_patiently(call, "read", contents)?))
 }
 
 /// A pipe without a writer must not hold the thread.
@@ -121,9 +145,53 @@ fn open_to_read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+/// What is read as its writers write it: a pipe, a terminal. Reading waits for them, the first of them included.
+struct Patient<'a> {
+    file: File,
+    /// Whether it may have nothing yet, as no plain file has.
+    waits: bool,
+    wanted: &'a Wanted,
+    /// Where what is read goes: nobody may be left there.
+    to: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Patient<'a> {
+    fn new(file: File, wanted: &'a Wanted, to: Option<BorrowedFd<'a>>) -> io::Result<Patient<'a>> {
+        let waits = !file.metadata()?.is_file();
+        Ok(Patient { file, waits, wanted, to })
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.waits {
+            return self.file.read(buffer);
+        }
+        loop {
+            let mut fds = vec![PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            // That nobody reads is told whatever is asked.
+            fds.extend(self.to.map(|to| PollFd::new(to, PollFlags::empty())));
+            match poll(&mut fds, POLL_MS) {
+                Ok(0) | Err(Errno::EINTR) if self.wanted.is_still() => continue,
+                Ok(0) | Err(Errno::EINTR) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Ok(_) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if fds.get(1).is_some_and(|to| to.any().unwrap_or(true)) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            match self.file.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+fn contents(path: &Path, wanted: &Wanted) -> io::Result<Vec<u8>> {
+    let file = open_to_read(path)?;
     let mut bytes = Vec::new();
-    open_to_read(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Patient::new(file, wanted, None)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
     }
@@ -135,7 +203,7 @@ fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let Ok(length) = u64::try_from(length) else {
         return Err(errors::error("EINVAL", format!("a range cannot have {length} bytes")).into());
     };
-    let bytes = with_path(call, "read", "read", move |path| {
+    let bytes = with_path_patiently(call, "read", move |path, wanted| {
         if length > FILE_BYTES_MAX {
             return Err(too_large(format!("a range has at most {} MiB", FILE_BYTES_MAX >> 20)));
         }
@@ -143,6 +211,13 @@ fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         if start < 0 {
             // Before the beginning is the beginning.
             let size = file.metadata()?.size();
+            if size == 0 {
+                // The kernel's files say nothing of their size, and pipes have none.
+                let mut bytes = contents(path, wanted)?;
+                bytes.drain(..bytes.len().saturating_sub(start.unsigned_abs() as usize));
+                bytes.truncate(length as usize);
+                return Ok(bytes);
+            }
             file.seek(io::SeekFrom::Start(size.saturating_sub(start.unsigned_abs())))?;
         } else {
             file.seek(io::SeekFrom::Start(start.unsigned_abs()))?;
@@ -156,6 +231,7 @@ fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 /// A thread reads the file into a pipe, as `cat` would, and ends when nobody reads that any more.
 fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    make_room(call);
     let file = with_path(call, "read", "read", |path| {
         let file = open_to_read(path)?;
         match file.metadata()?.is_dir() {
@@ -170,8 +246,19 @@ fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         let told = Rc::downgrade(&lines);
         tokio::task::spawn_local(async move {
             let mut pipe = File::from(theirs);
+            let (wanted, _until_here) = wanted();
             // The pipe closes after the error is told.
-            let read = on_thread(move || (io::copy(&mut { file }, &mut pipe), pipe)).await;
+            let work = move || {
+                let to = pipe.try_clone()?;
+                let mut file = Patient::new(file, &wanted, Some(to.as_fd()))?;
+                let copied = match file.waits {
+                    true => io::copy(&mut file, &mut pipe),
+                    false => io::copy(&mut file.file, &mut pipe),
+                };
+                Ok((copied, pipe))
+            };
+            let read =
+                on_thread(work).await.and_then(|made| made.map_err(|e: io::Error| failed(&e, "read", &path)));
             let why = match &read {
                 Ok((Ok(_), _)) => return,
                 // Who reads has seen enough.
@@ -217,8 +304,9 @@ fn append(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 /// Puts a new file in the place of what was there, in one step: who reads sees the old one or the new one. It keeps
-/// mode and owner of the old one unless `mode` says another. What cannot be replaced so (devices, pipes, files of the
-/// kernel, mount points) is written in its place.
+/// mode and owner of the old one unless `mode` says another. What cannot be replaced so is written in its place: devices,
+/// pipes, files of the kernel, mount points, files of several names or of another owner, and those in a folder that may
+/// not be changed. A file that may not be written is not replaced either.
 fn replace(
     path: &Path,
     mode: Option<u32>,
@@ -237,25 +325,38 @@ fn replace(
     match &old {
         Some(old) if old.is_dir() => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
         Some(old) if !old.is_file() || is_kernels(&target) => return in_place(&target, fill),
+        Some(old) => {
+            // The folder's rights decide on replacing, but the file's are what its owner goes by.
+            nix::unistd::faccessat(AT_FDCWD, &target, AccessFlags::W_OK, AtFlags::AT_EACCESS)?;
+            if old.nlink() > 1 {
+                return in_place(&target, fill);
+            }
+        }
         None if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
             return Err(io::Error::from_raw_os_error(libc::EISDIR));
         }
-        _ => {}
+        None => {}
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let (temp, mut file) = new_name(folder, ".dscript-", |name| {
+    let made = new_name(folder, ".dscript-", |name| {
         OpenOptions::new().write(true).create_new(true).mode(0o666).open(name)
-    })?;
+    });
+    let (temp, mut file) = match made {
+        Err(e) if old.is_some() && is_refused(&e) => return in_place(&target, fill),
+        made => made?,
+    };
     let temp = RemoveOnDrop(temp);
     fill(&mut file)?;
     if let Some(old) = &old {
         let new = file.metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            // Only root may give files away; the file is the writer's then, as with any editor.
-            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+        // Only root may give files away.
+        if (new.uid(), new.gid()) != (old.uid(), old.gid())
+            && std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid())).is_err()
+        {
+            return in_place(&target, fill);
         }
     }
     if let Some(mode) = mode.or(old.as_ref().map(MetadataExt::mode)) {
@@ -267,6 +368,8 @@ fn replace(
         Err(e) if matches!(e.raw_os_error(), Some(libc::EBUSY | libc::EXDEV)) => {
             return in_place(&target, fill);
         }
+        // A folder in which only the owner of a file may replace it.
+        Err(e) if old.is_some() && is_refused(&e) => return in_place(&target, fill),
         Err(e) => return Err(e),
     }
     // The new name is durable once its folder is; some file systems cannot say.
@@ -274,6 +377,11 @@ fn replace(
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Whether a folder may not be changed.
+fn is_refused(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
 struct RemoveOnDrop(PathBuf);
@@ -401,14 +509,20 @@ fn create_directory(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 fn copy(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     may(call, "read", call.string(0))?;
     may(call, "write", call.string(1))?;
-    with_paths(call, "copy", copy_file)
+    let (wanted, _until_here) = wanted();
+    with_paths(call, "copy", move |from, to| copy_file(from, to, &wanted))
 }
 
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_file(from: &Path, to: &Path, wanted: &Wanted) -> io::Result<()> {
     let mut source = open_to_read(from)?;
     let found = source.metadata()?;
     if found.is_dir() {
         return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    if !found.is_file() {
+        // What can be read only once: up to its end.
+        let bytes = contents(from, wanted)?;
+        return replace(to, Some(found.mode()), &mut |file| file.write_all(&bytes));
     }
     replace(to, Some(found.mode()), &mut |file| {
         source.rewind()?;
@@ -421,9 +535,10 @@ fn move_(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     may(call, "read", call.string(0))?;
     may(call, "write", call.string(0))?;
     may(call, "write", call.string(1))?;
-    with_paths(call, "move", |from, to| match fs::rename(from, to) {
+    let (wanted, _until_here) = wanted();
+    with_paths(call, "move", move |from, to| match fs::rename(from, to) {
         Err(e) if e.kind() == io::ErrorKind::CrossesDevices && fs::symlink_metadata(from)?.is_file() => {
-            copy_file(from, to)?;
+            copy_file(from, to, &wanted)?;
             fs::remove_file(from)
         }
         done => done,
@@ -466,4 +581,81 @@ fn temp(
     };
     let (path, ()) = call.wait(on_thread(work))???;
     Ok(Value::String(path.to_string_lossy().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not even the superuser of the tests may do on this thread what another user may not.
+    fn as_nobody<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        std::thread::spawn(move || {
+            // SAFETY: plain numbers; the kernel's call is about this thread alone, and those without the right keep who
+            // they are.
+            unsafe { libc::syscall(libc::SYS_setresuid, -1, 65534, -1) };
+            work()
+        })
+        .join()
+        .expect("it does not panic")
+    }
+
+    fn written(path: &Path) -> Result<(), i32> {
+        let path = path.to_owned();
+        let done = as_nobody(move || replace(&path, None, &mut |file| file.write_all(b"new")));
+        done.map_err(|e| e.raw_os_error().unwrap_or(0))
+    }
+
+    #[test]
+    fn a_file_stays_its_owners() {
+        let folder = std::env::temp_dir().join(format!("dscript-owners-{}", std::process::id()));
+        fs::create_dir(&folder).expect("a folder for the test");
+        let _remove = RemoveFolder(folder.clone());
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        };
+        let make = |name: &str, mode| {
+            let path = folder.join(name);
+            fs::write(&path, "old").expect("the folder is ours");
+            set(&path, mode);
+            path
+        };
+        let seen = |path: &Path| {
+            let found = fs::metadata(path).expect("it is there");
+            (found.ino(), found.uid(), found.mode() & 0o777, fs::read(path).expect("it can be read"))
+        };
+        // A folder that all may write, and files of another owner in it.
+        set(&folder, 0o777);
+        let (open, closed, linked) = (make("open", 0o666), make("closed", 0o444), make("linked", 0o666));
+        fs::hard_link(&linked, folder.join("second")).expect("a link can be made");
+        let (ino, uid, ..) = seen(&open);
+        assert_eq!(written(&open), Ok(()));
+        let (now, owner, mode, text) = seen(&open);
+        assert_eq!((owner, mode, text), (uid, 0o666, b"new".to_vec()));
+        if nix::unistd::geteuid().is_root() {
+            assert_eq!(now, ino, "nobody could give a new file back to root");
+        }
+        assert_eq!(written(&closed), Err(libc::EACCES));
+        assert_eq!(seen(&closed).3, b"old");
+        assert_eq!(written(&linked), Ok(()));
+        assert_eq!(seen(&folder.join("second")).3, b"new");
+        // A folder that may not be written.
+        set(&folder, 0o555);
+        let (ino, ..) = seen(&open);
+        fs::write(&open, "old").expect("it can be written");
+        assert_eq!(written(&open), Ok(()));
+        assert_eq!((seen(&open).0, seen(&open).3), (ino, b"new".to_vec()));
+        assert_eq!(written(&folder.join("none")), Err(libc::EACCES));
+        let names = fs::read_dir(&folder).expect("it can be read").count();
+        assert_eq!(names, 4, "and no other file is left");
+        set(&folder, 0o755);
+    }
+
+    struct RemoveFolder(PathBuf);
+
+    impl Drop for RemoveFolder {
+        fn drop(&mut self) {
+            let _ = fs::set_permissions(&self.0, fs::Permissions::from_mode(0o755));
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 }
