@@ -296,6 +296,54 @@ fn a_service_outlives_a_task_however_that_ends() {
     daemons.left(2);
 }
 
+/// What has ended, and what nothing refers to any more, holds no descriptor that somebody needs.
+#[test]
+fn descriptors_are_given_back() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || listener.incoming().flatten().collect::<Vec<_>>());
+    let source = format!(
+        r#"
+List<Subprocess> all = [];
+for (int i : 0..60) {{
+    Subprocess p = new Command("sh", "-c", "echo out; echo err >&2").start();
+    print("${{p.wait()}} ${{isError(p)}}");
+    all.add(p);
+}}
+for (int i : 0..200) {{
+    Connection c = try Net.connect("127.0.0.1", {port});
+    try c.write("x");
+}}
+for (int i : 0..200) {{
+    try File.openLines("descriptors.ds");
+}}
+print((try new Command("echo", all.size()).run()).text());
+"#
+    );
+    let scratch = scratch();
+    let image = compile(scratch.path(), "descriptors", &source);
+    let line = format!("ulimit -n 64; exec {} exec {}", binary("dsvm").display(), image.display());
+    let output = finish(std::process::Command::new("sh").current_dir(scratch.path()).args(["-c", &line]));
+    check(&output, 0, &format!("{}60\n", "0 false\n".repeat(60)), &[]);
+}
+
+/// A permission is asked for what is done.
+#[test]
+fn what_vmstat_says_needs_vmstat() {
+    let scratch = scratch();
+    let source = "VMStat! now = System.vmstat();\nprint(isError(now) ? now.code : \"sampled\");\n";
+    let denied = exec(scratch.path(), "sample", source, &["--deny", "exec:vmstat"]);
+    check(&denied, 0, "denied\n", &[]);
+}
+
+#[test]
+fn a_source_is_no_image() {
+    let scratch = scratch();
+    fs::write(scratch.path().join("x.ds"), "print(1);\n").expect("a file can be written");
+    let output = run("dsvm", scratch.path(), &["exec", "x.ds"]);
+    check(&output, 2, "", &["`dsc compile x.ds` makes x.dsb"]);
+}
+
 /// Where nobody asks for orphans, as process 1 of many containers does not.
 #[test]
 fn nothing_dead_is_left_to_the_parent() {

@@ -1,9 +1,10 @@
 //! `Command.run`: starts a program, feeds it, and waits for it and its output.
 //!
-//! A run is over when the program has ended *and* nobody holds its output open, as `$(...)` in a shell; `timeout`
-//! bounds both. Past it the group gets TERM, after 2 seconds KILL.
+//! A run is over when the program has ended and what it wrote is read. Others that still hold its output, such as a
+//! daemon that it left, are waited for 100 ms longer. `timeout` bounds all of it; past it the group gets TERM, after 2
+//! seconds KILL. One of 0 or less is over before anything is started.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use dscript_bytecode::image::Script;
 use dscript_bytecode::script::interpreter;
 use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use crate::errors;
@@ -24,6 +25,8 @@ use crate::state::RunState;
 pub const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// Between TERM and KILL.
 pub const GRACE_NS: i64 = 2_000_000_000;
+/// After its end a program's output is read so long where others hold it open.
+const AFTER_NS: i64 = 100_000_000;
 
 /// What is to run, as `Command` builds it.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +81,27 @@ impl CommandLine {
         self
     }
 
+    /// What is wrong with it, where no system could run it.
+    pub fn check(&self) -> Result<(), ErrorValue> {
+        let wrong = |what: String| {
+            let mut error = errors::error("EINVAL", format!("cannot start `{}`: {what}", self.name()));
+            error.data.push(("program".into(), self.name().into()));
+            Err(error)
+        };
+        if let Some(at) = self.args.iter().position(|arg| arg.contains('\0')) {
+            return wrong(format!("argument {} has a NUL in it: `{}`", at + 1, shown(&self.args[at])));
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return wrong(format!("`{}` is no name of a variable", shown(name)));
+            }
+            if value.contains('\0') {
+                return wrong(format!("the variable `{name}` has a NUL in it: `{}`", shown(value)));
+            }
+        }
+        Ok(())
+    }
+
     /// What reports call it.
     pub fn name(&self) -> &str {
         self.script.as_ref().map_or(&self.program, |script| &script.name)
@@ -96,6 +120,10 @@ impl CommandLine {
             new_session: self.apart,
         })
     }
+}
+
+fn shown(text: &str) -> String {
+    errors::cut(text).escape_debug().to_string()
 }
 
 /// Kills a child unless told that it is done: a cancelled wait leaves nothing behind.
@@ -144,6 +172,9 @@ async fn execute_among(
         }
         None => (None, None),
     };
+    if let Some(limit) = timeout_ns.filter(|limit| *limit <= 0) {
+        return Err(timed_out(line.name(), limit));
+    }
     let begin = run.host.monotonic();
     let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
     let child = children.spawn(spawn).await;
@@ -151,6 +182,7 @@ async fn execute_among(
     let mut guard = KillOnDrop(Some(child.clone()));
 
     let room = Cell::new(OUTPUT_BYTES_MAX);
+    let (out, err) = (RefCell::default(), RefCell::default());
     let work = async {
         let feed = async {
             if let Some((mut pipe, bytes)) = stdin {
@@ -159,10 +191,27 @@ async fn execute_among(
             }
             Ok(())
         };
-        let ended = async { Ok(child.wait().await) };
-        let (stdout, stderr, ended, ()) =
-            tokio::try_join!(collect(stdout, &room), collect(stderr, &room), ended, feed)?;
-        Ok::<_, TooMuch>((stdout, stderr, ended.0))
+        let talk = async {
+            let done = tokio::try_join!(collect(stdout, &room, &out), collect(stderr, &room, &err), feed);
+            done.map(drop)
+        };
+        let mut talk = std::pin::pin!(talk);
+        let (exit, _) = tokio::select! {
+            biased;
+            done = &mut talk => {
+                done?;
+                child.wait().await
+            }
+            ended = child.wait() => {
+                tokio::select! {
+                    biased;
+                    done = &mut talk => done?,
+                    () = run.sleep(AFTER_NS) => {}
+                }
+                ended
+            }
+        };
+        Ok::<_, TooMuch>((out.take(), err.take(), exit))
     };
     let mut work = std::pin::pin!(work);
     let done = match timeout_ns {
@@ -229,17 +278,26 @@ fn tail(bytes: &[u8]) -> &[u8] {
 /// The limit of output was passed.
 struct TooMuch;
 
-async fn collect(mut pipe: pipe::Receiver, room: &Cell<usize>) -> Result<Vec<u8>, TooMuch> {
-    let mut all = Vec::new();
+/// Reads to the end; `all` has at any time what was read by then.
+async fn collect(pipe: pipe::Receiver, room: &Cell<usize>, all: &RefCell<Vec<u8>>) -> Result<(), TooMuch> {
     loop {
-        if all.capacity() - all.len() < 4096 {
-            all.reserve(all.len().max(8 << 10));
-        }
         // An unreadable pipe has ended for our purpose.
-        let read = pipe.read_buf(&mut all).await.unwrap_or(0);
-        if read == 0 {
-            return Ok(all);
+        if pipe.readable().await.is_err() {
+            return Ok(());
         }
-        room.set(room.get().checked_sub(read).ok_or(TooMuch)?);
+        let read = {
+            let mut all = all.borrow_mut();
+            if all.capacity() - all.len() < 4096 {
+                let more = all.len().max(8 << 10);
+                all.reserve(more);
+            }
+            pipe.try_read_buf(&mut *all)
+        };
+        match read {
+            Ok(0) => return Ok(()),
+            Ok(read) => room.set(room.get().checked_sub(read).ok_or(TooMuch)?),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => return Ok(()),
+        }
     }
 }

@@ -51,8 +51,8 @@ pub async fn run(
     let _ = host.state.set(Rc::downgrade(&state));
     let rules = Rc::new(rules);
     let new_task = || {
-        let (rules, hops) = (rules.clone(), rules.clone());
-        let outside = Outside { state: state.clone(), allows: Box::new(move |what| hops.allows(what)) };
+        let rules = rules.clone();
+        let outside = Outside { state: state.clone() };
         let options = TaskOptions {
             memory_bytes: limits.memory_bytes,
             frames_max: limits.frames,

@@ -66,9 +66,12 @@ pub fn not_started(line: &CommandLine, why: SpawnError) -> ErrorValue {
             format!("`{}`, which is to run the script `{program}`, does not exist", line.program),
         ),
         (Stage::Program, libc::ENOENT) if program.contains('/') || program.is_empty() => {
-            error("ENOENT", format!("`{program}`, or the interpreter it names, does not exist"))
+            let hint = in_one(program, &line.args);
+            error("ENOENT", format!("`{program}`, or the interpreter it names, does not exist{hint}"))
         }
-        (Stage::Program, libc::ENOENT) => error("ENOENT", format!("`{program}` is not in PATH")),
+        (Stage::Program, libc::ENOENT) => {
+            error("ENOENT", format!("`{program}` is not in PATH{}", in_one(program, &line.args)))
+        }
         (Stage::Program, libc::ENOEXEC) => {
             error("ENOEXEC", format!("`{program}` is neither a program nor a script that begins with `#!`"))
         }
@@ -82,6 +85,15 @@ pub fn not_started(line: &CommandLine, why: SpawnError) -> ErrorValue {
     };
     error.data.push(("program".into(), program.into()));
     error
+}
+
+/// What to say where a program and its arguments are in one text, a mistake that shells teach.
+fn in_one(program: &str, args: &[String]) -> String {
+    let words: Vec<String> = program.split_whitespace().map(|word| format!("{word:?}")).collect();
+    match words.len() > 1 && args.is_empty() {
+        true => format!("; arguments are given one by one: new Command({})", words.join(", ")),
+        false => String::new(),
+    }
 }
 
 /// How a program failed; `stderr` is the end of what it wrote there.
@@ -108,6 +120,18 @@ pub fn ended(program: &str, exit: Exit, stderr: &[u8]) -> ErrorValue {
     }
     error.data.push(("stderr".into(), stderr.into()));
     error
+}
+
+/// The beginning of a text, for a message.
+pub fn cut(text: &str) -> String {
+    if text.len() <= MESSAGE_BYTES_MAX {
+        return text.to_owned();
+    }
+    let mut end = MESSAGE_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", &text[..end])
 }
 
 /// The last few lines, within a bound.
@@ -160,6 +184,11 @@ mod tests {
             not_started(&line("ls", None), why(libc::ENOENT, Stage::Program)),
             "ENOENT",
             "`ls` is not in PATH",
+        );
+        check(
+            not_started(&line("ls -la", None), why(libc::ENOENT, Stage::Program)),
+            "ENOENT",
+            r#"`ls -la` is not in PATH; arguments are given one by one: new Command("ls", "-la")"#,
         );
         check(
             not_started(&line("./ls", None), why(libc::EACCES, Stage::Program)),

@@ -52,6 +52,8 @@ pub struct Process {
     allow: Vec<i64>,
     /// The `within` regions it was started in.
     regions: Vec<u64>,
+    /// Whether it was sent SIGKILL, and is as good as gone.
+    condemned: Cell<bool>,
 }
 
 impl std::fmt::Debug for Process {
@@ -107,12 +109,16 @@ impl Process {
             told: Cell::new(true),
             allow: Vec::new(),
             regions: Vec::new(),
+            condemned: Cell::new(false),
         })
     }
 
     /// As `start`, with the error by itself.
     pub async fn try_start(run: &RunState, start: Start) -> Result<Rc<Process>, ErrorValue> {
         let Start { line, input, timeout_ns, allow, regions } = start;
+        if let Some(limit) = timeout_ns.filter(|limit| *limit <= 0) {
+            return Err(timed_out(line.name(), limit));
+        }
         let begin = run.host.monotonic();
         let cannot = |e: io::Error| errors::io(&e, &format!("cannot start `{}`", line.name()));
         let (stdin, stdin_theirs) = match &input {
@@ -145,6 +151,7 @@ impl Process {
             told: Cell::new(false),
             allow,
             regions,
+            condemned: Cell::new(false),
         });
         run.remember(process.clone());
         tokio::task::spawn_local(process.clone().settle());
@@ -267,13 +274,24 @@ impl Process {
     /// SIGKILL to the whole group; nothing for one that has ended or never ran.
     pub fn kill_now(&self) {
         if let Some(child) = &self.child {
+            self.condemned.set(true);
             child.signal(libc::SIGKILL);
         }
+    }
+
+    /// Whether it was killed and has not been seen to end yet: a moment, unless the system is stuck.
+    pub fn is_dying(&self) -> bool {
+        self.condemned.get() && self.is_running()
     }
 
     /// As `kill_now`, and waits until it is gone.
     pub async fn kill(self: Rc<Self>, run: Rc<RunState>) {
         self.kill_now();
+        self.gone(run).await;
+    }
+
+    /// Waits until what was killed is gone.
+    pub async fn gone(self: Rc<Self>, run: Rc<RunState>) {
         if let Some(child) = &self.child {
             tokio::select! {
                 biased;

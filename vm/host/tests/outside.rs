@@ -330,7 +330,8 @@ fn redirects_are_followed_within_the_policy() {
         let (port, _requests) = leads(status);
         let url = format!("http://127.0.0.1:{port}/");
         let headers = &[("Authorization", "secret"), ("X-Kept", "yes")];
-        let ask = Ask { method, url, headers, body: Some("body"), ..Ask::default() };
+        let declared = Some("http:*");
+        let ask = Ask { method, url, headers, body: Some("body"), declared, ..Ask::default() };
         assert_eq!(ask.send(), format!("200\nthere\nhttp://127.0.0.1:{there}/x"));
         let request = there_requests.recv().expect("one came");
         assert!(request.starts_with(expected), "{status} {method}: {request}");
@@ -346,11 +347,17 @@ fn redirects_are_followed_within_the_policy() {
     let (port, _requests) = leads(302);
     let url = format!("http://127.0.0.1:{port}/");
     let deny = vec![format!(r"http:*:http\://127.0.0.1\:{there}/*")];
-    let got = Ask { url, deny, ..Ask::default() }.send();
+    let got = Ask { url, deny, declared: Some("http:*"), ..Ask::default() }.send();
     assert!(got.starts_with("error denied: "), "{got}");
+    // What the program declares counts at each hop.
+    let (port, _requests) = leads(302);
+    let got = get(&format!("http://127.0.0.1:{port}/"));
+    let place = format!("leads to `http://127.0.0.1:{there}/x`: the program does not declare http:GET:");
+    assert!(got.starts_with("error denied: ") && got.contains(&place), "{got}");
 
     let (port, _requests) = answering("HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n");
-    let got = get(&format!("http://127.0.0.1:{port}/"));
+    let url = format!("http://127.0.0.1:{port}/");
+    let got = Ask { url, declared: Some("http:*"), ..Ask::default() }.send();
     assert!(got.starts_with("error ELOOP: "), "{got}");
 }
 
@@ -409,7 +416,8 @@ fn connections_carry_text() {
         call.native $print [r6] []\nend:\ncall.native $close [r4] []\ncall.native $close [r4] []
         call.native $write [r4 r6] [r15]\nif.some r15 @failed"
     );
-    assert_eq!(dial(port, &body), "one\ntwo\nü\nerror EBADF: the connection is closed");
+    let closed = format!("the connection to 127.0.0.1:{port} is closed");
+    assert_eq!(dial(port, &body), format!("one\ntwo\nü\nerror EBADF: {closed}"));
     assert_eq!(requests.recv().expect("one came"), "hello\n\n");
 }
 

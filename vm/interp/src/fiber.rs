@@ -79,6 +79,7 @@ pub struct Running<'a> {
 /// What natives that wait see of the fiber, whatever its lifetimes.
 pub(crate) trait Waiting {
     fn vm_ref(&self) -> &Vm;
+    fn collect(&mut self);
     fn wait(&mut self, wait: Wait) -> Result<(), Exit>;
 }
 
@@ -144,6 +145,10 @@ impl Running<'_> {
 impl Waiting for Running<'_> {
     fn vm_ref(&self) -> &Vm {
         self.vm.as_ref().expect("a running fiber holds the task's state")
+    }
+
+    fn collect(&mut self) {
+        self.vm().collect_now();
     }
 
     fn wait(&mut self, wait: Wait) -> Result<(), Exit> {

@@ -120,6 +120,11 @@ impl OutsideCall<'_> {
         self.waiting.vm_ref()
     }
 
+    /// Gives back what objects hold outside that the program cannot reach any more: descriptors, above all.
+    pub fn collect(&mut self) {
+        self.waiting.collect();
+    }
+
     /// The embedder's own state of this task, as given to `Task::new`.
     pub fn host<H: 'static>(&self) -> &H {
         self.waiting.vm_ref().data.downcast_ref().expect("the embedder's natives know the embedder's state")

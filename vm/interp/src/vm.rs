@@ -230,6 +230,13 @@ impl Vm {
         fits
     }
 
+    /// Collects everything, for the sake of what objects hold outside.
+    pub(crate) fn collect_now(&mut self) {
+        self.memo = Memo::default();
+        // It asks for no room, so there is no limit to pass.
+        let _ = self.collect_all(0);
+    }
+
     fn collect_all(&mut self, words: usize) -> Result<(), Trapped> {
         let mut collector = self.heap.begin_full(words);
         let program = Arc::clone(&self.program);
@@ -275,7 +282,7 @@ impl Vm {
     }
 
     pub(crate) fn out_of_memory(&self) -> Trapped {
-        trapped(TrapKind::Memory, format!("more than {} bytes are in use", self.heap.limit_bytes()))
+        trapped(TrapKind::Memory, format!("more than {} are in use", size_text(self.heap.limit_bytes())))
     }
 
     /// Whether something of this size can be at all; asked before it is built outside the heap.
@@ -400,5 +407,14 @@ impl Vm {
                 _ => return Peeled::Value(ty, cell),
             }
         }
+    }
+}
+
+/// A size as programs write it: `256MiB`.
+fn size_text(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(shift, _)| bytes >> shift << shift == bytes && bytes > 0) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => format!("{bytes} bytes"),
     }
 }

@@ -35,6 +35,7 @@ struct Prepared {
 }
 
 fn prepare(call: &mut OutsideCall<'_>, what: What) -> Result<Prepared, ErrorValue> {
+    make_room(call);
     let name = call.string(0).to_owned();
     let (state, script) = match what {
         What::Program => (reach(call, "exec", &[&name])?, None),
@@ -64,6 +65,7 @@ fn prepare(call: &mut OutsideCall<'_>, what: What) -> Result<Prepared, ErrorValu
         Some(script) => line.with_script(script),
         None => line,
     };
+    line.check()?;
     Ok(Prepared {
         state,
         line,

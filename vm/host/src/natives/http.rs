@@ -2,7 +2,7 @@
 //!
 //! A capability names the method and the whole URL as the program writes it: `http:GET:https\://example.com/status`. A
 //! URL with a user, with `.` or `..` in its path, or with a fragment is refused, so that no text stands for another place
-//! than it seems to. The program need not declare where a redirect leads, but the policy of the run must allow it.
+//! than it seems to. Where a redirect leads must be allowed as if the program had asked for it.
 
 use std::error::Error as _;
 use std::io;
@@ -161,6 +161,7 @@ struct Answer {
 }
 
 fn send(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    make_room(call);
     let (method, url, limit) = (call.string(0).to_owned(), call.string(1).to_owned(), call.int(4));
     let state = reach(call, "http", &[&method, &url])?;
     let mut target = Target::parse(&url)?;
@@ -202,9 +203,10 @@ fn send(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
             SECRET_HEADERS.iter().for_each(|name| drop(headers.remove(name)));
         }
         let wanted = Capability::exact("http", &[method.as_str(), &next.url()]).to_string();
-        if !(call.host::<Outside>().allows)(&wanted) {
-            let why = format!("the policy of this run does not allow {wanted}");
-            return Err(failed("denied", &why).into());
+        if let Err(denied) = call.require(&wanted) {
+            let mut error = failed("denied", &denied.message);
+            error.data.push(("url".into(), next.url()));
+            return Err(error.into());
         }
         target = next;
     };
@@ -250,7 +252,7 @@ async fn one(
             return exchange(stream, request, &what).await;
         }
         let config = tls_config().await?;
-        let failed = |why: String| errors::error("tls", format!("{what}: {why}"));
+        let failed = |why: String| tls(format!("{what}: {why}"));
         let name = target.host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(name).map_err(|e| failed(e.to_string()))?;
         let stream = TlsConnector::from(config).connect(name, stream).await;
@@ -321,7 +323,7 @@ fn why(e: &hyper::Error, what: &str) -> ErrorValue {
                 );
             }
             if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return errors::error("tls", format!("{what}: {tls}"));
+                return self::tls(format!("{what}: {tls}"));
             }
         }
         source = inner.source();
@@ -333,6 +335,15 @@ fn why(e: &hyper::Error, what: &str) -> ErrorValue {
             errors::error("EPROTO", format!("{what}: {e}{inner}"))
         }
     }
+}
+
+/// What is wrong with an encrypted connection, and what to do where nobody vouches for the other side.
+fn tls(mut text: String) -> ErrorValue {
+    if text.contains("UnknownIssuer") {
+        text += "; no authority that this machine trusts has signed its certificate: add the authority to the machine's \
+                 (`update-ca-certificates`), or name a file with it in the variable SSL_CERT_FILE";
+    }
+    errors::error("tls", text)
 }
 
 /// The authorities that this machine trusts, read once; an empty store is read again the next time.

@@ -13,7 +13,10 @@ mod subprocess;
 mod system;
 
 use std::any::Any;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dscript_bytecode::capability::Capability;
 use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
@@ -39,8 +42,6 @@ pub const ALL: [&[NativeDef]; 10] = [
 /// What `OutsideCall::host` is for a task that this crate runs.
 pub struct Outside {
     pub state: Rc<RunState>,
-    /// What the policy of the run says of a capability, whatever the image declares.
-    pub allows: Box<dyn Fn(&str) -> bool>,
 }
 
 /// Threads that do what has no other way than to block; who comes later waits for one.
@@ -60,6 +61,29 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     Ok(done.await.expect("work on a thread does not panic"))
 }
 
+/// Whether somebody still waits for what a thread does.
+struct Wanted(Arc<AtomicBool>);
+
+/// Lets the thread know when it goes away.
+struct WantedUntil(Arc<AtomicBool>);
+
+fn wanted() -> (Wanted, WantedUntil) {
+    let flag = Arc::new(AtomicBool::new(true));
+    (Wanted(flag.clone()), WantedUntil(flag))
+}
+
+impl Wanted {
+    fn is_still(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for WantedUntil {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 const fn outside(
     name: &'static str,
     signature: &'static str,
@@ -70,6 +94,26 @@ const fn outside(
 
 fn state(call: &OutsideCall<'_>) -> Rc<RunState> {
     call.host::<Outside>().state.clone()
+}
+
+/// Descriptors that one call may need at once: three pipes, a socket, a file in memory, with something to spare.
+const DESCRIPTORS: usize = 12;
+
+/// Where descriptors are short, has objects that the program cannot reach any more give theirs back.
+fn make_room(call: &mut OutsideCall<'_>) {
+    let probe = || {
+        // SAFETY: plain numbers; a descriptor that comes of them is ours alone.
+        unsafe {
+            let fd = libc::eventfd(0, libc::EFD_CLOEXEC);
+            (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
+        }
+    };
+    let held: Vec<OwnedFd> = std::iter::from_fn(probe).take(DESCRIPTORS).collect();
+    let is_short = held.len() < DESCRIPTORS;
+    drop(held);
+    if is_short {
+        call.collect();
+    }
 }
 
 /// The state of the run, which has reached outside from now on: there is something to undo.

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Resource, Value};
+use memchr::memchr2;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 
@@ -62,13 +63,17 @@ pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ErrorVa
     }
 }
 
+/// A host and a port as one text.
+fn place(host: &str, port: i64) -> String {
+    match host.contains(':') && !host.starts_with('[') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
 /// Connects to the first address that answers; also how long that one took. The caller bounds the time.
 pub async fn open(run: &RunState, host: &str, port: u16) -> Result<(TcpStream, i64), ErrorValue> {
     let all = addresses(host, port).await?;
-    let place = || match host.contains(':') && !host.starts_with('[') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
     let mut last = None;
     for (at, address) in all.iter().enumerate() {
         let begin = run.host.monotonic();
@@ -89,12 +94,12 @@ pub async fn open(run: &RunState, host: &str, port: u16) -> Result<(TcpStream, i
         }
     }
     let why = last.expect("there is an address");
-    let mut error = errors::io(&why, &format!("cannot connect to {}", place()));
+    let mut error = errors::io(&why, &format!("cannot connect to {}", place(host, port.into())));
     error.data.extend([("host".into(), host.into()), ("port".into(), port.to_string())]);
     Err(error)
 }
 
-/// The work, or an error with code `timeout`.
+/// The work, or an error with code `timeout`; with a limit of 0 or less the work is not begun.
 pub async fn in_time<T>(
     run: &RunState,
     limit_ns: i64,
@@ -103,7 +108,7 @@ pub async fn in_time<T>(
 ) -> Result<T, ErrorValue> {
     tokio::select! {
         biased;
-        done = work => done,
+        done = work, if limit_ns > 0 => done,
         () = run.sleep(limit_ns) => {
             let limit = std::time::Duration::from_nanos(limit_ns.max(0) as u64);
             let mut error = errors::error("timeout", format!("{what} was not done after {limit:?}"));
@@ -119,6 +124,7 @@ fn connected(call: &mut OutsideCall<'_>) -> Result<(TcpStream, i64), Failure> {
     let Ok(number @ 1..) = u16::try_from(port) else {
         return Err(errors::error("EINVAL", format!("{port} is no port: they are 1 to 65535")).into());
     };
+    make_room(call);
     let state = reach(call, "net", &["connect", &host, &port.to_string()])?;
     let work = async move {
         let what = format!("connecting to {host}:{port}");
@@ -135,6 +141,8 @@ fn connect(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (stream, _) = connected(call)?;
     Ok(Value::Handle(Rc::new(Connection {
         stream,
+        peer: place(call.string(0), call.int(1)),
+        after_return: Cell::new(false),
         buffer: RefCell::default(),
         ended: Cell::new(false),
         closed: Cell::new(false),
@@ -151,6 +159,10 @@ fn resolve(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
+    /// Whom it leads to.
+    peer: String,
+    /// Whether the last line ended with a `\r` after which nothing had come yet.
+    after_return: Cell<bool>,
     /// Read, but not asked for yet.
     buffer: RefCell<Vec<u8>>,
     /// Whether the other side sends no more.
@@ -167,16 +179,27 @@ impl Resource for Connection {
 impl Connection {
     fn check_open(&self) -> Result<(), ErrorValue> {
         match self.closed.get() {
-            true => Err(errors::error("EBADF", "the connection is closed")),
+            true => {
+                Err(self.about(errors::error("EBADF", format!("the connection to {} is closed", self.peer))))
+            }
             false => Ok(()),
         }
+    }
+
+    fn about(&self, mut error: ErrorValue) -> ErrorValue {
+        error.data.push(("peer".into(), self.peer.clone()));
+        error
+    }
+
+    fn failed(&self, doing: &str, e: &io::Error) -> ErrorValue {
+        self.about(errors::io(e, &format!("{doing} {}", self.peer)))
     }
 
     /// Waits for more in the buffer; false at the end.
     async fn more(&self) -> Result<bool, ErrorValue> {
         self.check_open()?;
         while !self.ended.get() {
-            let failed = |e: io::Error| errors::io(&e, "reading from a connection");
+            let failed = |e: io::Error| self.failed("reading from", &e);
             self.stream.readable().await.map_err(failed)?;
             self.check_open()?;
             let mut buffer = self.buffer.borrow_mut();
@@ -186,7 +209,16 @@ impl Connection {
             buffer.truncate(length + *read.as_ref().unwrap_or(&0));
             match read {
                 Ok(0) => self.ended.set(true),
-                Ok(_) => return Ok(true),
+                Ok(_) => {
+                    // It belongs to the line before.
+                    if self.after_return.take() && length == 0 && buffer[0] == b'\n' {
+                        buffer.remove(0);
+                        if buffer.is_empty() {
+                            continue;
+                        }
+                    }
+                    return Ok(true);
+                }
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(e) => return Err(failed(e)),
             }
@@ -228,19 +260,23 @@ impl Connection {
                 let buffer = self.buffer.borrow();
                 let from = looked_at.min(buffer.len());
                 looked_at = buffer.len();
-                buffer[from..].iter().position(|byte| *byte == b'\n').map(|at| from + at)
+                memchr2(b'\n', b'\r', &buffer[from..]).map(|at| from + at)
             };
+            if end.unwrap_or(looked_at) > LINE_BYTES_MAX {
+                let text = format!("a line from {} is longer than {} MiB", self.peer, LINE_BYTES_MAX >> 20);
+                return Err(self.about(errors::error("limit", text)));
+            }
             if let Some(end) = end {
-                let mut line: Vec<u8> = self.buffer.borrow_mut().drain(..=end).collect();
-                line.pop();
-                if line.last() == Some(&b'\r') {
-                    line.pop();
+                let mut buffer = self.buffer.borrow_mut();
+                let mut line: Vec<u8> = buffer.drain(..=end).collect();
+                if line.pop() == Some(b'\r') {
+                    match buffer.first() {
+                        Some(b'\n') => drop(buffer.remove(0)),
+                        Some(_) => {}
+                        None => self.after_return.set(true),
+                    }
                 }
                 return Ok(Some(lossy(line)));
-            }
-            if looked_at > LINE_BYTES_MAX {
-                let text = format!("a line of a connection is longer than {} MiB", LINE_BYTES_MAX >> 20);
-                return Err(errors::error("limit", text));
             }
             if !self.more().await? {
                 let rest = self.buffer.take();
@@ -253,15 +289,15 @@ impl Connection {
         self.check_open()?;
         while self.more().await? {
             if self.buffer.borrow().len() > ALL_BYTES_MAX {
-                let text = format!("a connection sent more than {} MiB", ALL_BYTES_MAX >> 20);
-                return Err(errors::error("limit", text));
+                let text = format!("{} sent more than {} MiB", self.peer, ALL_BYTES_MAX >> 20);
+                return Err(self.about(errors::error("limit", text)));
             }
         }
         Ok(lossy(self.buffer.take()))
     }
 
     async fn write(&self, bytes: &[u8]) -> Result<(), ErrorValue> {
-        let failed = |e: io::Error| errors::io(&e, "writing to a connection");
+        let failed = |e: io::Error| self.failed("writing to", &e);
         let mut rest = bytes;
         while !rest.is_empty() {
             self.check_open()?;

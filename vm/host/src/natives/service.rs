@@ -1,7 +1,7 @@
 //! `Service`: the services of this machine, through the command of whichever manager it has.
 //!
-//! systemd where it runs; else OpenRC; else SysV's scripts; else systemctl where there is one at all, which says
-//! itself what it misses. The command is found in PATH at each call, needs no capability of its own, and never asks.
+//! systemd where it runs; else OpenRC; else SysV's scripts where there is a folder of them; else systemctl where there
+//! is one at all, which says itself what it misses. The command is found in PATH at each call, needs no capability of its own, and never asks.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -32,9 +32,9 @@ enum Manager {
 
 impl Manager {
     /// The manager of this machine.
-    fn find(unit: &str) -> Result<Manager, ErrorValue> {
+    fn find() -> Result<Manager, ErrorValue> {
         let is_there = |path: &str| Path::new(path).exists();
-        choose(in_path, is_there, unit).ok_or_else(|| {
+        choose(in_path, is_there).ok_or_else(|| {
             errors::error(
                 "ENOSYS",
                 "this machine has no service manager: neither `systemctl` (systemd) nor `rc-service` (OpenRC) nor \
@@ -77,7 +77,7 @@ impl Manager {
     }
 }
 
-fn choose(in_path: impl Fn(&str) -> bool, is_there: impl Fn(&str) -> bool, unit: &str) -> Option<Manager> {
+fn choose(in_path: impl Fn(&str) -> bool, is_there: impl Fn(&str) -> bool) -> Option<Manager> {
     let systemctl = in_path("systemctl");
     if systemctl && is_there("/run/systemd/system") {
         return Some(Manager::Systemd);
@@ -86,7 +86,7 @@ fn choose(in_path: impl Fn(&str) -> bool, is_there: impl Fn(&str) -> bool, unit:
         return Some(Manager::OpenRc);
     }
     let service = in_path("service");
-    if service && is_there(&format!("/etc/init.d/{unit}")) {
+    if service && is_there("/etc/init.d") {
         return Some(Manager::SysV);
     }
     match (systemctl, service) {
@@ -130,16 +130,22 @@ fn restart(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 fn control(call: &mut OutsideCall<'_>, verb: &'static str) -> Result<Value, Failure> {
     let unit = unit(call)?;
     let state = reach(call, "service", &["control", &unit])?;
-    let line = Manager::find(&unit)?.command(verb, &unit);
+    let line = Manager::find()?.command(verb, &unit);
     let run = execute(state, line, None, Some(CONTROL_NS), Vec::new());
     call.wait(run)?.map_err(|error| of_unit(error, &unit))?;
     Ok(Value::Null)
 }
 
+/// What SysV's `service` says of one that it does not know; its status tells nothing then.
+const UNKNOWN: &str = "unrecognized service";
+
 fn of_unit(mut error: ErrorValue, unit: &str) -> ErrorValue {
     if error.message.contains("not been booted with systemd") {
         let text = "this machine has no service manager: systemd is installed, but does not run";
         error = errors::error("ENOSYS", text);
+    }
+    if error.message.contains(UNKNOWN) {
+        error = errors::error("ENOENT", "there is no such service");
     }
     error.message = format!("service `{unit}`: {}", error.message);
     error.data.push(("unit".into(), unit.into()));
@@ -149,7 +155,7 @@ fn of_unit(mut error: ErrorValue, unit: &str) -> ErrorValue {
 fn status(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let unit = unit(call)?;
     let state = reach(call, "service", &["read", &unit])?;
-    let manager = Manager::find(&unit)?;
+    let manager = Manager::find()?;
     let run = execute(state, manager.command("status", &unit), None, Some(STATUS_NS), manager.tells());
     let output = call.wait(run)?.map_err(|error| of_unit(error, &unit))?;
     let Status { state, pid, text } = read_status(manager, &output, &unit)?;
@@ -171,6 +177,9 @@ struct Status {
 fn read_status(manager: Manager, output: &Output, unit: &str) -> Result<Status, ErrorValue> {
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if manager != Manager::Systemd {
+        if String::from_utf8_lossy(&output.stderr).contains(UNKNOWN) {
+            return Err(of_unit(errors::error("ENOENT", "there is no such service"), unit));
+        }
         let state = match (manager, output.exit_code) {
             (_, 0) => "active",
             (Manager::OpenRc, 4) => "activating",
@@ -204,11 +213,11 @@ mod tests {
     #[test]
     fn the_manager_that_the_machine_has() {
         let check = |programs: &[&str], paths: &[&str], expected| {
-            let got = choose(|program| programs.contains(&program), |path| paths.contains(&path), "ssh");
+            let got = choose(|program| programs.contains(&program), |path| paths.contains(&path));
             assert_eq!(got, expected, "{programs:?} {paths:?}");
         };
         check(&["systemctl", "service"], &["/run/systemd/system"], Some(Manager::Systemd));
-        check(&["systemctl", "service"], &["/etc/init.d/ssh"], Some(Manager::SysV));
+        check(&["systemctl", "service"], &["/etc/init.d"], Some(Manager::SysV));
         check(&["systemctl", "service"], &[], Some(Manager::Systemd));
         check(&["rc-service", "service"], &["/etc/init.d/ssh"], Some(Manager::OpenRc));
         check(&["service"], &[], Some(Manager::SysV));

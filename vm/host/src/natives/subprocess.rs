@@ -36,15 +36,27 @@ fn pid(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Int(process(call).pid().into()))
 }
 
+/// What was killed, by a `within` that was cut off too, is gone before anybody looks at it.
+fn settled(call: &mut OutsideCall<'_>) -> Result<(), Failure> {
+    if process(call).is_dying() {
+        let (process, state) = (held::<Process>(call, 0), state(call));
+        call.wait(process.gone(state))?;
+    }
+    Ok(())
+}
+
 fn is_running(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    settled(call)?;
     Ok(Value::Bool(process(call).is_running()))
 }
 
 fn is_error(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    settled(call)?;
     Ok(Value::Bool(process(call).is_error()))
 }
 
 fn error(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    settled(call)?;
     Ok(process(call).error().map_or(Value::Null, |error| Value::Error(Box::new(error))))
 }
 

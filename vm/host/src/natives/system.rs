@@ -42,8 +42,7 @@ fn start_dvmstat(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn vmstat(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    // Who may run vmstat may know what it says.
-    let state = reach(call, "exec", &["vmstat"]).or_else(|_| reach(call, "system", &["read"]))?;
+    let state = reach(call, "exec", &["vmstat"])?;
     let sample = call.wait(async move { system::vmstat(&state).await })??;
     Ok(Value::Record(sample.into_iter().map(|(name, value)| (name, Value::Int(value))).collect()))
 }
