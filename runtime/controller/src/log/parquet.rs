@@ -20,7 +20,7 @@ use parquet::schema::types::{ColumnPath, Type as Schema};
 /// Rows of a group, at most: what readers of the format take at a time.
 const GROUP_ROWS_MAX: usize = 122_880;
 /// What the values of a group take, about; with more columns a group has fewer rows.
-const GROUP_BYTES_MAX: usize = 32 << 20;
+const GROUP_BYTES_MAX: usize = 16 << 20;
 /// A number and whether it is there.
 const CELL_BYTES: usize = 10;
 const META: [(&str, Kind); 7] = [
@@ -81,12 +81,13 @@ impl Kind {
             .build()
     }
 
-    fn values(self) -> Values {
+    /// With room for so many: growing would take more than the room itself.
+    fn values(self, rows: usize) -> Values {
         match self {
-            Kind::Bool => Values::Bools(Vec::new()),
-            Kind::Int | Kind::Number | Kind::Duration | Kind::Time => Values::Ints(Vec::new()),
-            Kind::Double => Values::Doubles(Vec::new()),
-            Kind::Text | Kind::Bytes => Values::Blobs(Vec::new()),
+            Kind::Bool => Values::Bools(Vec::with_capacity(rows)),
+            Kind::Int | Kind::Number | Kind::Duration | Kind::Time => Values::Ints(Vec::with_capacity(rows)),
+            Kind::Double => Values::Doubles(Vec::with_capacity(rows)),
+            Kind::Text | Kind::Bytes => Values::Blobs(Vec::with_capacity(rows)),
         }
     }
 }
@@ -175,13 +176,15 @@ impl<W: Write + Send> Table<W> {
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
+        let columns = META.len() + fields.len();
+        let rows_max = (GROUP_BYTES_MAX / CELL_BYTES / columns).clamp(1, GROUP_ROWS_MAX);
         Ok(Table {
             file: SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties.build()))?,
-            meta: META.map(|(_, kind)| Column::new(kind, false)),
-            fields: fields.iter().map(|field| Column::new(Kind::of(&field.kinds), true)).collect(),
+            meta: META.map(|(_, kind)| Column::new(kind, false, rows_max)),
+            fields: fields.iter().map(|field| Column::new(Kind::of(&field.kinds), true, rows_max)).collect(),
             places: fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect(),
             rows: 0,
-            rows_max: (GROUP_BYTES_MAX / CELL_BYTES / (META.len() + fields.len())).clamp(1, GROUP_ROWS_MAX),
+            rows_max,
             bytes: 0,
         })
     }
@@ -267,8 +270,8 @@ struct Column {
 }
 
 impl Column {
-    fn new(kind: Kind, optional: bool) -> Column {
-        Column { kind, values: kind.values(), there: optional.then(Vec::new) }
+    fn new(kind: Kind, optional: bool, rows: usize) -> Column {
+        Column { kind, values: kind.values(rows), there: optional.then(|| Vec::with_capacity(rows)) }
     }
 
     fn int(&mut self, value: i64) {
