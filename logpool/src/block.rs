@@ -1,7 +1,7 @@
 //! A block: consecutive records of one series, column by column, as a row of a segment.
 //!
-//! Byte map (varint and text as in `codec`, columns as in `column`). Version 2 (1 byte); series (4 bytes,
-//! little-endian); number of records (varint); then sections, each a varint length and its bytes:
+//! Byte map (varint and text as in `codec`, columns as in `column`). Version 3, or 2 where no column has a shift (1 byte);
+//! series (4 bytes, little-endian); number of records (varint); then sections, each a varint length and its bytes:
 //!
 //! 1. times: ints
 //! 2. runs: number of runs (varint), each run (16 bytes, big-endian); if there are several, ints: the place of each
@@ -25,7 +25,8 @@ use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BY
 use crate::names::Names;
 use crate::record::RunId;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_OLDEST: u8 = 2;
 
 /// Columns of one block: as many as its records have fields, at most.
 const COLUMNS_MAX: usize = BLOCK_RECORDS_MAX * FIELDS_MAX;
@@ -212,8 +213,15 @@ fn section(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// A block as it is stored, and the times of its first and its last record.
+pub struct Encoded {
+    pub bytes: Vec<u8>,
+    pub first: i64,
+    pub last: i64,
+}
+
 /// An error is a record that `codec` would not read.
-pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result<Vec<u8>, Malformed> {
+pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result<Encoded, Malformed> {
     let mut runs: Vec<RunId> = Vec::new();
     let mut run_of = Vec::with_capacity(records.len());
     let mut builder = Builder {
@@ -224,7 +232,11 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
         records: records.len(),
     };
     let mut tasks: Vec<&[u8]> = Vec::with_capacity(records.len());
+    let (mut times, mut numbers) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+    // Once, because each lies somewhere else in memory.
     for record in records {
+        times.push(record.time);
+        numbers.push(record.seq as i64);
         // Few runs write to one series at a time, and the last one is the likely one.
         let run = runs.iter().rposition(|run| *run == record.run).unwrap_or_else(|| {
             runs.push(record.run);
@@ -238,7 +250,6 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
     out.extend_from_slice(&series.to_le_bytes());
     codec::put_varint(&mut out, records.len() as u64);
     let mut part = Vec::new();
-    let times: Vec<i64> = records.iter().map(|record| record.time).collect();
     column::put_ints(&mut part, &times);
     section(&mut out, &part);
 
@@ -253,7 +264,6 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
     section(&mut out, &part);
 
     part.clear();
-    let numbers: Vec<i64> = records.iter().map(|record| record.seq as i64).collect();
     column::put_ints(&mut part, &numbers);
     section(&mut out, &part);
 
@@ -285,7 +295,8 @@ pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result
         values.put(&mut part);
         section(&mut out, &part);
     }
-    Ok(out)
+    let (first, last) = (times.iter().copied().min(), times.iter().copied().max());
+    Ok(Encoded { bytes: out, first: first.unwrap_or(i64::MAX), last: last.unwrap_or(i64::MIN) })
 }
 
 /// A block that is open for reading: its directory; what the columns hold is decoded when it is asked for.
@@ -313,7 +324,8 @@ pub struct Column<'a> {
 impl<'a> Block<'a> {
     pub fn new(bytes: &'a [u8], names: &'a Names) -> Result<Block<'a>, Malformed> {
         let mut input = Input { bytes };
-        if input.array()? != [VERSION] {
+        let [version] = input.array()?;
+        if !(VERSION_OLDEST..=VERSION).contains(&version) {
             return Err(Malformed);
         }
         let series = u32::from_le_bytes(input.array()?);
@@ -535,7 +547,7 @@ mod tests {
             head(3, 6, 1, &bodies[5]),
         ];
         let mut names = Names::default();
-        let bytes = encode(5, &heads.iter().collect::<Vec<_>>(), &mut names).unwrap();
+        let bytes = encode(5, &heads.iter().collect::<Vec<_>>(), &mut names).unwrap().bytes;
         let block = Block::new(&bytes, &names).unwrap();
         assert_eq!((block.series, block.len), (5, 6));
         assert_eq!(block.runs(), [RunId(1), RunId(2), RunId(3)]);

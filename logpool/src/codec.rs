@@ -168,16 +168,43 @@ impl<'a> ValueRef<'a> {
     }
 }
 
-pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
+#[inline]
+pub fn put_varint(out: &mut Vec<u8>, n: u64) {
+    if n < 0x80 { out.push(n as u8) } else { put_long_varint(out, n) }
 }
+
+#[inline(never)]
+fn put_long_varint(out: &mut Vec<u8>, mut n: u64) {
+    if n < 1 << 14 {
+        return out.extend_from_slice(&[n as u8 | 0x80, (n >> 7) as u8]);
+    }
+    if n >= 1 << 56 {
+        while n >= 0x80 {
+            out.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        return out.push(n as u8);
+    }
+    // All groups at once: each seven bits to a byte of their own, and the high bit to all but the last.
+    let bytes = (64 - n.leading_zeros()).div_ceil(7) as usize;
+    let n = n & 0x0fff_ffff | (n & 0x00ff_ffff_f000_0000) << 4;
+    let n = n & 0x0000_3fff_0000_3fff | (n & 0x0fff_c000_0fff_c000) << 2;
+    let n = n & 0x007f_007f_007f_007f | (n & 0x3f80_3f80_3f80_3f80) << 1;
+    let end = out.len() + bytes;
+    out.extend_from_slice(&(n | HIGH_BITS >> (8 * (9 - bytes))).to_le_bytes());
+    out.truncate(end);
+}
+
+/// The high bit of each byte.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 pub fn put_zigzag(out: &mut Vec<u8>, n: i64) {
     put_varint(out, ((n << 1) ^ (n >> 63)) as u64);
+}
+
+/// What `put_zigzag` takes.
+pub fn zigzag_bytes(n: i64) -> u64 {
+    u64::from((64 - (((n << 1) ^ (n >> 63)) | 1).leading_zeros()).div_ceil(7))
 }
 
 pub fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -291,6 +318,7 @@ impl<'a> Input<'a> {
         Ok(*front)
     }
 
+    #[inline]
     pub fn varint(&mut self) -> Decoded<u64> {
         // Most numbers are small.
         if let Some((&byte, rest)) = self.bytes.split_first()
@@ -302,7 +330,25 @@ impl<'a> Input<'a> {
         self.long_varint()
     }
 
+    #[inline(never)]
     fn long_varint(&mut self) -> Decoded<u64> {
+        if let [low, high @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(low & 0x7f) | u64::from(*high) << 7);
+        }
+        // Eight bytes at once, if the number ends among them.
+        if let Some((&bytes, _)) = self.bytes.split_first_chunk() {
+            let n = u64::from_le_bytes(bytes);
+            let ends = !n & HIGH_BITS;
+            if ends != 0 {
+                let length = (ends.trailing_zeros() / 8 + 1) as usize;
+                self.bytes = &self.bytes[length..];
+                let n = n & !HIGH_BITS & (u64::MAX >> (64 - 8 * length));
+                let n = n & 0x007f_007f_007f_007f | (n & 0x7f00_7f00_7f00_7f00) >> 1;
+                let n = n & 0x0000_3fff_0000_3fff | (n & 0x3fff_0000_3fff_0000) >> 2;
+                return Ok(n & 0x0fff_ffff | (n & 0x0fff_ffff_0000_0000) >> 4);
+            }
+        }
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -377,8 +423,20 @@ impl<'a> Input<'a> {
 
     pub fn skip_varints(&mut self, count: usize) -> Decoded<()> {
         let mut left = count;
+        // Bytes of the number that has not ended yet.
         let mut length = 0;
         let mut end = 0;
+        // Eight bytes at once, where numbers end among them that are shorter than ten.
+        while let Some((&bytes, _)) = self.bytes[end..].split_first_chunk() {
+            let ends = !u64::from_le_bytes(bytes) & HIGH_BITS;
+            let numbers = ((ends >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as usize;
+            if numbers == 0 || numbers >= left || length + ends.trailing_zeros() / 8 >= 9 {
+                break;
+            }
+            left -= numbers;
+            length = ends.leading_zeros() / 8;
+            end += 8;
+        }
         while left > 0 {
             let byte = *self.bytes.get(end).ok_or(Malformed)?;
             end += 1;
@@ -622,10 +680,46 @@ mod tests {
 
     #[test]
     fn varints() {
-        for n in [0, 1, 127, 128, 1 << 35, u64::MAX] {
+        let slowly = |mut n: u64| {
+            let mut bytes = Vec::new();
+            while n >= 0x80 {
+                bytes.push(n as u8 | 0x80);
+                n >>= 7;
+            }
+            bytes.push(n as u8);
+            bytes
+        };
+        let mut numbers: Vec<u64> = (0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, 3 << bit]).collect();
+        numbers.extend([u64::MAX, 0x0123_4567_89ab_cdef, 0x00fe_dcba_9876_5432]);
+        let mut all = Vec::new();
+        for &n in &numbers {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, n);
+            assert_eq!(bytes, slowly(n), "{n}");
             assert_eq!(Input { bytes: &bytes }.varint(), Ok(n));
+            // Also where others follow.
+            bytes.extend([0xff; 9]);
+            assert_eq!(Input { bytes: &bytes }.varint(), Ok(n));
+            put_varint(&mut all, n);
+        }
+        let mut input = Input { bytes: &all };
+        for (at, &n) in numbers.iter().enumerate() {
+            let mut skipped = Input { bytes: &all };
+            skipped.skip_varints(at).unwrap();
+            assert_eq!(skipped.bytes, input.bytes);
+            assert_eq!(input.varint(), Ok(n));
+        }
+        assert!(input.bytes.is_empty());
+        assert_eq!(Input { bytes: &all }.skip_varints(numbers.len() + 1), Err(Malformed));
+        for count in 1..20 {
+            let mut input = Input { bytes: &[[5; 40].as_slice(), &[0x80; 9]].concat() };
+            assert_eq!(input.skip_varints(count), Ok(()));
+            assert_eq!(input.bytes.len(), 49 - count);
+        }
+        // One that is too long, wherever it begins.
+        for before in 0..20 {
+            let bytes = [vec![5; before], vec![0x80; 10], vec![0], vec![5; 20]].concat();
+            assert_eq!(Input { bytes: &bytes }.skip_varints(before + 2), Err(Malformed), "{before}");
         }
         assert_eq!(Input { bytes: &[0xff; 11] }.varint(), Err(Malformed));
         assert_eq!(

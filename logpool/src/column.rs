@@ -4,7 +4,8 @@
 //!
 //! - ints: least value (zigzag), greatest value (zigzag); nothing more where they are equal. Else a form (1 byte):
 //!   0, the values less the least; 1, the differences of neighbours less their least, after the first value
-//!   (zigzag) and the least difference (zigzag). Then a width in bits (1 byte, 0 to 64), the number of exceptions
+//!   (zigzag) and the least difference (zigzag); 2 and 3, the same two of values that have in common the lowest bits
+//!   of their differences, all zero: how many (1 byte, 1 to 63), and the numbers are without them. Then a width in bits (1 byte, 0 to 64), the number of exceptions
 //!   (varint), for each the gap to the exception before (varint) and the bits above the width (varint), and the
 //!   numbers, `width` bits each, lowest bits first, in as many bytes as they need
 //! - doubles: a form (1 byte): 0, ints follow (every value is one, and not -0.0); 1, least and greatest value
@@ -16,23 +17,29 @@
 
 use std::collections::HashMap;
 
-use crate::codec::{Input, Malformed, put_varint, put_zigzag};
+use crate::codec::{Input, Malformed, put_varint, put_zigzag, zigzag_bytes};
 
 type Decoded<T> = Result<T, Malformed>;
 
 const PLAIN: u8 = 0;
 const DELTA: u8 = 1;
+/// Added to either.
+const SHIFTED: u8 = 2;
 const AS_INTS: u8 = 0;
 const RAW: u8 = 1;
 
 pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     let Some((&first, rest)) = values.split_first() else { return };
     let (mut least, mut greatest) = (first, first);
-    let (mut before, mut step) = (first, i64::MAX);
+    let (mut before, mut step, mut step_greatest) = (first, i64::MAX, i64::MIN);
+    let mut differing = 0;
     for &value in rest {
         least = least.min(value);
         greatest = greatest.max(value);
-        step = step.min(value.wrapping_sub(before));
+        let difference = value.wrapping_sub(before);
+        step = step.min(difference);
+        step_greatest = step_greatest.max(difference);
+        differing |= difference;
         before = value;
     }
     put_zigzag(out, least);
@@ -40,81 +47,84 @@ pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     if least == greatest {
         return;
     }
-    let plain = values.iter().map(|&value| value.wrapping_sub(least) as u64);
-    let steps = values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]).wrapping_sub(step) as u64);
-    let (plain_packing, delta_packing) = (Packing::of(plain.clone()), Packing::of(steps.clone()));
-    if plain_packing.bytes <= delta_packing.bytes {
-        out.push(PLAIN);
-        pack(out, plain, plain_packing);
+    // Bytes that are counted in KiB, times in microseconds; where it saves more than it takes to say so.
+    let shift = differing.trailing_zeros();
+    let shift = if values.len() * shift as usize > 16 { shift } else { 0 };
+    let plains: Vec<u64> = values.iter().map(|&value| value.wrapping_sub(least) as u64 >> shift).collect();
+    let delta = |pair: &[i64]| pair[1].wrapping_sub(pair[0]).wrapping_sub(step) as u64 >> shift;
+    let deltas: Vec<u64> = values.windows(2).map(delta).collect();
+    let (plain_width, plain_bits) = width(&plains);
+    let (delta_width, delta_bits) = width(&deltas);
+    let is_plain = plain_bits <= delta_bits + 8 * (zigzag_bytes(first) + zigzag_bytes(step));
+    out.push(if is_plain { PLAIN } else { DELTA } + if shift > 0 { SHIFTED } else { 0 });
+    if shift > 0 {
+        out.push(shift as u8);
+    }
+    if is_plain {
+        pack(out, &plains, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
     } else {
-        out.push(DELTA);
         put_zigzag(out, first);
         put_zigzag(out, step);
-        pack(out, steps, delta_packing);
+        pack(out, &deltas, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
     }
 }
 
-/// How numbers are packed, and how many bytes that takes.
-#[derive(Clone, Copy, Default)]
-struct Packing {
-    width: u32,
-    exceptions: usize,
-    numbers: usize,
-    bytes: usize,
-}
-
-impl Packing {
-    /// The width, among the lengths of the numbers, at which packed numbers and exceptions take the fewest bytes.
-    fn of(numbers: impl Iterator<Item = u64>) -> Packing {
-        let mut by_bits = [0u32; 65];
-        for number in numbers {
-            by_bits[(64 - number.leading_zeros()) as usize] += 1;
+/// The width at which packed numbers and exceptions take the fewest bits, and about how many these are. Of many numbers
+/// some stretches are looked at.
+fn width(numbers: &[u64]) -> (u32, u64) {
+    let (stretch, apart) = match numbers.len() {
+        few @ ..=128 => (few.max(1), few.max(1)),
+        many => (16, many / 8),
+    };
+    let (mut lengths, mut others) = ([0u32; 65], [0u32; 65]);
+    let mut count = 0;
+    for chunk in numbers.chunks(apart) {
+        let chunk = &chunk[..stretch.min(chunk.len())];
+        // In turns, because to count in one place twice takes a while.
+        let length = |of: &u64| (64 - of.leading_zeros()) as usize;
+        let (pairs, last) = chunk.as_chunks();
+        for [one, other] in pairs {
+            lengths[length(one)] += 1;
+            others[length(other)] += 1;
         }
-        let mut there = [(0u32, 0usize); 65];
-        let mut lengths = 0;
-        for (bits, &count) in by_bits.iter().enumerate().filter(|&(_, &count)| count > 0) {
-            there[lengths] = (bits as u32, count as usize);
-            lengths += 1;
-        }
-        let there = &there[..lengths];
-        let count: usize = there.iter().map(|(_, count)| count).sum();
-        let packing = |(at, &(width, _)): (usize, &(u32, usize))| {
-            let above = &there[at + 1..];
-            // A byte for the gap, and seven bits in each byte of what is above the width.
-            let each = |&(bits, count): &(u32, usize)| count * (1 + (bits - width).div_ceil(7) as usize);
-            Packing {
-                width,
-                exceptions: above.iter().map(|(_, count)| count).sum(),
-                numbers: count,
-                bytes: (count * width as usize).div_ceil(8) + above.iter().map(each).sum::<usize>(),
-            }
-        };
-        there.iter().enumerate().map(packing).min_by_key(|packing| packing.bytes).unwrap_or_default()
+        last.iter().for_each(|last| lengths[length(last)] += 1);
+        count += chunk.len() as u64;
     }
+    lengths.iter_mut().zip(others).for_each(|(length, other)| *length += other);
+    // The width is among the lengths of the numbers.
+    let there = lengths.iter().zip(0u32..).filter(|&(&count, _)| count > 0);
+    let bits = |width: u32| {
+        // A byte for the gap, and seven bits in each byte of what is above the width.
+        let each = |(&count, bits): (&u32, u32)| u64::from(count * 8 * (1 + (bits - width).div_ceil(7)));
+        count * u64::from(width) + there.clone().filter(|&(_, bits)| bits > width).map(each).sum::<u64>()
+    };
+    let least = there.clone().map(|(_, width)| (width, bits(width))).min_by_key(|&(_, bits)| bits);
+    least.map_or((0, 0), |(width, bits)| (width, bits * numbers.len() as u64 / count))
 }
 
 fn low_bits(width: u32) -> u64 {
     if width == 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
-fn pack(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64> + Clone, packing: Packing) {
-    let Packing { width, exceptions, .. } = packing;
+fn pack(out: &mut Vec<u8>, numbers: &[u64], width: u32, greatest: u64) {
     let mask = low_bits(width);
+    let above = || numbers.iter().enumerate().filter(|&(_, &number)| number > mask);
+    let exceptions = if greatest > mask { above().count() } else { 0 };
     out.push(width as u8);
     put_varint(out, exceptions as u64);
     if exceptions > 0 {
         let mut next = 0;
-        for (at, number) in numbers.clone().enumerate().filter(|&(_, number)| number > mask) {
+        for (at, &number) in above() {
             put_varint(out, (at - next) as u64);
             put_varint(out, number >> width);
             next = at + 1;
         }
     }
-    let bytes = (packing.numbers * width as usize).div_ceil(8);
+    let bytes = (numbers.len() * width as usize).div_ceil(8);
     out.reserve(bytes + 8);
     let end = out.len() + bytes;
     let (mut pending, mut bits) = (0u64, 0u32);
-    for number in numbers {
+    for &number in numbers {
         let number = number & mask;
         pending |= number << bits;
         bits += width;
@@ -146,12 +156,20 @@ pub fn ints(input: &mut Input<'_>, count: usize, out: &mut Vec<i64>) -> Decoded<
         out.resize(count, least);
         return Ok(());
     }
-    match input.array()? {
-        [PLAIN] => unpack(input, count, least, out),
-        [DELTA] => {
+    let [form] = input.array()?;
+    let shift = match form {
+        PLAIN | DELTA => 0,
+        _ => u32::from(input.array::<1>()?[0]),
+    };
+    if shift > 63 {
+        return Err(Malformed);
+    }
+    match form & !SHIFTED {
+        PLAIN => unpack(input, count, least, shift, out),
+        DELTA => {
             let (first, step) = (input.zigzag()?, input.zigzag()?);
             out.push(first);
-            unpack(input, count - 1, step, out)?;
+            unpack(input, count - 1, step, shift, out)?;
             let mut value = 0i64;
             for (at, slot) in out.iter_mut().enumerate() {
                 value = if at == 0 { *slot } else { value.wrapping_add(*slot) };
@@ -163,8 +181,8 @@ pub fn ints(input: &mut Input<'_>, count: usize, out: &mut Vec<i64>) -> Decoded<
     }
 }
 
-/// Adds `count` numbers, each with `base` added.
-fn unpack(input: &mut Input<'_>, count: usize, base: i64, out: &mut Vec<i64>) -> Decoded<()> {
+/// Adds `count` numbers, each with zeros for so many bits, and `base` added.
+fn unpack(input: &mut Input<'_>, count: usize, base: i64, shift: u32, out: &mut Vec<i64>) -> Decoded<()> {
     let [width] = input.array()?;
     let width = u32::from(width);
     if width > 64 {
@@ -189,7 +207,7 @@ fn unpack(input: &mut Input<'_>, count: usize, base: i64, out: &mut Vec<i64>) ->
         {
             let bytes: [u8; 8] = bytes.try_into().map_err(|_| Malformed)?;
             let number = u64::from_le_bytes(bytes) >> (at % 8) & mask;
-            out.push(base.wrapping_add(number as i64));
+            out.push(base.wrapping_add((number << shift) as i64));
             at += width as usize;
             left -= 1;
         }
@@ -200,7 +218,7 @@ fn unpack(input: &mut Input<'_>, count: usize, base: i64, out: &mut Vec<i64>) ->
         let there = rest.len().min(16);
         bytes[..there].copy_from_slice(&rest[..there]);
         let number = (u128::from_le_bytes(bytes) >> (at % 8)) as u64 & mask;
-        out.push(base.wrapping_add(number as i64));
+        out.push(base.wrapping_add((number << shift) as i64));
         at += width as usize;
     }
     let mut next = start;
@@ -210,7 +228,7 @@ fn unpack(input: &mut Input<'_>, count: usize, base: i64, out: &mut Vec<i64>) ->
         let place = next.checked_add(gap).ok_or(Malformed)?;
         let slot = out.get_mut(place).ok_or(Malformed)?;
         let high = high.checked_shl(width).ok_or(Malformed)?;
-        *slot = slot.wrapping_add(high as i64);
+        *slot = slot.wrapping_add((high << shift) as i64);
         next = place + 1;
     }
     Ok(())
@@ -267,11 +285,19 @@ pub fn put_blobs(out: &mut Vec<u8>, values: &[&[u8]]) {
     let mut different: Vec<&[u8]> = Vec::new();
     let most = values.len() / 2;
     let mut indices = Vec::with_capacity(values.len());
+    let mut last: (&[u8], i64) = (&[], -1);
     for &value in values {
-        let place = *places.entry(value).or_insert_with(|| {
-            different.push(value);
-            different.len() as i64 - 1
-        });
+        // Often the same one, or what one text is written from.
+        if last.1 < 0 || !(std::ptr::eq(last.0, value) || last.0 == value) {
+            last = (
+                value,
+                *places.entry(value).or_insert_with(|| {
+                    different.push(value);
+                    different.len() as i64 - 1
+                }),
+            );
+        }
+        let place = last.1;
         if different.len() > most.max(1) {
             break;
         }
@@ -356,6 +382,11 @@ mod tests {
         let times: Vec<i64> =
             (0..600).map(|n| 1_700_000_000_000_000_000 + n * 1_000_000_000 + n * 37 % 1000).collect();
         check(&times, 800);
+        // Sizes that are counted in KiB, and what differs in one bit.
+        check(&(0..600).map(|n| (8 << 30) + n * 7919 % 1000 * 1024).collect::<Vec<_>>(), 780);
+        check(&(0..600).map(|n| n * 1000 * (1 << 40) + n % 2 * (1 << 40)).collect::<Vec<_>>(), 180);
+        check(&[i64::MIN, 0, i64::MIN, 0, 0, i64::MIN], 30);
+        check(&[5, 5 + (1 << 62), 5 - (1 << 62), 5], 60);
         let mut state = 1u64;
         for width in 0..=64 {
             let numbers: Vec<i64> = (0..97)
@@ -412,7 +443,13 @@ mod tests {
     fn hostile_columns_are_errors() {
         let mut out = Vec::new();
         // A width beyond 64, an exception behind the end, and one whose bits do not fit.
-        for bytes in [&[0, 2, PLAIN, 65, 0][..], &[0, 2, PLAIN, 1, 1, 9, 1, 0], &[0, 2, PLAIN, 64, 1, 0, 1]] {
+        for bytes in [
+            &[0, 2, PLAIN, 65, 0][..],
+            &[0, 2, PLAIN, 1, 1, 9, 1, 0],
+            &[0, 2, PLAIN, 64, 1, 0, 1],
+            &[0, 2, SHIFTED, 64, 1, 0, 1],
+            &[0, 2, 9, 0, 1, 0, 1],
+        ] {
             assert_eq!(ints(&mut Input { bytes }, 2, &mut out), Err(Malformed), "{bytes:?}");
         }
         assert_eq!(

@@ -20,8 +20,10 @@ use crate::limits::*;
 use crate::mover;
 
 /// Of all files; in the table `meta` under `format`. Version 1 was one file without segments, version 2 had a row for
-/// each block.
-pub const FORMAT: u64 = 3;
+/// each block, and in version 3 columns had no shift.
+pub const FORMAT: u64 = 4;
+/// Files of these are read, and written on.
+const FORMAT_OLDEST: u64 = 3;
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// Opens a file for writing; repairs what a killed writer left. `fill` makes the tables of a new one.
@@ -43,7 +45,11 @@ pub fn open_or_create(
     }
     let database = open(path, cache_bytes)?;
     let read = database.begin_read().map_err(failed(path))?;
-    check_format(&read, path)?;
+    if check_format(&read, path)? < FORMAT {
+        transaction(&database, path, |write| {
+            Ok(write.open_table(META)?.insert("format", FORMAT).map(drop)?)
+        })?;
+    }
     Ok(database)
 }
 
@@ -80,7 +86,7 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<ReadTransaction>> {
             return Ok(None);
         }
         match try_read(path) {
-            Ok(read) => return check_format(&read, path).map(|()| Some(read)),
+            Ok(read) => return check_format(&read, path).map(|_| Some(read)),
             Err(redb::Error::RepairAborted) => repair(folder, path)?,
             Err(redb::Error::DatabaseAlreadyOpen) => pause(),
             // Deleted in between: the day was dropped.
@@ -111,12 +117,12 @@ fn repair(folder: &Folder, path: &Path) -> Result<()> {
     }
 }
 
-fn check_format(read: &ReadTransaction, path: &Path) -> Result<()> {
+fn check_format(read: &ReadTransaction, path: &Path) -> Result<u64> {
     let format = || -> Result<u64, redb::Error> {
         Ok(read.open_table(META)?.get("format")?.map_or(0, |value| value.value()))
     };
     match format().map_err(failed(path))? {
-        FORMAT => Ok(()),
+        known @ FORMAT_OLDEST..=FORMAT => Ok(known),
         found => Err(LogPoolError::Version {
             path: path.to_path_buf(),
             found: u32::try_from(found).unwrap_or(u32::MAX),

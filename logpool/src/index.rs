@@ -1,7 +1,7 @@
 //! The index of a data folder, `pool.redb`: how far each log file was moved, and which segments there are.
 //!
 //! Tables:
-//! - `meta`: name to number. `format` (3), `pools` (the next pool's number)
+//! - `meta`: name to number. `format` (4), `pools` (the next pool's number)
 //! - `pools`: name of a pool to its number
 //! - `segments`: (pool's number, day) to the ordinal of the segment's next record. The day counts from
 //!   1970-01-01 UTC

@@ -143,15 +143,8 @@ impl Stretch {
                 heads.push(head.map_err(|_| corrupt("a record that was just read"))?);
             }
         }
-        let mut groups: Vec<Vec<&RecordHead>> = Vec::new();
-        let mut index: FxHashMap<(&str, &str, &str), usize> = FxHashMap::default();
-        for head in &heads {
-            let group = *index.entry((head.pool, head.key, head.node)).or_insert_with(|| {
-                groups.push(Vec::new());
-                groups.len() - 1
-            });
-            groups[group].push(head);
-        }
+        let mut groups = Groups::default();
+        heads.iter().for_each(|head| groups.push(head));
         {
             let mut blocks = write.open_table(BLOCKS)?;
             for chunk in &self.chunks {
@@ -165,7 +158,7 @@ impl Stretch {
             }
         }
         let mut put = Put::new(write, self.start)?;
-        for group in groups {
+        for group in groups.groups {
             put.group(group, false)?;
         }
         let done = put.finish(write)?;

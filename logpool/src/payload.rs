@@ -14,37 +14,67 @@ use crate::record::{FieldValue, Record, RunId};
 pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
     let mut payloads = Vec::new();
-    let (mut bytes, mut count, mut total) = (Vec::new(), 0u64, 0);
-    let mut known = Known::new(records);
-    let mut one = Vec::new();
-    for at in 0..records.len() {
-        one.clear();
-        known.put(at, &mut one)?;
-        if count > 0 && bytes.len() + one.len() > FRAME_BYTES_MAX {
-            payloads.push(with_count(count, &bytes));
-            bytes.clear();
-            count = 0;
-            known = Known::new(records);
-            one.clear();
-            known.put(at, &mut one)?;
+    let (mut from, mut total) = (0, 0);
+    while from < records.len() {
+        let mut payload = Payload::new(&records[from..]);
+        while payload.count < payload.known.records.len() && payload.put()? {
+            check("the size in bytes of one append", total + payload.bytes.len(), APPEND_BYTES_MAX)?;
         }
-        put_varint(&mut bytes, one.len() as u64);
-        bytes.extend_from_slice(&one);
-        count += 1;
-        total += one.len();
-        check("the size in bytes of one append", total, APPEND_BYTES_MAX)?;
-    }
-    if count > 0 {
-        payloads.push(with_count(count, &bytes));
+        from += payload.count;
+        total += payload.bytes.len();
+        payloads.push(payload.finish());
     }
     Ok(payloads)
 }
 
-fn with_count(count: u64, bytes: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(bytes.len() + 10);
-    put_varint(&mut payload, count);
-    payload.extend_from_slice(bytes);
-    payload
+/// A payload that is being written.
+struct Payload<'a> {
+    bytes: Vec<u8>,
+    /// Of the number of records in front, which is that of all until it is known.
+    prefix: usize,
+    count: usize,
+    known: Known<'a>,
+}
+
+impl<'a> Payload<'a> {
+    fn new(records: &'a [Record]) -> Payload<'a> {
+        let mut bytes = Vec::new();
+        put_varint(&mut bytes, records.len() as u64);
+        Payload { prefix: bytes.len(), bytes, count: 0, known: Known::new(records) }
+    }
+
+    /// Adds the next record; false if the payload is full without it.
+    fn put(&mut self) -> Result<bool> {
+        let start = self.bytes.len();
+        // Most records are so small that their length is one byte.
+        self.bytes.push(0);
+        self.known.put(self.count, &mut self.bytes)?;
+        let length = self.bytes.len() - start - 1;
+        if length < 0x80 {
+            self.bytes[start] = length as u8;
+        } else {
+            self.bytes.splice(start..=start, varint(length));
+        }
+        if self.count > 0 && self.bytes.len() > FRAME_BYTES_MAX {
+            self.bytes.truncate(start);
+            return Ok(false);
+        }
+        self.count += 1;
+        Ok(true)
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if self.count < self.known.records.len() {
+            self.bytes.splice(..self.prefix, varint(self.count));
+        }
+        self.bytes
+    }
+}
+
+fn varint(n: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_varint(&mut bytes, n as u64);
+    bytes
 }
 
 /// The forms and origins of the payload that is being written, by the first record that had each.
@@ -71,7 +101,10 @@ impl<'a> Known<'a> {
         put_varint(out, record.seq);
         out.extend_from_slice(&record.time.to_le_bytes());
         for (_, value) in &record.fields {
-            put_bare(out, value, start)?;
+            match value {
+                FieldValue::Int(n) => put_zigzag(out, *n),
+                other => put_bare(out, other, start)?,
+            }
         }
         check_size(out, start)
     }
@@ -118,14 +151,26 @@ impl<'a> Known<'a> {
 }
 
 fn same_form(a: &Record, b: &Record) -> bool {
-    let same = |((a, x), (b, y)): (&(String, FieldValue), &(String, FieldValue))| {
-        form_tag(x) == form_tag(y) && a == b
+    let field = |((a, x), (b, y)): (&(String, FieldValue), &(String, FieldValue))| {
+        form_tag(x) == form_tag(y) && same(a, b)
     };
     a.fields.len() == b.fields.len()
-        && a.key == b.key
-        && a.pool == b.pool
-        && a.task == b.task
-        && a.fields.iter().zip(&b.fields).all(same)
+        && same(&a.key, &b.key)
+        && same(&a.pool, &b.pool)
+        && same(&a.task, &b.task)
+        && a.fields.iter().zip(&b.fields).all(field)
+}
+
+/// Whether two texts are the same. Most names are so short that to call the general comparison would take longer.
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    match a.len() {
+        length if length != b.len() => false,
+        0..4 => a.iter().eq(b),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        _ => a == b,
+    }
 }
 
 fn form_tag(value: &FieldValue) -> u8 {

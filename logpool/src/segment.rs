@@ -1,7 +1,7 @@
 //! A segment: one database file with the records of one pool and one day (UTC).
 //!
 //! Tables:
-//! - `meta`: name to number. `format` (3), `ordinal` (that of the next record), `series` (the next series), `merged`
+//! - `meta`: name to number. `format` (4), `ordinal` (that of the next record), `series` (the next series), `merged`
 //!   (up to which ordinal blocks were merged, or were large enough), `little` (blocks from there on)
 //! - `series`: number to row: records (8), first time (8), last time (8), longest time span of an extent (8),
 //!   then pool, key and node (texts, see `codec`); numbers little-endian
@@ -198,10 +198,7 @@ impl<'txn> Put<'txn> {
             None => Series::new(id, group[0]),
         };
         for records in split(&group) {
-            let times = records.iter().map(|record| record.time);
-            let (first, last) =
-                times.fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)));
-            let bytes =
+            let block::Encoded { bytes, first, last } =
                 block::encode(id, records, &mut self.names).map_err(|_| corrupt("a record of a log file"))?;
             let PutDone { ordinal, .. } = self.done;
             if self.chunk.is_full_for(&bytes) {
@@ -273,24 +270,40 @@ pub(crate) fn block_at(chunk: &[u8], offset: u32) -> Result<&[u8], Malformed> {
     if crc32fast::hash(block) == crc { Ok(block) } else { Err(Malformed) }
 }
 
+/// Records by series, groups in the order of their first record.
+#[derive(Default)]
+pub(crate) struct Groups<'a, 'b> {
+    pub groups: Vec<Vec<&'b RecordHead<'a>>>,
+    by_name: FxHashMap<[&'a str; 3], usize>,
+    /// By where the names are: those of the records of one payload are the same texts.
+    by_place: FxHashMap<[*const str; 3], usize>,
+}
+
+impl<'a, 'b> Groups<'a, 'b> {
+    pub fn push(&mut self, record: &'b RecordHead<'a>) {
+        let name = [record.pool, record.key, record.node];
+        let group = *self.by_place.entry(name.map(std::ptr::from_ref)).or_insert_with(|| {
+            *self.by_name.entry(name).or_insert_with(|| {
+                self.groups.push(Vec::new());
+                self.groups.len() - 1
+            })
+        });
+        self.groups[group].push(record);
+    }
+}
+
 /// The records that are new, grouped by series, groups in the order of their first record.
 fn by_series<'a, 'b>(
     records: &[&'b RecordHead<'a>],
     seen: &mut Seen,
 ) -> Result<Vec<Vec<&'b RecordHead<'a>>>, redb::Error> {
-    let mut groups: Vec<Vec<&RecordHead>> = Vec::new();
-    let mut index: FxHashMap<(&str, &str, &str), usize> = FxHashMap::default();
+    let mut groups = Groups::default();
     for &record in records {
-        if !seen.insert(record.run, record.seq)? {
-            continue;
+        if seen.insert(record.run, record.seq)? {
+            groups.push(record);
         }
-        let group = *index.entry((record.pool, record.key, record.node)).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[group].push(record);
     }
-    Ok(groups)
+    Ok(groups.groups)
 }
 
 /// Pieces that fit into a block.

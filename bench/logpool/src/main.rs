@@ -18,9 +18,11 @@ use clap::Parser;
 use measure::Times;
 use serde_json::{Value, json};
 
-/// As in dsctl.
+/// With the same options as in dsctl (`runtime/controller/src/main.rs`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+const PURGE_DELAY_MS: std::ffi::c_long = 10_000;
 
 #[derive(Parser)]
 #[command(
@@ -71,6 +73,9 @@ const SQLITE: [(&str, Part); 4] = [
 ];
 
 fn main() {
+    let _ = nix::sys::prctl::set_thp_disable(true);
+    // SAFETY: an option of the allocator may be set at any time.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) };
     let args = Args::parse();
     if args.records == 0 || !args.records.is_multiple_of(10 * work::BATCH) {
         eprintln!("--records must be a multiple of {}", 10 * work::BATCH);

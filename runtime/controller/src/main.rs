@@ -7,6 +7,12 @@ use dsctl::{commands, demo, log, serve};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of `mimalloc.h`, which the crate gives no name: after how many milliseconds memory that is
+/// free goes back to the system.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+/// Longer than from one move of log records to the next: the system would only clear the same pages again and again.
+const PURGE_DELAY_MS: std::ffi::c_long = 10_000;
+
 #[derive(Parser)]
 #[command(
     name = "dsctl",
@@ -46,6 +52,11 @@ enum Command {
 }
 
 fn main() {
+    // Pages are cleared one by one as they are needed: two mebibytes at a time take longer than they save, above all in a
+    // virtual machine whose host has to find them first. A kernel that cannot do it leaves them on.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+    // SAFETY: an option of the allocator may be set at any time.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) };
     let code = match Cli::parse().command {
         Command::Demo(args) => demo::demo(args),
         Command::Serve(args) => serve::serve(args),
