@@ -147,7 +147,7 @@ fn random_edits() {
 fn a_statement_is_typed_into_every_block() {
     let statement = " var spare = f(\"${a}\", [1, 2], x -> { return 3; });";
     let (mut edits, mut followed) = (0, 0);
-    for text in files().into_iter().step_by(5) {
+    for text in files().into_iter().step_by(2) {
         let blocks: Vec<usize> = text.match_indices("{\n").map(|(at, _)| at + 1).collect();
         for &at in blocks.iter().step_by(1 + blocks.len() / 2) {
             let mut file = Followed::new(&text);

@@ -71,6 +71,13 @@ impl Fleet {
         self.controller.take().expect("the controller runs").kill_hard();
     }
 
+    /// Sends the controller a signal and waits for its end.
+    pub fn end_controller(&mut self, signal: i32) -> Option<i32> {
+        let mut controller = self.controller.take().expect("the controller runs");
+        controller.signal(signal);
+        controller.wait().code()
+    }
+
     pub fn controller_runs(&mut self) -> bool {
         self.controller.as_mut().is_some_and(|child| matches!(child.0.try_wait(), Ok(None)))
     }

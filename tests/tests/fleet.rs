@@ -4,8 +4,8 @@ use dscript_bytecode::ids::FunctionId;
 use dscript_bytecode::image::Image;
 use dscript_tests::fleet::{Fleet, id};
 use dscript_tests::{
-    Mark, Running, command, compile, ending, finish, good, json_lines, need, root, run, sequences, text,
-    wait_for,
+    Mark, Running, binary, command, compile, ending, finish, good, json_lines, need, root, run, sequences,
+    text, wait_for,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -197,6 +197,29 @@ fn parameters_and_selectors_reach_the_right_nodes() {
     assert_eq!(names, ["db-1", "web-1"]);
     assert_eq!(nodes[0]["labels"], serde_json::json!({ "role": "db", "site": "nrt" }));
     assert!(nodes[0]["connected"] == true && nodes[0]["runs"] == 0 && nodes[0]["heard"].is_string());
+}
+
+/// Whoever starts it again finds all as it was.
+#[test]
+fn signals_end_the_controller_in_order() {
+    let mut fleet = Fleet::start();
+    for (signal, code) in [(libc::SIGHUP, 0), (libc::SIGTERM, 0), (libc::SIGINT, 130)] {
+        let name = format!("after-{signal}");
+        fleet.join(&name, &[]);
+        assert_eq!(fleet.end_controller(signal), Some(code), "signal {signal}");
+        fleet.start_controller();
+        wait_for("the node to be back", || fleet.is_connected(&name).then_some(()));
+    }
+    // As `nohup` starts it, it stays.
+    let line = format!(
+        "trap '' HUP; {} serve --listen 127.0.0.1:0 --data other >said & p=$!\n\
+         while ! [ -s said ]; do sleep 0.05; done\n\
+         kill -HUP $p; sleep 0.5; kill -TERM $p && echo lived; wait $p; echo ended $?",
+        binary("dsctl").display()
+    );
+    let mut nohup = std::process::Command::new("sh");
+    let output = finish(nohup.current_dir(fleet.scratch()).args(["-c", &line]));
+    assert_eq!(text(&output.stdout), "lived\nended 0\n", "{output:?}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         }
         let mut worst = Outcome::Good;
         for path in &paths {
-            let outcome = file(path, args.check).unwrap_or_else(|message| {
+            let outcome = guarded(path, || file(path, args.check)).unwrap_or_else(|message| {
                 eprintln!("dsc: {message}");
                 Outcome::Failed
             });
@@ -94,6 +94,13 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         worst
     };
     Ok(ExitCode::from(outcome.status()))
+}
+
+/// A bug that one file meets costs that file: it is left as it is, and the others get their turn.
+fn guarded(path: &Path, write: impl FnOnce() -> Result<Outcome, String>) -> Result<Outcome, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)).unwrap_or_else(|_| {
+        Err(format!("{}: a bug in `dsc fmt` kept it from being written; it is as it was", path.display()))
+    })
 }
 
 fn file(path: &Path, check: bool) -> Result<Outcome, String> {
@@ -211,5 +218,14 @@ mod tests {
         assert!(file(&path, false).expect("it is read") == Outcome::Bad);
         assert_eq!(fs::read_to_string(&path).expect("it is read"), "p.kill (");
         fs::remove_dir_all(&folder).expect("it is removed");
+    }
+
+    #[test]
+    fn a_bug_costs_one_file() {
+        let path = Path::new("a.ds");
+        assert_eq!(guarded(path, || Ok(Outcome::Changed)), Ok(Outcome::Changed));
+        let failed = guarded(path, || panic!("a bug"));
+        assert!(failed.is_err_and(|message| message.starts_with("a.ds: a bug")));
+        assert_eq!(Outcome::Changed.max(Outcome::Failed).status(), 2);
     }
 }

@@ -13,11 +13,8 @@ pub struct Ends {
 impl Ends {
     pub fn watch() -> io::Result<Self> {
         let terminations = signal(SignalKind::terminate())?;
-        let hangups = if is_ignored(nix::sys::signal::Signal::SIGHUP) {
-            None
-        } else {
-            Some(signal(SignalKind::hangup())?)
-        };
+        let hangups =
+            if dscript_protocol::hangup::is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self { terminations, hangups })
     }
 
@@ -35,12 +32,4 @@ impl Ends {
             }
         }
     }
-}
-
-/// Whether whoever started this process said so, by the kernel's word.
-fn is_ignored(wanted: nix::sys::signal::Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (wanted as i32 - 1)) != 0
 }

@@ -4,6 +4,7 @@
 pub mod codec;
 mod flat;
 pub mod folder;
+pub mod hangup;
 pub mod hello;
 pub mod ids;
 pub mod journal;

@@ -64,6 +64,15 @@ pub async fn serve(
     let hall = Hall { core: sender, logs, operator: operator.hash() };
     let mut interrupts = signal(SignalKind::interrupt()).map_err(|why| format!("signals: {why}"))?;
     let mut terminations = signal(SignalKind::terminate()).map_err(|why| format!("signals: {why}"))?;
+    // The terminal is gone, or an init script asks to begin anew: whoever starts it again finds all as it was.
+    let mut hangups = match dscript_protocol::hangup::is_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup()).map_err(|why| format!("signals: {why}"))?),
+    };
+    let mut hangup = async || match &mut hangups {
+        Some(hangups) => drop(hangups.recv().await),
+        None => std::future::pending().await,
+    };
     tokio::spawn(accept(listener, hall));
     ready();
     let mut ticks = interval(TICK);
@@ -81,6 +90,7 @@ pub async fn serve(
             _ = ticks.tick() => steps.push(core.fleet.step(core.now(), Event::Tick)),
             _ = interrupts.recv() => return Ok(INTERRUPTED),
             _ = terminations.recv() => return Ok(0),
+            () = hangup() => return Ok(0),
         }
         core.carry_out(steps)?;
     }
