@@ -71,6 +71,7 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn local_value(&mut self, node: NodeId, index: usize, span: Span) -> Ty {
         let local = &mut self.cx.locals[index];
         local.read = true;
+        local.handling.looks += 1;
         self.cx.reads += 1;
         local.read_at = self.cx.reads;
         let (declaration, ty, depth, name) = (local.node, local.ty, local.depth, local.name);
@@ -103,12 +104,10 @@ impl<'a> Checker<'a, '_> {
             && let Some(index) = def.fields.iter().position(|f| f.name == name)
         {
             if self.cx.in_constructor && !self.cx.lambdas.is_empty() {
-                let message =
-                    "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
-                return Some(self.error(codes::CONSTRUCTOR, expr.span, message));
+                return Some(self.field_too_early(expr.span));
             }
             self.capture_this();
-            return Some(self.field_of(expr, this, owner, index));
+            return Some(self.own_field(expr, this, owner, index));
         }
         if let Some(id) = self.type_const(owner, name) {
             self.facts().res[expr.id.0 as usize] = Res::Const(id);
@@ -192,7 +191,10 @@ impl<'a> Checker<'a, '_> {
         {
             let fields = &self.defs.types[owner.index()].fields;
             if let Some(index) = fields.iter().position(|f| f.name == name.name) {
-                return self.field_of(expr, this, owner, index);
+                if !self.cx.lambdas.is_empty() {
+                    return self.field_too_early(expr.span);
+                }
+                return self.own_field(expr, this, owner, index);
             }
         }
         let ty = self.receiver(receiver, name.name);
@@ -225,13 +227,23 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// What a lambda would see of an object that is still under construction.
+    pub(super) fn field_too_early(&mut self, span: Span) -> Ty {
+        let message = "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
+        self.error(codes::CONSTRUCTOR, span, message)
+    }
+
+    /// A field of `this`: in a constructor it must have got its value.
+    fn own_field(&mut self, expr: &Expr, this: Ty, def: TypeDefId, index: usize) -> Ty {
+        if self.cx.in_constructor && self.cx.flow.is_unassigned(field_node(index as u32)) {
+            let name = self.text(self.defs.types[def.index()].fields[index].name);
+            self.error(codes::UNASSIGNED, expr.span, format!("the field `{name}` has no value here yet"));
+        }
+        self.field_of(expr, this, def, index)
+    }
+
     pub(super) fn field_of(&mut self, expr: &Expr, object: Ty, def: TypeDefId, index: usize) -> Ty {
         let sig = &self.defs.types[def.index()].fields[index];
-        let node = field_node(index as u32);
-        if self.cx.in_constructor && Some(object) == self.cx.this && self.cx.flow.is_unassigned(node) {
-            let message = format!("the field `{}` has no value here yet", self.text(sig.name));
-            self.error(codes::UNASSIGNED, expr.span, message);
-        }
         self.facts().res[expr.id.0 as usize] = Res::Field(index as u32);
         let args = self.types.nominal_parts(object).map(|(_, args)| args.to_vec()).unwrap_or_default();
         let params = self.defs.types[def.index()].type_params.clone();

@@ -113,11 +113,22 @@ impl<'a> Checker<'a, '_> {
             let found = self.expr_to(value, local.ty);
             self.local_target(target, index, false);
             self.overwrites(target.span, &local);
+            let known = self.cx.flow.narrowed(local.node);
             self.cx.flow.assign(local.node);
             self.cx.flow.widen(local.node);
             self.narrow_on_assign(local.node, local.ty, found);
-            self.start_pending(local.node, local.ty, value);
+            // What an `instanceof` has told stays true of another value of that type.
+            if let Some(known) = known
+                && self.cx.flow.narrowed(local.node).is_none()
+                && known != self.error_type()
+                && self.is_value(found)
+                && self.fits(found, known)
+            {
+                self.cx.flow.narrow(local.node, known);
+            }
+            self.start_pending(local.node, local.ty, value, target.span);
             self.start_unseen(local.node, local.ty, found, target.span);
+            self.got_value(local.node);
             self.set_target_types(target, local.ty);
             return local.ty;
         }
@@ -137,26 +148,40 @@ impl<'a> Checker<'a, '_> {
             && let Res::Field(index) = self.facts().res(strip(target).id)
         {
             self.cx.flow.assign(field_node(index));
+            self.got_value(field_node(index));
         }
         ty
     }
 
+    /// Keeps in mind that a local or field has got a value here, for the ways that may lead from here elsewhere.
+    fn got_value(&mut self, node: NodeId) {
+        self.cx.assigns.push(node);
+        for cut in &mut self.cx.cuts {
+            cut.or_assigned(node, &self.cx.flow);
+        }
+    }
+
     /// A variable gets another value: what it held must have been looked at.
     fn overwrites(&mut self, at: Span, local: &Local) {
-        let (code, what) = if self.cx.flow.is_pending(local.node) {
-            (codes::SUBPROCESS, "the Subprocess it holds")
+        let (code, what, from) = if let Some(from) = self.cx.flow.pending_at(local.node) {
+            (codes::SUBPROCESS, "the Subprocess it holds", from)
         } else if self.cx.flow.is_unseen(local.node) {
-            (codes::UNHANDLED, "the failure it may hold")
+            (codes::UNHANDLED, "the failure it may hold", local.assigned_at)
         } else {
             return;
         };
         let name = self.text(local.name);
-        let report = self
-            .diagnostic(code, at, format!("`{name}` gets another value before anybody looks at {what}"))
-            .label(local.assigned_at, "it comes from here")
+        let when = if from == at { " in the next round" } else { "" };
+        let mut report = self
+            .diagnostic(code, at, format!("`{name}` gets another value{when} before anybody looks at {what}"))
             .help(format!(
                 "test it with `isError({name})` first, or say that it does not matter: `ignore({name})`"
             ));
+        if from != at {
+            report = report.label(from, "it comes from here");
+        } else if let Some(local) = self.cx.locals.iter_mut().find(|l| l.node == local.node) {
+            local.handling.told = true;
+        }
         self.diagnostics.push(report);
         self.look_at(local.node);
     }
@@ -183,16 +208,19 @@ impl<'a> Checker<'a, '_> {
         let inner = self.types.nullable_inner(declared).or_else(|| self.types.fallible_inner(declared));
         let Some(inner) = inner else { return };
         let error = self.error_type();
-        let is_value = self.types.nullable_inner(found).is_none()
-            && self.types.fallible_inner(found).is_none()
-            && !matches!(found, Ty::NULL | Ty::POISON | Ty::NEVER | Ty::VOID)
-            && found != error;
-        if is_value && inner != Ty::VOID {
+        if self.is_value(found) && found != error && inner != Ty::VOID {
             self.cx.flow.narrow(node, inner);
             if let Some(local) = self.cx.locals.iter_mut().find(|l| l.node == node) {
                 local.read = true;
             }
         }
+    }
+
+    /// Whether a type's values are neither null nor a failure.
+    fn is_value(&self, ty: Ty) -> bool {
+        self.types.nullable_inner(ty).is_none()
+            && self.types.fallible_inner(ty).is_none()
+            && !matches!(ty, Ty::NULL | Ty::POISON | Ty::NEVER | Ty::VOID)
     }
 
     pub(super) fn local_target(&mut self, target: &Expr, index: usize, reads: bool) {
@@ -297,8 +325,7 @@ impl<'a> Checker<'a, '_> {
         let fields = &self.defs.types[owner.index()].fields;
         let index = fields.iter().position(|f| f.name == name)?;
         if !self.cx.lambdas.is_empty() {
-            let message = "a lambda cannot use fields before the constructor ends: `this` is not whole yet";
-            self.error(codes::CONSTRUCTOR, target.span, message);
+            self.field_too_early(target.span);
         }
         let node = field_node(index as u32);
         self.cx.assigned.insert(node, (1, target.span));

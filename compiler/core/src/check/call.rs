@@ -12,7 +12,7 @@ use crate::names::{Found, lookup, suggest};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Arg, Expr, ExprKind};
 use dscript_grammar::codes;
-use dscript_grammar::span::{NodeId, Span, Symbol};
+use dscript_grammar::span::{Span, Symbol};
 
 /// Methods that count as a look at a Subprocess.
 const LOOKS: [&str; 4] = ["wait", "waitFor", "error", "isError"];
@@ -233,12 +233,13 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.diagnostics.push(report.help("write `print(...)`").edit(callee.span, "print"));
             return self.poison_args(args);
         }
-        let pending = self.pending_receiver(receiver);
+        let pending = self.pending_local(receiver);
         let ty = self.receiver(receiver, name.name);
-        if let Some(node) = pending
+        if let Some((local, at)) = pending
             && !LOOKS.contains(&self.text(name.name))
         {
-            self.cx.flow.set_pending(node);
+            self.keep_pending(local, at);
+            self.cx.locals[local].handling.called = Some(name.name);
         }
         if matches!(ty, Ty::POISON | Ty::NEVER) {
             return self.poison_args(args);
@@ -356,11 +357,18 @@ impl<'a, 'c> Checker<'a, 'c> {
         !self.defs.types[def.index()].consts.contains_key(&name.name)
     }
 
-    /// The local of a receiver that is a Subprocess nobody has looked at.
-    fn pending_receiver(&self, receiver: &Expr) -> Option<NodeId> {
-        let ExprKind::Name(name) = strip(receiver).kind else { return None };
-        let node = self.cx.locals[self.local_index(name)?].node;
-        self.cx.flow.is_pending(node).then_some(node)
+    /// The local that an expression names, where it holds a Subprocess nobody has looked at, and where it got that.
+    pub(super) fn pending_local(&self, expr: &Expr) -> Option<(usize, Span)> {
+        let ExprKind::Name(name) = strip(expr).kind else { return None };
+        let index = self.local_index(name)?;
+        self.cx.flow.pending_at(self.cx.locals[index].node).map(|at| (index, at))
+    }
+
+    /// The last use of a local was no look at the Subprocess in it.
+    pub(super) fn keep_pending(&mut self, index: usize, at: Span) {
+        let local = &mut self.cx.locals[index];
+        local.handling.looks = local.handling.looks.saturating_sub(1);
+        self.cx.flow.set_pending(local.node, at);
     }
 
     /// The declaration that holds a type's methods, with its type arguments.

@@ -70,31 +70,52 @@ impl<'a> Checker<'a, '_> {
                 self.expr(expr, None);
                 self.test_flows(&args[0].value)
             }
-            _ => {
-                let ty = self.expr(expr, Some(Ty::BOOL));
-                let ty = self.types.resolve(ty);
-                if !matches!(ty, Ty::BOOL | Ty::POISON | Ty::NEVER) {
-                    let shown = self.show(ty);
-                    if self.types.fallible_inner(ty) == Some(Ty::BOOL)
-                        || self.types.nullable_inner(ty) == Some(Ty::BOOL)
-                    {
-                        self.require(expr, ty, Ty::BOOL);
-                    } else {
-                        let mut report = self.diagnostic(
-                            codes::CONDITION,
-                            expr.span,
-                            format!("a condition is a boolean; this is `{shown}`"),
-                        );
-                        if ty == Ty::INT {
-                            report = report.help("compare it: `!= 0`");
-                        }
-                        report = self.offer_call(report, expr, ty);
-                        self.diagnostics.push(report);
-                    }
+            ExprKind::Conditional { cond, then, else_ } => {
+                let (yes, no) = self.cond(cond);
+                self.cx.flow = yes;
+                let (mut yes, mut no_after) = self.branch(then);
+                self.cx.flow = no;
+                let (y, n) = self.branch(else_);
+                yes.join(&y);
+                no_after.join(&n);
+                (yes, no_after)
+            }
+            _ => self.plain_cond(expr),
+        }
+    }
+
+    /// A condition that a `?:` chooses.
+    fn branch(&mut self, expr: &'a Expr) -> (Flow, Flow) {
+        match strip(expr).kind {
+            ExprKind::Assign { .. } => self.plain_cond(expr),
+            _ => self.cond(expr),
+        }
+    }
+
+    /// A condition of which nothing is known but its value.
+    fn plain_cond(&mut self, expr: &'a Expr) -> (Flow, Flow) {
+        let ty = self.expr(expr, Some(Ty::BOOL));
+        let ty = self.types.resolve(ty);
+        if !matches!(ty, Ty::BOOL | Ty::POISON | Ty::NEVER) {
+            let shown = self.show(ty);
+            if self.types.fallible_inner(ty) == Some(Ty::BOOL)
+                || self.types.nullable_inner(ty) == Some(Ty::BOOL)
+            {
+                self.require(expr, ty, Ty::BOOL);
+            } else {
+                let mut report = self.diagnostic(
+                    codes::CONDITION,
+                    expr.span,
+                    format!("a condition is a boolean; this is `{shown}`"),
+                );
+                if ty == Ty::INT {
+                    report = report.help("compare it: `!= 0`");
                 }
-                (self.cx.flow.clone(), self.cx.flow.clone())
+                report = self.offer_call(report, expr, ty);
+                self.diagnostics.push(report);
             }
         }
+        (self.cx.flow.clone(), self.cx.flow.clone())
     }
 
     /// Whether a callee is the built-in `isError`.
@@ -191,8 +212,11 @@ impl<'a> Checker<'a, '_> {
             let (node, ty) = (self.cx.locals[index].node, self.cx.locals[index].ty);
             let ty = self.types.resolve(self.cx.flow.narrowed(node).unwrap_or(ty));
             if let Some(inner) = self.types.nullable_inner(ty) {
-                let not_null = if op == BinaryOp::Eq { &mut no } else { &mut yes };
+                let (null, not_null) =
+                    if op == BinaryOp::Eq { (&mut yes, &mut no) } else { (&mut no, &mut yes) };
                 not_null.narrow(node, inner);
+                // There is no Subprocess to look at.
+                null.handle(node);
             }
         }
         (yes, no)
@@ -224,8 +248,12 @@ impl<'a> Checker<'a, '_> {
 
     /// What is compared with null: a `T?` variable may be, also where it is known not to be null.
     pub(super) fn null_operand(&mut self, expr: &'a Expr) -> Ty {
+        let pending = self.pending_local(expr);
         let narrowed = self.expr(expr, None);
         let narrowed = self.types.resolve(narrowed);
+        if let Some((local, at)) = pending {
+            self.keep_pending(local, at);
+        }
         if self.types.nullable_inner(narrowed).is_some() || self.types.fallible_inner(narrowed).is_some() {
             return narrowed;
         }

@@ -456,7 +456,7 @@ impl<'a> Checker<'a, '_> {
             && self.fits(a, wanted)
             && self.fits(b, wanted)
         {
-            return self.types.resolve(wanted);
+            return self.as_known(&[a, b], wanted);
         }
         if let Some(ty) = self.join(a, b) {
             return ty;
@@ -473,6 +473,22 @@ impl<'a> Checker<'a, '_> {
             .label(first.0.span, format!("this is `{x}`"));
         self.diagnostics.push(report);
         Ty::POISON
+    }
+
+    /// The type of what comes by several ways to where a `wanted` is wanted: without null or the failure if no way
+    /// gives any.
+    pub(super) fn as_known(&mut self, found: &[Ty], wanted: Ty) -> Ty {
+        let mut ty = self.types.resolve(wanted);
+        if self.types.is_open(ty) {
+            return ty;
+        }
+        while let Some(inner) = self.types.fallible_inner(ty).or_else(|| self.types.nullable_inner(ty))
+            && inner != Ty::VOID
+            && found.iter().all(|&found| self.fits(found, inner))
+        {
+            ty = inner;
+        }
+        ty
     }
 
     pub(super) fn coalesce(&mut self, left: &'a Expr, right: &'a Expr, expected: Option<Ty>) -> Ty {
@@ -557,6 +573,7 @@ impl<'a> Checker<'a, '_> {
         match self.types.fallible_inner(ty) {
             Some(inner) => {
                 self.may_fail(word, "try");
+                self.may_leave_failed(word);
                 inner
             }
             None if ty == Ty::POISON || ty == Ty::NEVER => ty,

@@ -1,7 +1,7 @@
 //! What is known at a point of a body: whether it is reached, which locals are narrowed, unassigned or unhandled.
 
 use crate::types::Ty;
-use dscript_grammar::span::NodeId;
+use dscript_grammar::span::{NodeId, Span};
 
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
@@ -14,8 +14,8 @@ pub struct Flow {
     unassigned: Vec<NodeId>,
     /// Locals that may have a value already.
     assigned: Vec<NodeId>,
-    /// Locals that hold a started Subprocess nobody has looked at.
-    pending: Vec<NodeId>,
+    /// Locals that hold a started Subprocess nobody has looked at, and where each got it.
+    pending: Vec<(NodeId, Span)>,
     /// Locals whose failure nobody has looked at, whatever way led here.
     unseen: Vec<NodeId>,
     /// What came into locals on some way here and may be a failure that nobody has looked at: the `Owed` of the body.
@@ -32,6 +32,10 @@ impl Flow {
         self.narrowed.push((local, ty));
     }
 
+    pub fn narrowings(&self) -> &[(NodeId, Ty)] {
+        &self.narrowed
+    }
+
     pub fn widen(&mut self, local: NodeId) {
         self.narrowed.retain(|n| n.0 != local);
     }
@@ -42,9 +46,7 @@ impl Flow {
 
     pub fn assign(&mut self, local: NodeId) {
         self.unassigned.retain(|&n| n != local);
-        if !self.assigned.contains(&local) {
-            self.assigned.push(local);
-        }
+        add(&mut self.assigned, local);
     }
 
     /// Whether an assignment to the local would not be its first on every way here.
@@ -58,6 +60,10 @@ impl Flow {
 
     pub fn see(&mut self, local: NodeId) {
         self.unseen.retain(|&n| n != local);
+    }
+
+    pub fn unseen(&self) -> &[NodeId] {
+        &self.unseen
     }
 
     pub fn is_unseen(&self, local: NodeId) -> bool {
@@ -74,22 +80,28 @@ impl Flow {
         &self.owed
     }
 
+    /// What came into locals on another way here.
+    pub fn may_owe(&mut self, owed: impl Iterator<Item = u32>) {
+        owed.for_each(|owed| add(&mut self.owed, owed));
+    }
+
     pub fn is_unassigned(&self, local: NodeId) -> bool {
         !self.dead && self.unassigned.contains(&local)
     }
 
-    pub fn set_pending(&mut self, local: NodeId) {
-        if !self.pending.contains(&local) {
-            self.pending.push(local);
+    pub fn set_pending(&mut self, local: NodeId, at: Span) {
+        if self.pending_at(local).is_none() {
+            self.pending.push((local, at));
         }
     }
 
     pub fn handle(&mut self, local: NodeId) {
-        self.pending.retain(|&n| n != local);
+        self.pending.retain(|p| p.0 != local);
     }
 
-    pub fn is_pending(&self, local: NodeId) -> bool {
-        self.pending.contains(&local)
+    /// Where the local got a Subprocess that nobody has looked at.
+    pub fn pending_at(&self, local: NodeId) -> Option<Span> {
+        self.pending.iter().find(|p| p.0 == local).map(|p| p.1)
     }
 
     /// Whether a pattern's variable is out of scope here.
@@ -98,7 +110,7 @@ impl Flow {
     }
 
     /// The pending locals of this point; none where it is never reached.
-    pub fn pending(&self) -> &[NodeId] {
+    pub fn pending(&self) -> &[(NodeId, Span)] {
         if self.dead { &[] } else { &self.pending }
     }
 
@@ -114,27 +126,28 @@ impl Flow {
         }
         self.narrowed.retain(|n| other.narrowed.contains(n));
         self.unseen.retain(|n| other.unseen.contains(n));
-        for &local in &other.unassigned {
-            if !self.unassigned.contains(&local) {
-                self.unassigned.push(local);
-            }
+        other.unassigned.iter().for_each(|&local| add(&mut self.unassigned, local));
+        other.assigned.iter().for_each(|&local| add(&mut self.assigned, local));
+        other.pending.iter().for_each(|&(local, at)| self.set_pending(local, at));
+        self.may_owe(other.owed.iter().copied());
+    }
+
+    /// What is known where a way may lead from the place at which a local has just got its value: `there`.
+    pub fn or_assigned(&mut self, local: NodeId, there: &Flow) {
+        if self.narrowed(local) != there.narrowed(local) {
+            self.widen(local);
         }
-        for &local in &other.assigned {
-            if !self.assigned.contains(&local) {
-                self.assigned.push(local);
-            }
-        }
-        for &local in &other.pending {
-            self.set_pending(local);
-        }
-        for &owed in &other.owed {
-            if !self.owed.contains(&owed) {
-                self.owed.push(owed);
-            }
-        }
+        add(&mut self.assigned, local);
+        self.may_owe(there.owed.iter().copied());
     }
 
     pub fn dead() -> Flow {
         Flow { dead: true, ..Flow::default() }
+    }
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
     }
 }

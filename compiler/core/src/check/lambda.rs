@@ -105,10 +105,9 @@ impl<'a> Checker<'a, '_> {
         let outer_ending = std::mem::replace(&mut self.cx.ending, ending);
         let outer_jumps = std::mem::take(&mut self.cx.jumps);
         let outer_task = std::mem::replace(&mut self.cx.is_task, false);
-        let outer_retries = std::mem::replace(&mut self.cx.retries, 0);
-        let outer_retry_locals = std::mem::take(&mut self.cx.retry_locals);
-        let outer_yields = std::mem::take(&mut self.cx.yields);
-        let outer_yield_jumps = std::mem::take(&mut self.cx.yield_jumps);
+        let outer_retries = std::mem::take(&mut self.cx.retries);
+        let outer_arms = std::mem::take(&mut self.cx.arms);
+        let outer_cuts = std::mem::take(&mut self.cx.cuts);
         let outer_flow = self.cx.flow.clone();
         let in_loop = outer_jumps.iter().any(|jump| matches!(jump.kind, super::JumpKind::Loop));
         self.cx.lambdas.push(LambdaFrame {
@@ -146,11 +145,14 @@ impl<'a> Checker<'a, '_> {
         self.cx.jumps = outer_jumps;
         self.cx.is_task = outer_task;
         self.cx.retries = outer_retries;
-        self.cx.retry_locals = outer_retry_locals;
-        self.cx.yields = outer_yields;
-        self.cx.yield_jumps = outer_yield_jumps;
-        let pending_then: Vec<NodeId> =
-            outer_flow.pending().iter().copied().filter(|&n| !self.cx.flow.is_pending(n)).collect();
+        self.cx.arms = outer_arms;
+        self.cx.cuts = outer_cuts;
+        let pending_then: Vec<NodeId> = outer_flow
+            .pending()
+            .iter()
+            .map(|p| p.0)
+            .filter(|&n| self.cx.flow.pending_at(n).is_none())
+            .collect();
         self.cx.flow = outer_flow;
         for node in pending_then {
             self.cx.flow.handle(node);

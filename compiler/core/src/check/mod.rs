@@ -1,8 +1,8 @@
 //! Types, failures, effects and flow of every body.
 //!
-//! One pass over each body, in the order of the text, carrying a [`Flow`]. Types flow down as expectations and
-//! up as results; what is found goes into [`Facts`]. A mistake is reported once and becomes `Poison`, which
-//! fits everything.
+//! One pass over each body, in the order of the text, carrying a [`Flow`]; what runs more than once may be passed
+//! again (see `rounds`). Types flow down as expectations and up as results; what is found goes into [`Facts`]. A
+//! mistake is reported once and becomes `Poison`, which fits everything.
 
 mod access;
 mod assign;
@@ -18,6 +18,7 @@ mod members;
 mod ops;
 mod outside_scope;
 mod placement;
+mod rounds;
 mod run;
 pub(crate) mod scenario;
 pub(crate) mod scratch;
@@ -81,6 +82,19 @@ struct Local {
     is_pattern: bool,
     /// Where it was assigned last.
     assigned_at: Span,
+    /// What was done with a started Subprocess since it got it.
+    handling: Handling,
+}
+
+/// What a body does with a started Subprocess that a local holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Handling {
+    /// How often it was looked at.
+    looks: u32,
+    /// A method that was called on it, which is no look.
+    called: Option<Symbol>,
+    /// It was said that nobody looks at it.
+    told: bool,
 }
 
 /// How the current function or lambda may end.
@@ -92,6 +106,26 @@ enum Ending {
     Infer { found: Vec<Ty>, fails: bool },
     /// An initializer or a constructor: nothing may fail in it.
     Nothing(&'static str),
+}
+
+/// A `retry` around the current place.
+struct Retry {
+    /// How many locals there were before it.
+    locals: usize,
+    /// What is known where its body fails.
+    fails: Flow,
+}
+
+/// A block that is the arm of a switch expression.
+struct Arm {
+    /// What its `yield`s give, and the type that is wanted of them.
+    found: Vec<Ty>,
+    wanted: Option<Ty>,
+    /// What is known behind the switch, by the ways of its `yield`s.
+    after: Flow,
+    /// How many locals, and how many loops and switches, there were before it.
+    locals: usize,
+    jumps: usize,
 }
 
 /// A loop or labelled statement around the current place.
@@ -126,6 +160,7 @@ struct Moment {
 }
 
 /// A value that a local got and that may be a failure.
+#[derive(Clone)]
 struct Owed {
     local: NodeId,
     at: Span,
@@ -169,16 +204,16 @@ struct Context {
     in_constructor: bool,
     is_task: bool,
     is_test: bool,
-    /// How many `retry` blocks of this body stand around the current place.
-    retries: u32,
-    /// How many locals there were before each of them.
-    retry_locals: Vec<usize>,
-    /// What `yield` gives, innermost last.
-    yields: Vec<Vec<Ty>>,
-    /// How many loops and switches stand around the innermost switch expression whose arm this is.
-    yield_jumps: usize,
-    /// The type wanted of each switch expression around, innermost last.
-    yield_wanted: Vec<Option<Ty>>,
+    /// The `retry` blocks of this body around the current place, innermost last.
+    retries: Vec<Retry>,
+    /// The arms of switch expressions around it, innermost last.
+    arms: Vec<Arm>,
+    /// What is known where a `within` around it is cut off, innermost last.
+    cuts: Vec<Flow>,
+    /// The locals, and fields of an object under construction, that got a value so far, in that order.
+    assigns: Vec<NodeId>,
+    /// By where it begins, what the rounds of a loop cannot take over from before it.
+    weaker: FxHashMap<u32, rounds::Weaker>,
     /// What is known behind the statement just looked at, where it ends in an `assert` that never holds.
     asserted: Option<Flow>,
     /// What the expression around it has still to tell the type of.
@@ -214,11 +249,11 @@ impl Default for Context {
             in_constructor: false,
             is_task: false,
             is_test: false,
-            retries: 0,
-            retry_locals: Vec::new(),
-            yields: Vec::new(),
-            yield_jumps: 0,
-            yield_wanted: Vec::new(),
+            retries: Vec::new(),
+            arms: Vec::new(),
+            cuts: Vec::new(),
+            assigns: Vec::new(),
+            weaker: FxHashMap::default(),
             asserted: None,
             waiting: Vec::new(),
             exprs: 0,
@@ -674,8 +709,8 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
         for local in closed {
             self.cx.closed.insert(local.name, (local.span, local.is_pattern));
-            if self.cx.flow.pending().contains(&local.node) {
-                self.report_pending(&local);
+            if !self.cx.flow.dead {
+                self.report_pending(&local, None);
             }
             self.cx.flow.handle(local.node);
             self.cx.assigned.insert(local.node, (local.assigned, local.assigned_at));
@@ -756,49 +791,63 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
     }
 
-    fn report_pending(&mut self, local: &Local) {
+    /// A local is left, by the scope's end or by the `exit`: if a Subprocess in it is still to be looked at, it is told.
+    fn report_pending(&mut self, local: &Local, exit: Option<Span>) {
+        let Some(at) = self.cx.flow.pending_at(local.node) else { return };
+        self.cx.flow.handle(local.node);
+        if local.handling.told {
+            return;
+        }
         let name = self.text(local.name);
-        let message = format!("nobody looks at the Subprocess `{name}` on some path");
-        let report = self.diagnostic(codes::SUBPROCESS, local.span, message).help(format!(
-            "test it with `isError({name})`, wait for it, store or return it, or `ignore({name})`"
-        ));
+        let some_path = if exit.is_some() || local.handling.looks > 0 { " on some path" } else { "" };
+        let message = format!("nobody looks at the Subprocess `{name}`{some_path}");
+        let mut help =
+            format!("test it with `isError({name})`, wait for it, store or return it, or `ignore({name})`");
+        if let Some(called) = local.handling.called {
+            help.push_str(&format!("; `{}` alone is no look at it", self.text(called)));
+        }
+        let mut report = self.diagnostic(codes::SUBPROCESS, at, message).help(help);
+        if let Some(exit) = exit {
+            report = report.label(exit, "nobody has looked at it on the way out here");
+        }
         self.diagnostics.push(report);
+        if let Some(local) = self.cx.locals.iter_mut().find(|l| l.node == local.node) {
+            local.handling.told = true;
+        }
     }
 
     /// `return` leaves all scopes: what is pending then will stay so.
-    fn leave_body(&mut self) {
-        self.report_left(0);
+    fn leave_body(&mut self, exit: Span) {
+        self.report_left(0, exit);
         self.cx.flow = Flow::dead();
     }
 
+    /// A failure that comes from elsewhere may leave from here. One that ends a D-Task leaves nothing behind: the task
+    /// stops with what it started.
+    fn may_leave_failed(&mut self, exit: Span) {
+        if !(self.cx.is_task && self.cx.retries.is_empty()) {
+            self.leave_failed(exit);
+        }
+    }
+
     /// A failure leaves from here, to the innermost `retry` or out of the body.
-    fn leave_failed(&mut self) {
-        let retry = self.cx.retry_locals.last().filter(|_| self.cx.retries > 0);
-        self.report_left(retry.copied().unwrap_or(0));
+    fn leave_failed(&mut self, exit: Span) {
+        self.report_left(self.cx.retries.last().map_or(0, |retry| retry.locals), exit);
+        if let Some(retry) = self.cx.retries.last_mut() {
+            retry.fails.join(&self.cx.flow);
+        }
     }
 
     /// A way leaves the scopes of the locals from this place on.
-    fn report_left(&mut self, from: usize) {
+    fn report_left(&mut self, from: usize, exit: Span) {
         if self.cx.flow.pending().is_empty() {
             return;
         }
         let depth = self.cx.lambdas.len() as u32;
-        let left: Vec<Local> = self.cx.locals[from.min(self.cx.locals.len())..]
-            .iter()
-            .filter(|l| l.depth == depth && self.cx.flow.pending().contains(&l.node))
-            .cloned()
-            .collect();
+        let inside = self.cx.locals[from.min(self.cx.locals.len())..].iter();
+        let left: Vec<Local> = inside.filter(|l| l.depth == depth).cloned().collect();
         for local in left {
-            self.report_pending(&local);
-            self.forget_pending(local.node);
-        }
-    }
-
-    /// After one report a local is not spoken of again.
-    fn forget_pending(&mut self, node: NodeId) {
-        self.cx.flow.handle(node);
-        for jump in &mut self.cx.jumps {
-            jump.breaks.handle(node);
+            self.report_pending(&local, Some(exit));
         }
     }
 
@@ -828,6 +877,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             depth: 0,
             is_pattern,
             assigned_at: name.span,
+            handling: Handling::default(),
         });
     }
 

@@ -2,14 +2,14 @@
 
 use super::flow::Flow;
 use super::ops::holds_failures;
-use super::{Checker, Ending, Jump, JumpKind, Local, field_node};
+use super::{Checker, Ending, Handling, Jump, JumpKind, Local, Retry, field_node};
+use crate::facts::Target;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, ExprKind, Stmt, StmtKind};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::Diagnostic;
-use dscript_grammar::span::{NodeId, Span, Symbol};
+use dscript_grammar::span::{NodeId, Span};
 use dscript_grammar::walk::{Node, path_at};
-use rustc_hash::FxHashSet;
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn block(&mut self, block: &'a ast::Block) {
@@ -190,12 +190,12 @@ impl<'a> Checker<'a, '_> {
     fn every(&mut self, label: Option<ast::Ident>, span: Span, period: &'a ast::Expr, body: &'a ast::Block) {
         self.waits(span, "every");
         self.expr_to(period, Ty::DURATION);
-        let mut assigned = FxHashSet::default();
-        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
-        self.enter_loop(label, &assigned);
-        self.block(body);
-        self.end_round();
-        self.leave_loop(Flow::dead());
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            checker.block(body);
+            checker.end_round();
+            checker.leave_loop(Flow::dead())
+        });
     }
 
     fn within(
@@ -206,29 +206,31 @@ impl<'a> Checker<'a, '_> {
         else_: Option<&'a ast::Block>,
     ) {
         self.expr_to(limit, Ty::DURATION);
-        let mut assigned = FxHashSet::default();
-        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
-        let mut cut = self.cx.flow.clone();
+        let before = self.cx.flow.clone();
         let began = self.now();
+        self.cx.cuts.push(before.clone());
         self.block(body);
-        let ended = self.now();
-        // Past the limit: anything the body assigns may or may not have been assigned.
-        for local in &self.cx.locals {
-            if assigned.contains(&local.name) {
-                cut.widen(local.node);
-            }
-        }
-        for &node in self.cx.flow.pending().to_vec().iter() {
-            cut.set_pending(node);
+        // Past the limit: whatever the body assigns and looks at may have come to pass, or not.
+        let mut cut = self.cx.cuts.pop().unwrap_or_default();
+        for local in self.cx.locals.iter().filter(|l| l.read_at > began.reads) {
+            cut.see(local.node);
         }
         let after = std::mem::replace(&mut self.cx.flow, cut);
         match else_ {
             Some(else_) => self.block(else_),
-            None if self.may_fail(head(span, 6), "within") => self.cx.flow = Flow::dead(),
-            // What is missing is the `else`, and the way through it.
-            None => {}
+            None => {
+                let word = head(span, 6);
+                // What is missing where it may not fail is the `else`, and the way through it.
+                if self.may_fail(word, "within") {
+                    // What the body waits for is being waited for.
+                    for &(local, _) in before.pending().iter().filter(|p| after.pending_at(p.0).is_none()) {
+                        self.cx.flow.handle(local);
+                    }
+                    self.may_leave_failed(word);
+                    self.cx.flow = Flow::dead();
+                }
+            }
         }
-        self.came_round(began, ended);
         self.cx.flow.join(&after);
     }
 
@@ -243,24 +245,28 @@ impl<'a> Checker<'a, '_> {
         let may_wait = self.waits(span, "retry");
         self.expr_to(times, Ty::INT);
         self.expr_to(pause, Ty::DURATION);
-        let mut assigned = FxHashSet::default();
-        body.stmts.iter().for_each(|s| assigned_in_stmt(s, &mut assigned));
-        for index in 0..self.cx.locals.len() {
-            let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
-            if assigned.contains(&name) {
-                self.cx.flow.widen(node);
-                if !self.cx.flow.may_be_assigned(node) {
-                    self.cx.locals[index].assigned += 1;
-                }
-            }
-        }
-        let failed = self.cx.flow.clone();
         let began = self.now();
-        self.cx.retries += 1;
-        self.cx.retry_locals.push(self.cx.locals.len());
-        self.block(body);
-        self.cx.retry_locals.pop();
-        self.cx.retries -= 1;
+        let before = self.cx.flow.clone();
+        let mut failed = Flow::dead();
+        self.rounds(body.span, |checker| {
+            let head = checker.cx.flow.clone();
+            checker.cx.retries.push(Retry { locals: checker.cx.locals.len(), fails: Flow::dead() });
+            checker.block(body);
+            let retry = checker.cx.retries.pop();
+            failed = retry.map_or_else(Flow::dead, |retry| retry.fails);
+            checker.assigned_again(
+                checker.cx.locals.len(),
+                &head,
+                &failed,
+                "is final, and may have a value when `retry` runs this again",
+            );
+            failed.clone()
+        });
+        let fails = !failed.dead;
+        if !fails {
+            // Nothing can fail in it, and the rest is never reached: that is not spoken of.
+            failed = before;
+        }
         let after = std::mem::replace(&mut self.cx.flow, failed);
         match else_ {
             Some(else_) => {
@@ -277,8 +283,9 @@ impl<'a> Checker<'a, '_> {
                 self.close_scope();
             }
             None => {
-                if may_wait {
-                    self.may_fail(head(span, 5), "retry");
+                let word = head(span, 5);
+                if may_wait && self.may_fail(word, "retry") && fails {
+                    self.may_leave_failed(word);
                 }
                 self.cx.flow = Flow::dead();
             }
@@ -328,7 +335,7 @@ impl<'a> Checker<'a, '_> {
                     let found = self.expr_to(init, ty);
                     self.declare_var(local, var, ty, true);
                     self.narrow_on_assign(var.id, ty, found);
-                    self.start_pending(var.id, ty, init);
+                    self.start_pending(var.id, ty, init, var.name.span);
                     self.start_unseen(var.id, ty, found, var.name.span);
                     continue;
                 }
@@ -338,7 +345,7 @@ impl<'a> Checker<'a, '_> {
                     let ty = self.types.resolve(ty);
                     let ty = self.inferable(init, ty);
                     self.declare_var(local, var, ty, true);
-                    self.start_pending(var.id, ty, init);
+                    self.start_pending(var.id, ty, init, var.name.span);
                     self.start_unseen(var.id, ty, ty, var.name.span);
                     continue;
                 }
@@ -365,6 +372,7 @@ impl<'a> Checker<'a, '_> {
             depth: 0,
             is_pattern: false,
             assigned_at: var.name.span,
+            handling: Handling::default(),
         });
         if !has_value && ty != Ty::POISON {
             self.cx.flow.declare_unassigned(var.id);
@@ -384,10 +392,50 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A local that takes over a started Subprocess owes it a look.
-    pub(super) fn start_pending(&mut self, local: NodeId, ty: Ty, value: &ast::Expr) {
-        if self.is_subprocess(ty) && starts(value) {
-            self.cx.flow.set_pending(local);
+    pub(super) fn start_pending(&mut self, local: NodeId, ty: Ty, value: &ast::Expr, at: Span) {
+        let ty = self.types.nullable_inner(ty).unwrap_or(ty);
+        if !self.is_subprocess(ty) || !self.starts(value) {
+            return;
         }
+        self.cx.flow.set_pending(local, at);
+        if let Some(local) = self.cx.locals.iter_mut().rev().find(|l| l.node == local) {
+            local.handling = Handling { told: local.handling.told, ..Handling::default() };
+        }
+    }
+
+    /// Whether a value of type Subprocess may be one that was started here: held ones have a name, or lie in something.
+    fn starts(&self, value: &ast::Expr) -> bool {
+        match &strip(value).kind {
+            ExprKind::Call { .. } => {
+                let fact = self.facts[self.cx.module.index()].calls.get(&strip(value).id);
+                match fact.map(|fact| &fact.target) {
+                    Some(Target::Fn(id) | Target::Method(id)) => self.defs.fns[id.index()].is_lowlevel,
+                    _ => true,
+                }
+            }
+            ExprKind::Try(inner) => self.starts(inner),
+            ExprKind::Coalesce { left, right } => self.starts(left) || self.starts(right),
+            ExprKind::Conditional { then, else_, .. } => self.starts(then) || self.starts(else_),
+            ExprKind::Switch(switch) => switch.arms.iter().any(|arm| match &arm.body {
+                ast::ArmBody::Expr(body) => self.starts(body),
+                ast::ArmBody::Block(block) => self.yields_started(Node::Block(block)),
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether an arm of a switch gives a Subprocess that was started here.
+    fn yields_started(&self, node: Node<'_>) -> bool {
+        let mut any = false;
+        node.children(&mut |child| {
+            any |= match child {
+                Node::Stmt(Stmt { kind: StmtKind::Yield(value), .. }) => self.starts(value),
+                // In it, a `yield` is another switch's.
+                Node::Expr(_) => false,
+                child => self.yields_started(child),
+            }
+        });
+        any
     }
 
     /// A type that a `var` may have.
@@ -406,7 +454,7 @@ impl<'a> Checker<'a, '_> {
 
     fn expr_stmt(&mut self, expr: &'a ast::Expr) {
         if self.for_effect(expr) == Ty::NEVER {
-            self.leave_body();
+            self.leave_body(expr.span);
         }
     }
 
@@ -437,7 +485,7 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
             return ty;
         }
-        if self.is_subprocess(ty) && is_call {
+        if self.is_subprocess(ty) && is_call && self.starts(expr) {
             let report = self
                 .diagnostic(
                     codes::SUBPROCESS,
@@ -476,13 +524,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn return_stmt(&mut self, span: Span, value: Option<&'a ast::Expr>) {
-        if !self.cx.yields.is_empty() {
+        if !self.cx.arms.is_empty() {
             self.leaves_switch(span, "return");
             // It was meant for the arm, most likely, and not as the function's result.
             if let Some(value) = value {
                 self.expr(value, Some(Ty::POISON));
             }
-            return self.leave_body();
+            return self.leave_body(head(span, 6));
         }
         if let Some(ast::Expr { kind: ExprKind::Fail(error), span: fail, .. }) = value {
             let report = self
@@ -494,7 +542,7 @@ impl<'a> Checker<'a, '_> {
                 .edit(Span::new(span.start, fail.start), "");
             self.diagnostics.push(report);
             self.expr(error, None);
-            return self.leave_body();
+            return self.leave_body(head(span, 6));
         }
         match self.cx.ending.clone() {
             Ending::Returns(ret) => match value {
@@ -551,7 +599,7 @@ impl<'a> Checker<'a, '_> {
                 self.require_whole(span, "where the constructor returns");
             }
         }
-        self.leave_body();
+        self.leave_body(head(span, 6));
     }
 
     /// `fail e`; never goes on.
@@ -568,14 +616,14 @@ impl<'a> Checker<'a, '_> {
             );
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
-        self.leave_failed();
+        self.leave_failed(Span::new(span.start, span.start + 4));
         self.cx.flow = Flow::dead();
         Ty::NEVER
     }
 
     /// Whether a failure has somewhere to go from here.
     pub(super) fn can_fail(&self) -> bool {
-        self.cx.retries > 0
+        !self.cx.retries.is_empty()
             || match self.cx.ending {
                 Ending::Returns(ret) => self.types.fallible_inner(ret).is_some(),
                 Ending::Infer { .. } => true,
@@ -594,7 +642,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Checks that a failure has somewhere to go from here, and says so if it has not.
     pub(super) fn may_fail(&mut self, span: Span, word: &str) -> bool {
-        if self.cx.retries > 0 {
+        if !self.cx.retries.is_empty() {
             return true;
         }
         let message = match &mut self.cx.ending {
@@ -632,8 +680,7 @@ impl<'a> Checker<'a, '_> {
 
     // ---- loops ----
 
-    /// What a loop's body assigns is not known by its earlier value at the loop's head.
-    fn enter_loop(&mut self, label: Option<ast::Ident>, assigned: &FxHashSet<Symbol>) {
+    fn enter_loop(&mut self, label: Option<ast::Ident>) {
         if let Some(label) = label
             && let Some(outer) = self.cx.jumps.iter().filter_map(|j| j.label).find(|l| l.name == label.name)
         {
@@ -642,13 +689,6 @@ impl<'a> Checker<'a, '_> {
                 .diagnostic(codes::DUPLICATE, label.span, message)
                 .label(outer.span, "first declared here");
             self.diagnostics.push(report);
-        }
-        for index in 0..self.cx.locals.len() {
-            let (name, node) = (self.cx.locals[index].name, self.cx.locals[index].node);
-            if assigned.contains(&name) {
-                self.cx.flow.widen(node);
-                self.cx.flow.see(node);
-            }
         }
         let locals = self.cx.locals.len();
         self.cx.jumps.push(Jump {
@@ -667,32 +707,37 @@ impl<'a> Checker<'a, '_> {
     fn end_round(&mut self) {
         let Some(jump) = self.cx.jumps.last_mut() else { return };
         let continues = std::mem::replace(&mut jump.continues, Flow::dead());
+        let (locals, head) = (jump.locals, jump.head.clone());
         self.cx.flow.join(&continues);
-        if self.cx.flow.dead {
+        let end = self.cx.flow.clone();
+        self.assigned_again(locals, &head, &end, "is final, and a loop assigns it in every round");
+    }
+
+    /// What gets its value between `head` and `back`, which leads there again, gets it more than once.
+    /// Speaks of the `locals` that stand before both.
+    fn assigned_again(&mut self, locals: usize, head: &Flow, back: &Flow, what: &str) {
+        if back.dead {
             return;
         }
-        let (jump, locals) = (&self.cx.jumps[self.cx.jumps.len() - 1], &mut self.cx.locals);
+        let again = |node| back.may_be_assigned(node) && !head.may_be_assigned(node);
         let mut finals = Vec::new();
-        for local in locals.iter_mut().take(jump.locals) {
-            if self.cx.flow.may_be_assigned(local.node) && !jump.head.may_be_assigned(local.node) {
-                local.assigned += 1;
-                if local.is_final {
-                    finals.push((local.name, local.assigned_at, local.span));
-                }
+        for local in self.cx.locals.iter_mut().take(locals).filter(|local| again(local.node)) {
+            local.assigned += 1;
+            if local.is_final {
+                finals.push((local.name, local.assigned_at, local.span));
             }
         }
         for (index, field) in self.constructed().iter().enumerate() {
             let node = field_node(index as u32);
             if field.is_final
-                && self.cx.flow.may_be_assigned(node)
-                && !self.cx.jumps.last().is_some_and(|jump| jump.head.may_be_assigned(node))
+                && again(node)
                 && let Some(&(_, span)) = self.cx.assigned.get(&node)
             {
                 finals.push((field.name, span, field.span));
             }
         }
         for (name, span, declared) in finals {
-            let message = format!("`{}` is final, and a loop assigns it in every round", self.text(name));
+            let message = format!("`{}` {what}", self.text(name));
             let report = self.diagnostic(codes::FINAL, span, message).label(declared, "declared here");
             self.diagnostics.push(report);
         }
@@ -707,38 +752,59 @@ impl<'a> Checker<'a, '_> {
         yes
     }
 
-    fn leave_loop(&mut self, after: Flow) {
-        self.cx.flow = after;
-        let Some(jump) = self.cx.jumps.pop() else { return };
-        self.came_round(jump.began, jump.began);
-        if jump.has_break {
-            self.cx.flow.join(&jump.breaks);
+    /// Goes on behind a loop, from where its condition does not hold; gives what is known at the end of a round.
+    fn leave_loop(&mut self, after: Flow) -> Flow {
+        let back = std::mem::replace(&mut self.cx.flow, after);
+        if let Some(jump) = self.cx.jumps.pop() {
+            self.came_round(jump.began, jump.began);
+            if jump.has_break {
+                self.cx.flow.join(&jump.breaks);
+            }
         }
+        back
     }
 
     fn while_loop(&mut self, label: Option<ast::Ident>, cond: &'a ast::Expr, body: &'a Stmt) {
-        let mut assigned = FxHashSet::default();
-        assigned_in_stmt(body, &mut assigned);
-        assigned_in_expr(cond, &mut assigned);
-        self.enter_loop(label, &assigned);
-        let reached = !self.cx.flow.dead;
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            let reached = !checker.cx.flow.dead;
+            let (yes, no, asked) = checker.loop_cond(cond);
+            checker.cx.flow = checker.never_entered(reached, yes, body);
+            checker.scoped(body);
+            checker.end_round();
+            let no = checker.after_rounds(no, &asked);
+            checker.leave_loop(no)
+        });
+    }
+
+    /// As `cond`; tells also what the condition assigns.
+    fn loop_cond(&mut self, cond: &'a ast::Expr) -> (Flow, Flow, Vec<NodeId>) {
+        let from = self.cx.assigns.len();
         let (yes, no) = self.cond(cond);
-        self.cx.flow = self.never_entered(reached, yes, body);
-        self.scoped(body);
-        self.end_round();
-        self.leave_loop(no);
+        (yes, no, self.cx.assigns[from..].to_vec())
+    }
+
+    /// What is known where a condition ends a loop: it may have been asked after the round that ends here.
+    fn after_rounds(&self, mut no: Flow, asked: &[NodeId]) -> Flow {
+        let (owed, back) = (&self.cx.owed, &self.cx.flow);
+        if !no.dead && !back.dead {
+            let came = back.owed().iter().copied();
+            no.may_owe(came.filter(|&o| !asked.contains(&owed[o as usize].local)));
+        }
+        no
     }
 
     fn do_while(&mut self, label: Option<ast::Ident>, body: &'a Stmt, cond: &'a ast::Expr) {
-        let mut assigned = FxHashSet::default();
-        assigned_in_stmt(body, &mut assigned);
-        self.enter_loop(label, &assigned);
-        self.scoped(body);
-        self.end_round();
-        // Where no round comes to its end, the condition is not asked, and only `break` leaves.
-        let dead = std::mem::replace(&mut self.cx.flow.dead, false);
-        let (_, no) = self.cond(cond);
-        self.leave_loop(if dead { Flow::dead() } else { no });
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            checker.scoped(body);
+            checker.end_round();
+            // Where no round comes to its end, the condition is not asked, and only `break` leaves.
+            let dead = std::mem::replace(&mut checker.cx.flow.dead, false);
+            let (yes, no) = checker.cond(cond);
+            checker.cx.flow = if dead { Flow::dead() } else { yes };
+            checker.leave_loop(if dead { Flow::dead() } else { no })
+        });
     }
 
     fn for_loop(&mut self, label: Option<ast::Ident>, stmt: &'a Stmt) {
@@ -746,25 +812,25 @@ impl<'a> Checker<'a, '_> {
         match &stmt.kind {
             StmtKind::For { init, cond, update, body } => {
                 self.stmts(init);
-                let mut assigned = FxHashSet::default();
-                assigned_in_stmt(body, &mut assigned);
-                update.iter().for_each(|u| assigned_in_expr(u, &mut assigned));
-                self.enter_loop(label, &assigned);
-                let before = self.cx.flow.dead;
-                let (yes, no) = match cond {
-                    Some(cond) => self.cond(cond),
-                    None => (self.cx.flow.clone(), Flow::dead()),
-                };
-                self.cx.flow = self.never_entered(!before, yes, body);
-                self.scoped(body);
-                self.end_round();
-                let dead = self.cx.flow.dead;
-                self.cx.flow.dead = false;
-                for expr in update {
-                    self.expr_stmt(expr);
-                }
-                self.cx.flow.dead = dead;
-                self.leave_loop(no);
+                self.rounds(body.span, |checker| {
+                    checker.enter_loop(label);
+                    let before = checker.cx.flow.dead;
+                    let (yes, no, asked) = match cond {
+                        Some(cond) => checker.loop_cond(cond),
+                        None => (checker.cx.flow.clone(), Flow::dead(), Vec::new()),
+                    };
+                    checker.cx.flow = checker.never_entered(!before, yes, body);
+                    checker.scoped(body);
+                    checker.end_round();
+                    let dead = checker.cx.flow.dead;
+                    checker.cx.flow.dead = false;
+                    for expr in update {
+                        checker.expr_stmt(expr);
+                    }
+                    checker.cx.flow.dead = dead;
+                    let no = checker.after_rounds(no, &asked);
+                    checker.leave_loop(no)
+                });
             }
             StmtKind::ForEach { var, iter, body } => {
                 let element = self.iterated(iter);
@@ -787,19 +853,20 @@ impl<'a> Checker<'a, '_> {
                     }
                     None => element,
                 };
-                let mut assigned = FxHashSet::default();
-                assigned_in_stmt(body, &mut assigned);
-                self.enter_loop(label, &assigned);
-                let before = self.cx.flow.clone();
-                self.bind_as(var.id, var.name, ty, var.final_, false);
-                if let Some(local) = self.cx.locals.last_mut() {
-                    local.read = false;
-                }
-                self.scoped(body);
-                self.end_round();
-                let mut after = before;
-                after.join(&self.cx.flow);
-                self.leave_loop(after);
+                self.rounds(body.span, |checker| {
+                    checker.enter_loop(label);
+                    let mut after = checker.cx.flow.clone();
+                    checker.open_scope();
+                    checker.bind_as(var.id, var.name, ty, var.final_, false);
+                    if let Some(local) = checker.cx.locals.last_mut() {
+                        local.read = false;
+                    }
+                    checker.scoped(body);
+                    checker.close_scope();
+                    checker.end_round();
+                    after.join(&checker.cx.flow);
+                    checker.leave_loop(after)
+                });
             }
             _ => {}
         }
@@ -817,17 +884,10 @@ impl<'a> Checker<'a, '_> {
         };
         match index {
             Some(index) => {
-                if index < self.cx.yield_jumps {
+                if self.cx.arms.last().is_some_and(|arm| index < arm.jumps) {
                     self.leaves_switch(span, if is_break { "break" } else { "continue" });
                 }
-                let inner = self.cx.jumps[index].locals;
-                let inside: Vec<Local> = self.cx.locals[inner.min(self.cx.locals.len())..].to_vec();
-                for local in inside {
-                    if self.cx.flow.pending().contains(&local.node) {
-                        self.report_pending(&local);
-                        self.forget_pending(local.node);
-                    }
-                }
+                self.report_left(self.cx.jumps[index].locals, head(span, if is_break { 5 } else { 8 }));
                 let flow = self.cx.flow.clone();
                 let jump = &mut self.cx.jumps[index];
                 if is_break {
@@ -885,108 +945,12 @@ fn head(span: Span, len: u32) -> Span {
     Span::new(span.start, (span.start + len).min(span.end))
 }
 
-/// Whether a value of type Subprocess may be one that was started here: held ones have a name.
-fn starts(value: &ast::Expr) -> bool {
-    match &strip(value).kind {
-        ExprKind::Call { .. } => true,
-        ExprKind::Conditional { then, else_, .. } => starts(then) || starts(else_),
-        ExprKind::Switch(switch) => switch.arms.iter().any(|arm| match &arm.body {
-            ast::ArmBody::Expr(body) => starts(body),
-            ast::ArmBody::Block(_) => false,
-        }),
-        _ => false,
-    }
-}
-
 /// Without parentheses.
 pub fn strip(expr: &ast::Expr) -> &ast::Expr {
     match &expr.kind {
         ExprKind::Paren(inner) => strip(inner),
         _ => expr,
     }
-}
-
-/// The names a statement assigns, in loops and lambdas too.
-fn assigned_in_stmt(stmt: &Stmt, names: &mut FxHashSet<Symbol>) {
-    let mut exprs = |list: &[&ast::Expr]| list.iter().for_each(|e| assigned_in_expr(e, names));
-    match &stmt.kind {
-        StmtKind::Local(local) => {
-            local.vars.iter().filter_map(|v| v.init.as_ref()).for_each(|e| assigned_in_expr(e, names))
-        }
-        StmtKind::Expr(e) | StmtKind::Fail(e) | StmtKind::Yield(e) => exprs(&[e]),
-        StmtKind::Return(Some(e)) => exprs(&[e]),
-        StmtKind::If { cond, then, else_ } => {
-            exprs(&[cond]);
-            assigned_in_stmt(then, names);
-            if let Some(e) = else_ {
-                assigned_in_stmt(e, names);
-            }
-        }
-        StmtKind::While { cond, body } | StmtKind::DoWhile { body, cond } => {
-            exprs(&[cond]);
-            assigned_in_stmt(body, names);
-        }
-        StmtKind::For { init, cond, update, body } => {
-            init.iter().for_each(|s| assigned_in_stmt(s, names));
-            cond.as_deref().into_iter().chain(update).for_each(|e| assigned_in_expr(e, names));
-            assigned_in_stmt(body, names);
-        }
-        StmtKind::ForEach { iter, body, .. } => {
-            exprs(&[iter]);
-            assigned_in_stmt(body, names);
-        }
-        StmtKind::Labeled { body, .. } => assigned_in_stmt(body, names),
-        StmtKind::Block(b) => b.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
-        StmtKind::Assert { cond, message } => {
-            exprs(&[cond]);
-            message.iter().for_each(|e| assigned_in_expr(e, names));
-        }
-        StmtKind::Every { body, .. } => body.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
-        StmtKind::Within { body, else_, .. } => {
-            body.stmts.iter().for_each(|s| assigned_in_stmt(s, names));
-            else_.iter().flat_map(|b| &b.stmts).for_each(|s| assigned_in_stmt(s, names));
-        }
-        StmtKind::Retry { body, else_, .. } => {
-            body.stmts.iter().for_each(|s| assigned_in_stmt(s, names));
-            else_.iter().flat_map(|e| &e.body.stmts).for_each(|s| assigned_in_stmt(s, names));
-        }
-        StmtKind::Switch(switch) => assigned_in_switch(switch, names),
-        StmtKind::Given { target, answer } => {
-            exprs(&[target]);
-            match answer {
-                ast::GivenAnswer::Returns(values) => values.iter().for_each(|e| assigned_in_expr(e, names)),
-                ast::GivenAnswer::Fails(error) => assigned_in_expr(error, names),
-            }
-        }
-        StmtKind::Verify { target, times, with } => {
-            exprs(&[target, times]);
-            with.iter().flatten().for_each(|a| assigned_in_expr(&a.value, names));
-        }
-        _ => {}
-    }
-}
-
-fn assigned_in_switch(switch: &ast::Switch, names: &mut FxHashSet<Symbol>) {
-    assigned_in_expr(&switch.subject, names);
-    for arm in &switch.arms {
-        match &arm.body {
-            ast::ArmBody::Expr(e) => assigned_in_expr(e, names),
-            ast::ArmBody::Block(b) => b.stmts.iter().for_each(|s| assigned_in_stmt(s, names)),
-        }
-    }
-}
-
-/// The names an expression assigns. Lambdas cannot assign what is around them.
-pub(super) fn assigned_in_expr(expr: &ast::Expr, names: &mut FxHashSet<Symbol>) {
-    if let ExprKind::Assign { target, .. } | ExprKind::Step { target, .. } = &expr.kind
-        && let ExprKind::Name(name) = &strip(target).kind
-    {
-        names.insert(*name);
-    }
-    if let ExprKind::Switch(switch) = &expr.kind {
-        return assigned_in_switch(switch, names);
-    }
-    each_child(expr, &mut |child| assigned_in_expr(child, names));
 }
 
 /// Visits the direct operands of an expression, lambdas' bodies excepted.

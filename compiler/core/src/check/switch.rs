@@ -93,7 +93,7 @@ impl Rows {
 impl<'a> Checker<'a, '_> {
     pub(super) fn switch_stmt(&mut self, switch: &'a ast::Switch) {
         let subject = self.subject(switch);
-        let before = self.cx.flow.clone();
+        let mut passed = self.cx.flow.clone();
         let mut after = Flow::dead();
         let mut rows = Rows::default();
         let mut broken = false;
@@ -109,9 +109,9 @@ impl<'a> Checker<'a, '_> {
             began: self.now(),
         });
         for arm in &switch.arms {
-            self.cx.flow = before.clone();
+            self.cx.flow = passed.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, &mut rows);
+            broken |= !self.arm_labels(arm, subject, &mut rows, &mut passed);
             match &arm.body {
                 ArmBody::Expr(body) => {
                     if matches!(strip(body).kind, ExprKind::Fail(_)) {
@@ -132,6 +132,8 @@ impl<'a> Checker<'a, '_> {
         let open = self.exhaustive(subject, &rows);
         if broken || open.is_none() {
             self.facts().exhaustive.insert(switch.subject.id);
+        } else {
+            self.facts().exhaustive.remove(&switch.subject.id);
         }
         // A way past it that nobody can see is not spoken of.
         let hidden = subject == Ty::POISON || broken && open.is_some();
@@ -141,7 +143,7 @@ impl<'a> Checker<'a, '_> {
                 self.report_missing(switch, &missing, Some("{ }"));
                 after.doubted |= after.dead;
             }
-            Some(_) => after.join(&before),
+            Some(_) => after.join(&passed),
             None => {}
         }
         self.cx.flow = after;
@@ -150,28 +152,30 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn switch_expr(&mut self, switch: &'a ast::Switch, expected: Option<Ty>) -> Ty {
         let expected = expected.filter(|&ty| self.is_shaped(ty) && ty != Ty::POISON && ty != Ty::VOID);
         let subject = self.subject(switch);
-        let before = self.cx.flow.clone();
+        let mut passed = self.cx.flow.clone();
         let mut after = Flow::dead();
         let mut rows = Rows::default();
         let mut broken = false;
         let mut found: Vec<(Ty, Span, Option<&'a Expr>)> = Vec::new();
         for arm in &switch.arms {
-            self.cx.flow = before.clone();
+            self.cx.flow = passed.clone();
             self.open_scope();
-            broken |= !self.arm_labels(arm, subject, &mut rows);
+            broken |= !self.arm_labels(arm, subject, &mut rows, &mut passed);
             match &arm.body {
                 ArmBody::Expr(body) => {
                     let ty = self.arm_value(body, expected);
                     found.push((self.types.resolve(ty), body.span, Some(body)));
                 }
                 ArmBody::Block(block) => {
-                    self.cx.yields.push(Vec::new());
-                    let jumps = std::mem::replace(&mut self.cx.yield_jumps, self.cx.jumps.len());
-                    self.cx.yield_wanted.push(expected);
+                    self.cx.arms.push(super::Arm {
+                        found: Vec::new(),
+                        wanted: expected,
+                        after: Flow::dead(),
+                        locals: self.cx.locals.len(),
+                        jumps: self.cx.jumps.len(),
+                    });
                     self.block(block);
-                    self.cx.yield_wanted.pop();
-                    self.cx.yield_jumps = jumps;
-                    let yields = self.cx.yields.pop().unwrap_or_default();
+                    let Some(arm) = self.cx.arms.pop() else { continue };
                     let broken = self.defs.modules[self.cx.module.index()].is_broken(block.span);
                     if !self.cx.flow.dead && !broken {
                         let brace = Span::new(block.span.end.saturating_sub(1), block.span.end);
@@ -182,11 +186,11 @@ impl<'a> Checker<'a, '_> {
                         );
                     }
                     // `yield` left the block: the switch goes on behind it.
-                    self.cx.flow.dead = yields.is_empty();
-                    if !self.cx.flow.dead {
-                        self.cx.flow = before.clone();
+                    match arm.found.is_empty() {
+                        true => self.cx.flow.dead = true,
+                        false => self.cx.flow = arm.after,
                     }
-                    found.extend(yields.into_iter().map(|ty| (ty, block.span, None)));
+                    found.extend(arm.found.into_iter().map(|ty| (ty, block.span, None)));
                 }
             }
             self.close_scope();
@@ -205,7 +209,8 @@ impl<'a> Checker<'a, '_> {
         if let Some(wanted) = expected
             && found.iter().all(|&(ty, _, _)| self.fits(ty, wanted))
         {
-            return wanted;
+            let found: Vec<Ty> = found.iter().map(|f| f.0).collect();
+            return self.as_known(&found, wanted);
         }
         let mut result = Ty::NEVER;
         let mut before: Option<Span> = None;
@@ -263,7 +268,7 @@ impl<'a> Checker<'a, '_> {
                 | ExprKind::Error
         );
         if ty == Ty::NEVER {
-            self.leave_body();
+            self.leave_body(body.span);
         } else if !is_statement && ty != Ty::VOID && self.types.fallible_inner(ty).is_none() {
             self.error(
                 codes::SYNTAX,
@@ -283,11 +288,17 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn yield_stmt(&mut self, span: Span, value: &'a Expr) {
-        let wanted = self.cx.yield_wanted.last().copied().flatten();
+        let wanted = self.cx.arms.last().and_then(|arm| arm.wanted);
         let ty = self.expr(value, wanted);
         let ty = self.types.resolve(ty);
-        match self.cx.yields.last_mut() {
-            Some(yields) => yields.push(ty),
+        if let Some(locals) = self.cx.arms.last().map(|arm| arm.locals) {
+            self.report_left(locals, Span::new(span.start, span.start + 5));
+        }
+        match self.cx.arms.last_mut() {
+            Some(arm) => {
+                arm.found.push(ty);
+                arm.after.join(&self.cx.flow);
+            }
             None => {
                 self.error(codes::NO_LOOP, span, "`yield` may stand only in an arm of a `switch` expression");
             }
@@ -337,8 +348,14 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Checks an arm's labels and guard; variables of patterns are declared in the open scope.
-    /// False where a label could not be understood.
-    fn arm_labels(&mut self, arm: &'a ast::SwitchArm, subject: Ty, rows: &mut Rows) -> bool {
+    /// False where a label could not be understood. `passed` is what is known where no arm so far has matched.
+    fn arm_labels(
+        &mut self,
+        arm: &'a ast::SwitchArm,
+        subject: Ty,
+        rows: &mut Rows,
+        passed: &mut Flow,
+    ) -> bool {
         let mut shapes = Vec::new();
         let mut good = true;
         let mut binding_told = false;
@@ -401,7 +418,8 @@ impl<'a> Checker<'a, '_> {
         match &arm.guard {
             // A guarded case may let its values pass.
             Some(guard) => {
-                let (yes, _) = self.cond(guard);
+                let (yes, no) = self.cond(guard);
+                passed.join(&no);
                 self.cx.flow = yes;
             }
             None => shapes.into_iter().for_each(|(shape, head, span)| rows.add(vec![shape], head, span)),

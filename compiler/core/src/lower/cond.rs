@@ -59,6 +59,21 @@ impl<'a> Lowerer<'a, '_> {
                     }
                 }
             }
+            ExprKind::Conditional { cond, then, else_ } => {
+                let done = self.b.mark();
+                let (mut cond, mut then, mut else_) = (cond, then, else_);
+                loop {
+                    let no = self.b.mark();
+                    self.operand_jump(cond, false, no);
+                    self.operand_jump(then, when, mark);
+                    self.b.jump(done);
+                    self.b.place(no);
+                    let ExprKind::Conditional { cond: c, then: t, else_: e } = &else_.kind else { break };
+                    (cond, then, else_) = (c, t, e);
+                }
+                self.operand_jump(else_, when, mark);
+                self.b.place(done);
+            }
             ExprKind::Binary { op, left, right, .. } => self.comparison(expr, *op, left, right, when, mark),
             ExprKind::InstanceOf { operand, pattern } => {
                 let value = self.expr(operand);
