@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use dscript_tests::{command, compile, finish, text};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
@@ -22,13 +22,24 @@ lowlevel void ask(String url) {
     Response! sent = Http.post(url, "some text", 20s);
     print(isError(sent) ? sent.code : "${sent.status} ${sent.text()}");
 }
+@Needs("http:*:https\\://*")
+lowlevel void why(String url) {
+    Response! got = Http.get(url, 20s);
+    print(isError(got) ? got.message : "trusted");
+}
+task Why(String url) { why(url); }
 task Ask(String url) { ask(url); }
 "#;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority() -> Authority {
+    authority_called("an authority")
+}
+
+fn authority_called(name: &str) -> Authority {
     let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
     CertifiedIssuer::self_signed(params, key).expect("an authority")
@@ -97,11 +108,16 @@ fn answer(stream: TcpStream, config: &Arc<ServerConfig>) -> std::io::Result<()> 
 
 /// What the program prints for this server, where it trusts an authority.
 fn asked(scratch: &Path, host: &str, port: u16, trusted: &Authority) -> String {
+    printed(scratch, "Ask", host, port, trusted)
+}
+
+fn printed(scratch: &Path, task: &str, host: &str, port: u16, trusted: &Authority) -> String {
     let roots = scratch.join("roots.pem");
     fs::write(&roots, trusted.pem()).expect("a file can be written");
     let image = compile(scratch, "ask", SOURCE);
     let mut exec = command("dsvm", scratch);
-    exec.arg("exec").arg(image).args(["--set", &format!("url=https://{host}:{port}/x?y")]);
+    let url = format!("url=https://{host}:{port}/x?y");
+    exec.arg("exec").arg(image).args(["--task", task, "--set", &url]);
     exec.env("SSL_CERT_FILE", &roots).env_remove("SSL_CERT_DIR");
     let output = finish(&mut exec);
     assert_eq!(text(&output.stderr), "", "it prints what goes wrong");
@@ -132,6 +148,12 @@ fn other_servers_are_refused() {
         assert_eq!(asked(scratch.path(), "localhost", port, &authority), REFUSED);
     };
     refused(GOOD, &unknown);
+    let said =
+        printed(scratch.path(), "Why", "localhost", serve(&GOOD, &authority_called("another")), &authority);
+    assert!(
+        said.contains("no authority that this machine trusts") && said.contains("SSL_CERT_FILE"),
+        "{said}"
+    );
     refused(Server { name: "other.example", ..GOOD }, &authority);
     refused(Server { until: 2001, ..GOOD }, &authority);
 }

@@ -437,6 +437,22 @@ fn a_character_in_two_parts_comes_as_one() {
     assert_eq!(dial(port, &body), "a\nü\n\u{fffd}");
 }
 
+#[test]
+fn lines_of_a_connection_end_as_lines_do() {
+    let (port, _requests) = serve(|_, stream| {
+        for part in [&b"a\rb\r"[..], b"\nc\r\n\n", b"d\r", b"e"] {
+            let _ = stream.write_all(part);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let read = "call.native $readLine [r4] [r5 r15]\nif.some r15 @failed\nif.null r5 @end\nunwrap r5 r6
+        call.native $print [r6] []\njump @top\n";
+    let body = format!(
+        "const \"\\n\\n\" r6\ncall.native $write [r4 r6] [r15]\nif.some r15 @failed\ntop:\n{read}end:"
+    );
+    assert_eq!(dial(port, &body), "a\nb\nc\n\nd\ne");
+}
+
 /// Not a test of its own: what the test below runs with a systemctl of its own.
 #[test]
 fn with_a_made_up_systemctl() {
