@@ -121,7 +121,7 @@ fn every_pure_declaration_has_an_example() {
             } else if comment {
                 shown |= line.contains("```d-script");
                 comment = !line.ends_with("*/");
-            } else if line.starts_with("@Ordered") || line.starts_with("@Numeric") {
+            } else if ["@Ordered", "@Numeric", "@Comparable"].iter().any(|a| line.starts_with(a)) {
                 // What it says of a declaration stands between that and its comment.
             } else if indent == 0 && line.ends_with('{') {
                 is_private = line.starts_with("private ");
