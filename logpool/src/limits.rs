@@ -39,6 +39,8 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 pub const MOVE_RECORDS_MAX: usize = 65_536;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
 pub const MOVE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of log files that the mover has in memory, from which on it reads no other file before these are moved.
+pub const LOAD_BYTES_MIN: usize = 4 << 20;
 /// Bytes that wait in log files, or files, from which on a move is worth its cost.
 pub const MOVE_BYTES_MIN: u64 = 4 << 20;
 pub const MOVE_FILES_MIN: usize = 32;

@@ -129,7 +129,7 @@ impl Mover {
         while names.peek().is_some() {
             let mut loaded = Vec::new();
             let mut bytes = 0;
-            while bytes < MOVE_BYTES_MAX
+            while bytes < LOAD_BYTES_MIN
                 && let Some(name) = names.next()
             {
                 match Loaded::read(&folder, name, &mut marks) {

@@ -4,6 +4,7 @@
 //! process, all threads; making the samples is not counted for anyone. Nothing here fails because of a time.
 
 mod door;
+mod ending;
 mod measure;
 mod pool;
 mod sqlite;
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-const PURGE_DELAY_MS: std::ffi::c_long = 10_000;
+const PURGE_DELAY_MS: std::ffi::c_long = 3_000;
 
 #[derive(Parser)]
 #[command(
@@ -101,6 +102,7 @@ fn run_part(part: &str, args: &Args) {
 
 fn run_all(args: &Args) {
     let work = tempfile::Builder::new().prefix("bench-logpool").tempdir_in(&args.dir).expect("a folder");
+    ending::delete_on_signals(work.path().to_owned());
     let folder = |name: &str| {
         let path = work.path().join(name);
         std::fs::create_dir_all(&path).expect("a folder");
@@ -155,6 +157,7 @@ fn print(figures: &Value, args: &Args) {
 fn answer(mut command: Command, part: &str) -> Value {
     eprintln!("{part} ...");
     let done = command.stderr(Stdio::inherit()).output().expect("a process");
+    ending::wait_if_ending();
     assert!(done.status.success(), "{part} failed: {}", done.status);
     serde_json::from_slice(&done.stdout).expect("figures")
 }

@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// free goes back to the system.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// Longer than from one move of log records to the next: the system would only clear the same pages again and again.
-const PURGE_DELAY_MS: std::ffi::c_long = 10_000;
+const PURGE_DELAY_MS: std::ffi::c_long = 3_000;
 
 #[derive(Parser)]
 #[command(
