@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use dscript_bytecode::ids::FunctionId;
-use dscript_bytecode::image::{Image, Type};
+use dscript_bytecode::image::{Function, Image, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Met;
 use rustc_hash::FxHashSet;
@@ -18,9 +18,10 @@ use crate::translate::{self, Start};
 const STEP_NS: u64 = 1;
 /// Instructions of one round of a loop, or of one call, that are thought to be done: of long ones many are jumped over.
 const ROUND_MAX: usize = 64;
-/// What compiling takes, and what it takes for an instruction.
-const COMPILE_NS: u64 = 1_200_000;
-const COMPILE_INSTR_NS: u64 = 20_000;
+/// What compiling takes, what it takes for an instruction, and for how many of these one counts that becomes a call.
+const COMPILE_NS: u64 = 900_000;
+const COMPILE_INSTR_NS: u64 = 12_000;
+const CALL_WEIGHT: usize = 4;
 /// What a call takes, beyond its instructions, that native code leaves to the interpreter.
 const LENT_CALL_NS: u64 = 100;
 /// What is compiled with a hot function, in instructions.
@@ -53,12 +54,14 @@ impl Heat {
     pub fn of(image: &Image, function: FunctionId, start: Start, pace: Pace) -> Heat {
         let code = &image.functions[function.index()].code;
         let round = match start {
-            Start::Call => code.len(),
-            Start::Loop(head) => loops::extent(code, head as usize).len(),
+            Start::Call => &code[..],
+            Start::Loop(head) => &code[loops::extent(code, head as usize)],
         };
+        // What is a call anyway takes as long in machine code.
+        let round = round.iter().filter(|instr| !is_call(instr)).count();
         let size: usize = together(image, function, start).iter().map(|id| compiled_size(image, *id)).sum();
         let worth_ns = if pace.at_once { 0 } else { COMPILE_NS + COMPILE_INSTR_NS * size as u64 };
-        Heat { spent_ns: 0, round_ns: STEP_NS * round.min(ROUND_MAX) as u64, worth_ns }
+        Heat { spent_ns: 0, round_ns: STEP_NS * round.clamp(1, ROUND_MAX) as u64, worth_ns }
     }
 
     /// So many jumps or calls more; whether it is worth compiling now.
@@ -74,15 +77,38 @@ impl Heat {
     }
 }
 
+/// Whether machine code calls something for an instruction, usually or when that is slow.
+fn is_call(instr: &Instr) -> bool {
+    use Instr::*;
+    matches!(
+        instr,
+        Call { .. }
+            | CallValue { .. }
+            | CallMethod { .. }
+            | CallNative { .. }
+            | Const { .. }
+            | Concat { .. }
+            | TextScalar { .. }
+            | TextRef { .. }
+            | ListNew { .. }
+            | ListAddScalar { .. }
+            | ListAddRef { .. }
+            | New { .. }
+            | EqValue { .. }
+            | GetStatic { .. }
+    )
+}
+
 /// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
 fn compiled_size(image: &Image, function: FunctionId) -> usize {
-    const COPIES: usize = 6;
-    let code = &image.functions[function.index()].code;
+    const COPIES: usize = 16;
+    let Function { code, refs, .. } = &image.functions[function.index()];
     let calls_itself =
         |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);
-    let copies = if code.iter().any(calls_itself) { COPIES } else { 1 };
+    let copies = if refs.is_empty() && code.iter().any(calls_itself) { COPIES } else { 1 };
     // Only a short function is put in.
-    code.len().max((copies * code.len()).min(translate::ROOM))
+    let size = code.iter().map(|instr| if is_call(instr) { CALL_WEIGHT } else { 1 }).sum::<usize>();
+    size.max((copies * code.len()).min(translate::ROOM))
 }
 
 /// A function and those it calls, nearest first; of a loop those that are called in it.
@@ -150,7 +176,6 @@ pub(crate) fn repeated(image: &Image, recursive: &[bool], edges: &[Vec<u32>]) ->
 mod tests {
     use super::*;
     use dscript_bytecode::ids::{Label, S};
-    use dscript_bytecode::image::Function;
 
     fn call(function: u32) -> Instr {
         Instr::Call { function: FunctionId(function), args: Box::default(), results: Box::default() }

@@ -7,7 +7,7 @@ use super::machine::{M, Status, go, outlined};
 use crate::door::Met;
 use crate::fiber::Exit;
 use crate::heap::{Ref, SLICE, STRING, high, low};
-use crate::native::PureCall;
+use crate::native::{PureCall, Trapped};
 use crate::stack::Frame;
 use crate::vm::{Vm, trapped};
 use dscript_bytecode::ids::{ConstId, TypeId};
@@ -25,6 +25,16 @@ fn misplaced() -> Exit {
     trapped(TrapKind::Internal, "a handler stands before an instruction of another kind").into()
 }
 
+/// A trap of the instruction at `ip`, in the innermost frame. The place is noted only now: finding it takes longer than most
+/// instructions.
+#[cold]
+#[inline(never)]
+unsafe fn trapped_here(m: M, trap: Trapped) -> Exit {
+    // SAFETY: see `machine`.
+    unsafe { m.note_place() };
+    Exit::Trap(trap)
+}
+
 outlined! {
     // What is wanted at a place of interruption, where the fiber goes on at `ip`.
     ask |m| {
@@ -34,14 +44,13 @@ outlined! {
     }
 
     make_constant |m| {
-        m.note_place();
-        (*m.vm).constant(ConstId(m.upper() as u32)).map(|_| ()).map_err(Exit::Trap)
+        let made = (*m.vm).constant(ConstId(m.upper() as u32));
+        made.map(|_| ()).map_err(|trap| trapped_here(m, trap))
     }
 
     make_object |m| {
         let (words, scalars, refs) = (m.op::<1>(), m.op::<2>(), m.op::<3>());
-        m.note_place();
-        (*m.vm).reserve(words).map_err(Exit::Trap).map(|()| {
+        (*m.vm).reserve(words).map_err(|trap| trapped_here(m, trap)).map(|()| {
             let heap = &mut (*m.vm).heap;
             let object = heap.allocate(m.word(2) as u32, 0, words);
             let regs = m.ip.add(3).cast::<u16>();
@@ -57,14 +66,20 @@ outlined! {
 
     compare |m| {
         let (a, b) = (m.reference::<0>(), m.reference::<1>());
-        m.note_place();
         let equal = (*m.vm).equal_refs(TypeId(m.word(2) as u32), a, b);
-        equal.map(|equal| m.set_bits::<2>(u64::from(equal))).map_err(Exit::Trap)
+        equal.map(|equal| m.set_bits::<2>(u64::from(equal))).map_err(|trap| trapped_here(m, trap))
     }
 
     do_slowly |m| {
-        m.note_place();
-        m.running().do_slowly(instr(m))
+        let instr = instr(m);
+        // A text may be made by functions of the program, which see the place when they run.
+        if matches!(instr, Instr::TextRef { .. }) {
+            m.note_place();
+        }
+        m.running().do_slowly(instr).map_err(|exit| match exit {
+            Exit::Trap(trap) if !matches!(instr, Instr::TextRef { .. }) => trapped_here(m, trap),
+            exit => exit,
+        })
     }
 
     call_pure |m| {
