@@ -127,11 +127,11 @@ impl Lexer<'_> {
             return false;
         };
         if !std::mem::replace(&mut open.broken, true) {
-            let at = at.saturating_sub(1);
-            self.error(codes::UNTERMINATED, at, at + 1, "a line ends inside `${}`")
+            let last = at - self.text[..at].chars().next_back().map_or(0, char::len_utf8);
+            self.error(codes::UNTERMINATED, last, at, "a line ends inside `${}`")
                 .help
                 .push("write it on one line, or use a text block, `\"\"\"`".to_owned());
-            self.out.damaged.push(Span::new(at as u32, at as u32 + 1));
+            self.out.damaged.push(Span::new(last as u32, at as u32));
         }
         true
     }
