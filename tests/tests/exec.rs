@@ -251,9 +251,9 @@ impl Drop for Daemons {
     }
 }
 
-/// A daemon, which has a session of its own, and a background process, which has not.
+/// A daemon, which has a session of its own before its starter ends, and a background process, which has not.
 const DAEMON: &str = r#"
-try new Command("sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & sleep 2000 >/dev/null 2>&1 &").run();
+try new Command("sh", "-c", "setsid sh -c 'touch up; exec sleep 1000' >/dev/null 2>&1 & sleep 2000 >/dev/null 2>&1 & until [ -e up ]; do sleep 0.01; done").run();
 "#;
 
 #[test]
