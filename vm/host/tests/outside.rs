@@ -421,6 +421,15 @@ fn connections_carry_text() {
     assert_eq!(requests.recv().expect("one came"), "hello\n\n");
 }
 
+/// Asks, and prints what `native` gives until the end.
+fn printed(native: &str) -> String {
+    format!(
+        "const \"\\n\\n\" r6\ncall.native $write [r4 r6] [r15]\nif.some r15 @failed\ntop:\n\
+         call.native ${native} [r4] [r5 r15]\nif.some r15 @failed\nif.null r5 @end\nunwrap r5 r6\n\
+         call.native $print [r6] []\njump @top\nend:"
+    )
+}
+
 #[test]
 fn a_character_in_two_parts_comes_as_one() {
     let (port, _requests) = serve(|_, stream| {
@@ -429,12 +438,7 @@ fn a_character_in_two_parts_comes_as_one() {
             std::thread::sleep(Duration::from_millis(100));
         }
     });
-    let read = "call.native $read [r4] [r5 r15]\nif.some r15 @failed\nif.null r5 @end\nunwrap r5 r6
-        call.native $print [r6] []\njump @top\n";
-    let body = format!(
-        "const \"\\n\\n\" r6\ncall.native $write [r4 r6] [r15]\nif.some r15 @failed\ntop:\n{read}end:"
-    );
-    assert_eq!(dial(port, &body), "a\nü\n\u{fffd}");
+    assert_eq!(dial(port, &printed("read")), "a\nü\n\u{fffd}");
 }
 
 #[test]
@@ -445,12 +449,7 @@ fn lines_of_a_connection_end_as_lines_do() {
             std::thread::sleep(Duration::from_millis(100));
         }
     });
-    let read = "call.native $readLine [r4] [r5 r15]\nif.some r15 @failed\nif.null r5 @end\nunwrap r5 r6
-        call.native $print [r6] []\njump @top\n";
-    let body = format!(
-        "const \"\\n\\n\" r6\ncall.native $write [r4 r6] [r15]\nif.some r15 @failed\ntop:\n{read}end:"
-    );
-    assert_eq!(dial(port, &body), "a\nb\nc\n\nd\ne");
+    assert_eq!(dial(port, &printed("readLine")), "a\nb\nc\n\nd\ne");
 }
 
 /// Not a test of its own: what the test below runs with a systemctl of its own.

@@ -1,5 +1,5 @@
 //! When what the interpreter does is worth compiling: once it has been at it for about as long as compiling it takes.
-//! Whoever then finds that the program ends at once has paid twice what was needed, and nobody pays more.
+//! Whoever then finds that the program ends at once has paid for both, about twice what was needed.
 //!
 //! Both are estimates in nanoseconds, from numbers of instructions: what a program does must not depend on a clock.
 

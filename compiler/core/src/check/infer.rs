@@ -456,7 +456,7 @@ impl<'a> Checker<'a, '_> {
         self.diagnostics.push(report);
     }
 
-    /// Type arguments must implement what their parameters ask for.
+    /// Type arguments must implement what their parameters ask for; whether they do.
     fn check_bounds(&mut self, span: Span, id: FnId, type_args: &[Ty]) -> bool {
         let defs = self.defs;
         let params = &defs.fns[id.index()].type_params;

@@ -21,6 +21,14 @@ enum Constant<'k> {
     Enum(TypeDefId, u32),
 }
 
+/// What in a type cannot be.
+enum Unfit {
+    /// A type of keys that is none.
+    Key(Ty),
+    /// A type argument, and the bound of its parameter that it does not meet.
+    Bound(Ty, Ty),
+}
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn int(&mut self, value: u64, span: Span, negated: bool) -> Ty {
         let limit = i64::MAX as u64 + u64::from(negated);
@@ -245,50 +253,38 @@ impl<'a> Checker<'a, '_> {
 
     /// Reports what in the type cannot be: keys that are none, arguments that do not meet a bound.
     pub(super) fn arguments_fit(&mut self, span: Span, ty: Ty) -> bool {
-        if let Some((arg, bound)) = self.bound_missed(ty) {
-            self.not_within(span, arg, bound);
-            return false;
+        match self.unfit_in(ty) {
+            None => return true,
+            Some(Unfit::Bound(arg, bound)) => self.not_within(span, arg, bound),
+            Some(Unfit::Key(key)) => {
+                let shown = self.show(key);
+                let report =
+                    self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key")).help(
+                        "keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these",
+                    );
+                self.diagnostics.push(report);
+            }
         }
-        let Some(key) = self.bad_key(ty) else { return true };
-        let shown = self.show(key);
-        let report = self.diagnostic(codes::BAD_TYPE, span, format!("a `{shown}` cannot be a key"));
-        self.diagnostics.push(
-            report.help("keys are int, boolean, String, Bytes, Duration, Time, enums, and records of these"),
-        );
         false
     }
 
-    /// A type argument somewhere in the type, and a bound of its parameter that it does not meet.
-    fn bound_missed(&mut self, ty: Ty) -> Option<(Ty, Ty)> {
+    fn unfit_in(&mut self, ty: Ty) -> Option<Unfit> {
         let ty = self.types.resolve(ty);
         match self.types.kind(ty).clone() {
             TyKind::Nominal(def, args) => {
                 let defs = self.defs;
-                let params = &defs.types[def.index()].type_params;
-                self.first_missed(params, &args).or_else(|| args.iter().find_map(|&t| self.bound_missed(t)))
-            }
-            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.bound_missed(t),
-            TyKind::Function(params, ret) => {
-                params.iter().find_map(|&t| self.bound_missed(t)).or_else(|| self.bound_missed(ret))
-            }
-            _ => None,
-        }
-    }
-
-    fn bad_key(&mut self, ty: Ty) -> Option<Ty> {
-        let ty = self.types.resolve(ty);
-        match self.types.kind(ty).clone() {
-            TyKind::Nominal(def, args) => {
-                let known = &self.defs.known;
-                let keyed = Some(def) == known.map || Some(def) == known.set;
-                if keyed && !is_key(self.types, self.defs, args[0]) {
-                    return Some(args[0]);
+                if let Some((arg, bound)) = self.first_missed(&defs.types[def.index()].type_params, &args) {
+                    return Some(Unfit::Bound(arg, bound));
                 }
-                args.iter().find_map(|&t| self.bad_key(t))
+                let keyed = Some(def) == defs.known.map || Some(def) == defs.known.set;
+                if keyed && !is_key(self.types, defs, args[0]) {
+                    return Some(Unfit::Key(args[0]));
+                }
+                args.iter().find_map(|&t| self.unfit_in(t))
             }
-            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.bad_key(t),
+            TyKind::Nullable(t) | TyKind::Fallible(t) | TyKind::Class(t) => self.unfit_in(t),
             TyKind::Function(params, ret) => {
-                params.iter().find_map(|&t| self.bad_key(t)).or_else(|| self.bad_key(ret))
+                params.iter().find_map(|&t| self.unfit_in(t)).or_else(|| self.unfit_in(ret))
             }
             _ => None,
         }

@@ -1177,7 +1177,6 @@ impl<'a, 'c> Lowerer<'a, 'c> {
     }
 }
 
-/// The text of a constant: a number, or a literal without interpolation, or a `static final` that is one.
 /// What a pattern of `@Needs` lets its function do; `{parameter}` stands for anything.
 fn bound(pattern: &str) -> Option<Capability> {
     let mut plain = String::new();
