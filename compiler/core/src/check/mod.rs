@@ -8,6 +8,7 @@ mod access;
 mod assign;
 mod call;
 mod cond;
+mod coverage;
 mod expr;
 mod flow;
 mod infer;
