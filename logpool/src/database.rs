@@ -2,7 +2,7 @@
 //!
 //! One process writes, the one with the mover's lock; any number read beside it. A file is made under another name
 //! and renamed, so a reader never meets half of one. Every commit is durable and leaves the allocator's state behind
-//! (quick repair), so that a file whose writer was killed opens at once.
+//! (quick repair), so that a file whose writer was killed opens at once, for whoever comes first.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadTransaction, ReadableDatabase, TableDefinition,
-    WriteTransaction,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError,
+    TableDefinition, WriteTransaction,
 };
 
 use crate::error::{LogPoolError, Result};
-use crate::folder::{self, Folder};
+use crate::folder;
 use crate::limits::*;
-use crate::mover;
 
 /// Of all files; in the table `meta` under `format`. Version 1 was one file without segments, version 2 had a row for
 /// each block, and in version 3 columns had no shift.
@@ -80,14 +79,14 @@ pub fn transaction<T>(
 }
 
 /// What the file holds at this moment; `None` if it is not there.
-pub fn read(folder: &Folder, path: &Path) -> Result<Option<ReadTransaction>> {
+pub fn read(path: &Path) -> Result<Option<ReadTransaction>> {
     for _ in 0..OPEN_TRIES_MAX {
         if !path.exists() {
             return Ok(None);
         }
         match try_read(path) {
             Ok(read) => return check_format(&read, path).map(|_| Some(read)),
-            Err(redb::Error::RepairAborted) => repair(folder, path)?,
+            Err(redb::Error::RepairAborted) => repair(path)?,
             Err(redb::Error::DatabaseAlreadyOpen) => pause(),
             // Deleted in between: the day was dropped.
             Err(redb::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -96,7 +95,7 @@ pub fn read(folder: &Folder, path: &Path) -> Result<Option<ReadTransaction>> {
     }
     Err(LogPoolError::Store {
         path: path.to_path_buf(),
-        message: "another process has been repairing it for a while; try again in a moment".into(),
+        message: "another process has been opening it for a while; try again in a moment".into(),
     })
 }
 
@@ -105,15 +104,21 @@ fn try_read(path: &Path) -> Result<ReadTransaction, redb::Error> {
     Ok(database.begin_read()?)
 }
 
-/// Its writer was killed, and a reader cannot read what it left. Whoever gets the lock repairs it; if that is
-/// someone else, they are about to.
-fn repair(folder: &Folder, path: &Path) -> Result<()> {
-    match mover::lock(folder)? {
-        Some(_lock) => open(path, READER_CACHE_BYTES).map(drop),
-        None => {
+/// Its writer was killed, and a reader cannot read what it left. Who meets that repairs it: whoever holds the mover's lock
+/// need not have a use for this file for days.
+fn repair(path: &Path) -> Result<()> {
+    match builder(READER_CACHE_BYTES).open(path) {
+        // Someone else repairs it, or has begun to write to it.
+        Err(DatabaseError::DatabaseAlreadyOpen) => {
             pause();
             Ok(())
         }
+        Err(DatabaseError::Storage(StorageError::Io(error)))
+            if error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Ok(())
+        }
+        repaired => repaired.map(drop).map_err(failed(path)),
     }
 }
 

@@ -88,7 +88,7 @@ impl Index {
     /// An empty one if there is none yet.
     pub fn read(folder: &Folder) -> Result<Index> {
         let path = folder.index_path();
-        let Some(read) = database::read(folder, &path)? else { return Ok(Index::default()) };
+        let Some(read) = database::read(&path)? else { return Ok(Index::default()) };
         load(&read).map_err(failed(&path))
     }
 

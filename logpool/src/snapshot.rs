@@ -103,7 +103,7 @@ pub struct SegmentSnapshot {
 impl SegmentSnapshot {
     fn open(folder: &Folder, id: SegmentId) -> Result<Option<SegmentSnapshot>> {
         let path = id.path(folder);
-        match database::read(folder, &path)? {
+        match database::read(&path)? {
             Some(read) => SegmentSnapshot::of(read, &path).map(Some),
             None => Ok(None),
         }

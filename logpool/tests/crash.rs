@@ -201,6 +201,30 @@ fn kill_writers_and_movers(rounds: u64, random: &mut Random) -> Duration {
     slowest
 }
 
+/// One that holds the mover's lock and has nothing to move, as a controller that was just started has, is in nobody's way.
+#[test]
+fn what_a_killed_mover_left_is_read_while_another_one_rests() {
+    let _alone = alone();
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    writer.append(records(1, 0..100)).unwrap();
+    let mut mover = start("move", dir.path(), 0);
+    let mut said = BufReader::new(mover.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.trim_end().ends_with("> moved 100") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "the mover has ended");
+    }
+    mover.kill().unwrap();
+    mover.wait().unwrap();
+    let mut resting = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    let start = Instant::now();
+    assert_eq!(resting.move_if_worth().unwrap().records, 0);
+    assert_eq!(Reader::open(dir.path()).query(&Query::default()).unwrap().len(), 100);
+    // To wait for the one who rests would take ten seconds.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
 fn spool_for_ever(dir: &Path, run: u128) {
     let spool = Spool::open(dir).unwrap();
     // The test counts on from where the spool was: `run` is the first number.

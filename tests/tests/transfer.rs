@@ -44,7 +44,7 @@ fn what_was_exported_is_imported_once() {
     let rows: Vec<&str> = lines.collect();
     assert!(rows.len() == 2 && rows[1].ends_with(r#",1499,"a,""b"" 1499""#), "{csv}");
     // What is in it is read in a test of its own.
-    let parquet = ["log", "export", "--format", "parquet", "-o", "all.parquet"];
+    let parquet = ["log", "export", "-o", "all.parquet"];
     let output = finish(command("dsctl", scratch).args(parquet));
     assert!(text(&output.stderr).contains("1501 log records are in all.parquet"), "{}", text(&output.stderr));
     let file = fs::read(scratch.join("all.parquet")).expect("it is there");

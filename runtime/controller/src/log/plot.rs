@@ -19,6 +19,8 @@ const COLOURS: [u8; LINES_MAX] = [36, 33, 35, 32, 31, 34];
 const HEIGHT: usize = 12;
 const WIDTH_MAX: usize = 160;
 const WIDTH_OF_FILES: usize = 100;
+/// A chart of less time shows milliseconds.
+const SHORT_NS: i64 = 60_000_000_000;
 
 #[derive(Debug, PartialEq)]
 pub struct Line {
@@ -80,8 +82,9 @@ pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
             None => vec![record.node.clone(), record.key.clone()],
         };
         for (name, value) in fields {
-            if let Some(value) = number(value) {
-                let name = group.iter().chain([name]).map(String::as_str).collect::<Vec<_>>().join(" ");
+            if let Some((value, unit)) = number(value) {
+                let name = format!("{name}{unit}");
+                let name = group.iter().chain([&name]).map(String::as_str).collect::<Vec<_>>().join(" ");
                 lines.entry(name).or_default().push((record.time, value));
             }
         }
@@ -89,11 +92,12 @@ pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
     lines.into_iter().map(|(name, points)| Line { name, points }).collect()
 }
 
-fn number(value: &FieldValue) -> Option<f64> {
+/// What is drawn of a value, and what its line's name says of the unit.
+fn number(value: &FieldValue) -> Option<(f64, &'static str)> {
     match value {
-        FieldValue::Int(value) => Some(*value as f64),
-        FieldValue::Double(value) if value.is_finite() => Some(*value),
-        FieldValue::Duration(value) => Some(*value as f64 / 1e9),
+        FieldValue::Int(value) => Some((*value as f64, "")),
+        FieldValue::Double(value) if value.is_finite() => Some((*value, "")),
+        FieldValue::Duration(value) => Some((*value as f64 / 1e9, " (s)")),
         _ => None,
     }
 }
@@ -190,7 +194,8 @@ fn chart(lines: &[Line], width: usize, colours: bool) -> String {
         }
         let _ = writeln!(text, "{}", drawn.trim_end());
     }
-    let (from, to) = (out::short_time(first, 0), out::short_time(last, 0));
+    let digits = if last.saturating_sub(first) < SHORT_NS { 3 } else { 0 };
+    let (from, to) = (out::short_time(first, digits), out::short_time(last, digits));
     let gap = cells.saturating_sub(from.len() + to.len()).max(1);
     let _ = writeln!(
         text,
@@ -279,11 +284,13 @@ web-1 us  10
         let records = [
             record("b", 1, &[("us", FieldValue::Int(1)), ("text", FieldValue::String("x".into()))]),
             record("a", 2, &[("us", FieldValue::Double(0.5))]),
+            record("c", 2, &[("took", FieldValue::Duration(1_500_000_000))]),
             record("b", 3, &[("us", FieldValue::Int(2))]),
         ];
         let found = lines(&records, None);
-        assert_eq!(found.len(), 2);
+        assert_eq!(found.len(), 3);
         assert_eq!(found[1], Line { name: "b k us".into(), points: vec![(1, 1.0), (3, 2.0)] });
+        assert_eq!(found[2], Line { name: "c k took (s)".into(), points: vec![(2, 1.5)] });
         let stats = LogStats { aggregates: "avg(us)".into(), by: "node".into(), every: Some(1) };
         let groups = [record(
             "",

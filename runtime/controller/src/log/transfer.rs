@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dscript_logpool::{FieldInfo, Query, Reader, Record, RunId, Writer, record_from_json, record_json};
@@ -18,7 +18,7 @@ use super::{filter, show};
 const BATCH: usize = 1000;
 const LINE_BYTES_MAX: u64 = 16 << 20;
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// One JSON object a line, which `dsctl log import` reads
     Jsonl,
@@ -29,13 +29,35 @@ enum Format {
     Parquet,
 }
 
+impl Format {
+    /// What the end of a file's name says; JSON lines for standard output.
+    fn of(output: Option<&Path>) -> Result<Format, String> {
+        let Some(path) = output else { return Ok(Format::Jsonl) };
+        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default().to_ascii_lowercase();
+        match &end[..] {
+            "jsonl" | "ndjson" | "json" => Ok(Format::Jsonl),
+            "csv" => Ok(Format::Csv),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Format::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err("this program was built without Parquet".into()),
+            _ => Err(format!(
+                "the name of {} does not say how the records are written: end it with .jsonl, .csv or .parquet, \
+                 or give --format",
+                path.display()
+            )),
+        }
+    }
+}
+
 #[derive(Args)]
 #[command(
     after_help = "The records come in the order in which they lie there, which is about that of their arrival.\n\n\
     Examples:\n  \
     dsctl log export > all.jsonl\n  \
-    dsctl log export vmstat --since 1d --format csv -o samples.csv\n  \
-    dsctl log export vmstat --pool metrics --format parquet -o samples.parquet\n  \
+    dsctl log export vmstat --since 1d -o samples.csv\n  \
+    dsctl log export vmstat --pool metrics -o samples.parquet\n  \
+    dsctl log export vmstat --format csv | head\n  \
     dsctl log export --data ./old | dsctl log import - --data ./new"
 )]
 pub struct ExportArgs {
@@ -43,9 +65,9 @@ pub struct ExportArgs {
     filter: Filter,
     #[command(flatten)]
     span: Span,
-    /// How they are written
-    #[arg(long, value_enum, default_value = "jsonl")]
-    format: Format,
+    /// How they are written; else as the end of the file's name says, and JSON lines on standard output
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// The file to write; else standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -69,6 +91,7 @@ pub struct ImportArgs {
 }
 
 pub fn export(args: ExportArgs) -> Result<i32, String> {
+    let format = args.format.map_or_else(|| Format::of(args.output.as_deref()), Ok)?;
     let query = filter::query(&args.filter.asked(Some(&args.span))?)?;
     let reader = Reader::open(&existing_data_folder(args.data.as_deref())?);
     let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
@@ -79,7 +102,7 @@ pub fn export(args: ExportArgs) -> Result<i32, String> {
             None => Box::new(io::stdout()),
         })
     };
-    let written = match args.format {
+    let written = match format {
         Format::Jsonl => lines(&reader, &query, BufWriter::new(open().map_err(cannot)?), None)?,
         Format::Csv => {
             let columns = fields(&reader, &query)?.into_iter().map(|field| field.name).collect();
@@ -179,4 +202,22 @@ fn store(writer: &Writer, batch: &mut Vec<Record>) -> Result<u64, String> {
     let count = batch.len() as u64;
     writer.append(std::mem::take(batch)).map_err(|why| why.to_string())?;
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_name_says_the_format() {
+        let of = |name: &str| Format::of(Some(Path::new(name)));
+        assert_eq!(Format::of(None), Ok(Format::Jsonl));
+        assert_eq!(of("a.jsonl"), Ok(Format::Jsonl));
+        assert_eq!(of("a.b/x.CSV"), Ok(Format::Csv));
+        #[cfg(feature = "parquet")]
+        assert_eq!(of("x.parquet"), Ok(Format::Parquet));
+        for unclear in ["x", "x.txt", "x.jsonl.gz", "a.csv/x"] {
+            assert!(of(unclear).is_err(), "{unclear}");
+        }
+    }
 }

@@ -56,8 +56,8 @@ pub struct ServeArgs {
     /// Runs on a node that is not heard of for this long are lost, until it says otherwise
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10m")]
     lost_after: Duration,
-    /// Keep a pool's records so long (30d) or in so much space (10GiB), in whole days; the first rule whose POOL (with *
-    /// for any text) fits counts, and without one everything is kept
+    /// Keep a pool's records so long (30d), in so much space (10GiB) or both (30d,10GiB), in whole days; the first
+    /// rule whose POOL (with * for any text) fits counts, and without one everything is kept
     #[arg(long, value_name = "POOL=LIMIT")]
     retain: Vec<String>,
 }
@@ -141,18 +141,29 @@ async fn open_http(address: &str, logs: &logs::Logs, data: &Path, put: bool) -> 
     Ok(bound)
 }
 
-/// `vmstat=30d`, `*=10GiB`
+/// `vmstat=30d`, `*=10GiB`, `vmstat=30d,10GiB`
 fn retention(rule: &str) -> Result<Retention, String> {
-    let wrong =
-        || format!("--retain `{rule}`: write POOL=TIME or POOL=SIZE, such as vmstat=30d or '*=10GiB'");
-    let (pool, limit) = rule.split_once('=').ok_or_else(wrong)?;
-    let pool = Pattern::parse(pool);
-    if let Ok(age) = units::duration(limit) {
-        let age = i64::try_from(age.as_nanos()).map_err(|_| wrong())?;
-        return Ok(Retention { pool, age: Some(age), bytes: None });
+    let wrong = || {
+        format!(
+            "--retain `{rule}`: write POOL=TIME, POOL=SIZE or both, such as vmstat=30d, '*=10GiB' or vmstat=30d,10GiB"
+        )
+    };
+    let (pool, limits) = rule.split_once('=').ok_or_else(wrong)?;
+    let mut rule = Retention { pool: Pattern::parse(pool), age: None, bytes: None };
+    for limit in limits.split(',') {
+        let again = match (units::duration(limit), units::size(limit)) {
+            (Ok(age), _) => {
+                let age = i64::try_from(age.as_nanos()).map_err(|_| wrong())?;
+                rule.age.replace(age).is_some()
+            }
+            (_, Ok(bytes)) => rule.bytes.replace(bytes).is_some(),
+            _ => true,
+        };
+        if again {
+            return Err(wrong());
+        }
     }
-    let bytes = units::size(limit).map_err(|_| wrong())?;
-    Ok(Retention { pool, age: None, bytes: Some(bytes) })
+    Ok(rule)
 }
 
 /// The address to listen on, which must not be reachable from other machines.
@@ -207,6 +218,17 @@ fn lock(folder: &Path) -> Result<Flock<std::fs::File>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_of_retention() {
+        let limits = |rule| retention(rule).map(|rule| (rule.age, rule.bytes));
+        assert_eq!(limits("a=2s"), Ok((Some(2_000_000_000), None)));
+        assert_eq!(limits("a=1KiB"), Ok((None, Some(1024))));
+        assert_eq!(limits("*=1KiB,2s"), Ok((Some(2_000_000_000), Some(1024))));
+        for bad in ["a", "a=", "a=x", "a=1s,2s", "a=1KB,2KB", "a=1s,"] {
+            assert!(retention(bad).is_err_and(|why| why.contains("POOL=TIME")), "{bad}");
+        }
+    }
 
     #[test]
     fn only_loopback() {
