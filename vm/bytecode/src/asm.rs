@@ -350,7 +350,10 @@ impl<'a> Asm<'a> {
                     source.map_or_else(|| format!("source{}", line.source), |source| text(&source.path));
                 self.line(format_args!("  ; {path}:{}:{}", line.line, line.column));
             }
-            let shown = self.instruction(f, instr);
+            let mut shown = self.instruction(f, instr);
+            if let Some(operands) = self.image.time_operands(id, at as u32) {
+                push(&mut shown, format_args!(" ; {operands:?}"));
+            }
             self.line(format_args!("{at:>6}  {shown}"));
         }
     }

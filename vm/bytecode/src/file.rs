@@ -17,12 +17,12 @@
 //! ```
 //!
 //! A section is kind (4), length of its body (4) and body. The kinds 1 to 7 come once each, in this order:
-//! 1 manifest, 2 types, 3 constants, 4 natives, 5 statics, 6 functions, 7 scripts; then 8 defaults of components, where
-//! there are any. Other kinds below 256 are refused. Kinds from 256 on follow in ascending order, may repeat, and are skipped by a reader that does not know
+//! 1 manifest, 2 types, 3 constants, 4 natives, 5 statics, 6 functions, 7 scripts; then 8 defaults of components and 9
+//! arithmetic of times, where there are any. Other kinds below 256 are refused. Kinds from 256 on follow in ascending order, may repeat, and are skipped by a reader that does not know
 //! them: the program means the same without. 256 is native code, whose body begins with its target
 //! (`dscript-native` says how it goes on); the content hash by which a program is named is that of the file without.
 //!
-//! The bodies of 1 to 5, 7 and 8 and the signatures are the rows of `image` in postcard's encoding. The functions are
+//! The bodies of 1 to 5 and 7 to 9 and the signatures are the rows of `image` in postcard's encoding. The functions are
 //! their number (postcard `u32`) and for each: name, params, results, scalars, refs, heads, lines (postcard),
 //! the length of its code in bytes (postcard `u32`) and the code as `codec` writes it.
 //!
@@ -50,6 +50,7 @@ const TRAILER: usize = 4 + 32;
 
 /// Written only where there are rows.
 const DEFAULTS_KIND: u32 = 8;
+const TIMES_KIND: u32 = 9;
 /// Sections of native code.
 pub const NATIVE_KIND: u32 = 256;
 
@@ -171,13 +172,8 @@ impl Image {
             statics: rows("statics", sections.required(5, "statics", STATICS_BYTES_MAX)?, STATICS_MAX)?,
             functions: functions(sections.required(6, "functions", FUNCTIONS_BYTES_MAX)?)?,
             scripts: rows("scripts", sections.required(7, "scripts", SCRIPTS_BYTES_MAX)?, SCRIPTS_MAX)?,
-            defaults: match sections.if_next(DEFAULTS_KIND)? {
-                Some(body) => {
-                    check_size("defaults", body, DEFAULTS_BYTES_MAX)?;
-                    rows("defaults", body, DEFAULTS_MAX)?
-                }
-                None => Vec::new(),
-            },
+            defaults: sections.rows_if_next(DEFAULTS_KIND, "defaults", DEFAULTS_BYTES_MAX, DEFAULTS_MAX)?,
+            times: sections.rows_if_next(TIMES_KIND, "times", TIMES_BYTES_MAX, TIMES_MAX)?,
             signatures: rows("signatures", outline.signatures, SIGNATURES_MAX)?,
         };
         sections.optional()?;
@@ -310,6 +306,9 @@ fn content(image: &Image, native: &[Vec<u8>]) -> Vec<u8> {
     ];
     if !image.defaults.is_empty() {
         bodies.push((DEFAULTS_KIND, put(Vec::new(), &image.defaults)));
+    }
+    if !image.times.is_empty() {
+        bodies.push((TIMES_KIND, put(Vec::new(), &image.times)));
     }
     let mut out = Vec::from(MAGIC);
     out.extend(FORMAT_VERSION.to_le_bytes());
@@ -475,6 +474,19 @@ impl<'a> Sections<'a> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The rows of a section that is there only where it has some.
+    fn rows_if_next<T: DeserializeOwned>(
+        &mut self,
+        kind: u32,
+        name: &'static str,
+        bytes_max: usize,
+        rows_max: usize,
+    ) -> Result<Vec<T>, FileError> {
+        let Some(body) = self.if_next(kind)? else { return Ok(Vec::new()) };
+        check_size(name, body, bytes_max)?;
+        rows(name, body, rows_max)
     }
 
     /// Passes over what follows the required sections.

@@ -25,6 +25,8 @@ pub struct Image {
     pub scripts: Vec<Script>,
     /// Defaults of the components of records that natives read or operators give, in order of type and field.
     pub defaults: Vec<FieldDefault>,
+    /// The arithmetic of Durations and Times, in order of function and instruction.
+    pub times: Vec<TimeArithmetic>,
     /// Over the content hash; more may be added without changing the program.
     pub signatures: Vec<Signature>,
 }
@@ -272,7 +274,31 @@ pub struct FieldDefault {
     pub function: FunctionId,
 }
 
+/// An instruction whose operands are not all plain ints, as registers have them: what a trap of it shows depends on that.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeArithmetic {
+    pub function: FunctionId,
+    pub at: u32,
+    pub operands: TimeOperands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeOperands {
+    /// Also one that is negated.
+    Durations,
+    DurationInt,
+    TimeDuration,
+    Times,
+}
+
 impl Image {
+    /// What an instruction's operands are, where they are Durations or Times.
+    pub fn time_operands(&self, function: FunctionId, at: u32) -> Option<TimeOperands> {
+        let place = |row: &TimeArithmetic| (row.function, row.at);
+        let found = self.times.binary_search_by_key(&(function, at), place);
+        found.ok().map(|row| self.times[row].operands)
+    }
+
     pub fn default_of(&self, ty: TypeId, field: usize) -> Option<FunctionId> {
         let place = |row: &FieldDefault| (row.ty.index(), row.field as usize);
         let found = self.defaults.binary_search_by_key(&(ty.index(), field), place);

@@ -10,6 +10,7 @@ pub const NATIVES_BYTES_MAX: usize = 1 << 20;
 pub const STATICS_BYTES_MAX: usize = 1 << 20;
 pub const FUNCTIONS_BYTES_MAX: usize = 16 << 20;
 pub const DEFAULTS_BYTES_MAX: usize = 1 << 18;
+pub const TIMES_BYTES_MAX: usize = 4 << 20;
 pub const SCRIPTS_BYTES_MAX: usize = 32 << 20;
 /// Of one of them.
 pub const SCRIPT_BYTES_MAX: usize = 4 << 20;
@@ -24,6 +25,7 @@ pub const STATICS_MAX: usize = 1 << 14;
 pub const FUNCTIONS_MAX: usize = 1 << 16;
 pub const SCRIPTS_MAX: usize = 1 << 10;
 pub const DEFAULTS_MAX: usize = 1 << 14;
+pub const TIMES_MAX: usize = 1 << 18;
 pub const SIGNATURES_MAX: usize = 64;
 
 /// Instructions of one function, and of all together.

@@ -105,7 +105,7 @@ fn messages() {
     check(&rehashed(56, 2), "the image's manifest section is bad: kind 2 stands in its place");
     check(&rehashed(63, 1), "the image's manifest section is bad: it is longer than the content");
     check(&rehashed(12, 6), "the image's scripts section is bad: it is missing");
-    check(&rehashed(12, 9), "the image's optional section is bad: the content ends before it");
+    check(&rehashed(12, 10), "the image's optional section is bad: the content ends before it");
     let mut long_name = with(64, 0xff);
     long_name[65] = 0x7f;
     rehash(&mut long_name);
@@ -151,9 +151,9 @@ fn optional_sections_are_skipped_and_hashed() {
     let bytes = with_section(file::OPTIONAL_KINDS_FROM, b"x86_64 code");
     assert_eq!(Image::from_bytes(&bytes).unwrap(), sample());
     assert_ne!(content_hash(&bytes), Ok(sample().content_hash()));
-    let error = Image::from_bytes(&with_section(8, b"")).unwrap_err();
+    let error = Image::from_bytes(&with_section(9, b"")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the image's optional section is bad: kind 8 is not known to this program, which must know it"
+        "the image's optional section is bad: kind 9 is not known to this program, which must know it"
     );
 }

@@ -62,9 +62,9 @@ fn0 everything(int) -> (boolean, Error?)
      7  unwrap r1 -> r0
      8  null -> r1
      9  null -> r10
-    10  add.i s0, s1 -> s1
+    10  add.i s0, s1 -> s1 ; TimeDuration
     11  sub.i s0, s1 -> s1
-    12  mul.i s0, s1 -> s1
+    12  mul.i s0, s1 -> s1 ; DurationInt
     13  div.i s0, s1 -> s1
     14  rem.i s0, s1 -> s1
     15  neg.i s0 -> s1

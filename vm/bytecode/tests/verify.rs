@@ -162,6 +162,24 @@ fn types_and_their_functions() {
 }
 
 #[test]
+fn arithmetic_of_times() {
+    let times = |expected: &str, rows: &[(u32, u32)]| {
+        let row = |&(function, at): &(u32, u32)| TimeArithmetic {
+            function: FunctionId(function),
+            at,
+            operands: TimeOperands::Durations,
+        };
+        refused(expected, |image| image.times = rows.iter().map(row).collect());
+    };
+    times("verified", &[(0, 11), (0, 13), (0, 15)]);
+    times("arithmetic of times in fn0: `rem.i` is none", &[(0, 14)]);
+    times("arithmetic of times in fn0: it has no instruction 4000000000", &[(0, 4_000_000_000)]);
+    times("fn77 is outside", &[(77, 0)]);
+    times("the arithmetic of times is not in order", &[(0, 11), (0, 10)]);
+    times("the arithmetic of times is not in order", &[(0, 11), (0, 11)]);
+}
+
+#[test]
 fn error_type() {
     let default =
         |field: u32, function: u32| FieldDefault { ty: POSITION, field, function: FunctionId(function) };

@@ -262,8 +262,7 @@ async fn kill_later(host: Rc<dyn Host>, child: Child) {
 }
 
 pub fn timed_out(program: &str, limit_ns: i64) -> ErrorValue {
-    let limit = std::time::Duration::from_nanos(limit_ns.max(0) as u64);
-    let mut error = errors::error("timeout", format!("`{program}` was not done after {limit:?}"));
+    let mut error = errors::timed_out(&format!("`{program}`"), limit_ns);
     error.data.push(("program".into(), program.into()));
     error
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dscript_bytecode::param;
 use dscript_interp::value::Value;
-use dscript_interp::{FiberEnd, Host, Program, Task, TaskOptions};
+use dscript_interp::{FiberEnd, Host, Program, Task, TaskOptions, duration_text};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -136,8 +136,9 @@ impl Running {
             biased;
             () = stop.stopped() => None,
             () = expired(limit) => {
-                let limit = limit.unwrap_or_default();
-                return (Ending::TimedOut, false, Some(format!("timeout: not done after {limit:?}")));
+                let limit = i64::try_from(limit.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX);
+                let reason = format!("timeout: not done after {}", duration_text(limit));
+                return (Ending::TimedOut, false, Some(reason));
             }
             (id, end) = self.next(Some(body), events) => Some((id, end)),
         };

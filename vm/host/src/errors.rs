@@ -13,6 +13,7 @@
 //! | `denied` | USER |
 //! | `pool` | SYSTEM, EXTERNAL |
 
+use dscript_interp::duration_text;
 use dscript_interp::value::{ErrorValue, Fault};
 use nix::errno::Errno;
 
@@ -29,6 +30,18 @@ const MESSAGE_BYTES_MAX: usize = 400;
 pub fn error(code: impl Into<String>, message: impl Into<String>) -> ErrorValue {
     let code = code.into();
     ErrorValue { fault: faults(&code), code, message: message.into(), cause: None, data: Vec::new() }
+}
+
+/// What took longer than it may, or was not begun because it may take no time at all.
+pub fn timed_out(what: &str, limit_ns: i64) -> ErrorValue {
+    let limit = duration_text(limit_ns);
+    error(
+        "timeout",
+        match limit_ns {
+            1.. => format!("{what} was not done after {limit}"),
+            _ => format!("{what} was not begun: its time limit is {limit}"),
+        },
+    )
 }
 
 /// `ENOENT`; numbers without a name are `errno:4095`.

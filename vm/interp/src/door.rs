@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use crate::arithmetic::Operation;
 pub use crate::fiber::{Exit, Running};
 use crate::native::{Body, PureCall, Trapped};
 use crate::program::Program;
@@ -303,6 +304,16 @@ impl Running<'_> {
     pub fn reserve_words(&mut self, words: usize) -> Result<(), Exit> {
         let result = self.vm().reserve(words).map_err(Exit::Trap);
         self.keep_trace_of(result)
+    }
+
+    /// The trap of an operation, at the place that called out, whose result does not fit.
+    pub fn overflow(&mut self, operation: Operation) -> Trapped {
+        operation.overflow(self.vm().time_operands())
+    }
+
+    /// The trap of a division by zero at the place that called out.
+    pub fn by_zero(&mut self, operation: Operation) -> Trapped {
+        operation.by_zero(self.vm().time_operands())
     }
 
     /// The counter of interruptions ran out.

@@ -1,5 +1,6 @@
 //! The engine: heap, frames, fibers, dispatch, pure natives. Knows no clock, file or socket.
 
+pub mod arithmetic;
 mod code;
 mod collector;
 mod convert;

@@ -1,5 +1,6 @@
 //! What instructions do beyond the registers of one frame: calls, statics, regions, and whatever allocates.
 
+use crate::arithmetic::Operation;
 use crate::fiber::{Exit, Running};
 use crate::format;
 use crate::heap::{SLICE_WORDS, string_words};
@@ -242,9 +243,7 @@ impl Running<'_> {
             Instr::AddImm { a, value, dst } => {
                 let a = vm.get_s(a) as i64;
                 let sum = a.checked_add(value);
-                let sum = sum.ok_or_else(|| {
-                    trapped(TrapKind::Overflow, format!("{a} + {value} does not fit an int"))
-                })?;
+                let sum = sum.ok_or_else(|| Operation::Binary(a, '+', value).overflow(None))?;
                 vm.set_s(dst, sum as u64);
             }
             Instr::RemDouble { a, b, dst } => {

@@ -156,7 +156,7 @@ impl Vm {
     }
 
     /// Shows the calls that are nested, innermost first, those in native code included, until `see` says no.
-    fn calls(&self, mut see: impl FnMut(FunctionId, u32) -> bool) {
+    pub(crate) fn calls(&self, mut see: impl FnMut(FunctionId, u32) -> bool) {
         let mut activations = self.stack.activations.iter().rev().peekable();
         let mut index = self.stack.frames.len();
         while index > 0 {

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dscript_bytecode::ids::ConstId;
 use dscript_bytecode::image::Constant;
 use dscript_bytecode::trap::TrapKind;
+use dscript_interp::arithmetic::Operation;
 use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
 use dscript_interp::native::Trapped;
 
@@ -393,17 +394,16 @@ unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
 
 fn trap_of(running: &mut Running<'_>, what: What, a: u64, b: u64) -> Trapped {
     let (x, y) = (a as i64, b as i64);
-    let overflow = |x, sign, y| (TrapKind::Overflow, format!("{x} {sign} {y} does not fit an int"));
     let kind = || TrapKind::from_code(a as u8).unwrap_or(TrapKind::Internal);
     let (kind, text) = match what {
-        What::Sum => overflow(x.wrapping_sub(y), "+", y),
-        What::SumOf => overflow(y, "+", x.wrapping_sub(y)),
-        What::Difference => overflow(x.wrapping_add(y), "-", y),
-        What::Mul => overflow(x, "*", y),
-        What::Div => overflow(x, "/", y),
-        What::Neg => (TrapKind::Overflow, format!("-({x}) does not fit an int")),
-        What::DivZero => (TrapKind::DivisionByZero, format!("{x} / 0")),
-        What::RemZero => (TrapKind::DivisionByZero, format!("{x} % 0")),
+        What::Sum => return running.overflow(Operation::Binary(x.wrapping_sub(y), '+', y)),
+        What::SumOf => return running.overflow(Operation::Binary(y, '+', x.wrapping_sub(y))),
+        What::Difference => return running.overflow(Operation::Binary(x.wrapping_add(y), '-', y)),
+        What::Mul => return running.overflow(Operation::Binary(x, '*', y)),
+        What::Div => return running.overflow(Operation::Binary(x, '/', y)),
+        What::Neg => return running.overflow(Operation::Negation(x)),
+        What::DivZero => return running.by_zero(Operation::Binary(x, '/', 0)),
+        What::RemZero => return running.by_zero(Operation::Binary(x, '%', 0)),
         What::Shift => (TrapKind::Shift, format!("a shift by {y} is outside 0..63")),
         What::Cast => {
             let text = dscript_interp::double_text(f64::from_bits(a));

@@ -4,7 +4,9 @@
 //! jumps to is placed.
 
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Head, Line, RefType, RegType, ScalarKind};
+use dscript_bytecode::image::{
+    Function, Head, Line, RefType, RegType, ScalarKind, TimeArithmetic, TimeOperands,
+};
 use dscript_bytecode::instr::{Instr, Visitor};
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_bytecode::trap::TrapKind;
@@ -91,6 +93,8 @@ pub struct Builder {
     dead: bool,
     /// Source, and offset in its text.
     place: Option<(u32, u32)>,
+    /// Instructions whose operands are Durations or Times.
+    times: Vec<(u32, TimeOperands)>,
     /// Whether it needs more registers than a function may have.
     pub overflow: bool,
 }
@@ -195,6 +199,19 @@ impl Builder {
         }
         self.dead = instr.ends_block();
         self.code.push(instr);
+    }
+
+    /// As `emit`, of arithmetic with Durations or Times.
+    pub fn emit_time(&mut self, instr: Instr, operands: Option<TimeOperands>) {
+        if let (Some(operands), false) = (operands, self.dead) {
+            self.times.push((self.code.len() as u32, operands));
+        }
+        self.emit(instr);
+    }
+
+    /// The arithmetic with Durations and Times that was emitted.
+    pub fn times_of(&self, function: FunctionId) -> impl Iterator<Item = TimeArithmetic> + '_ {
+        self.times.iter().map(move |&(at, operands)| TimeArithmetic { function, at, operands })
     }
 
     pub fn mark(&mut self) -> Mark {

@@ -7,7 +7,7 @@ use crate::constants;
 use crate::facts::Res;
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{RegType, ScalarKind};
+use dscript_bytecode::image::{RegType, ScalarKind, TimeOperands};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::span::{NodeId, Span};
@@ -186,11 +186,12 @@ impl<'a> Lowerer<'a, '_> {
             return value;
         }
         let (a, dst) = (value.regs.s(), regs.s());
-        self.b.emit(match (op, value.ty) {
+        let instr = match (op, value.ty) {
             (UnaryOp::BitNot, _) => Instr::NotInt { a, dst },
             (_, Ty::DOUBLE) => Instr::NegDouble { a, dst },
             _ => Instr::NegInt { a, dst },
-        });
+        };
+        self.b.emit_time(instr, time_operands(value.ty, value.ty));
         Val { ty: value.ty, regs }
     }
 
@@ -255,7 +256,7 @@ impl<'a> Lowerer<'a, '_> {
             self.bool_op(op, a, b, dst);
             return Val { ty: result, regs };
         }
-        self.b.emit(match op {
+        let instr = match op {
             BinaryOp::Add => Instr::AddInt { a, b, dst },
             BinaryOp::Sub => Instr::SubInt { a, b, dst },
             BinaryOp::Mul => Instr::MulInt { a, b, dst },
@@ -267,7 +268,8 @@ impl<'a> Lowerer<'a, '_> {
             BinaryOp::BitAnd => Instr::AndInt { a, b, dst },
             BinaryOp::BitOr => Instr::OrInt { a, b, dst },
             _ => Instr::XorInt { a, b, dst },
-        });
+        };
+        self.b.emit_time(instr, time_operands(left.ty, right.ty));
         Val { ty: result, regs }
     }
 
@@ -476,5 +478,16 @@ pub(super) fn simple_constant(expr: &Expr, negated: bool) -> Option<Simple> {
         ExprKind::Char(code) if !negated => Some(Simple::Int(i64::from(*code))),
         _ if negated => None,
         _ => constants::literal(expr).map(Simple::Text),
+    }
+}
+
+/// What an image says of arithmetic whose operands are Durations or Times.
+fn time_operands(left: Ty, right: Ty) -> Option<TimeOperands> {
+    match (left, right) {
+        (Ty::DURATION, Ty::DURATION) => Some(TimeOperands::Durations),
+        (Ty::DURATION, Ty::INT) => Some(TimeOperands::DurationInt),
+        (Ty::TIME, Ty::DURATION) => Some(TimeOperands::TimeDuration),
+        (Ty::TIME, Ty::TIME) => Some(TimeOperands::Times),
+        _ => None,
     }
 }

@@ -359,6 +359,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
         }
         self.image.defaults.sort_by_key(|row| (row.ty, row.field));
+        self.image.times.sort_by_key(|row| (row.function, row.at));
         self.check_tables();
     }
 
@@ -375,6 +376,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             ("statics", image.statics.len(), limits::STATICS_MAX),
             ("functions", image.functions.len(), limits::FUNCTIONS_MAX),
             ("instructions", instructions, limits::INSTRUCTIONS_MAX),
+            ("operations on Durations and Times", image.times.len(), limits::TIMES_MAX),
         ];
         for (what, count, most) in tables {
             if count > most {
@@ -757,6 +759,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         } {
             return self.limit(span, message);
         }
+        self.image.times.extend(builder.times_of(id));
         let places = &mut self.places;
         self.image.functions[id.index()] =
             builder.finish(|source, offset| places[source as usize].line_col(offset));

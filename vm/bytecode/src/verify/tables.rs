@@ -5,6 +5,7 @@ use crate::asm::{reg_name, type_name};
 use crate::capability::Capability;
 use crate::ids::*;
 use crate::image::*;
+use crate::instr::Instr;
 use crate::limits::SCRIPT_BYTES_MAX;
 use crate::script::interpreter;
 use std::collections::HashSet;
@@ -58,7 +59,27 @@ pub fn check_code_of_types(cx: &Context<'_>) -> Check {
             return Err("the defaults of components are not in order".into());
         }
     }
+    let mut last = None;
+    for row in &cx.image.times {
+        check_time(cx, row).map_err(|what| format!("arithmetic of times in {:?}: {what}", row.function))?;
+        if last.replace((row.function, row.at)).is_some_and(|last| last >= (row.function, row.at)) {
+            return Err("the arithmetic of times is not in order".into());
+        }
+    }
     Ok(())
+}
+
+fn check_time(cx: &Context<'_>, row: &TimeArithmetic) -> Check {
+    let instr = find_function(cx, row.function)?.code.get(row.at as usize);
+    let Some(instr) = instr else { return Err(format!("it has no instruction {}", row.at)) };
+    match instr {
+        Instr::AddInt { .. }
+        | Instr::SubInt { .. }
+        | Instr::MulInt { .. }
+        | Instr::DivInt { .. }
+        | Instr::NegInt { .. } => Ok(()),
+        other => Err(format!("`{}` is none", other.mnemonic())),
+    }
 }
 
 fn check_default(cx: &Context<'_>, row: &FieldDefault) -> Check {

@@ -505,6 +505,9 @@ pub fn sample() -> Image {
         statics: vec![Static { ty: STRING, init: GREETING }],
         functions,
         defaults: vec![FieldDefault { ty: POSITION, field: 0, function: FunctionId(4) }],
+        times: [(10, TimeOperands::TimeDuration), (12, TimeOperands::DurationInt)]
+            .map(|(at, operands)| TimeArithmetic { function: FunctionId(0), at, operands })
+            .into(),
         scripts: vec![Script { name: "fix.sh".into(), bytes: b"#!/bin/sh\n".to_vec() }],
         signatures: vec![Signature { scheme: "ed25519".into(), key: vec![1; 32], bytes: vec![2; 64] }],
     }

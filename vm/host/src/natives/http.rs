@@ -265,8 +265,7 @@ async fn one(
     let done = net::in_time(&run, left, &what, work).await;
     done.map_err(|mut error| {
         if error.code == "timeout" {
-            let limit = std::time::Duration::from_nanos(limit.max(0) as u64);
-            error.message = format!("{what} was not done after {limit:?}");
+            error.message = errors::timed_out(&what, limit).message;
         }
         error.data.push(("url".into(), target.url()));
         error

@@ -110,8 +110,7 @@ pub async fn in_time<T>(
         biased;
         done = work, if limit_ns > 0 => done,
         () = run.sleep(limit_ns) => {
-            let limit = std::time::Duration::from_nanos(limit_ns.max(0) as u64);
-            let mut error = errors::error("timeout", format!("{what} was not done after {limit:?}"));
+            let mut error = errors::timed_out(what, limit_ns);
             error.fault = vec![dscript_interp::value::Fault::System, dscript_interp::value::Fault::External];
             Err(error)
         }

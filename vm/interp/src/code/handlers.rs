@@ -5,6 +5,7 @@
 
 use super::machine::{M, Status};
 use super::slow;
+use crate::arithmetic::Operation;
 use crate::heap::{Ref, high, low};
 use crate::ops::double_to_int;
 use crate::stack::Frame;
@@ -52,7 +53,7 @@ pub(super) unsafe extern "C-unwind" fn overflow(
             super::Form::Swapped => (b, sign, a),
             super::Form::Negated => (a, '-', b.wrapping_neg()),
         };
-        m.trap(TrapKind::Overflow, format!("{a} {sign} {b} does not fit an int"))
+        m.trap_of(Operation::Binary(a, sign, b), Operation::overflow)
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) unsafe extern "C-unwind" fn overflow(
 unsafe extern "C-unwind" fn by_zero(ip: *const u64, a: i64, sign: u64, _: u64, vm: *mut Vm) -> Status {
     let m = M { ip, vm, ..M::default() };
     // SAFETY: see `machine`.
-    unsafe { m.trap(TrapKind::DivisionByZero, format!("{a} {} 0", sign as u8 as char)) }
+    unsafe { m.trap_of(Operation::Binary(a, sign as u8 as char, 0), Operation::by_zero) }
 }
 
 #[cold]
@@ -96,7 +97,7 @@ unsafe extern "C-unwind" fn other(ip: *const u64, what: u64, bits: u64, _: u64, 
             CHANGED => {
                 m.trap(TrapKind::Changed, "a collection was changed while a for-each walked it".into())
             }
-            NEGATION => m.trap(TrapKind::Overflow, format!("-({a}) does not fit an int")),
+            NEGATION => m.trap_of(Operation::Negation(a), Operation::overflow),
             _ => match double_to_int(f64::from_bits(bits)) {
                 Ok(_) => Status::Again,
                 Err(trap) => m.trap(trap.kind, trap.text),

@@ -15,10 +15,13 @@
 //! holds meanwhile. Registers lie within their windows and hold values of their declared types, as the verifier
 //! has shown of the instructions that the code was made from. Whatever may move the banks or the heap loads anew.
 
+use crate::arithmetic::Operation;
 use crate::fiber::{Exit, Running};
 use crate::heap::Ref;
+use crate::native::Trapped;
 use crate::stack::Frame;
 use crate::vm::{Vm, trapped};
+use dscript_bytecode::image::TimeOperands;
 use dscript_bytecode::trap::TrapKind;
 
 pub(crate) type Handler =
@@ -199,6 +202,21 @@ impl M {
         unsafe {
             self.note_place();
             (*self.vm).exit = Some(Exit::Trap(trapped(kind, text)));
+        }
+        Status::Exit
+    }
+
+    /// As `trap`, of an operation on ints.
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn trap_of(
+        self,
+        operation: Operation,
+        trap: fn(Operation, Option<TimeOperands>) -> Trapped,
+    ) -> Status {
+        unsafe {
+            self.note_place();
+            (*self.vm).exit = Some(Exit::Trap(trap(operation, (*self.vm).time_operands())));
         }
         Status::Exit
     }

@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 
 use super::{Done, cells, count, natives};
+use crate::arithmetic::Operation;
 use crate::heap::{Ref, low, string_words};
 use crate::list::list_words;
 use crate::native::{PureCall, Trapped};
 use crate::program::Element;
 use crate::vm::trapped;
-use dscript_bytecode::image::Type;
+use dscript_bytecode::image::{TimeOperands, Type};
 use dscript_bytecode::trap::TrapKind;
 
 natives! {
@@ -236,12 +237,12 @@ fn sum(call: &mut PureCall<'_>) -> Done {
     if matches!(call.vm.program.ty(ty), Type::Double) {
         return call.give_double(all.into_iter().map(f64::from_bits).sum());
     }
+    let operands = matches!(call.vm.program.ty(ty), Type::Duration).then_some(TimeOperands::Durations);
     let mut total = 0i64;
     for bits in all {
         let item = bits as i64;
-        total = total
-            .checked_add(item)
-            .ok_or_else(|| trapped(TrapKind::Overflow, format!("{total} + {item} does not fit an int")))?;
+        let sum = total.checked_add(item);
+        total = sum.ok_or_else(|| Operation::Binary(total, '+', item).overflow(operands))?;
     }
     call.give_int(total)
 }
