@@ -253,7 +253,7 @@ impl<'a> Repair<'a> {
                     self.open(token);
                 }
                 tok if closer(tok).is_some() => {
-                    self.end_of_line(token);
+                    self.end_of_line(index);
                     self.open(token);
                 }
                 Tok::Semi => {
@@ -263,7 +263,7 @@ impl<'a> Repair<'a> {
                 Tok::RBrace => self.close_brace(token),
                 tok if is_closer(tok) => self.close(token),
                 _ => {
-                    self.end_of_line(token);
+                    self.end_of_line(index);
                     self.out.push(token);
                 }
             }
@@ -468,24 +468,30 @@ impl<'a> Repair<'a> {
     }
 
     /// A new line that begins a statement although a call's parenthesis is open.
-    fn end_of_line(&mut self, token: Token) {
+    fn end_of_line(&mut self, index: usize) {
+        let token = self.tokens[index];
         let (Some(before), Some(open)) = (self.out.last().copied(), self.stack.last()) else { return };
         let call = open.token.tok == Tok::LParen && matches!(open.before, Some(Tok::Ident(_)));
         let begins = matches!(token.tok, Tok::Ident(_)) || statement_word(token.tok);
-        if !call || !begins || !before.tok.ends_operand() {
-            return;
-        }
         let between = &self.damage.text[before.end as usize..token.start as usize];
-        if !between.contains('\n') {
+        if !call || !begins || !between.contains('\n') {
             return;
         }
         let declares = open.declares;
+        // What is no further in than a declaration is none of its parameters.
+        let next = declares && self.line_indent(token) <= open.indent && !self.is_closed(index);
+        if !(before.tok.ends_operand() || next && matches!(before.tok, Tok::LParen | Tok::Comma)) {
+            return;
+        }
         self.close_parens();
-        if declares {
+        if declares && !next {
             return;
         }
         let end = before.end;
         self.out.push(Token::new(Span::new(end, end), Tok::Semi));
+        if declares {
+            return;
+        }
         if let Some(last) = self.diagnostics.last_mut()
             && last.code == codes::BRACKET
             && last.span.start == end
@@ -493,6 +499,21 @@ impl<'a> Repair<'a> {
             last.message = "expected `);`".to_owned();
             last.edits.push(crate::diagnostic::Edit { span: Span::new(end, end), text: ";".to_owned() });
         }
+    }
+
+    /// Whether the parenthesis that is open before the token closes before a statement or block could be over.
+    fn is_closed(&self, index: usize) -> bool {
+        let mut depth = 0;
+        for token in &self.tokens[index..] {
+            match token.tok {
+                Tok::LParen => depth += 1,
+                Tok::RParen if depth == 0 => return true,
+                Tok::RParen => depth -= 1,
+                Tok::Semi | Tok::LBrace | Tok::RBrace => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn close(&mut self, token: Token) {

@@ -269,7 +269,10 @@ impl<'a> Collector<'a, '_> {
                     }
                 }
                 ItemKind::Field(f) => {
-                    if item.modifiers.static_.is_none() || item.modifiers.final_.is_none() {
+                    let (is_static, is_final) = (item.modifiers.static_, item.modifiers.final_);
+                    // With `lowlevel` alone it is no constant but for that word, of which it is said.
+                    let is_local = is_static.or(is_final).is_none() && item.modifiers.lowlevel.is_some();
+                    if (is_static.is_none() || is_final.is_none()) && !is_local {
                         let file = self.file(module);
                         self.report(
                             Diagnostic::error(
@@ -959,9 +962,12 @@ impl<'a> Collector<'a, '_> {
                 && item.modifiers.static_.is_none()
                 && item.modifiers.private.is_none();
         let file = self.file(place.module);
+        let head_end = f.body.as_ref().map_or(item.span.end, |body| body.span.start);
+        let head = Span::new(f.name.span.end, head_end);
+        let is_doubtful = self.defs.modules[place.module.index()].is_broken(head);
         if let Some(span) = item.modifiers.native.filter(|_| !is_std) {
             self.report(Diagnostic::error(codes::MODIFIER, file, span, "only the library declares `native`"));
-        } else if f.body.is_none() && !is_native && !in_interface {
+        } else if f.body.is_none() && !is_native && !in_interface && !is_doubtful {
             let text = self.interner.name(f.name.name).to_string();
             self.report(Diagnostic::error(
                 codes::SYNTAX,
@@ -971,13 +977,13 @@ impl<'a> Collector<'a, '_> {
             ));
         }
         let is_lowlevel = item.modifiers.lowlevel.is_some();
-        if is_lowlevel && !is_std {
-            self.check_lowlevel_result(file, f, ret);
-        }
+        // What else is wrong with a result that cannot be, nobody knows.
+        let ret = if is_lowlevel && !is_std && !self.check_lowlevel_result(file, f, ret) {
+            Ty::POISON
+        } else {
+            ret
+        };
         let ordered = self.ordered(item, &type_params);
-        let head_end = f.body.as_ref().map_or(item.span.end, |body| body.span.start);
-        let head = Span::new(f.name.span.end, head_end);
-        let is_doubtful = self.defs.modules[place.module.index()].is_broken(head);
         let id = FnId(self.defs.fns.len() as u32);
         self.defs.fns.push(FnDef {
             module: place.module,
@@ -1002,7 +1008,7 @@ impl<'a> Collector<'a, '_> {
     }
 
     /// Whatever reaches outside can fail: a user's Low-Level Script says so in its result.
-    fn check_lowlevel_result(&mut self, file: FileId, f: &ast::Function, ret: Ty) {
+    fn check_lowlevel_result(&mut self, file: FileId, f: &ast::Function, ret: Ty) -> bool {
         let good = match self.types.kind(ret) {
             TyKind::Fallible(_) | TyKind::Void | TyKind::Poison => true,
             TyKind::Nominal(def, _) => Some(*def) == self.defs.known.subprocess,
@@ -1020,6 +1026,7 @@ impl<'a> Collector<'a, '_> {
                 .edit(Span::new(f.ret.span.end, f.ret.span.end), "!"),
             );
         }
+        good
     }
 
     fn params(

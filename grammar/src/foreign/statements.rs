@@ -315,12 +315,18 @@ impl Pass<'_> {
         start - self.text[..start].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// `import { a } from "b";`, `import a from "b";`
+    /// `import { a } from "b";`, `import a from "b";`, `import a, b`, `import a as b`, and `import a` on a line of its own
     pub(crate) fn import_of_a_script(&mut self) -> bool {
         let end = self.line_end();
         let from = (self.at + 1..end)
             .any(|at| self.word(at) == "from" && matches!(self.tok_at(at + 1), Tok::Str(_)));
-        if !from {
+        let mut path = self.at + 2;
+        while self.tok_at(path) == Tok::Dot && self.tok_at(path + 1).is_ident() {
+            path += 2;
+        }
+        let several = path < end && (self.tok_at(path) == Tok::Comma || self.word(path) == "as");
+        let alone = path == self.at + 2 && path == end && !self.is_semicolon(end);
+        if !from && !(self.next(1).is_ident() && (several || alone)) {
             return false;
         }
         let span = self.tokens[self.at].span().to(self.tokens[end - 1].span());

@@ -1,7 +1,7 @@
 //! Java's reserved words, each with what to do instead.
 
 use crate::diagnostic::{Diagnostic, Edit};
-use crate::soft::{BodyEnd, Pass};
+use crate::soft::{BodyEnd, Pass, Place};
 use crate::span::Span;
 use crate::token::{Kw, Tok};
 
@@ -34,46 +34,7 @@ impl Pass<'_> {
         let span = self.tokens[self.at].span();
         match word {
             Kw::Public | Kw::Protected | Kw::Abstract | Kw::Transient | Kw::Volatile | Kw::StrictFp => {
-                if !self.starts() {
-                    return false;
-                }
-                let end = self.tokens.get(self.at + 1).map_or(span.end, |t| t.start);
-                // One message for a run of modifiers.
-                let run = self.tokens[..self.at]
-                    .iter()
-                    .rev()
-                    .map_while(|t| match t.tok {
-                        Tok::Kw(word) if is_modifier(word) => Some(word),
-                        _ => None,
-                    })
-                    .any(|word| advice(word).is_some());
-                let bodiless = word == Kw::Abstract && self.is_bodiless();
-                let told = word == Kw::Abstract && self.at < self.abstract_until;
-                if word == Kw::Abstract && !bodiless && !run {
-                    self.abstract_class();
-                }
-                if told && let Some((semicolon, BodyEnd::Whole)) = self.body_end {
-                    // Of its class it was said.
-                    self.body_end = None;
-                    self.put(Tok::BadItem, span.start, self.tokens[semicolon].end, semicolon + 1);
-                    return true;
-                }
-                if bodiless && !run {
-                    let help =
-                        "each method has its body here; what several types have in common is an `interface`";
-                    self.tell(span, "D-Script has no `abstract`", help);
-                } else if !run {
-                    let edit = Edit { span: Span::new(span.start, end), text: String::new() };
-                    // A class of which something is left open is no class without the word either.
-                    let open = self.tokens[self.at + 1..self.abstract_until.max(self.at + 1)]
-                        .iter()
-                        .any(|t| t.tok == Tok::Kw(Kw::Abstract));
-                    let told = self.tell_word(word);
-                    if !open {
-                        told.edits.push(edit);
-                    }
-                }
-                self.skip(self.at + 1);
+                return self.starts() && self.modifiers();
             }
             Kw::Synchronized if self.starts() => {
                 self.tell_word(word);
@@ -169,6 +130,59 @@ impl Pass<'_> {
         true
     }
 
+    /// The modifiers from here to the declaration they stand before: one message for all that mean nothing here.
+    fn modifiers(&mut self) -> bool {
+        let word_at = |pass: &Self, at: usize| match pass.tok_at(at) {
+            Tok::Kw(word) if is_foreign(word) => Some((word, true)),
+            Tok::Kw(word @ (Kw::Private | Kw::Static | Kw::Final | Kw::LowLevel)) => Some((word, false)),
+            _ => None,
+        };
+        let run: Vec<(usize, Kw, bool)> = (self.at..)
+            .map_while(|at| word_at(self, at).map(|(word, foreign)| (at, word, foreign)))
+            .collect();
+        let abstract_at = run.iter().find(|m| m.1 == Kw::Abstract).map(|m| m.0);
+        let end = self.at + run.len();
+        let bodiless = abstract_at.is_some() && self.is_bodiless();
+        if bodiless
+            && self.at < self.abstract_until
+            && let Some((semicolon, BodyEnd::Whole)) = self.body_end
+        {
+            // Of its class it was said.
+            self.body_end = None;
+            let start = self.tokens[self.at].start;
+            self.put(Tok::BadItem, start, self.tokens[semicolon].end, semicolon + 1);
+            return true;
+        }
+        if abstract_at.is_some() && !bodiless {
+            self.abstract_class();
+        }
+        // A class of which something is left open is no class without the word either.
+        let open =
+            self.tokens[end..self.abstract_until.max(end)].iter().any(|t| t.tok == Tok::Kw(Kw::Abstract));
+        let told = abstract_at.unwrap_or(self.at);
+        let span = self.tokens[told].span();
+        let Tok::Kw(word) = self.tokens[told].tok else { return false };
+        let edits = run.iter().filter(|m| m.2).map(|m| {
+            let (start, end) = (self.tokens[m.0].start, self.tokens.get(m.0 + 1).map(|t| t.start));
+            Edit { span: Span::new(start, end.unwrap_or(self.tokens[m.0].end)), text: String::new() }
+        });
+        let edits: Vec<Edit> = edits.filter(|_| !bodiless && !open).collect();
+        let help = match bodiless {
+            true => "each method has its body here; what several types have in common is an `interface`",
+            false if self.place() == Place::Interface => "leave it out: that is what an interface declares",
+            false => advice(word).unwrap_or("leave it out"),
+        };
+        self.tell(span, format!("D-Script has no `{}`", word.text()), help).edits = edits;
+        for (_, _, foreign) in run {
+            if foreign {
+                self.skip(self.at + 1);
+            } else {
+                self.push(self.tokens[self.at].tok);
+            }
+        }
+        true
+    }
+
     pub(crate) fn tell_word(&mut self, word: Kw) -> &mut Diagnostic {
         let span = self.tokens[self.at].span();
         let text = word.text();
@@ -176,7 +190,8 @@ impl Pass<'_> {
     }
 }
 
-fn is_modifier(word: Kw) -> bool {
+/// Whether a modifier means nothing here.
+fn is_foreign(word: Kw) -> bool {
     matches!(
         word,
         Kw::Public
@@ -185,11 +200,6 @@ fn is_modifier(word: Kw) -> bool {
             | Kw::Transient
             | Kw::Volatile
             | Kw::StrictFp
-            | Kw::Static
-            | Kw::Final
-            | Kw::Private
             | Kw::Synchronized
-            | Kw::Native
-            | Kw::Default
     )
 }

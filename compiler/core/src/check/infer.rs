@@ -92,6 +92,7 @@ impl<'a> Checker<'a, '_> {
             sources.push((param, source));
         }
         if !type_args.is_empty() {
+            self.no_void(span, id, &type_args);
             self.await_call(span, id, &type_args);
         }
         let fact = CallFact { target, type_args, params: sources };
@@ -444,9 +445,18 @@ impl<'a> Checker<'a, '_> {
         any
     }
 
-    /// What a generic function makes values of, is one.
+    /// What a generic function makes values of, is one. What is none is unknown from here on.
     fn no_void(&mut self, span: Span, id: FnId, type_args: &[Ty]) {
-        if type_args.iter().all(|&arg| self.types.resolve(arg) != Ty::VOID) {
+        let mut found = false;
+        for &arg in type_args {
+            if self.types.resolve(arg) == Ty::VOID {
+                found = true;
+                if let TyKind::Infer(var) = *self.types.kind(arg) {
+                    self.types.set_inferred(var, Ty::POISON);
+                }
+            }
+        }
+        if !found {
             return;
         }
         let message = format!("`{}` wants a value of the function that it is given", self.callee_name(id));
