@@ -59,11 +59,26 @@ try pool.query("follow").where("n != 1").tail(Number.class, found -> {
 print(all);
 "#;
 
+/// Asks for two keys at once.
+const PATTERNS: &str = r#"
+record Number(int n) {}
+LogPool pool = try LogPool.open("far");
+LogQuery query = pool.query("p/*");
+int! count = query.count();
+if (isError(count)) {
+    print("${count.code}: ${count.message}");
+} else {
+    print("${count} ${(try query.records(Number.class)).map(x -> x.n)} ${(try query.sum("n")) ?? 0.0}");
+    print((try pool.find("p/*", Number.class)).size());
+}
+"#;
+
 fn scratch() -> TempDir {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
     compile(scratch.path(), "writer", WRITER);
     compile(scratch.path(), "reader", READER);
     compile(scratch.path(), "follower", FOLLOWER);
+    compile(scratch.path(), "patterns", PATTERNS);
     scratch
 }
 
@@ -111,6 +126,21 @@ fn follow(scratch: &Path, url: &str) {
     assert_eq!(good("dsvm", scratch, &["exec", "follower.dsb", "--pool", &format!("far={url}")]), "[0, 2]\n");
 }
 
+/// A pattern of keys is answered, but where the place does not know its keys.
+fn patterns(scratch: &Path, url: &str, answers: bool) {
+    for (key, from) in [("p/1", 0), ("p/2", 2)] {
+        write(scratch, url, from, 2, &["--set", &format!("key={key}")]);
+    }
+    let said = good("dsvm", scratch, &["exec", "patterns.dsb", "--pool", &format!("far={url}")]);
+    let expected = match answers {
+        true => "4 [0, 1, 2, 3] 6.0\n0\n",
+        false => {
+            "EINVAL: log pool `far`: a memcached does not know its keys: a question to it names one, without `*`\n"
+        }
+    };
+    assert_eq!(said, expected);
+}
+
 /// What every destination does: takes, is asked, is away and gets its records later, from whoever comes next. `keeps`:
 /// whether it still has what it had.
 fn everything(scratch: &Path, url: &str, keeps: bool, server: &mut dyn FnMut(bool)) {
@@ -120,6 +150,7 @@ fn everything(scratch: &Path, url: &str, keeps: bool, server: &mut dyn FnMut(boo
     // From another machine, so to speak.
     read(scratch, url, 0, 5, &["--data", "other"]);
     follow(scratch, url);
+    patterns(scratch, url, !url.starts_with("memcached:"));
 
     server(false);
     let said = write(scratch, url, 5, 4, &[]);

@@ -1,6 +1,8 @@
 //! Another LogPool: that of a controller that answers HTTP (`dsctl serve --http ADDR --http-put`).
 
-use dscript_logpool::{FieldValue, Record, RunId, parse_duration, record_from_json, record_json, time_text};
+use dscript_logpool::{
+    FieldValue, Pattern, Record, RunId, parse_duration, record_from_json, record_json, time_text,
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -242,12 +244,17 @@ impl Lines {
     }
 }
 
-/// Pool and key are patterns there, so a `*` in one of them is asked for by an expression as well.
+/// Pool and key are patterns there, so a `*` that means itself is asked for by an expression as well.
 fn parameters(question: &Question) -> String {
     let mut conditions: Vec<String> =
         question.condition.iter().map(|condition| format!("({condition})")).collect();
-    for (name, text) in [("pool", &question.pool), ("key", &question.key)] {
-        if text.contains('*') {
+    let (key, key_is_exact) = match &question.key {
+        Pattern::Any => (None, false),
+        Pattern::Exact(key) => (Some(key), true),
+        Pattern::Glob(key) => (Some(key), false),
+    };
+    for (name, text) in [("pool", Some(&question.pool)), ("key", key.filter(|_| key_is_exact))] {
+        if let Some(text) = text.filter(|text| text.contains('*')) {
             let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             conditions.push(format!("{name} == \"{text}\""));
         }
@@ -256,7 +263,7 @@ fn parameters(question: &Question) -> String {
     let since = question.since.map(time_text);
     let all = [
         ("pool", Some(&question.pool)),
-        ("key", Some(&question.key)),
+        ("key", key),
         ("node", question.nodes.as_ref()),
         ("task", question.tasks.as_ref()),
         ("since", since.as_ref()),
@@ -284,7 +291,7 @@ mod tests {
     fn questions_are_parameters() {
         let question = Question {
             pool: "p".into(),
-            key: "key -*".into(),
+            key: Pattern::Exact("key -*".into()),
             condition: Some("wa > 20".into()),
             since: Some(0),
             ..Question::default()
@@ -294,5 +301,9 @@ mod tests {
             "pool=p&key=key%20-%2A&since=1970-01-01T00%3A00%3A00Z\
              &where=%28wa%20%3E%2020%29%20%26%26%20key%20%3D%3D%20%22key%20-%2A%22"
         );
+        let question = Question { pool: "p".into(), key: Pattern::parse("host/*"), ..Question::default() };
+        assert_eq!(parameters(&question), "pool=p&key=host%2F%2A");
+        let question = Question { pool: "p".into(), ..Question::default() };
+        assert_eq!(parameters(&question), "pool=p");
     }
 }

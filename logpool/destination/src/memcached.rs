@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use dscript_logpool::{
-    Record, RunId, full_key, latest_key, parse_time, record_from_json, record_json, series_key,
+    Pattern, Record, RunId, full_key, latest_key, parse_time, record_from_json, record_json, series_key,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -50,8 +50,12 @@ impl Client {
 
     /// Reads what came since the last time.
     pub async fn fill(&mut self, mirror: &mut Mirror, question: &Question) -> Result<()> {
+        let Pattern::Exact(key) = &question.key else {
+            let why = "a memcached does not know its keys: a question to it names one, without `*`";
+            return Err(DestinationError::Question(why.into()));
+        };
         let mut connection = self.connection().await?;
-        connection.fill(mirror, &series_key(&question.pool, &question.key)).await?;
+        connection.fill(mirror, &series_key(&question.pool, key)).await?;
         self.connection = Some(connection.stream);
         Ok(())
     }

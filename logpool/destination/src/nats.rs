@@ -11,7 +11,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, ErrorCode, stream};
 use async_nats::{ConnectOptions, HeaderMap, ServerAddr};
-use dscript_logpool::{Record, RunId, record_from_json, record_json};
+use dscript_logpool::{Pattern, Record, RunId, record_from_json, record_json};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
@@ -74,7 +74,11 @@ impl Client {
     /// Reads what came since the last time.
     pub async fn fill(&mut self, mirror: &mut Mirror, question: &Question) -> Result<()> {
         let (context, _) = self.connection().await?;
-        let subject = subject(&self.stream, &question.pool, &question.key);
+        let subject = match &question.key {
+            Pattern::Exact(key) => subject(&self.stream, &question.pool, key),
+            // Of a pattern all keys of the pool: a word of a subject is a name as a whole or anything.
+            Pattern::Glob(_) | Pattern::Any => format!("{}.{}.*", self.stream, word(&question.pool)),
+        };
         let filled = timeout(ANSWER_PATIENCE * 10, fill(&context, &self.stream, &subject, mirror)).await;
         match filled.unwrap_or_else(|_| Err(Trouble::There("it does not answer".into()))) {
             Ok(()) => Ok(()),

@@ -2,11 +2,11 @@
 
 use dscript_logpool::{Condition, Order, Pattern, Query};
 
-/// Which records of a key are wanted.
+/// Which records of a pool are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
     pub pool: String,
-    pub key: String,
+    pub key: Pattern,
     /// Patterns, `*` for any text; `None` for all.
     pub nodes: Option<String>,
     pub tasks: Option<String>,
@@ -23,13 +23,15 @@ impl Question {
         let pattern = |text: &Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
         let condition = self.condition.as_deref().map(Condition::parse).transpose();
         Ok(Query {
+            pool: Pattern::Exact(self.pool.clone()),
+            key: self.key.clone(),
             node: pattern(&self.nodes),
             task: pattern(&self.tasks),
             since: self.since,
             condition: condition.map_err(|why| why.to_string())?,
             limit: self.most,
             order: if self.most.is_some() { Order::NewestFirst } else { Order::OldestFirst },
-            ..Query::of_key(&self.pool, &self.key)
+            ..Query::default()
         })
     }
 }

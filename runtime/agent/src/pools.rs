@@ -10,9 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dscript_destination::{Destination, DestinationError, Question, TailCursor, Url};
 use dscript_host::pool::{
-    FindDone, NumberDone, PoolCursor, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone, TailDone,
+    FindDone, NumberDone, PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolValue, Pools, PutDone,
+    TailDone,
 };
-use dscript_logpool::{Cursor, FieldValue, LogPoolError, Mover, Query, Reader, Record, RunId, Stats, Writer};
+use dscript_logpool::{
+    Cursor, FieldValue, LogPoolError, Mover, Pattern, Query, Reader, Record, RunId, Stats, Writer,
+};
 use dscript_protocol::units::setting;
 
 /// Nanoseconds since 1970 UTC.
@@ -321,6 +324,10 @@ fn cursor_of<T: 'static>(cursor: PoolCursor) -> Result<Box<T>, PoolError> {
 
 fn question(pool: &str, query: PoolQuery) -> Question {
     let PoolQuery { key, nodes, tasks, since, condition, most } = query;
+    let key = match key {
+        PoolKey::Exact(key) => Pattern::Exact(key),
+        PoolKey::Pattern(text) => Pattern::parse(&text),
+    };
     Question { pool: pool.to_owned(), key, nodes, tasks, since, condition, most }
 }
 

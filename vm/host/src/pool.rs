@@ -30,10 +30,19 @@ pub struct PoolRecord {
     pub fields: Vec<(String, PoolValue)>,
 }
 
+/// Of which keys records are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PoolKey {
+    /// This one, whatever stands in it.
+    Exact(String),
+    /// All that fit, `*` for any text.
+    Pattern(String),
+}
+
 /// Which records of a pool are wanted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PoolQuery {
-    pub key: String,
+    pub key: PoolKey,
     /// Patterns, `*` for any text; `None` for all.
     pub nodes: Option<String>,
     pub tasks: Option<String>,
@@ -43,6 +52,13 @@ pub struct PoolQuery {
     pub condition: Option<String>,
     /// The newest so many.
     pub most: Option<usize>,
+}
+
+impl PoolQuery {
+    /// All records of these keys.
+    pub fn of(key: PoolKey) -> PoolQuery {
+        PoolQuery { key, nodes: None, tasks: None, since: None, condition: None, most: None }
+    }
 }
 
 /// How far a follower has come in a pool; only the embedder looks into it.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::errors;
-use crate::pool::{PoolCursor, PoolError, PoolQuery, PoolRecord, PoolValue};
+use crate::pool::{PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolValue};
 
 pub const NATIVES: &[NativeDef] = &[
     NativeDef { name: "LogPool.open", signature: "(String) -> LogPool!", body: Body::Outside(open) },
@@ -96,7 +96,7 @@ fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn find(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let query = PoolQuery { key: call.string(1).to_owned(), ..PoolQuery::default() };
+    let query = PoolQuery::of(PoolKey::Exact(call.string(1).to_owned()));
     records(call, query)
 }
 
@@ -115,7 +115,7 @@ fn narrowed(call: &mut OutsideCall<'_>) -> PoolQuery {
         _ => None,
     };
     PoolQuery {
-        key: call.string(1).to_owned(),
+        key: PoolKey::Pattern(call.string(1).to_owned()),
         nodes: Some(call.string(2).to_owned()),
         tasks: Some(call.string(3).to_owned()),
         since,
@@ -161,11 +161,10 @@ fn number(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn follow(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let query = PoolQuery {
-        key: call.string(1).to_owned(),
         nodes: Some(call.string(2).to_owned()),
         tasks: Some(call.string(3).to_owned()),
         condition: Some(call.string(4).to_owned()),
-        ..PoolQuery::default()
+        ..PoolQuery::of(PoolKey::Pattern(call.string(1).to_owned()))
     };
     let (_, cursor) = tail(call, query.clone(), None)?;
     Ok(Value::Handle(Rc::new(LogCursor { query, cursor: RefCell::new(Some(cursor)) })))
