@@ -3,6 +3,7 @@
 //! First every name is entered, then imports are joined, then types in signatures are resolved, so
 //! declarations may stand in any order and modules may import each other.
 
+use crate::constants;
 use crate::defs::*;
 use crate::modules::{Program, item_name};
 use crate::names::{self, Found, suggest};
@@ -21,11 +22,20 @@ pub struct Collector<'a, 'c> {
     pub interner: &'c Interner,
     pub map: &'c SourceMap,
     pub diagnostics: &'c mut Vec<Diagnostic>,
+    /// What carries `@Needs`, to be read when all constants are known.
+    pub needy: Vec<(Needy, Place, &'a ast::Annotation)>,
+}
+
+/// What may carry `@Needs`.
+#[derive(Clone, Copy)]
+pub enum Needy {
+    Fn(FnId),
+    Task(TaskId),
 }
 
 /// What a function's declaration is found in.
 #[derive(Clone, Copy)]
-struct Place {
+pub struct Place {
     module: ModuleId,
     owner: Option<TypeDefId>,
 }
@@ -82,6 +92,13 @@ impl<'a> Collector<'a, '_> {
                 if let Some(imported) = resolved.filter(|i| !i.all) {
                     self.import_one(ModuleId(index as u32), import, ModuleId(imported.module as u32));
                 }
+            }
+        }
+        for (carrier, place, annotation) in std::mem::take(&mut self.needy) {
+            let needs = Some(self.needs(place, annotation));
+            match carrier {
+                Needy::Fn(id) => self.defs.fns[id.index()].needs = needs,
+                Needy::Task(id) => self.defs.tasks[id.index()].needs = needs,
             }
         }
     }
@@ -643,16 +660,16 @@ impl<'a> Collector<'a, '_> {
         name: ast::Ident,
         params: Vec<ParamSig<'a>>,
         body: Body<'a>,
-        item: &ast::Item,
+        item: &'a ast::Item,
     ) {
         let Some(owner) = place.owner else { return };
+        let id = FnId(self.defs.fns.len() as u32);
         let def = &self.defs.types[owner.index()];
         let type_params = def.type_params.clone();
         let is_native = matches!(body, Body::None);
         let args: Vec<Ty> = type_params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
         let ret = self.types.nominal(owner, &args);
-        let (needs, intrinsic) = self.annotations(place, item, name);
-        let id = FnId(self.defs.fns.len() as u32);
+        let intrinsic = self.annotations(place, item, name, Needy::Fn(id));
         self.defs.fns.push(FnDef {
             module: place.module,
             name: name.name,
@@ -663,7 +680,7 @@ impl<'a> Collector<'a, '_> {
             is_lowlevel: false,
             is_native,
             intrinsic,
-            needs,
+            needs: None,
             type_params,
             params,
             ret,
@@ -857,18 +874,18 @@ impl<'a> Collector<'a, '_> {
         self.report(Diagnostic::error(codes::MODIFIER, file, name.span, message));
     }
 
+    /// Keeps the `@Needs` of what is about to be declared as `carrier`; gives its `@Intrinsic`.
     fn annotations(
         &mut self,
         place: Place,
-        item: &ast::Item,
+        item: &'a ast::Item,
         name: ast::Ident,
-    ) -> (Option<Vec<String>>, Option<Intrinsic>) {
-        let mut needs = None;
+        carrier: Needy,
+    ) -> Option<Intrinsic> {
         let mut intrinsic = None;
-        let file = self.file(place.module);
         for annotation in &item.annotations {
             match self.interner.name(annotation.name.name) {
-                "Needs" => needs = Some(self.needs(file, annotation)),
+                "Needs" => self.needy.push((carrier, place, annotation)),
                 "Intrinsic" if self.defs.modules[place.module.index()].is_std => {
                     intrinsic = match self.interner.name(name.name) {
                         "print" => Some(Intrinsic::Print),
@@ -885,7 +902,7 @@ impl<'a> Collector<'a, '_> {
                 _ => {}
             }
         }
-        (needs, intrinsic)
+        intrinsic
     }
 
     fn ordered(&self, item: &ast::Item, params: &[TypeParamId]) -> Option<(TypeParamId, Order)> {
@@ -909,31 +926,30 @@ impl<'a> Collector<'a, '_> {
         item.annotations.iter().find(|a| self.interner.name(a.name.name) == "Override").map(|a| a.span)
     }
 
-    fn needs(&mut self, file: FileId, annotation: &ast::Annotation) -> Vec<String> {
+    /// The capability that a part of `@Needs` writes.
+    fn needed(&self, place: Place, expr: &ast::Expr) -> Result<String, Diagnostic> {
+        let report = |why: String| Diagnostic::error(codes::NEEDS, self.file(place.module), expr.span, why);
+        let Some(text) = constants::text(&self.defs, (place.module, place.owner), expr) else {
+            return Err(report("a capability is a constant text".to_owned())
+                .help("write it here, `\"exec:/usr/lib/checks/*\"`, or name a `static final` String made of such texts"));
+        };
+        // What is filled in later may be any text, so long as a text there makes a capability.
+        let read = Capability::parse(&without_places(&text, "x"))
+            .and_then(|_| Capability::parse_known(&without_places(&text, "*")));
+        read.map(|_| text).map_err(|why| report(why.to_string()))
+    }
+
+    fn needs(&mut self, place: Place, annotation: &ast::Annotation) -> Vec<String> {
         let mut all = Vec::new();
         let mut queue: Vec<&ast::Expr> = annotation.args.iter().map(|a| &a.value).collect();
         while let Some(expr) = queue.pop() {
-            let text = match &expr.kind {
-                ast::ExprKind::List(items) => {
-                    queue.extend(items.iter());
-                    continue;
-                }
-                ast::ExprKind::Str(parts) => match &parts[..] {
-                    [] => Ok(String::new()),
-                    [ast::StrPart::Text(text)] => Ok(text.to_string()),
-                    _ => Err("a capability is a constant text".to_string()),
+            match &expr.kind {
+                ast::ExprKind::List(items) => queue.extend(items.iter()),
+                ast::ExprKind::Error => {}
+                _ => match self.needed(place, expr) {
+                    Ok(text) => all.push(text),
+                    Err(report) => self.report(report),
                 },
-                _ => Err("@Needs takes texts such as \"exec:/usr/lib/checks/*\"".to_string()),
-            };
-            // What is filled in later may be any text, so long as a text there makes a capability.
-            let good = text.and_then(|text| {
-                let read = Capability::parse(&without_places(&text, "x"))
-                    .and_then(|_| Capability::parse_known(&without_places(&text, "*")));
-                read.map(|_| text).map_err(|why| why.to_string())
-            });
-            match good {
-                Ok(text) => all.push(text),
-                Err(why) => self.report(Diagnostic::error(codes::NEEDS, file, expr.span, why)),
             }
         }
         all.sort();
@@ -954,7 +970,8 @@ impl<'a> Collector<'a, '_> {
         self.bounds(place.module, &own, &f.type_params, &type_params);
         let params = self.params(place, &type_params, &f.params);
         let ret = self.ret_type(place.module, &type_params, &f.ret);
-        let (needs, intrinsic) = self.annotations(place, item, f.name);
+        let id = FnId(self.defs.fns.len() as u32);
+        let intrinsic = self.annotations(place, item, f.name, Needy::Fn(id));
         let is_std = self.defs.modules[place.module.index()].is_std;
         let is_native = item.modifiers.native.is_some();
         let in_interface =
@@ -984,7 +1001,6 @@ impl<'a> Collector<'a, '_> {
             ret
         };
         let ordered = self.ordered(item, &type_params);
-        let id = FnId(self.defs.fns.len() as u32);
         self.defs.fns.push(FnDef {
             module: place.module,
             name: f.name.name,
@@ -995,7 +1011,7 @@ impl<'a> Collector<'a, '_> {
             is_lowlevel,
             is_native,
             intrinsic,
-            needs,
+            needs: None,
             type_params,
             params,
             ret,
@@ -1095,9 +1111,9 @@ impl<'a> Collector<'a, '_> {
     fn task(&mut self, module: ModuleId, item: &'a ast::Item, t: &'a ast::Task, program: &Program) -> TaskId {
         let params = self.task_params(module, &t.params, "task");
         let dcase = self.dcase(item);
-        let (needs, _) = self.annotations(Place { module, owner: None }, item, t.name);
         let doc = self.doc(module, item, program);
         let id = TaskId(self.defs.tasks.len() as u32);
+        self.annotations(Place { module, owner: None }, item, t.name, Needy::Task(id));
         self.defs.tasks.push(TaskDef {
             module,
             name: self.interner.name(t.name.name).to_string(),
@@ -1107,7 +1123,7 @@ impl<'a> Collector<'a, '_> {
             params,
             body: TaskBody::Block(&t.body),
             undo: t.undo.as_ref(),
-            needs,
+            needs: None,
             dcase,
             doc,
         });

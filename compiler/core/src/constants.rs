@@ -24,6 +24,13 @@ pub fn constant(defs: &Defs<'_>, id: ConstId) -> Option<String> {
     constant_within(defs, id, CONSTANT_DEPTH_MAX)
 }
 
+/// The text that an expression in a module, or in a type of it, stands for.
+pub fn text(defs: &Defs<'_>, place: Place, expr: &Expr) -> Option<String> {
+    is_text(defs, place, expr, CONSTANT_DEPTH_MAX)
+        .then(|| constant_expr(defs, place, expr, CONSTANT_DEPTH_MAX))
+        .flatten()
+}
+
 /// Constants that lead from one to the next; beyond it one may lead back to itself.
 const CONSTANT_DEPTH_MAX: u32 = 32;
 
@@ -53,7 +60,8 @@ fn constant_expr(defs: &Defs<'_>, place: Place, expr: &Expr, depth: u32) -> Opti
     }
 }
 
-type Place = (ModuleId, Option<TypeDefId>);
+/// Where an expression stands: in a module, and in a type.
+pub type Place = (ModuleId, Option<TypeDefId>);
 
 /// The constant that `NAME` or `TYPE.NAME` is.
 fn named(defs: &Defs<'_>, (module, around): Place, expr: &Expr) -> Option<ConstId> {

@@ -2,7 +2,7 @@
 
 use crate::defs::{ConstId, FnId, Intrinsic, ScenarioId, TaskId, TypeDefId};
 use crate::types::Ty;
-use dscript_grammar::span::NodeId;
+use dscript_grammar::span::{NodeId, Span};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a name or member expression stands for.
@@ -162,6 +162,8 @@ pub struct Facts {
     pub runs: FxHashMap<NodeId, RunFact>,
     /// Of `verify T(...)` in steps of scenarios, by the clause.
     pub verified: FxHashMap<NodeId, RunFact>,
+    /// Of generic functions, what their bodies drop: of which type, and where.
+    pub overlooked: FxHashMap<FnId, Vec<(Ty, Span)>>,
     /// The script that an expression names: a row of the program's scripts.
     pub scripts: FxHashMap<NodeId, usize>,
 }

@@ -118,6 +118,7 @@ fn build(
             interner: &interner,
             map: &map,
             diagnostics: &mut diagnostics,
+            needy: Vec::new(),
         };
         collector.collect(&program);
         let defs = collector.defs;

@@ -170,6 +170,9 @@ impl<'a> Checker<'a, '_> {
         } else {
             return;
         };
+        if code == codes::UNHANDLED && self.overlooks_local(local, from) {
+            return self.look_at(local.node);
+        }
         let name = self.text(local.name);
         let when = if from == at { " in the next round" } else { "" };
         let mut report = self
@@ -205,11 +208,19 @@ impl<'a> Checker<'a, '_> {
 
     /// A `T` assigned to a `T?` or `T!` is known to be one.
     pub(super) fn narrow_on_assign(&mut self, node: NodeId, declared: Ty, found: Ty) {
-        let inner = self.types.nullable_inner(declared).or_else(|| self.types.fallible_inner(declared));
-        let Some(inner) = inner else { return };
         let error = self.error_type();
-        if self.is_value(found) && found != error && inner != Ty::VOID {
-            self.cx.flow.narrow(node, inner);
+        if found == error || matches!(found, Ty::POISON | Ty::NEVER | Ty::VOID) {
+            return;
+        }
+        let (found, mut known) = (self.types.resolve(found), declared);
+        if self.types.fallible_inner(found).is_none() {
+            known = self.types.fallible_inner(known).unwrap_or(known);
+        }
+        if self.is_value(found) {
+            known = self.types.nullable_inner(known).unwrap_or(known);
+        }
+        if known != declared && known != Ty::VOID {
+            self.cx.flow.narrow(node, known);
             if let Some(local) = self.cx.locals.iter_mut().find(|l| l.node == node) {
                 local.read = true;
             }

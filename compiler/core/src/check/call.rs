@@ -869,7 +869,7 @@ impl<'a, 'c> Checker<'a, 'c> {
 
     fn ignore(&mut self, arg: &'a Expr) -> Ty {
         let ty = self.whole_failure(arg);
-        let good = super::ops::holds_failures(self.types, self.defs, ty);
+        let good = super::ops::holds_failures(self.types, self.defs, ty) || self.may_be_failure(ty);
         if !good && !matches!(ty, Ty::POISON | Ty::NEVER) {
             let shown = self.show(ty);
             let message = format!("a `{shown}` cannot fail: there is nothing to ignore");

@@ -259,7 +259,9 @@ impl<'a> Checker<'a, '_> {
         }
         let ExprKind::Name(name) = strip(expr).kind else { return narrowed };
         let Some(index) = self.local_index(name) else { return narrowed };
+        // Of a `T?!` no error is left where it is known to be a `T`.
         let declared = self.types.resolve(self.cx.locals[index].ty);
+        let declared = self.types.fallible_inner(declared).unwrap_or(declared);
         if self.types.nullable_inner(declared).is_some() {
             self.set_target_types(expr, declared);
             return declared;

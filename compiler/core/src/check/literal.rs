@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::ops::{has_text, is_key};
-use crate::defs::TypeDefId;
+use crate::defs::{TypeDefId, TypeKind};
 use crate::facts::Res;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, Expr, ExprKind, StrPart};
@@ -355,6 +355,26 @@ impl<'a> Checker<'a, '_> {
         let ty = self.type_expr(expr);
         if ty == Ty::POISON {
             return ty;
+        }
+        if let Some(bad) = super::unreadable(self.types, self.defs, ty) {
+            let (shown, part) = (self.show(ty), self.show(bad));
+            let kind = self.types.nominal_parts(bad).map(|(def, _)| self.defs.types[def.index()].kind);
+            let what = match kind {
+                Some(TypeKind::Class) => format!("`{part}` is a class"),
+                Some(TypeKind::Interface) => format!("`{part}` is an interface"),
+                _ => format!("no `{part}` is ever read"),
+            };
+            let message = match bad == ty {
+                true => {
+                    format!("{what}: only records, and what they are made of, are read as their `.class`")
+                }
+                false => format!("values of `{shown}` cannot be read: {what}"),
+            };
+            let report = self.diagnostic(codes::BAD_TYPE, expr.span, message).help(
+                "good are records, enums, numbers, booleans, Strings, Bytes, Durations and Times, and lists, sets and maps of these",
+            );
+            self.diagnostics.push(report);
+            return Ty::POISON;
         }
         self.types.intern(crate::types::TyKind::Class(ty))
     }

@@ -18,6 +18,7 @@ mod literal;
 mod members;
 mod ops;
 mod outside_scope;
+mod overlooked;
 mod placement;
 mod rounds;
 mod run;
@@ -41,7 +42,7 @@ use dscript_grammar::diagnostic::Diagnostic;
 use dscript_grammar::span::{FileId, Interner, NodeId, Span, Symbol};
 use flow::Flow;
 pub(crate) use members::{all_supers, as_super, find_method};
-pub use ops::{binary_type, has_equality, has_text, is_key};
+pub use ops::{binary_type, has_equality, has_text, holds_failures, is_key, unreadable};
 use rustc_hash::FxHashMap;
 pub(crate) use stmt::each_child;
 pub use stmt::strip;
@@ -180,6 +181,10 @@ struct LambdaFrame {
 struct Context {
     module: ModuleId,
     owner: Option<TypeDefId>,
+    /// The function whose body it is, where that is generic.
+    function: Option<FnId>,
+    /// What it drops of the types of its parameters.
+    overlooked: Vec<(Ty, Span)>,
     /// The type of `this`, where there is one.
     this: Option<Ty>,
     type_params: Vec<TypeParamId>,
@@ -232,6 +237,8 @@ impl Default for Context {
         Self {
             module: ModuleId(0),
             owner: None,
+            function: None,
+            overlooked: Vec::new(),
             this: None,
             type_params: Vec::new(),
             ending: Ending::Returns(Ty::VOID),
@@ -369,6 +376,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         self.cx = Context {
             module: def.module,
             owner: def.owner,
+            function: Some(id).filter(|_| !def.type_params.is_empty()),
             type_params: def.type_params.clone(),
             ending: Ending::Returns(def.ret),
             effects: def.is_lowlevel,
@@ -387,6 +395,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             Body::Constructor(block) => self.constructor(def, block),
             Body::Record(compact) => self.record_constructor(def, compact),
         }
+        self.keep_overlooked();
     }
 
     /// The type of `this` in a type's own members.
@@ -451,8 +460,8 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// The body of a function whose parameters are open: who takes a failure looks at it.
     fn body(&mut self, block: &'a ast::Block, ret: Ty) {
         let params = self.cx.scopes.last().copied().unwrap_or(0);
-        for local in &mut self.cx.locals[params..] {
-            local.read = self.types.fallible_inner(local.ty).is_none();
+        for index in params..self.cx.locals.len() {
+            self.cx.locals[index].read = !self.may_be_failure(self.cx.locals[index].ty);
         }
         self.block(block);
         self.end_of_body(block.span, ret);
@@ -715,7 +724,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             }
             self.cx.flow.handle(local.node);
             self.cx.assigned.insert(local.node, (local.assigned, local.assigned_at));
-            if self.types.fallible_inner(local.ty).is_some() {
+            if self.may_be_failure(local.ty) {
                 match local.read {
                     true => self.report_owed(&local),
                     false => self.report_unread(&local, false),
@@ -725,12 +734,17 @@ impl<'a, 'c> Checker<'a, 'c> {
                 && ops::holds_failures(self.types, self.defs, local.ty)
             {
                 self.report_unread(&local, true);
+            } else if !local.read {
+                self.overlooks(local.ty, local.span);
             }
         }
     }
 
     /// Nobody has read a local that may hold a failure, or several.
     fn report_unread(&mut self, local: &Local, several: bool) {
+        if self.overlooks_local(local, local.span) {
+            return;
+        }
         let name = self.text(local.name);
         let (message, help) = match several {
             false => (
@@ -749,6 +763,13 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// A local ends: every failure it got must have been looked at on some way.
     fn report_owed(&mut self, local: &Local) {
         let name = self.text(local.name);
+        if self.cx.function.is_some() {
+            let owed = self.cx.owed.iter().filter(|o| o.local == local.node && !o.seen).map(|o| o.at);
+            let owed: Vec<Span> = owed.collect();
+            if owed.into_iter().any(|at| self.overlooks_local(local, at)) {
+                return;
+            }
+        }
         for owed in self.cx.owed.iter_mut().filter(|o| o.local == local.node && !o.seen) {
             let message = format!("the failure that `{name}` may hold from here on is never looked at");
             let file = self.defs.modules[self.cx.module.index()].file;
@@ -860,8 +881,11 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// Who is handed a failure looks at it: the local declared last.
     fn expects_a_look(&mut self) {
         if let Some(local) = self.cx.locals.last_mut() {
-            let ty = self.types.resolve(local.ty);
-            local.read = self.types.fallible_inner(ty).is_none();
+            let (node, ty) = (local.node, self.types.resolve(local.ty));
+            let looks = self.may_be_failure(ty);
+            if let Some(local) = self.cx.locals.last_mut().filter(|l| l.node == node) {
+                local.read = !looks;
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::Checker;
 use crate::defs::{Defs, TypeDefId, TypeKind, TypeParamId};
 use crate::types::{Ty, TyKind, Types};
 use dscript_grammar::ast::BinaryOp;
+use std::cell::Cell;
 
 /// The type of `left op right`; `None` where the operator does not fit.
 pub fn binary_type(types: &Types, defs: &Defs<'_>, op: BinaryOp, left: Ty, right: Ty) -> Option<Ty> {
@@ -93,6 +94,31 @@ pub fn has_text(types: &Types, defs: &Defs<'_>, ty: Ty) -> bool {
                 matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::TIME).then_some(Inner::None)
             }
         })
+}
+
+/// What in a type keeps its values from being read, as JSON or from records of a log pool; none where all can be.
+pub fn unreadable(types: &Types, defs: &Defs<'_>, ty: Ty) -> Option<Ty> {
+    let found = Cell::new(None);
+    Parts::new(types, defs).all(ty, None, &|ty, kind| {
+        let part = match kind {
+            _ if types.nullable_inner(ty).is_some() => Some(Inner::Args),
+            Some(TypeKind::Record) => Some(Inner::Fields),
+            Some(TypeKind::Enum) => Some(Inner::None),
+            Some(_) if is_collection(types, defs, ty) => Some(Inner::Args),
+            Some(_) => {
+                let def = types.nominal_parts(ty).map(|(def, _)| def);
+                (def == defs.known.string || def == defs.known.bytes).then_some(Inner::None)
+            }
+            None => {
+                matches!(ty, Ty::INT | Ty::DOUBLE | Ty::BOOL | Ty::DURATION | Ty::TIME).then_some(Inner::None)
+            }
+        };
+        if part.is_none() {
+            found.set(Some(ty));
+        }
+        part
+    });
+    found.get()
 }
 
 /// Whether values of the type hold failures, or Subprocesses, that somebody has to look at.

@@ -3,6 +3,7 @@
 //! Looks at the declarations of the user's modules alone, once, before any body.
 
 use super::Checker;
+use crate::constants;
 use crate::defs::{ModuleId, TypeKind};
 use crate::facts::EnumMember;
 use crate::modules::item_name;
@@ -407,8 +408,10 @@ impl<'a> Checker<'a, '_> {
                 _ => std::slice::from_ref(&arg.value),
             };
             for text in texts {
-                let Some(pattern) = constant_text(text) else { continue };
-                for place in places(pattern) {
+                let Some(pattern) = constants::text(self.defs, (self.cx.module, None), text) else {
+                    continue;
+                };
+                for place in places(&pattern) {
                     if params.iter().any(|p| self.text(p.name.name) == place) {
                         continue;
                     }

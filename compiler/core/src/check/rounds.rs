@@ -28,6 +28,7 @@ struct Mark {
     diagnostics: usize,
     dropped: usize,
     captured: usize,
+    overlooked: usize,
     waiting: usize,
     assigns: usize,
     reads: u32,
@@ -101,6 +102,7 @@ impl<'a> Checker<'a, '_> {
             diagnostics: self.diagnostics.len(),
             dropped: self.dropped.len(),
             captured: self.cx.captured.len(),
+            overlooked: self.cx.overlooked.len(),
             waiting: self.cx.waiting.len(),
             assigns: self.cx.assigns.len(),
             reads: self.cx.reads,
@@ -122,6 +124,7 @@ impl<'a> Checker<'a, '_> {
         self.diagnostics.truncate(mark.diagnostics);
         self.dropped.truncate(mark.dropped);
         self.cx.captured.truncate(mark.captured);
+        self.cx.overlooked.truncate(mark.overlooked);
         self.cx.waiting.truncate(mark.waiting);
         self.cx.assigns.truncate(mark.assigns);
         self.cx.reads = mark.reads;

@@ -381,10 +381,11 @@ impl<'a> Checker<'a, '_> {
 
     /// A local that holds what may be a failure owes it a look before the next one.
     pub(super) fn start_unseen(&mut self, local: NodeId, declared: Ty, found: Ty, at: Span) {
-        if self.types.fallible_inner(declared).is_none() {
+        if !self.may_be_failure(declared) {
             return;
         }
-        let fallible = self.types.fallible_inner(found).is_some();
+        let found = self.types.resolve(found);
+        let fallible = self.may_be_failure(found);
         if fallible {
             self.cx.flow.set_unseen(local);
         }
@@ -474,6 +475,9 @@ impl<'a> Checker<'a, '_> {
             return ty;
         }
         let is_call = matches!(strip(expr).kind, ExprKind::Call { .. });
+        if is_call {
+            self.overlooks(ty, expr.span);
+        }
         if is_call && !self.is_subprocess(ty) && holds_failures(self.types, self.defs, ty) {
             let report = self
                 .diagnostic(

@@ -2,14 +2,15 @@
 
 use super::build::{Mark, Regs};
 use super::{Lowerer, Val};
-use crate::check::binary_type;
+use crate::check::{binary_type, show_type, unreadable};
 use crate::constants;
 use crate::facts::Res;
-use crate::types::Ty;
+use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind, TimeOperands};
 use dscript_bytecode::instr::Instr;
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
+use dscript_grammar::codes;
 use dscript_grammar::span::{NodeId, Span};
 
 impl<'a> Lowerer<'a, '_> {
@@ -107,6 +108,12 @@ impl<'a> Lowerer<'a, '_> {
             ExprKind::Map(entries) => self.map(expr, entries),
             ExprKind::ClassOf(_) => {
                 let ty = self.node_ty(expr.id);
+                if let TyKind::Class(read) = *self.types.kind(ty)
+                    && unreadable(self.types, self.defs, read).is_some()
+                {
+                    let shown = show_type(self.types, self.defs, self.interner, read);
+                    self.unfit(codes::BAD_TYPE, &format!("values of `{shown}` cannot be read"));
+                }
                 Val { ty, regs: Regs::none() }
             }
             ExprKind::InstanceOf { .. } => self.condition_value(expr),

@@ -24,7 +24,7 @@ mod value;
 pub use test::{TEST, WRAPPER};
 
 use crate::Goal;
-use crate::check::{Checker, is_key, show_type};
+use crate::check::{Checker, holds_failures, is_key, show_type};
 use crate::defs::ConstId;
 use crate::defs::*;
 use crate::facts::Facts;
@@ -398,13 +398,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
 
     /// Reports what a generic function does and its type arguments cannot do, at the user's call that chose them.
     fn unfit(&mut self, code: Code, what: &str) {
-        let mut by = self.cx.by;
-        while let Some(index) = by {
-            let Request { module, span, callee, by: next } = self.requests[index];
-            by = next;
-            if next.is_some() && self.defs.modules[module.index()].is_std {
-                continue;
-            }
+        if let Some((module, span, callee)) = self.chosen_at() {
             if self.warned.insert((module, span)) {
                 let file = self.defs.modules[module.index()].file;
                 let message = format!("{what}, and `{}` asks for that here", self.qualified(callee));
@@ -416,6 +410,45 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         if self.warned.insert((self.cx.module, self.cx.here)) {
             let file = self.defs.modules[self.cx.module.index()].file;
             self.diagnostics.push(Diagnostic::error(code, file, self.cx.here, what));
+        }
+    }
+
+    /// The user's call that chose the type arguments of what is lowered, and what it calls.
+    fn chosen_at(&self) -> Option<(ModuleId, Span, FnId)> {
+        let mut by = self.cx.by;
+        while let Some(index) = by {
+            let Request { module, span, callee, by: next } = self.requests[index];
+            by = next;
+            if next.is_none() || !self.defs.modules[module.index()].is_std {
+                return Some((module, span, callee));
+            }
+        }
+        None
+    }
+
+    /// Reports a failure that a generic function is handed and drops, at the user's call.
+    fn overlooked(&mut self, id: FnId, args: &[Ty]) {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let Some(dropped) = self.facts[def.module.index()].overlooked.get(&id).cloned() else { return };
+        for (ty, at) in dropped {
+            let ty = self.types.substitute(ty, &def.type_params, args);
+            if !holds_failures(self.types, defs, ty) {
+                continue;
+            }
+            let Some((module, span, callee)) = self.chosen_at() else { return };
+            if self.warned.insert((module, span)) {
+                let file = defs.modules[module.index()].file;
+                let message = format!(
+                    "a failure is overlooked: `{}` drops what it is given here",
+                    self.qualified(callee)
+                );
+                let report = Diagnostic::error(codes::UNHANDLED, file, span, message)
+                    .label_in(defs.modules[def.module.index()].file, at, "nobody looks at this")
+                    .help("hand it on with `try`, or test it with `isError`, before the call");
+                self.diagnostics.push(report);
+            }
+            return;
         }
     }
 
@@ -564,8 +597,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             _ => def.ret,
         };
-        self.begin_generic(def.module, name, &params, ret, def.type_params.clone(), args);
+        self.begin_generic(def.module, name, &params, ret, def.type_params.clone(), args.clone());
         self.at(def.span);
+        self.overlooked(id, &args);
         self.cx.this = self.cx.locals.remove(&this);
         if let (Some(_), Some(owner)) = (self.cx.this, def.owner) {
             let ty = self.self_type(owner);

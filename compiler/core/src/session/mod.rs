@@ -153,6 +153,7 @@ impl Session {
                 interner: &self.interner,
                 map: &self.map,
                 diagnostics: &mut diagnostics,
+                needy: Vec::new(),
             };
             collector.collect(&program);
             let defs = collector.defs;
