@@ -19,8 +19,9 @@
 //!
 //! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
-use crate::codec::{self, Input, Malformed, RecordHead, ValueRef};
+use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
+use crate::incoming::{Known, Row};
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
 use crate::record::RunId;
@@ -147,18 +148,18 @@ struct Builder<'a> {
     /// The shape of each record.
     of: Vec<i64>,
     /// The form of the record before.
-    form: Option<&'a [u8]>,
+    form: Option<u32>,
     /// How many records there will be at most.
     records: usize,
 }
 
 impl<'a> Builder<'a> {
     /// Records of one program look alike: their values go where those of the record before went.
-    fn add(&mut self, record: &RecordHead<'a>) -> Result<(), Malformed> {
+    fn add(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
         if let (Some(form), Some(&last)) = (self.form, self.of.last())
-            && (std::ptr::eq(form, record.form) || form == record.form)
+            && form == row.form
         {
-            let mut values = Input { bytes: record.values };
+            let mut values = Input { bytes: row.values };
             for &at in &self.shapes[last as usize] {
                 let (_, kind, column) = &mut self.columns[at];
                 column.push_bare(*kind, &mut values)?;
@@ -166,17 +167,17 @@ impl<'a> Builder<'a> {
             self.of.push(last);
             return Ok(());
         }
-        self.form = Some(record.form);
-        self.add_other(record)
+        self.form = Some(row.form);
+        self.add_other(row, known)
     }
 
     /// Each field is first looked for where the record before had it.
-    fn add_other(&mut self, record: &RecordHead<'a>) -> Result<(), Malformed> {
+    fn add_other(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
         let last = self.of.last().map_or(&[][..], |&shape| &self.shapes[shape as usize]);
         let mut guess = last.iter().copied();
         let mut shape: Vec<usize> = Vec::with_capacity(last.len());
         let mut same = true;
-        for field in record.fields()? {
+        for field in row.fields(known)? {
             let (name, value) = field?;
             let kind = Kind::of(&value);
             let fits =
@@ -221,42 +222,36 @@ pub struct Encoded {
 }
 
 /// An error is a record that `codec` would not read.
-pub fn encode(series: u32, records: &[&RecordHead], names: &mut Names) -> Result<Encoded, Malformed> {
-    let mut runs: Vec<RunId> = Vec::new();
-    let mut run_of = Vec::with_capacity(records.len());
-    let mut builder = Builder {
-        columns: Vec::new(),
-        shapes: Vec::new(),
-        of: Vec::new(),
-        form: None,
-        records: records.len(),
-    };
-    let mut tasks: Vec<&[u8]> = Vec::with_capacity(records.len());
-    let (mut times, mut numbers) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
-    // Once, because each lies somewhere else in memory.
-    for record in records {
-        times.push(record.time);
-        numbers.push(record.seq as i64);
+pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Result<Encoded, Malformed> {
+    let mut runs: Vec<u32> = Vec::new();
+    let mut run_of = Vec::with_capacity(rows.len());
+    let mut builder =
+        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), form: None, records: rows.len() };
+    let mut tasks: Vec<&[u8]> = Vec::with_capacity(rows.len());
+    let (mut times, mut numbers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in rows {
+        times.push(row.time);
+        numbers.push(row.seq as i64);
         // Few runs write to one series at a time, and the last one is the likely one.
-        let run = runs.iter().rposition(|run| *run == record.run).unwrap_or_else(|| {
-            runs.push(record.run);
+        let run = runs.iter().rposition(|run| *run == row.run).unwrap_or_else(|| {
+            runs.push(row.run);
             runs.len() - 1
         });
         run_of.push(run as i64);
-        tasks.push(record.task.as_bytes());
-        builder.add(record)?;
+        tasks.push(known.forms[row.form as usize].task.as_bytes());
+        builder.add(row, known)?;
     }
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
-    codec::put_varint(&mut out, records.len() as u64);
+    codec::put_varint(&mut out, rows.len() as u64);
     let mut part = Vec::new();
     column::put_ints(&mut part, &times);
     section(&mut out, &part);
 
     part.clear();
     codec::put_varint(&mut part, runs.len() as u64);
-    for run in &runs {
-        part.extend_from_slice(&run.0.to_be_bytes());
+    for &run in &runs {
+        part.extend_from_slice(&known.runs[run as usize].0.to_be_bytes());
     }
     if runs.len() > 1 {
         column::put_ints(&mut part, &run_of);
@@ -507,11 +502,12 @@ fn places(bytes: &[u8], count: usize, among: usize, out: &mut Vec<i64>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incoming::Incoming;
     use crate::payload;
     use crate::record::{FieldValue, Record};
 
-    fn encoded(fields: Vec<(&str, FieldValue)>) -> Vec<u8> {
-        let record = Record {
+    fn record(fields: Vec<(&str, FieldValue)>) -> Record {
+        Record {
             pool: "p".into(),
             key: "k".into(),
             node: "n".into(),
@@ -520,34 +516,36 @@ mod tests {
             seq: 0,
             time: 0,
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        payload::encode_payloads(&[record]).unwrap().remove(0)
+        }
     }
 
     #[test]
     fn rows_come_back_and_bad_bytes_are_errors() {
-        let bodies = [
-            encoded(vec![("a", FieldValue::Int(1)), ("b", FieldValue::String("x".into()))]),
-            encoded(vec![("a", FieldValue::Int(2)), ("b", FieldValue::String("y".into()))]),
-            encoded(vec![("b", FieldValue::Double(0.5)), ("a", FieldValue::Int(3))]),
-            encoded(vec![("a", FieldValue::Null), ("a", FieldValue::List(vec![FieldValue::Bool(true)]))]),
-            encoded(vec![]),
-            encoded(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
+        let records = [
+            record(vec![("a", FieldValue::Int(1)), ("b", FieldValue::String("x".into()))]),
+            record(vec![("a", FieldValue::Int(2)), ("b", FieldValue::String("y".into()))]),
+            record(vec![("b", FieldValue::Double(0.5)), ("a", FieldValue::Int(3))]),
+            record(vec![("a", FieldValue::Null), ("a", FieldValue::List(vec![FieldValue::Bool(true)]))]),
+            record(vec![]),
+            record(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
         ];
-        fn head(run: u128, seq: u64, time: i64, payload: &[u8]) -> RecordHead<'_> {
-            let head = payload::PayloadRecords::new(payload).next().unwrap().unwrap();
-            RecordHead { run: RunId(run), seq, time, ..head }
+        let bodies = records
+            .each_ref()
+            .map(|record| payload::encode_payloads(std::slice::from_ref(record)).unwrap().remove(0));
+        let mut incoming = Incoming::default();
+        for body in &bodies {
+            incoming.add(body).unwrap();
         }
-        let heads = [
-            head(1, 0, i64::MIN, &bodies[0][..]),
-            head(2, 9, i64::MAX, &bodies[1]),
-            head(1, u64::MAX, 0, &bodies[2]),
-            head(1, 4, 0, &bodies[3]),
-            head(3, 5, 0, &bodies[4]),
-            head(3, 6, 1, &bodies[5]),
-        ];
+        let mut known = incoming.known;
+        known.runs = vec![RunId(1), RunId(2), RunId(3)];
+        let mut rows = incoming.segments.remove(0).groups.remove(0).rows;
+        let identities =
+            [(0, 0, i64::MIN), (1, 9, i64::MAX), (0, u64::MAX, 0), (0, 4, 0), (2, 5, 0), (2, 6, 1)];
+        for (row, (run, seq, time)) in rows.iter_mut().zip(identities) {
+            *row = Row { run, seq, time, ..*row };
+        }
         let mut names = Names::default();
-        let bytes = encode(5, &heads.iter().collect::<Vec<_>>(), &mut names).unwrap().bytes;
+        let bytes = encode(5, &rows, &known, &mut names).unwrap().bytes;
         let block = Block::new(&bytes, &names).unwrap();
         assert_eq!((block.series, block.len), (5, 6));
         assert_eq!(block.runs(), [RunId(1), RunId(2), RunId(3)]);
@@ -555,9 +553,9 @@ mod tests {
             (block.times().unwrap(), block.run_of().unwrap(), block.numbers().unwrap());
         let columns: Vec<Decoded> = (0..block.columns.len()).map(|at| block.values(at).unwrap()).collect();
         let mut next = vec![0; columns.len()];
-        for (at, head) in heads.iter().enumerate() {
-            assert_eq!((times[at], numbers[at]), (head.time, head.seq));
-            assert_eq!(block.runs()[runs[at] as usize], head.run);
+        for (at, row) in rows.iter().enumerate() {
+            assert_eq!((times[at], numbers[at]), (row.time, row.seq));
+            assert_eq!(block.runs()[runs[at] as usize], known.runs[row.run as usize]);
             let fields: Vec<(String, FieldValue)> = block
                 .shape(at)
                 .iter()
@@ -567,7 +565,7 @@ mod tests {
                     (block.columns[column].name.to_string(), value)
                 })
                 .collect();
-            assert_eq!(fields, head.decode().unwrap().fields);
+            assert_eq!(fields, records[at].fields);
         }
         for cut in 0..bytes.len() {
             assert!(Block::new(&bytes[..cut], &names).is_err(), "cut at {cut}");

@@ -84,9 +84,7 @@ impl<'a> RecordHead<'a> {
 
     /// A walk through the fields.
     pub fn fields(&self) -> Decoded<FieldWalk<'a>> {
-        let mut form = Input { bytes: self.form };
-        let left = form.count(FIELDS_MAX, 2)?;
-        Ok(FieldWalk { form, values: Input { bytes: self.values }, left })
+        FieldWalk::new(self.form, self.values)
     }
 }
 
@@ -97,6 +95,13 @@ pub struct FieldWalk<'a> {
 }
 
 impl<'a> FieldWalk<'a> {
+    /// `form` and `values` as in a [`RecordHead`].
+    pub fn new(form: &'a [u8], values: &'a [u8]) -> Decoded<FieldWalk<'a>> {
+        let mut form = Input { bytes: form };
+        let left = form.count(FIELDS_MAX, 2)?;
+        Ok(FieldWalk { form, values: Input { bytes: values }, left })
+    }
+
     fn field(&mut self) -> Decoded<(&'a str, ValueRef<'a>)> {
         let name = self.form.name(FIELD_NAME_BYTES_MAX)?;
         let [tag] = self.form.array()?;

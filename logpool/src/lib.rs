@@ -16,6 +16,7 @@ mod error;
 mod expr;
 mod folder;
 mod frame;
+mod incoming;
 mod index;
 mod json;
 mod keys;

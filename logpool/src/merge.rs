@@ -16,11 +16,12 @@ use redb::{Database, ReadableDatabase};
 use rustc_hash::FxHashMap;
 
 use crate::block::Block;
-use crate::codec::{self, Decoded, Input, Malformed, RecordHead};
+use crate::codec::{self, Decoded, Input, Malformed};
 use crate::database::{self, corrupt, failed};
 use crate::error::{LogPoolError, Result};
+use crate::incoming::Incoming;
 use crate::limits::*;
-use crate::payload::{PayloadRecords, encode_payloads};
+use crate::payload::encode_payloads;
 use crate::query::Query;
 use crate::record::Record;
 use crate::segment::*;
@@ -137,14 +138,10 @@ impl Stretch {
 
     /// Gives how many blocks the records have now.
     fn rewrite(&self, write: &redb::WriteTransaction) -> std::result::Result<u64, redb::Error> {
-        let mut heads: Vec<RecordHead> = Vec::with_capacity(self.records as usize);
+        let mut incoming = Incoming::default();
         for payload in &self.payloads {
-            for head in PayloadRecords::new(payload) {
-                heads.push(head.map_err(|_| corrupt("a record that was just read"))?);
-            }
+            incoming.add(payload).map_err(|_| corrupt("a record that was just read"))?;
         }
-        let mut groups = Groups::default();
-        heads.iter().for_each(|head| groups.push(head));
         {
             let mut blocks = write.open_table(BLOCKS)?;
             for chunk in &self.chunks {
@@ -158,8 +155,10 @@ impl Stretch {
             }
         }
         let mut put = Put::new(write, self.start)?;
-        for group in groups.groups {
-            put.group(group, false)?;
+        for records in &incoming.segments {
+            for group in &records.groups {
+                put.group(records.pool, group, &incoming.known, false)?;
+            }
         }
         let done = put.finish(write)?;
         let end = self.start + self.records;
@@ -262,8 +261,9 @@ mod tests {
     fn add(segment: &Segment, seqs: std::ops::Range<u64>) {
         let records: Vec<Record> = seqs.map(record).collect();
         let payload = encode_payloads(&records).unwrap().remove(0);
-        let heads: Vec<_> = PayloadRecords::new(&payload).map(std::result::Result::unwrap).collect();
-        segment.add(&heads.iter().collect::<Vec<_>>()).unwrap();
+        let mut incoming = Incoming::default();
+        incoming.add(&payload).unwrap();
+        segment.add(&mut incoming.segments[0], &incoming.known).unwrap();
     }
 
     fn snapshot(segment: &Segment) -> SegmentSnapshot {

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-use crate::codec::RecordHead;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::{Frame, Tail};
@@ -191,10 +190,7 @@ fn move_files(
     forget: &mut Vec<String>,
     moved: &mut Moved,
 ) -> Result<()> {
-    // Records are seldom smaller; growing step by step would take twice the room.
-    let room = loaded.iter().map(|file| file.window.len() / 32).sum::<usize>().min(MOVE_RECORDS_MAX + 4096);
-    let new_batch = || Batch { records: Vec::with_capacity(room), ..Batch::default() };
-    let mut batch = new_batch();
+    let mut batch = Batch::default();
     let mut bytes = 0;
     let mut marks: Vec<FileMark> = loaded.iter().map(|file| file.mark).collect();
     for (file, mark) in loaded.iter().zip(&mut marks) {
@@ -210,14 +206,15 @@ fn move_files(
         mark.damaged |= !damage.is_empty();
         moved.damage.append(&mut damage);
         for frame in frames {
-            let malformed = log::records(&file.log.path, frame, |head: RecordHead| batch.records.push(head));
-            mark.damaged |= malformed.is_some();
-            moved.damage.extend(malformed);
+            if batch.incoming.add(frame.payload).is_err() {
+                mark.damaged = true;
+                moved.damage.push(log::damage(&file.log.path, frame.offset, frame.end - frame.offset));
+            }
             mark.offset = frame.end;
             bytes += frame.payload.len();
-            if batch.records.len() >= MOVE_RECORDS_MAX || bytes >= MOVE_BYTES_MAX {
+            if batch.incoming.records >= MOVE_RECORDS_MAX as u64 || bytes >= MOVE_BYTES_MAX {
                 batch.marks.push((name.clone(), *mark));
-                commit(store, std::mem::replace(&mut batch, new_batch()), forget, moved)?;
+                commit(store, std::mem::take(&mut batch), forget, moved)?;
                 bytes = 0;
             }
         }
@@ -227,7 +224,7 @@ fn move_files(
             batch.marks.push((name, *mark));
         }
     }
-    if !batch.records.is_empty() || !batch.marks.is_empty() {
+    if batch.incoming.records > 0 || !batch.marks.is_empty() {
         commit(store, batch, forget, moved)?;
     }
     for (file, mark) in loaded.iter_mut().zip(marks) {
@@ -238,7 +235,7 @@ fn move_files(
 
 fn commit(store: &mut Store, mut batch: Batch, forget: &mut Vec<String>, moved: &mut Moved) -> Result<()> {
     batch.forget = std::mem::take(forget);
-    let records = batch.records.len() as u64;
+    let records = batch.incoming.records;
     let added = store.apply(batch)?;
     moved.records += added;
     moved.duplicates += records - added;

@@ -193,6 +193,8 @@ pub struct PayloadRecords<'a> {
     left: u64,
     forms: Vec<Form<'a>>,
     origins: Vec<(RunId, &'a str)>,
+    /// The numbers of form and origin of the record that came last.
+    pub last: (usize, usize),
 }
 
 #[derive(Clone, Copy)]
@@ -211,30 +213,31 @@ impl<'a> PayloadRecords<'a> {
         let mut input = Input { bytes: payload };
         // A count that is none is counted as one malformed record.
         let left = input.varint().unwrap_or(1);
-        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new() }
+        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new(), last: (0, 0) }
     }
 
     fn record(&mut self) -> Decoded<RecordHead<'a>> {
         let length = self.input.count(RECORD_BYTES_MAX, 1)?;
         let mut input = Input { bytes: self.input.take(length)? };
+        let known = |number: u64| usize::try_from(number).map_err(|_| Malformed);
         let form = match input.varint()?.checked_sub(1) {
-            Some(number) => *usize::try_from(number).ok().and_then(|n| self.forms.get(n)).ok_or(Malformed)?,
+            Some(number) => known(number)?,
             None => {
-                let form = Form::read(&mut input)?;
-                self.forms.push(form);
-                form
+                self.forms.push(Form::read(&mut input)?);
+                self.forms.len() - 1
             }
         };
-        let (run, node) = match input.varint()?.checked_sub(1) {
-            Some(number) => {
-                *usize::try_from(number).ok().and_then(|n| self.origins.get(n)).ok_or(Malformed)?
-            }
+        let origin = match input.varint()?.checked_sub(1) {
+            Some(number) => known(number)?,
             None => {
                 let origin = (RunId(u128::from_be_bytes(input.array()?)), input.name(NAME_BYTES_MAX)?);
                 self.origins.push(origin);
-                origin
+                self.origins.len() - 1
             }
         };
+        self.last = (form, origin);
+        let form = *self.forms.get(form).ok_or(Malformed)?;
+        let (run, node) = *self.origins.get(origin).ok_or(Malformed)?;
         let seq = input.varint()?;
         let time = i64::from_le_bytes(input.array()?);
         let Form { pool, key, task, fields, .. } = form;

@@ -24,12 +24,12 @@
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
-use rustc_hash::FxHashMap;
 
 use crate::block;
-use crate::codec::{self, Input, Malformed, RecordHead};
+use crate::codec::{self, Input, Malformed};
 use crate::database::{self, corrupt};
 use crate::error::Result;
+use crate::incoming::{Group, Known, OfSegment, Row};
 use crate::limits::*;
 use crate::merge::{self, Merged};
 use crate::names::Names;
@@ -98,8 +98,8 @@ impl Segment {
     }
 
     /// Adds the records that are not there yet.
-    pub fn add(&self, records: &[&RecordHead]) -> Result<Added> {
-        database::transaction(&self.database, &self.path, |write| add(write, records))
+    pub fn add(&self, records: &mut OfSegment, known: &Known) -> Result<Added> {
+        database::transaction(&self.database, &self.path, |write| add(write, records, known))
     }
 
     /// Puts the records of many little blocks into few large ones, some of them at a time.
@@ -115,16 +115,23 @@ impl Segment {
 
 fn create(write: &WriteTransaction) -> Result<(), redb::Error> {
     write.open_table(META)?.insert("format", database::FORMAT)?;
-    add(write, &[]).map(drop)
+    add(write, &mut OfSegment::default(), &Known::default()).map(drop)
 }
 
-fn add(write: &WriteTransaction, records: &[&RecordHead]) -> Result<Added, redb::Error> {
-    let mut seen = Seen::new(write.open_table(SEEN)?);
+fn add(write: &WriteTransaction, records: &mut OfSegment, known: &Known) -> Result<Added, redb::Error> {
+    let mut seen = Seen::new(write.open_table(SEEN)?, known);
+    let mut there = Vec::new();
+    for (at, arrival) in records.arrivals.iter().enumerate() {
+        if !seen.insert(arrival.run, arrival.seq)? {
+            there.push(at);
+        }
+    }
+    records.leave_out(&there);
     let ordinal = number(&write.open_table(META)?, "ordinal")?;
     let mut put = Put::new(write, ordinal)?;
-    for mut group in by_series(records, &mut seen)? {
-        group.sort_by_key(|record| (record.time, record.run, record.seq));
-        put.group(group, true)?;
+    for group in records.groups.iter_mut().filter(|group| !group.rows.is_empty()) {
+        group.sort(known);
+        put.group(records.pool, group, known, true)?;
     }
     seen.flush()?;
     let done = put.finish(write)?;
@@ -180,10 +187,10 @@ impl<'txn> Put<'txn> {
     }
 
     /// Records of one series, put as they come; `new` unless the row of the series counts them already.
-    pub fn group(&mut self, group: Vec<&RecordHead>, new: bool) -> Result<(), redb::Error> {
-        let name = encode_name(group[0]);
-        let known = self.by_name.get(&name[..])?.map(|id| id.value());
-        let id = match known {
+    pub fn group(&mut self, pool: &str, group: &Group, known: &Known, new: bool) -> Result<(), redb::Error> {
+        let name = encode_name(pool, group);
+        let there = self.by_name.get(&name[..])?.map(|id| id.value());
+        let id = match there {
             Some(id) => id,
             None => {
                 let id = u32::try_from(self.next_series).map_err(|_| corrupt("too many series"))?;
@@ -195,11 +202,11 @@ impl<'txn> Put<'txn> {
         let row = self.series_rows.get(id)?.map(|row| decode_series(id, row.value()));
         let mut series = match row {
             Some(row) => row.map_err(|_| corrupt("a row of the table of series"))?,
-            None => Series::new(id, group[0]),
+            None => Series::new(id, pool, group),
         };
-        for records in split(&group) {
-            let block::Encoded { bytes, first, last } =
-                block::encode(id, records, &mut self.names).map_err(|_| corrupt("a record of a log file"))?;
+        for records in split(&group.rows, known) {
+            let block::Encoded { bytes, first, last } = block::encode(id, records, known, &mut self.names)
+                .map_err(|_| corrupt("a record of a log file"))?;
             let PutDone { ordinal, .. } = self.done;
             if self.chunk.is_full_for(&bytes) {
                 self.chunk.store(&mut self.blocks)?;
@@ -270,82 +277,44 @@ pub(crate) fn block_at(chunk: &[u8], offset: u32) -> Result<&[u8], Malformed> {
     if crc32fast::hash(block) == crc { Ok(block) } else { Err(Malformed) }
 }
 
-/// Records by series, groups in the order of their first record.
-#[derive(Default)]
-pub(crate) struct Groups<'a, 'b> {
-    pub groups: Vec<Vec<&'b RecordHead<'a>>>,
-    by_name: FxHashMap<[&'a str; 3], usize>,
-    /// By where the names are: those of the records of one payload are the same texts.
-    by_place: FxHashMap<[*const str; 3], usize>,
-}
-
-impl<'a, 'b> Groups<'a, 'b> {
-    pub fn push(&mut self, record: &'b RecordHead<'a>) {
-        let name = [record.pool, record.key, record.node];
-        let group = *self.by_place.entry(name.map(std::ptr::from_ref)).or_insert_with(|| {
-            *self.by_name.entry(name).or_insert_with(|| {
-                self.groups.push(Vec::new());
-                self.groups.len() - 1
-            })
-        });
-        self.groups[group].push(record);
-    }
-}
-
-/// The records that are new, grouped by series, groups in the order of their first record.
-fn by_series<'a, 'b>(
-    records: &[&'b RecordHead<'a>],
-    seen: &mut Seen,
-) -> Result<Vec<Vec<&'b RecordHead<'a>>>, redb::Error> {
-    let mut groups = Groups::default();
-    for &record in records {
-        if seen.insert(record.run, record.seq)? {
-            groups.push(record);
-        }
-    }
-    Ok(groups.groups)
-}
-
 /// Pieces that fit into a block.
-fn split<'a, 'b, 'c>(
-    mut records: &'c [&'b RecordHead<'a>],
-) -> impl Iterator<Item = &'c [&'b RecordHead<'a>]> {
+fn split<'a, 'b>(mut rows: &'b [Row<'a>], known: &Known) -> impl Iterator<Item = &'b [Row<'a>]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let mut form: &[u8] = &[];
-        let fit = records
+        let mut form = None;
+        let fit = rows
             .iter()
             .take(BLOCK_RECORDS_MAX)
-            .take_while(|record| {
-                if !std::ptr::eq(form, record.form) {
-                    form = record.form;
-                    bytes += form.len();
+            .take_while(|row| {
+                if form != Some(row.form) {
+                    form = Some(row.form);
+                    bytes += known.forms[row.form as usize].fields.len();
                 }
-                bytes += record.values.len();
+                bytes += row.values.len();
                 bytes <= BLOCK_BYTES_MAX
             })
             .count();
-        let (front, rest) = records.split_at(fit.max(1).min(records.len()));
-        records = rest;
+        let (front, rest) = rows.split_at(fit.max(1).min(rows.len()));
+        rows = rest;
         (!front.is_empty()).then_some(front)
     })
 }
 
-fn encode_name(record: &RecordHead) -> Vec<u8> {
+fn encode_name(pool: &str, group: &Group) -> Vec<u8> {
     let mut name = Vec::new();
-    for text in [record.pool, record.key, record.node] {
+    for text in [pool, group.key, group.node] {
         codec::put_text(&mut name, text);
     }
     name
 }
 
 impl Series {
-    fn new(id: u32, record: &RecordHead) -> Series {
+    fn new(id: u32, pool: &str, group: &Group) -> Series {
         Series {
             id,
-            pool: record.pool.to_owned(),
-            key: record.key.to_owned(),
-            node: record.node.to_owned(),
+            pool: pool.to_owned(),
+            key: group.key.to_owned(),
+            node: group.node.to_owned(),
             records: 0,
             first: i64::MAX,
             last: i64::MIN,
@@ -384,9 +353,11 @@ pub(crate) fn decode_series(id: u32, row: &[u8]) -> Result<Series, Malformed> {
 
 /// Adds to the table `seen`. The range that the last record of a run belongs to is kept in memory, so a run's
 /// next record, which has the next number, costs nothing.
-struct Seen<'txn> {
+struct Seen<'txn, 'k> {
     table: Table<'txn, (u128, u64), u64>,
-    hot: FxHashMap<RunId, Hot>,
+    runs: &'k [RunId],
+    /// By the run's number.
+    hot: Vec<Option<Hot>>,
 }
 
 #[derive(Clone, Copy)]
@@ -397,14 +368,15 @@ struct Hot {
     next: Option<u64>,
 }
 
-impl<'txn> Seen<'txn> {
-    fn new(table: Table<'txn, (u128, u64), u64>) -> Seen<'txn> {
-        Seen { table, hot: FxHashMap::default() }
+impl<'txn, 'k> Seen<'txn, 'k> {
+    fn new(table: Table<'txn, (u128, u64), u64>, known: &'k Known) -> Seen<'txn, 'k> {
+        Seen { table, runs: &known.runs, hot: vec![None; known.runs.len()] }
     }
 
     /// False if it was there already.
-    fn insert(&mut self, run: RunId, seq: u64) -> Result<bool, redb::Error> {
-        let hot = match self.hot.get_mut(&run) {
+    fn insert(&mut self, number: u32, seq: u64) -> Result<bool, redb::Error> {
+        let place = number as usize;
+        let hot = match &mut self.hot[place] {
             Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(false),
             // Nothing is joined to the range, and the table need not know yet.
             Some(hot)
@@ -413,8 +385,9 @@ impl<'txn> Seen<'txn> {
                 hot.end = seq;
                 return Ok(true);
             }
-            hot => hot.copied(),
+            hot => *hot,
         };
+        let run = self.runs[place];
         let (hot, new) = match hot {
             Some(hot) if hot.end.checked_add(1) == Some(seq) && hot.next != Some(seq) => {
                 (Hot { end: seq, ..hot }, true)
@@ -426,8 +399,7 @@ impl<'txn> Seen<'txn> {
                 self.look_up(run, seq)?
             }
         };
-        let hot = self.join_next(run, hot)?;
-        self.hot.insert(run, hot);
+        self.hot[place] = Some(self.join_next(run, hot)?);
         Ok(new)
     }
 
@@ -460,8 +432,10 @@ impl<'txn> Seen<'txn> {
     }
 
     fn flush(mut self) -> Result<(), redb::Error> {
-        for (run, hot) in self.hot.drain() {
-            self.table.insert((run.0, hot.start), hot.end)?;
+        for (run, hot) in self.runs.iter().zip(&self.hot) {
+            if let Some(hot) = hot {
+                self.table.insert((run.0, hot.start), hot.end)?;
+            }
         }
         Ok(())
     }

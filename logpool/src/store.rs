@@ -9,14 +9,14 @@
 //! Retention drops whole segments: first from the index, then, beside other work, the file. A record of a day that was dropped, and that
 //! arrives late or again, makes a segment anew and is dropped with it at the next chance.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
-use crate::codec::RecordHead;
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder};
+use crate::incoming::Incoming;
 use crate::index::{Changes, FileMark, Index, IndexWriter, SegmentId};
 use crate::limits::{MERGE_BLOCKS_MIN, OPEN_SEGMENTS_MAX};
 use crate::query::Pattern;
@@ -25,7 +25,7 @@ use crate::segment::Segment;
 /// What one transaction of the mover adds.
 #[derive(Default)]
 pub struct Batch<'a> {
-    pub records: Vec<RecordHead<'a>>,
+    pub incoming: Incoming<'a>,
     /// How far the log files are moved with it.
     pub marks: Vec<(String, FileMark)>,
     /// Log files that are gone.
@@ -73,20 +73,14 @@ impl Store {
 
     /// Adds the batch's records that are not there yet, and returns how many that were.
     pub fn apply(&mut self, batch: Batch) -> Result<u64> {
-        self.number_pools(&batch.records)?;
-        let mut groups: BTreeMap<SegmentId, Vec<&RecordHead>> = BTreeMap::new();
-        for stretch in batch.records.chunk_by(|a, b| a.pool == b.pool) {
-            let pool = self.index.pools[stretch[0].pool];
-            for record in stretch {
-                let id = SegmentId { pool, day: SegmentId::day_of(record.time) };
-                groups.entry(id).or_default().push(record);
-            }
-        }
+        let Incoming { known, mut segments, .. } = batch.incoming;
+        self.number_pools(segments.iter().map(|records| records.pool))?;
         let mut changes = Changes { marks: batch.marks, forget: batch.forget, ..Changes::default() };
         let mut total = 0;
         let mut little = Vec::new();
-        for (id, records) in groups {
-            let added = self.segment(id)?.add(&records)?;
+        for records in &mut segments {
+            let id = SegmentId { pool: self.index.pools[records.pool], day: records.day };
+            let added = self.segment(id)?.add(records, &known)?;
             little.extend((added.little >= MERGE_BLOCKS_MIN).then_some(id));
             changes.segments.push((id, added.ordinal));
             total += added.records;
@@ -99,13 +93,13 @@ impl Store {
         Ok(total)
     }
 
-    fn number_pools(&mut self, records: &[RecordHead]) -> Result<()> {
+    fn number_pools<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<()> {
         let mut changes = Changes::default();
         let mut next = self.index.pools.values().max().map_or(0, |number| number + 1);
-        for record in records.chunk_by(|a, b| a.pool == b.pool).map(|stretch| &stretch[0]) {
-            let known = self.index.pools.contains_key(record.pool);
-            if !known && !changes.pools.iter().any(|(name, _)| name == record.pool) {
-                changes.pools.push((record.pool.to_owned(), next));
+        for name in names {
+            let known = self.index.pools.contains_key(name);
+            if !known && !changes.pools.iter().any(|(new, _)| new == name) {
+                changes.pools.push((name.to_owned(), next));
                 next += 1;
             }
         }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
+use crate::incoming::Incoming;
 use crate::merge::Place;
-use crate::payload::{PayloadRecords, encode_payloads};
+use crate::payload::encode_payloads;
 use crate::record::{FieldValue, Record, RunId};
 use crate::segment::Segment;
 use crate::snapshot::SegmentSnapshot;
@@ -159,8 +160,9 @@ fn record(seq: u64) -> Record {
 fn add(segment: &Segment, seqs: std::ops::Range<u64>) -> crate::Result<u64> {
     let records: Vec<Record> = seqs.map(record).collect();
     let payload = encode_payloads(&records).unwrap().remove(0);
-    let heads: Vec<_> = PayloadRecords::new(&payload).map(Result::unwrap).collect();
-    Ok(segment.add(&heads.iter().collect::<Vec<_>>())?.records)
+    let mut incoming = Incoming::default();
+    incoming.add(&payload).unwrap();
+    Ok(segment.add(&mut incoming.segments[0], &incoming.known)?.records)
 }
 
 fn stored(disk: &Disk) -> Vec<u64> {
