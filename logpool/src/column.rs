@@ -50,81 +50,84 @@ pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     // Bytes that are counted in KiB, times in microseconds; where it saves more than it takes to say so.
     let shift = differing.trailing_zeros();
     let shift = if values.len() * shift as usize > 16 { shift } else { 0 };
-    let plains: Vec<u64> = values.iter().map(|&value| value.wrapping_sub(least) as u64 >> shift).collect();
-    let delta = |pair: &[i64]| pair[1].wrapping_sub(pair[0]).wrapping_sub(step) as u64 >> shift;
-    let deltas: Vec<u64> = values.windows(2).map(delta).collect();
-    let (plain_width, plain_bits) = width(&plains);
-    let (delta_width, delta_bits) = width(&deltas);
+    let plain = |value: i64| value.wrapping_sub(least) as u64 >> shift;
+    let delta = |one: i64, next: i64| next.wrapping_sub(one).wrapping_sub(step) as u64 >> shift;
+    let (plain_width, plain_bits) = width(values.len(), |at| plain(values[at]));
+    let (delta_width, delta_bits) = width(rest.len(), |at| delta(values[at], rest[at]));
     let is_plain = plain_bits <= delta_bits + 8 * (zigzag_bytes(first) + zigzag_bytes(step));
     out.push(if is_plain { PLAIN } else { DELTA } + if shift > 0 { SHIFTED } else { 0 });
     if shift > 0 {
         out.push(shift as u8);
     }
     if is_plain {
-        pack(out, &plains, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
+        let plains = values.iter().map(|&value| plain(value));
+        pack(out, plains, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
     } else {
         put_zigzag(out, first);
         put_zigzag(out, step);
-        pack(out, &deltas, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
+        let deltas = values.iter().zip(rest).map(|(&one, &next)| delta(one, next));
+        pack(out, deltas, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
     }
 }
 
-/// The width at which packed numbers and exceptions take the fewest bits, and about how many these are. Of many numbers
-/// some stretches are looked at.
-fn width(numbers: &[u64]) -> (u32, u64) {
-    let (stretch, apart) = match numbers.len() {
+/// The width at which so many packed numbers and exceptions take the fewest bits, and about how many these are. Of many
+/// numbers some stretches are looked at.
+fn width(count: usize, number: impl Fn(usize) -> u64) -> (u32, u64) {
+    let (stretch, apart) = match count {
         few @ ..=128 => (few.max(1), few.max(1)),
         many => (16, many / 8),
     };
-    let (mut lengths, mut others) = ([0u32; 65], [0u32; 65]);
-    let mut count = 0;
-    for chunk in numbers.chunks(apart) {
-        let chunk = &chunk[..stretch.min(chunk.len())];
-        // In turns, because to count in one place twice takes a while.
-        let length = |of: &u64| (64 - of.leading_zeros()) as usize;
-        let (pairs, last) = chunk.as_chunks();
-        for [one, other] in pairs {
-            lengths[length(one)] += 1;
-            others[length(other)] += 1;
-        }
-        last.iter().for_each(|last| lengths[length(last)] += 1);
-        count += chunk.len() as u64;
+    let mut lengths = [0u32; 65];
+    let mut seen = 0;
+    for start in (0..count).step_by(apart) {
+        let end = (start + stretch).min(count);
+        (start..end).for_each(|at| lengths[(64 - number(at).leading_zeros()) as usize] += 1);
+        seen += (end - start) as u64;
     }
-    lengths.iter_mut().zip(others).for_each(|(length, other)| *length += other);
-    // The width is among the lengths of the numbers.
-    let there = lengths.iter().zip(0u32..).filter(|&(&count, _)| count > 0);
-    let bits = |width: u32| {
+    // The width is among the lengths of the numbers, and these are few.
+    let mut there = [(0u32, 0u32); 65];
+    let mut different = 0;
+    for (&count, length) in lengths.iter().zip(0u32..).filter(|&(&count, _)| count > 0) {
+        there[different] = (count, length);
+        different += 1;
+    }
+    let there = &there[..different];
+    let bits = |at: usize| {
+        let (_, width) = there[at];
         // A byte for the gap, and seven bits in each byte of what is above the width.
-        let each = |(&count, bits): (&u32, u32)| u64::from(count * 8 * (1 + (bits - width).div_ceil(7)));
-        count * u64::from(width) + there.clone().filter(|&(_, bits)| bits > width).map(each).sum::<u64>()
+        let each = |&(count, bits): &(u32, u32)| u64::from(count * 8 * (1 + (bits - width).div_ceil(7)));
+        seen * u64::from(width) + there[at + 1..].iter().map(each).sum::<u64>()
     };
-    let least = there.clone().map(|(_, width)| (width, bits(width))).min_by_key(|&(_, bits)| bits);
-    least.map_or((0, 0), |(width, bits)| (width, bits * numbers.len() as u64 / count))
+    let least = (0..different).map(|at| (there[at].1, bits(at))).min_by_key(|&(_, bits)| bits);
+    least.map_or((0, 0), |(width, bits)| (width, bits * count as u64 / seen))
 }
 
 fn low_bits(width: u32) -> u64 {
     if width == 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
-fn pack(out: &mut Vec<u8>, numbers: &[u64], width: u32, greatest: u64) {
+fn pack(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = u64> + Clone, width: u32, greatest: u64) {
     let mask = low_bits(width);
-    let above = || numbers.iter().enumerate().filter(|&(_, &number)| number > mask);
+    let above = || numbers.clone().enumerate().filter(|&(_, number)| number > mask);
     let exceptions = if greatest > mask { above().count() } else { 0 };
     out.push(width as u8);
     put_varint(out, exceptions as u64);
     if exceptions > 0 {
         let mut next = 0;
-        for (at, &number) in above() {
+        for (at, number) in above() {
             put_varint(out, (at - next) as u64);
             put_varint(out, number >> width);
             next = at + 1;
         }
     }
+    if width == 0 {
+        return;
+    }
     let bytes = (numbers.len() * width as usize).div_ceil(8);
     out.reserve(bytes + 8);
     let end = out.len() + bytes;
     let (mut pending, mut bits) = (0u64, 0u32);
-    for &number in numbers {
+    for number in numbers {
         let number = number & mask;
         pending |= number << bits;
         bits += width;

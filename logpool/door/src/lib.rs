@@ -2,18 +2,22 @@
 //! (memcached's doc/protocol.txt, version 1.6).
 //!
 //! - `command`: a line of the protocol as a value; it knows no socket and no item
-//! - `items`: what clients stored, durable, in a table of its own; changes are committed in groups
+//! - `items`: what clients stored, durable; changes are committed in groups
+//! - `table`: where items lie: a database, and in memory what changed since
+//! - `changes`: the log of changes, which makes them durable
 //! - `records`: log records under their full key and under `POOL/KEY:latest`, read-only
 //! - `session`: a connection: lines in, answers out
 //!
 //! A change is answered when it is on disk. Items expire when their time is up and go away later, in small steps; none is
 //! dropped for lack of room.
 
+mod changes;
 mod command;
 mod items;
 mod limits;
 mod records;
 mod session;
+mod table;
 
 use std::path::Path;
 use std::sync::Arc;

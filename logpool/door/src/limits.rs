@@ -14,6 +14,13 @@ pub const VALUE_BYTES_MAX: usize = 1 << 20;
 pub const GROUP_MAX: usize = 512;
 /// Changes that wait for the writer; further ones wait at the door.
 pub const QUEUE_MAX: usize = 4096;
+/// Changes in logs, in bytes, from which on they are put into the table; and with how many nothing more is taken before that
+/// is done.
+pub const SETTLE_BYTES: u64 = 4 << 20;
+pub const UNSETTLED_BYTES_MAX: u64 = 16 << 20;
+/// Tries to open the table again after the disk failed it, while some `get` still reads the old one, and the pause between.
+pub const REOPEN_TRIES_MAX: u32 = 100;
+pub const REOPEN_PAUSE: Duration = Duration::from_millis(10);
 /// Items that are looked at between two groups, to find those whose time is up.
 pub const SWEEP_ITEMS: usize = 256;
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);

@@ -349,7 +349,7 @@ impl Session<'_> {
                 ("cmd_set", of(&self.counters.sets)),
                 ("get_hits", hits),
                 ("get_misses", gets.saturating_sub(hits)),
-                ("curr_items", self.items.count()?),
+                ("curr_items", self.items.count()),
             ];
             let mut text = format!("STAT version {}\r\n", env!("CARGO_PKG_VERSION"));
             for (name, value) in all {
