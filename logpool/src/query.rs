@@ -51,7 +51,7 @@ impl Query {
         {
             return Ok(false);
         }
-        let Some(Condition { expr, fields }) = &self.condition else { return Ok(true) };
+        let Some(Condition { expr, fields, .. }) = &self.condition else { return Ok(true) };
         Ok(expr.holds(&HeadRow::new(*head, Some(fields))?))
     }
 
@@ -67,6 +67,7 @@ impl Query {
 /// An expression that is true of the wanted records, such as `wa > 20 && node like "web-*"` (see `expr`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
+    text: String,
     pub(crate) expr: Expr,
     pub(crate) fields: Fields,
 }
@@ -75,7 +76,12 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Condition, ExprError> {
         let mut fields = Fields::default();
         let expr = Expr::parse(text, &mut fields)?;
-        Ok(Condition { expr, fields })
+        Ok(Condition { text: text.to_owned(), expr, fields })
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     pub fn holds(&self, record: &Record) -> bool {

@@ -103,6 +103,14 @@ impl RunPrefix {
     }
 }
 
+/// As it is read.
+impl fmt::Display for RunPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = (self.low ^ self.high).leading_zeros() as usize / 4;
+        f.write_str(&format!("{:032x}", self.low)[..digits])
+    }
+}
+
 impl From<RunId> for RunPrefix {
     fn from(run: RunId) -> RunPrefix {
         RunPrefix { low: run.0, high: run.0 }
@@ -171,6 +179,7 @@ mod tests {
         let run: RunId = "0123456789abcdef0000000000000001".parse().unwrap();
         for good in ["0", "01", "0123456789abcdef", "0123456789ABCDEF0000000000000001"] {
             assert!(good.parse::<RunPrefix>().unwrap().matches(run), "{good}");
+            assert_eq!(good.parse::<RunPrefix>().unwrap().to_string(), good.to_lowercase());
         }
         for other in ["1", "00", "0123456789abcdef0000000000000002"] {
             assert!(!other.parse::<RunPrefix>().unwrap().matches(run), "{other}");

@@ -312,7 +312,7 @@ pub fn select(block: &Block, series: &Series, times: &[i64], query: &Query) -> R
         let tasks = block.tasks()?;
         chosen.retain(|&at| query.task.matches(tasks[at]));
     }
-    if let Some(Condition { expr, fields }) = &query.condition
+    if let Some(Condition { expr, fields, .. }) = &query.condition
         && !chosen.is_empty()
     {
         let rows = BlockRows::new(block, series, times, fields, expr.needs_tasks())?;

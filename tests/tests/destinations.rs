@@ -122,6 +122,40 @@ fn read(scratch: &Path, url: &str, first: usize, end: usize, more: &[&str]) {
     assert_eq!(good("dsvm", scratch, &args), expected);
 }
 
+/// The numbers 0 to 4 in every way that `dsctl log query` can ask for them at a URL.
+fn operators_ask(scratch: &Path, url: &str) {
+    let ask = |args: &[&str]| {
+        let at = ["log", "query", "--pool", "far", "--at", url, "--data", "operator"];
+        run("dsctl", scratch, &[&at[..], args].concat())
+    };
+    let lines = |args: &[&str]| -> Vec<serde_json::Value> {
+        let output = ask(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
+    };
+    let numbers = |args: &[&str]| -> Vec<i64> {
+        lines(args).iter().map(|record| record["fields"]["n"].as_i64().expect("a number")).collect()
+    };
+    assert_eq!(numbers(&["n 1"]), [0, 1, 2, 3, 4]);
+    assert_eq!(numbers(&["n 1", "--limit", "2"]), [3, 4]);
+    assert_eq!(numbers(&["n 1", "--where", "n > 1 && n != 3", "--task", "Wri*"]), [2, 4]);
+    assert!(numbers(&["n 1", "--until", "1h"]).is_empty());
+    let run = lines(&["n 1", "--limit", "1"])[0]["run"].as_str().expect("a run").to_owned();
+    assert_eq!(numbers(&["n 1", "--run", &run[..8]]), [0, 1, 2, 3, 4]);
+    let groups = lines(&["n 1", "--stats", "count(), max(took)", "--by", "n % 2"]);
+    let expected = [(0, 3), (1, 2)]
+        .map(|(rest, count)| serde_json::json!({ "n % 2": rest, "count()": count, "max(took)": "1s500ms" }));
+    assert_eq!(groups, expected);
+    let windows = lines(&["n 1", "--stats", "sum(n)", "--every", "3650d"]);
+    assert!(windows.len() == 1 && windows[0]["sum(n)"] == 10, "{windows:?}");
+    assert!(windows[0]["window"].is_string(), "{windows:?}");
+    let (status, said) = ending(&ask(&["n*", "--json"]));
+    match url.starts_with("memcached:") {
+        true => assert!(status == Some(2) && said.contains("does not know its keys"), "{said}"),
+        false => assert_eq!((status, numbers(&["n*"]).len()), (Some(0), 5), "{said}"),
+    }
+}
+
 fn follow(scratch: &Path, url: &str) {
     assert_eq!(good("dsvm", scratch, &["exec", "follower.dsb", "--pool", &format!("far={url}")]), "[0, 2]\n");
 }
@@ -135,7 +169,7 @@ fn patterns(scratch: &Path, url: &str, answers: bool) {
     let expected = match answers {
         true => "4 [0, 1, 2, 3] 6.0\n0\n",
         false => {
-            "EINVAL: log pool `far`: a memcached does not know its keys: a question to it names one, without `*`\n"
+            "EINVAL: log pool `far`: a memcached does not know its keys: a question to it names pool and key, without `*`\n"
         }
     };
     assert_eq!(said, expected);
@@ -149,6 +183,7 @@ fn everything(scratch: &Path, url: &str, keeps: bool, server: &mut dyn FnMut(boo
     read(scratch, url, 0, 5, &[]);
     // From another machine, so to speak.
     read(scratch, url, 0, 5, &["--data", "other"]);
+    operators_ask(scratch, url);
     follow(scratch, url);
     patterns(scratch, url, !url.starts_with("memcached:"));
 
@@ -304,6 +339,9 @@ fn a_pool_in_another_logpool() {
         true => server = Some(controller(&far, &mark, port, &["--http-put"])),
         false => server.take().expect("it runs").kill_hard(),
     });
+    // The folder of that LogPool can be named as well.
+    let count = ["log", "query", "other", "--at", "redb:far", "--stats", "count()", "--json"];
+    assert_eq!(good("dsctl", scratch.path(), &count), "{\"count()\":1}\n");
     let there = records(scratch.path(), &["n 1", "--pool", "far", "--data", "far"]);
     assert_eq!(there.len(), numbers_there(scratch.path(), &url, 0));
     sequences(&there);

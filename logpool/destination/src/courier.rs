@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dscript_logpool::{Cursor, FieldValue, Record, Stats};
+use dscript_logpool::{Cursor, Query, Record, Stats, StatsRow};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -10,14 +10,14 @@ use crate::limits::*;
 use crate::mirror::Mirror;
 use crate::outbox::Outbox;
 use crate::url::Url;
-use crate::{DestinationError, Done, Question, Result, Tell, http, memcached};
+use crate::{DestinationError, Done, Result, Tell, http, memcached};
 use std::sync::Arc;
 
 pub enum Command {
     Settle(Done<()>),
-    Records(Question, Done<Vec<Record>>),
-    Number(Question, String, Done<FieldValue>),
-    Tail(Question, Option<TailCursor>, Done<(Vec<Record>, TailCursor)>),
+    Records(Query, Done<Vec<Record>>),
+    Stats(Query, Stats, Done<Vec<StatsRow>>),
+    Tail(Query, Option<TailCursor>, Done<(Vec<Record>, TailCursor)>),
 }
 
 /// How far a follower has come.
@@ -143,11 +143,9 @@ impl Courier {
                 let arrived = self.bring(client).await;
                 done(arrived.and_then(|()| self.acknowledge()));
             }
-            Command::Records(question, done) => done(self.records(client, &question).await),
-            Command::Number(question, aggregate, done) => {
-                done(self.number(client, &question, &aggregate).await);
-            }
-            Command::Tail(question, cursor, done) => done(self.tail(client, &question, cursor).await),
+            Command::Records(query, done) => done(self.records(client, &query).await),
+            Command::Stats(query, stats, done) => done(self.stats(client, &query, &stats).await),
+            Command::Tail(query, cursor, done) => done(self.tail(client, &query, cursor).await),
         }
     }
 
@@ -206,60 +204,46 @@ impl Courier {
         self.outbox.all().try_for_each(|spool| spool.acknowledge())
     }
 
-    /// The mirror, with everything that the destination has of the key.
-    async fn filled(&mut self, client: &mut Client, question: &Question) -> Result<&Mirror> {
+    /// The mirror, with everything that the destination has of the keys.
+    async fn filled(&mut self, client: &mut Client, query: &Query) -> Result<&Mirror> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open(&self.outbox.mirror_dir()?)?,
         };
         let mirror = self.mirror.insert(mirror);
         match client {
-            Client::Memcached(client) => client.fill(mirror, question).await?,
+            Client::Memcached(client) => client.fill(mirror, query).await?,
             #[cfg(feature = "nats")]
-            Client::Nats(client) => client.fill(mirror, question).await?,
+            Client::Nats(client) => client.fill(mirror, query).await?,
             Client::LogPool(_) => {}
         }
         Ok(mirror)
     }
 
-    async fn records(&mut self, client: &mut Client, question: &Question) -> Result<Vec<Record>> {
-        let query = question.query().map_err(DestinationError::Question)?;
+    async fn records(&mut self, client: &mut Client, query: &Query) -> Result<Vec<Record>> {
         self.bring(client).await?;
         let mut records = match client {
-            Client::LogPool(client) => client.records(question).await?,
-            client => self.filled(client, question).await?.reader().query(&query)?,
+            Client::LogPool(client) => client.records(query).await?,
+            client => self.filled(client, query).await?.reader().query(query)?,
         };
         records.sort_by_key(|record| (record.time, record.run, record.seq));
         Ok(records)
     }
 
-    async fn number(
-        &mut self,
-        client: &mut Client,
-        question: &Question,
-        aggregate: &str,
-    ) -> Result<FieldValue> {
-        let query = question.query().map_err(DestinationError::Question)?;
-        let stats = Stats::parse(aggregate, "", None);
-        let stats = stats.map_err(|why| DestinationError::Question(why.to_string()))?;
+    async fn stats(&mut self, client: &mut Client, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
         self.bring(client).await?;
         match client {
-            Client::LogPool(client) => client.number(question, aggregate).await,
-            client => {
-                let groups = self.filled(client, question).await?.reader().stats(&query, &stats)?;
-                let value = groups.into_iter().flat_map(|group| group.values).next();
-                Ok(value.unwrap_or(FieldValue::Null))
-            }
+            Client::LogPool(client) => client.stats(query, stats).await,
+            client => Ok(self.filled(client, query).await?.reader().stats(query, stats)?),
         }
     }
 
     async fn tail(
         &mut self,
         client: &mut Client,
-        question: &Question,
+        query: &Query,
         cursor: Option<TailCursor>,
     ) -> Result<(Vec<Record>, TailCursor)> {
-        let query = question.query().map_err(DestinationError::Question)?;
         self.bring(client).await?;
         match (client, cursor.map(|cursor| cursor.0)) {
             (Client::LogPool(_), Some(Follower::Stream(mut stream))) => {
@@ -277,15 +261,15 @@ impl Courier {
                 Ok((records, TailCursor(Follower::Stream(stream))))
             }
             (Client::LogPool(client), _) => {
-                let stream = client.tail(question).await?;
+                let stream = client.tail(query).await?;
                 Ok((Vec::new(), TailCursor(Follower::Stream(stream))))
             }
             (client, Some(Follower::Mirror(mut cursor))) => {
-                let tailed = self.filled(client, question).await?.reader().tail(&query, &mut cursor)?;
+                let tailed = self.filled(client, query).await?.reader().tail(query, &mut cursor)?;
                 Ok((tailed.records, TailCursor(Follower::Mirror(cursor))))
             }
             (client, _) => {
-                let cursor = self.filled(client, question).await?.reader().end()?;
+                let cursor = self.filled(client, query).await?.reader().end()?;
                 Ok((Vec::new(), TailCursor(Follower::Mirror(Box::new(cursor)))))
             }
         }

@@ -1,7 +1,8 @@
 //! Another LogPool: that of a controller that answers HTTP (`dsctl serve --http ADDR --http-put`).
 
 use dscript_logpool::{
-    FieldValue, Pattern, Record, RunId, parse_duration, record_from_json, record_json, time_text,
+    FieldValue, Order, Pattern, Query, Record, RunId, Stats, StatsRow, parse_duration, parse_time,
+    record_from_json, record_json, time_text,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::courier::Failure;
 use crate::limits::*;
-use crate::{DestinationError, Question, Result};
+use crate::{DestinationError, Result};
 
 pub struct Client {
     address: String,
@@ -47,12 +48,13 @@ impl Client {
         }
     }
 
-    pub async fn records(&mut self, question: &Question) -> Result<Vec<Record>> {
-        let mut path = format!("/v1/log/export?{}", parameters(question));
+    pub async fn records(&mut self, query: &Query) -> Result<Vec<Record>> {
+        let mut path = format!("/v1/log/export?{}", parameters(query));
         // A few of the newest need not be looked for here.
-        let few = question.most.filter(|most| (1..=100_000).contains(most));
+        let newest = query.limit.filter(|_| query.order == Order::NewestFirst);
+        let few = newest.filter(|most| (1..=100_000).contains(most));
         if let Some(most) = few {
-            path = format!("/v1/log/records?{}&limit={most}", parameters(question));
+            path = format!("/v1/log/records?{}&limit={most}", parameters(query));
         }
         let response = self.good(&path).await?;
         let mut records = Vec::new();
@@ -71,37 +73,52 @@ impl Client {
                 records.push(self.record(&line)?);
             }
         }
-        if let Some(most) = question.most {
+        if let Some(most) = query.limit {
             records.sort_by_key(|record| (record.time, record.run, record.seq));
-            records.drain(..records.len().saturating_sub(most));
+            match query.order {
+                Order::NewestFirst => drop(records.drain(..records.len().saturating_sub(most))),
+                Order::OldestFirst => records.truncate(most),
+            }
         }
         Ok(records)
     }
 
-    pub async fn number(&mut self, question: &Question, aggregate: &str) -> Result<FieldValue> {
-        let path = format!("/v1/log/stats?{}&stats={}", parameters(question), encoded(aggregate));
+    pub async fn stats(&mut self, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
+        let names: Vec<&str> = stats.aggregates.iter().map(|aggregate| &aggregate.name[..]).collect();
+        let by: Vec<&str> = stats.by().collect();
+        let mut path = format!("/v1/log/stats?{}&stats={}", parameters(query), encoded(&names.join(", ")));
+        if !by.is_empty() {
+            path += &format!("&by={}", encoded(&by.join(", ")));
+        }
+        if let Some(every) = stats.every {
+            path += &format!("&every={every}ns");
+        }
         let response = self.good(&path).await?;
         let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
-        let group = answer["groups"].as_array().and_then(|groups| groups.first());
-        let value = group.and_then(Value::as_object).and_then(|group| group.values().next());
-        Ok(match value {
-            Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
-                (Some(value), _) => FieldValue::Int(value),
-                (None, Some(value)) => FieldValue::Double(value),
-                (None, None) => FieldValue::Null,
-            },
-            Some(Value::String(text)) => match parse_duration(text) {
-                Some(nanos) => FieldValue::Duration(nanos),
-                None => FieldValue::String(text.clone()),
-            },
-            Some(Value::Bool(value)) => FieldValue::Bool(*value),
-            _ => FieldValue::Null,
-        })
+        let Value::Array(groups) = &answer["groups"] else {
+            return Err(self.trouble("its answer has no groups"));
+        };
+        let row = |group: &Value| {
+            let values = group.as_object()?.values();
+            let mut values = values.map(value);
+            let window = match stats.every {
+                Some(_) => match values.next()? {
+                    FieldValue::String(text) => Some(parse_time(&text).ok()?),
+                    _ => return None,
+                },
+                None => None,
+            };
+            let by: Vec<FieldValue> = values.by_ref().take(by.len()).collect();
+            Some(StatsRow { window, by, values: values.collect() })
+        };
+        let rows: Option<Vec<StatsRow>> = groups.iter().map(row).collect();
+        let rows = rows.filter(|rows| rows.iter().all(|row| row.values.len() == names.len()));
+        rows.ok_or_else(|| self.trouble("its groups are none of those asked for"))
     }
 
     /// What comes from now on, on a connection of its own.
-    pub async fn tail(&mut self, question: &Question) -> Result<mpsc::Receiver<Result<Record>>> {
-        let now = Question { since: None, ..question.clone() };
+    pub async fn tail(&mut self, query: &Query) -> Result<mpsc::Receiver<Result<Record>>> {
+        let now = Query { since: None, until: None, ..query.clone() };
         let mut other = Client::new(&self.address);
         let response = other.good(&format!("/v1/log/tail?{}", parameters(&now))).await?;
         let (sender, stream) = mpsc::channel(TAIL_WAITING_MAX);
@@ -244,35 +261,52 @@ impl Lines {
     }
 }
 
-/// Pool and key are patterns there, so a `*` that means itself is asked for by an expression as well.
-fn parameters(question: &Question) -> String {
-    let mut conditions: Vec<String> =
-        question.condition.iter().map(|condition| format!("({condition})")).collect();
-    let (key, key_is_exact) = match &question.key {
-        Pattern::Any => (None, false),
-        Pattern::Exact(key) => (Some(key), true),
-        Pattern::Glob(key) => (Some(key), false),
-    };
-    for (name, text) in [("pool", Some(&question.pool)), ("key", key.filter(|_| key_is_exact))] {
-        if let Some(text) = text.filter(|text| text.contains('*')) {
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            conditions.push(format!("{name} == \"{text}\""));
-        }
+/// A value of a group, as far as JSON tells what it is.
+fn value(json: &Value) -> FieldValue {
+    match json {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => FieldValue::Int(value),
+            (None, Some(value)) => FieldValue::Double(value),
+            (None, None) => FieldValue::Null,
+        },
+        Value::String(text) => match parse_duration(text) {
+            Some(nanos) => FieldValue::Duration(nanos),
+            None => FieldValue::String(text.clone()),
+        },
+        Value::Bool(value) => FieldValue::Bool(*value),
+        _ => FieldValue::Null,
     }
-    let condition = (!conditions.is_empty()).then(|| conditions.join(" && "));
-    let since = question.since.map(time_text);
-    let all = [
-        ("pool", Some(&question.pool)),
-        ("key", key),
-        ("node", question.nodes.as_ref()),
-        ("task", question.tasks.as_ref()),
-        ("since", since.as_ref()),
-        ("where", condition.as_ref()),
-    ];
-    let pairs: Vec<String> = all
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", encoded(value))))
-        .collect();
+}
+
+/// Names are patterns there, so a `*` that means itself is asked for by an expression as well.
+fn parameters(query: &Query) -> String {
+    let mut conditions: Vec<String> =
+        query.condition.iter().map(|condition| format!("({})", condition.text())).collect();
+    let mut pairs = Vec::new();
+    for (name, pattern) in
+        [("pool", &query.pool), ("key", &query.key), ("node", &query.node), ("task", &query.task)]
+    {
+        let text = match pattern {
+            Pattern::Any => continue,
+            Pattern::Glob(text) => text,
+            Pattern::Exact(text) => {
+                if text.contains('*') {
+                    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                    conditions.push(format!("{name} == \"{text}\""));
+                }
+                text
+            }
+        };
+        pairs.push((name, text.clone()));
+    }
+    pairs.extend(query.run.map(|run| ("run", run.to_string())));
+    pairs.extend(query.since.map(|since| ("since", time_text(since))));
+    pairs.extend(query.until.map(|until| ("until", time_text(until))));
+    if !conditions.is_empty() {
+        pairs.push(("where", conditions.join(" && ")));
+    }
+    let pairs: Vec<String> =
+        pairs.into_iter().map(|(name, value)| format!("{name}={}", encoded(&value))).collect();
     pairs.join("&")
 }
 
@@ -285,20 +319,22 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dscript_logpool::Condition;
+
     use super::*;
 
     #[test]
     fn questions_are_parameters() {
-        let question = Question {
-            pool: "p".into(),
-            key: Pattern::Exact("key -*".into()),
-            condition: Some("wa > 20".into()),
+        let query = Query {
+            node: Pattern::parse("web-*"),
+            run: Some("0a".parse().unwrap()),
+            condition: Some(Condition::parse("wa > 20").unwrap()),
             since: Some(0),
-            ..Question::default()
+            ..Query::of_key("p", "key -*")
         };
         assert_eq!(
-            parameters(&question),
-            "pool=p&key=key%20-%2A&since=1970-01-01T00%3A00%3A00Z\
+            parameters(&query),
+            "pool=p&key=key%20-%2A&node=web-%2A&run=0a&since=1970-01-01T00%3A00%3A00Z\
              &where=%28wa%20%3E%2020%29%20%26%26%20key%20%3D%3D%20%22key%20-%2A%22"
         );
         let question = Question { pool: "p".into(), key: Pattern::parse("host/*"), ..Question::default() };

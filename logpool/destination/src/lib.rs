@@ -19,7 +19,6 @@ mod mirror;
 #[cfg(feature = "nats")]
 mod nats;
 mod outbox;
-mod question;
 mod url;
 
 use std::fmt;
@@ -28,11 +27,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use courier::{Command, Courier};
-use dscript_logpool::{FieldValue, LogPoolError, Record, Spool};
+use dscript_logpool::{LogPoolError, Query, Record, Spool, Stats, StatsRow};
 use tokio::sync::{Notify, mpsc};
 
 pub use courier::TailCursor;
-pub use question::Question;
 pub use url::Url;
 
 /// Why a record could not be put, or a question not be answered.
@@ -45,7 +43,7 @@ pub enum DestinationError {
     Unfit(String),
     /// It cannot be reached now, or answers that it cannot do it now.
     Unreachable(String),
-    /// The question is none.
+    /// The destination answers no such question.
     Question(String),
 }
 
@@ -141,24 +139,18 @@ impl Destination {
     }
 
     /// The records that fit, in time order.
-    pub fn records(&self, question: Question, done: Done<Vec<Record>>) {
-        self.command(done, |done| Command::Records(question, done));
+    pub fn records(&self, query: Query, done: Done<Vec<Record>>) {
+        self.command(done, |done| Command::Records(query, done));
     }
 
-    /// The value of one aggregate such as `avg(us)`.
-    pub fn number(&self, question: Question, aggregate: &str, done: Done<FieldValue>) {
-        let aggregate = aggregate.to_owned();
-        self.command(done, |done| Command::Number(question, aggregate, done));
+    /// Aggregates of them.
+    pub fn stats(&self, query: Query, stats: Stats, done: Done<Vec<StatsRow>>) {
+        self.command(done, |done| Command::Stats(query, stats, done));
     }
 
     /// What came since the cursor was made; without one there is none yet, and it is made.
-    pub fn tail(
-        &self,
-        question: Question,
-        cursor: Option<TailCursor>,
-        done: Done<(Vec<Record>, TailCursor)>,
-    ) {
-        self.command(done, |done| Command::Tail(question, cursor, done));
+    pub fn tail(&self, query: Query, cursor: Option<TailCursor>, done: Done<(Vec<Record>, TailCursor)>) {
+        self.command(done, |done| Command::Tail(query, cursor, done));
     }
 
     /// Waits until everything has arrived, for so long at most, and says why it has not.

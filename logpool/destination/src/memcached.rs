@@ -13,7 +13,8 @@
 use std::collections::BTreeMap;
 
 use dscript_logpool::{
-    Pattern, Record, RunId, full_key, latest_key, parse_time, record_from_json, record_json, series_key,
+    Pattern, Query, Record, RunId, full_key, latest_key, parse_time, record_from_json, record_json,
+    series_key,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -23,7 +24,7 @@ use tokio::time::timeout;
 use crate::courier::Failure;
 use crate::limits::*;
 use crate::mirror::Mirror;
-use crate::{DestinationError, Question, Result};
+use crate::{DestinationError, Result};
 
 pub struct Client {
     address: String,
@@ -49,13 +50,13 @@ impl Client {
     }
 
     /// Reads what came since the last time.
-    pub async fn fill(&mut self, mirror: &mut Mirror, question: &Question) -> Result<()> {
-        let Pattern::Exact(key) = &question.key else {
-            let why = "a memcached does not know its keys: a question to it names one, without `*`";
+    pub async fn fill(&mut self, mirror: &mut Mirror, query: &Query) -> Result<()> {
+        let (Pattern::Exact(pool), Pattern::Exact(key)) = (&query.pool, &query.key) else {
+            let why = "a memcached does not know its keys: a question to it names pool and key, without `*`";
             return Err(DestinationError::Question(why.into()));
         };
         let mut connection = self.connection().await?;
-        connection.fill(mirror, &series_key(&question.pool, key)).await?;
+        connection.fill(mirror, &series_key(pool, key)).await?;
         self.connection = Some(connection.stream);
         Ok(())
     }

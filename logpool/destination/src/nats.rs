@@ -11,14 +11,14 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, ErrorCode, stream};
 use async_nats::{ConnectOptions, HeaderMap, ServerAddr};
-use dscript_logpool::{Pattern, Record, RunId, record_from_json, record_json};
+use dscript_logpool::{Pattern, Query, Record, RunId, record_from_json, record_json};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use crate::courier::Failure;
 use crate::limits::*;
 use crate::mirror::Mirror;
-use crate::{DestinationError, Question, Result};
+use crate::{DestinationError, Result};
 
 /// A consumer that nobody uses any more goes away by itself.
 const CONSUMER_LIFE: Duration = Duration::from_secs(60);
@@ -72,13 +72,14 @@ impl Client {
     }
 
     /// Reads what came since the last time.
-    pub async fn fill(&mut self, mirror: &mut Mirror, question: &Question) -> Result<()> {
+    pub async fn fill(&mut self, mirror: &mut Mirror, query: &Query) -> Result<()> {
         let (context, _) = self.connection().await?;
-        let subject = match &question.key {
-            Pattern::Exact(key) => subject(&self.stream, &question.pool, key),
-            // Of a pattern all keys of the pool: a word of a subject is a name as a whole or anything.
-            Pattern::Glob(_) | Pattern::Any => format!("{}.{}.*", self.stream, word(&question.pool)),
+        // What a mirror has beside is left out by the question itself.
+        let asked = |pattern: &Pattern| match pattern {
+            Pattern::Exact(text) => word(text),
+            _ => "*".into(),
         };
+        let subject = format!("{}.{}.{}", self.stream, asked(&query.pool), asked(&query.key));
         let filled = timeout(ANSWER_PATIENCE * 10, fill(&context, &self.stream, &subject, mirror)).await;
         match filled.unwrap_or_else(|_| Err(Trouble::There("it does not answer".into()))) {
             Ok(()) => Ok(()),

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dscript_destination::{Destination, DestinationError, Question, TailCursor, Url};
+use dscript_destination::{Destination, DestinationError, TailCursor, Url};
 use dscript_host::pool::{
     FindDone, NumberDone, PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolValue, Pools, PutDone,
     TailDone,
 };
 use dscript_logpool::{
-    Cursor, FieldValue, LogPoolError, Mover, Pattern, Query, Reader, Record, RunId, Stats, Writer,
+    Condition, Cursor, ExprError, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record,
+    RunId, Stats, StatsRow, Writer,
 };
 use dscript_protocol::units::setting;
 
@@ -148,26 +149,29 @@ impl Place {
     }
 
     pub fn find(&self, finder: &Finder, pool: &str, query: PoolQuery, done: FindDone) {
-        match self {
-            Place::Folder(folder) => finder.find(folder.path(), pool, query, done),
-            Place::Destination(destination) => {
-                let found = |found: Result<Vec<Record>, DestinationError>| {
-                    done(found.map(pool_records).map_err(destination_error))
-                };
-                destination.records(question(pool, query), Box::new(found));
-            }
+        let destination = match self {
+            Place::Folder(folder) => return finder.find(folder.path(), pool, query, done),
+            Place::Destination(destination) => destination,
+        };
+        match log_query(pool, query) {
+            Ok(query) => destination
+                .records(query, Box::new(|found| done(found.map(pool_records).map_err(destination_error)))),
+            Err(why) => done(Err(why)),
         }
     }
 
     pub fn number(&self, finder: &Finder, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
-        match self {
-            Place::Folder(folder) => finder.number(folder.path(), pool, query, aggregate, done),
-            Place::Destination(destination) => {
-                let found = |found: Result<FieldValue, DestinationError>| {
-                    done(found.map(pool_value).map_err(destination_error))
-                };
-                destination.number(question(pool, query), aggregate, Box::new(found));
-            }
+        let destination = match self {
+            Place::Folder(folder) => return finder.number(folder.path(), pool, query, aggregate, done),
+            Place::Destination(destination) => destination,
+        };
+        match log_query(pool, query).and_then(|query| Ok((query, one_aggregate(aggregate)?))) {
+            Ok((query, stats)) => destination.stats(
+                query,
+                stats,
+                Box::new(|rows| done(rows.map(first_value).map_err(destination_error))),
+            ),
+            Err(why) => done(Err(why)),
         }
     }
 
@@ -179,19 +183,21 @@ impl Place {
         cursor: Option<PoolCursor>,
         done: TailDone,
     ) {
-        match self {
-            Place::Folder(folder) => finder.tail(folder.path(), pool, query, cursor, done),
-            Place::Destination(destination) => {
-                let cursor = match cursor.map(cursor_of::<TailCursor>).transpose() {
-                    Ok(cursor) => cursor.map(|cursor| *cursor),
-                    Err(why) => return done(Err(why)),
-                };
-                let found = |found: Result<(Vec<Record>, TailCursor), DestinationError>| {
+        let destination = match self {
+            Place::Folder(folder) => return finder.tail(folder.path(), pool, query, cursor, done),
+            Place::Destination(destination) => destination,
+        };
+        let cursor = cursor.map(cursor_of::<TailCursor>).transpose();
+        match log_query(pool, query).and_then(|query| Ok((query, cursor?.map(|cursor| *cursor)))) {
+            Ok((query, cursor)) => destination.tail(
+                query,
+                cursor,
+                Box::new(|found| {
                     let behind = |(records, cursor)| (pool_records(records), PoolCursor(Box::new(cursor)));
-                    done(found.map(behind).map_err(destination_error))
-                };
-                destination.tail(question(pool, query), cursor, Box::new(found));
-            }
+                    done(found.map(behind).map_err(destination_error));
+                }),
+            ),
+            Err(why) => done(Err(why)),
         }
     }
 }
@@ -267,14 +273,11 @@ impl Finder {
 
     pub fn number(&self, folder: &Path, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
         let query = log_query(pool, query);
-        let stats = Stats::parse(aggregate, "", None)
-            .map_err(|why| PoolError { code: "EINVAL".into(), message: why.to_string() });
+        let stats = one_aggregate(aggregate);
         self.ask(folder, move |reader| {
-            done(reader.and_then(|reader| {
-                let groups = reader.stats(&query?, &stats?).map_err(pool_error)?;
-                let value = groups.into_iter().flat_map(|group| group.values).next();
-                Ok(value.map_or(PoolValue::Null, pool_value))
-            }));
+            done(
+                reader.and_then(|reader| reader.stats(&query?, &stats?).map_err(pool_error)).map(first_value),
+            );
         });
     }
 
@@ -322,17 +325,37 @@ fn cursor_of<T: 'static>(cursor: PoolCursor) -> Result<Box<T>, PoolError> {
     cursor.0.downcast().map_err(|_| pool_trouble("the cursor is none of this pool"))
 }
 
-fn question(pool: &str, query: PoolQuery) -> Question {
+/// What a program asks, as the LogPool has it.
+fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
     let PoolQuery { key, nodes, tasks, since, condition, most } = query;
-    let key = match key {
-        PoolKey::Exact(key) => Pattern::Exact(key),
-        PoolKey::Pattern(text) => Pattern::parse(&text),
-    };
-    Question { pool: pool.to_owned(), key, nodes, tasks, since, condition, most }
+    let pattern = |text: Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
+    let condition = condition.as_deref().map(Condition::parse).transpose();
+    Ok(Query {
+        pool: Pattern::Exact(pool.to_owned()),
+        key: match key {
+            PoolKey::Exact(key) => Pattern::Exact(key),
+            PoolKey::Pattern(text) => Pattern::parse(&text),
+        },
+        node: pattern(nodes),
+        task: pattern(tasks),
+        since,
+        condition: condition.map_err(invalid)?,
+        limit: most,
+        order: if most.is_some() { Order::NewestFirst } else { Order::OldestFirst },
+        ..Query::default()
+    })
 }
 
-fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
-    question(pool, query).query().map_err(|message| PoolError { code: "EINVAL".into(), message })
+fn one_aggregate(text: &str) -> Result<Stats, PoolError> {
+    Stats::parse(text, "", None).map_err(invalid)
+}
+
+fn first_value(rows: Vec<StatsRow>) -> PoolValue {
+    rows.into_iter().flat_map(|row| row.values).next().map_or(PoolValue::Null, pool_value)
+}
+
+fn invalid(why: ExprError) -> PoolError {
+    PoolError { code: "EINVAL".into(), message: why.to_string() }
 }
 
 /// How long the end of a program waits for destinations that are slow.

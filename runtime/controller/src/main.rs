@@ -48,7 +48,7 @@ enum Command {
     /// Stop a run and everything it started
     Stop(commands::runs::StopArgs),
     /// Read the LogPool
-    Log(log::LogArgs),
+    Log(Box<log::LogArgs>),
 }
 
 fn main() {
@@ -65,7 +65,7 @@ fn main() {
         Command::Ship(args) => commands::done(commands::ship::ship(args)),
         Command::Runs(args) => commands::done(commands::runs::runs(args)),
         Command::Stop(args) => commands::done(commands::runs::stop(args)),
-        Command::Log(args) => commands::done(log::log(args)),
+        Command::Log(args) => commands::done(log::log(*args)),
     };
     std::process::exit(code);
 }

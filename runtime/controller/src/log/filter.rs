@@ -4,7 +4,7 @@ use dscript_logpool::{Condition, Order, Pattern, Query, Reader, Record, RunId, S
 use dscript_protocol::RunPrefix;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats};
 
-/// As the LogPool has it; without the limit, which `newest` applies.
+/// As the LogPool has it, but for the limit.
 pub fn query(asked: &LogQuery) -> Result<Query, String> {
     let pattern = |text: &Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
     let run = match &asked.run {
@@ -30,13 +30,22 @@ pub fn query(asked: &LogQuery) -> Result<Query, String> {
 
 /// The records that fit, in time order; with a limit, the newest so many of them.
 pub fn newest(reader: &Reader, asked: &LogQuery) -> Result<Vec<Record>, String> {
+    in_time_order(reader, &limited(asked)?)
+}
+
+/// As the LogPool has it, with the limit: the newest so many.
+pub fn limited(asked: &LogQuery) -> Result<Query, String> {
     let mut query = query(asked)?;
     if let Some(limit) = asked.limit {
         query.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
         query.order = Order::NewestFirst;
     }
-    let mut records = reader.query(&query).map_err(|why| why.to_string())?;
-    if asked.limit.is_some() {
+    Ok(query)
+}
+
+pub fn in_time_order(reader: &Reader, query: &Query) -> Result<Vec<Record>, String> {
+    let mut records = reader.query(query).map_err(|why| why.to_string())?;
+    if query.order == Order::NewestFirst {
         records.reverse();
     }
     Ok(records)
@@ -47,9 +56,14 @@ pub fn newest(reader: &Reader, asked: &LogQuery) -> Result<Vec<Record>, String> 
 pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec<Record>, String> {
     let query = query(asked)?;
     let stats = parse_stats(wanted)?;
+    let rows = reader.stats(&query, &stats).map_err(|why| why.to_string())?;
+    Ok(groups(&stats, rows))
+}
+
+/// The same of rows that are there.
+pub fn groups(stats: &Stats, rows: Vec<StatsRow>) -> Vec<Record> {
     let names: Vec<&str> =
         stats.by().chain(stats.aggregates.iter().map(|aggregate| &aggregate.name[..])).collect();
-    let rows = reader.stats(&query, &stats).map_err(|why| why.to_string())?;
     let record = |row: StatsRow| Record {
         pool: String::new(),
         key: String::new(),
@@ -64,7 +78,7 @@ pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec
             .zip(row.by.into_iter().chain(row.values))
             .collect(),
     };
-    Ok(rows.into_iter().map(record).collect())
+    rows.into_iter().map(record).collect()
 }
 
 pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {

@@ -1,5 +1,6 @@
-//! `dsctl log`: reads the LogPool, from a data folder on this machine or through a controller.
+//! `dsctl log`: reads the LogPool, from a data folder on this machine, through a controller, or where a URL says.
 
+mod at;
 pub mod filter;
 mod html;
 #[cfg(feature = "parquet")]
@@ -17,6 +18,7 @@ use clap::{Args, Subcommand};
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     dsctl log query 'key -name' --since 10m\n  \
+    dsctl log query 'key -name' --pool memcached --at memcached://127.0.0.1:11211\n  \
     dsctl log tail --pool task\n  \
     dsctl log pools\n  \
     dsctl log export --pool memcached --since 1d -o samples.jsonl")]

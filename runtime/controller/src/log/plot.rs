@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_line_is_drawn_between_its_axes() {
-        let points = (0..=10).map(|n| (n * 1_000_000_000, n as f64)).collect();
+        let points = (0..=10).map(|n| (n * 10_000_000_000, n as f64)).collect();
         let text = chart(&[Line { name: "web-1 us".into(), points }], 30, false);
         let expected = "\
 web-1 us  10
@@ -248,7 +248,7 @@ web-1 us  10
    ┤  ⡠⠊⠁
  0 ┤⡠⠊
    └──────────────────────────
-    1970-01-01T00:00:00Z 1970-01-01T00:00:10Z
+    1970-01-01T00:00:00Z 1970-01-01T00:01:40Z
 
 ";
         assert_eq!(text, expected);

@@ -10,6 +10,7 @@ use dscript_protocol::message::{FromOperator, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
 use jiff::Timestamp;
 
+use super::at::{self, At};
 use super::{filter, html, plot, show};
 use crate::client::{Client, Target};
 
@@ -49,6 +50,22 @@ pub struct Which {
     pub target: Target,
 }
 
+/// Where else the LogPool may lie.
+#[derive(Args)]
+pub struct Elsewhere {
+    /// Ask the pool where `--pool NAME=URL` of a program puts it: memcached://HOST:PORT, nats://HOST:PORT/STREAM,
+    /// http://HOST:PORT (another LogPool) or redb:FOLDER
+    #[arg(long, value_name = "URL", conflicts_with = "controller")]
+    at: Option<String>,
+}
+
+impl Elsewhere {
+    fn open(&self, asked: &LogQuery, target: &Target) -> Result<Option<At>, String> {
+        let open = |url: &String| At::open(url, asked.pool.as_deref(), target.data.as_deref());
+        self.at.as_ref().map(open).transpose()
+    }
+}
+
 /// From when to when.
 #[derive(Args)]
 pub struct Span {
@@ -67,6 +84,7 @@ pub struct Span {
     dsctl log query --node 'web-*' --since 2026-01-31T08:00:00Z --csv > samples.csv\n  \
     dsctl log query --run 3f9a --json\n  \
     dsctl log query vmstat --where 'wa > 20 && free < 256MiB'\n  \
+    dsctl log query vmstat --pool metrics --at nats://10.0.0.1:4222/fleet --since 1h\n  \
     dsctl log query vmstat --stats 'avg(us), p99(wa)' --every 1m --by node\n  \
     dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n  \
     dsctl log query vmstat --since 1d --stats 'avg(us)' --every 5m --by node --html us.html\n\n\
@@ -77,6 +95,8 @@ pub struct Span {
 pub struct QueryArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     #[command(flatten)]
     span: Span,
     /// The newest so many
@@ -108,6 +128,8 @@ pub struct QueryArgs {
 pub struct TailArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
 }
 
 pub fn query(args: QueryArgs) -> Result<i32, String> {
@@ -121,7 +143,10 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
         }),
         None => None,
     };
-    let records = find(&args.which.target, asked, &stats)?;
+    let records = match args.elsewhere.open(&asked, &args.which.target)? {
+        Some(at) => find_at(&at, &asked, &stats)?,
+        None => find(&args.which.target, asked, &stats)?,
+    };
     if records.is_empty() && !args.which.json && !args.csv {
         eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
         return Ok(0);
@@ -167,6 +192,17 @@ fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Ve
     Ok(records)
 }
 
+fn find_at(at: &At, asked: &LogQuery, stats: &Option<LogStats>) -> Result<Vec<Record>, String> {
+    match stats {
+        Some(stats) => {
+            let stats = filter::parse_stats(stats)?;
+            let rows = at.stats(filter::query(asked)?, stats.clone())?;
+            Ok(filter::groups(&stats, rows))
+        }
+        None => at.records(filter::limited(asked)?),
+    }
+}
+
 fn every(length: Duration) -> Result<i64, String> {
     match i64::try_from(length.as_nanos()) {
         Ok(nanos) if nanos > 0 => Ok(nanos),
@@ -178,6 +214,21 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
     let asked = args.which.filter.asked(None)?;
     let print = |records: &[Record]| if args.which.json { show::json(records) } else { show::lines(records) };
     let target = &args.which.target;
+    let mut folder = None;
+    match args.elsewhere.open(&asked, target)? {
+        Some(At::Folder(at)) => folder = Some(at),
+        Some(At::Server(server)) => {
+            let query = filter::query(&asked)?;
+            let mut cursor = None;
+            loop {
+                let (records, behind) = at::tail(&server, query.clone(), cursor)?;
+                print(&records)?;
+                cursor = Some(behind);
+                std::thread::sleep(TAIL_EVERY);
+            }
+        }
+        None => {}
+    }
     if target.controller.is_some() {
         let mut client = Client::ask(target, &FromOperator::TailLog(asked))?;
         while let Some(answer) = client.answer()? {
@@ -187,7 +238,8 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
         }
         return Ok(0);
     }
-    let reader = Reader::open(&data_folder(target.data.as_deref())?);
+    let folder = folder.map_or_else(|| data_folder(target.data.as_deref()), Ok)?;
+    let reader = Reader::open(&folder);
     let query = filter::query(&asked)?;
     let mut cursor = reader.end().map_err(|why| why.to_string())?;
     loop {

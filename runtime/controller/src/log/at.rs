@@ -1,0 +1,64 @@
+//! `--at URL`: the LogPool is asked where a program's `--pool NAME=URL` puts it. What a server cannot answer itself is read
+//! into a mirror in the data folder, which programs with the same data folder share.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use dscript_destination::{Destination, Done, TailCursor, Url};
+use dscript_logpool::{Query, Reader, Record, Stats, StatsRow};
+use dscript_protocol::folder::data_folder;
+
+use super::filter;
+
+/// A place that a URL names.
+pub enum At {
+    Folder(PathBuf),
+    Server(Destination),
+}
+
+impl At {
+    /// `pool` as it was asked for; `data` is the data folder, if one was named.
+    pub fn open(url: &str, pool: Option<&str>, data: Option<&Path>) -> Result<At, String> {
+        let home = data_folder(data)?;
+        match Url::parse(url).map_err(|why| format!("--at: {why}"))? {
+            Url::Folder(None) => Ok(At::Folder(home)),
+            Url::Folder(Some(folder)) if folder.is_dir() => Ok(At::Folder(folder)),
+            Url::Folder(Some(folder)) => Err(format!("there is no data folder {}", folder.display())),
+            url => Ok(At::Server(Destination::new(url, pool.unwrap_or("*"), &home, tell))),
+        }
+    }
+
+    pub fn records(&self, query: Query) -> Result<Vec<Record>, String> {
+        match self {
+            At::Folder(folder) => filter::in_time_order(&Reader::open(folder), &query),
+            At::Server(server) => wait(|done| server.records(query, done)),
+        }
+    }
+
+    pub fn stats(&self, query: Query, stats: Stats) -> Result<Vec<StatsRow>, String> {
+        match self {
+            At::Folder(folder) => Reader::open(folder).stats(&query, &stats).map_err(|why| why.to_string()),
+            At::Server(server) => wait(|done| server.stats(query, stats, done)),
+        }
+    }
+}
+
+/// What came since the cursor was made; without one there is none yet, and it is made.
+pub fn tail(
+    server: &Destination,
+    query: Query,
+    cursor: Option<TailCursor>,
+) -> Result<(Vec<Record>, TailCursor), String> {
+    wait(|done| server.tail(query, cursor, done))
+}
+
+fn wait<T: Send + 'static>(ask: impl FnOnce(Done<T>)) -> Result<T, String> {
+    let (sender, answer) = sync_channel(1);
+    ask(Box::new(move |result| drop(sender.send(result))));
+    let answer = answer.recv().map_err(|_| "the thread that asks has failed".to_owned())?;
+    answer.map_err(|why| why.to_string())
+}
+
+fn tell(what: &str) {
+    eprintln!("dsctl: {what}");
+}
