@@ -650,6 +650,20 @@ pub struct Switch {
     pub arms: Vec<SwitchArm>,
 }
 
+impl Switch {
+    /// The arms in the order in which they are tried: `default` comes behind the constants that stand behind it.
+    pub fn tried(&self) -> impl Iterator<Item = &SwitchArm> {
+        let is_default = |arm: &SwitchArm| arm.labels.iter().any(|l| matches!(l, SwitchLabel::Default(_)));
+        let is_constant = |arm: &SwitchArm| arm.labels.iter().all(|l| matches!(l, SwitchLabel::Value(_)));
+        let default = self.arms.iter().position(is_default).unwrap_or(self.arms.len());
+        let (before, rest) = self.arms.split_at(default);
+        let (default, behind) = rest.split_at(rest.len().min(1));
+        let constants = behind.iter().filter(move |arm| is_constant(arm));
+        let others = behind.iter().filter(move |arm| !is_constant(arm));
+        before.iter().chain(constants).chain(default).chain(others)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct SwitchArm {
     pub span: Span,

@@ -60,6 +60,24 @@ fn constant_expr(defs: &Defs<'_>, place: Place, expr: &Expr, depth: u32) -> Opti
     }
 }
 
+/// A text as a literal of a program.
+pub fn written(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    for c in text.chars() {
+        match c {
+            '\\' | '"' | '$' => literal.extend(['\\', c]),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            c if c.is_control() => literal.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => literal.push(c),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
 /// Where an expression stands: in a module, and in a type.
 pub type Place = (ModuleId, Option<TypeDefId>);
 

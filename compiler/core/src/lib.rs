@@ -2,7 +2,7 @@
 
 mod check;
 mod collect;
-mod constants;
+pub mod constants;
 pub mod defs;
 pub mod facts;
 mod format;

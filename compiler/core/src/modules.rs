@@ -344,7 +344,7 @@ impl Loader<'_> {
             let whole = import.path[0].span.to(last.span);
             report.help(format!("did you mean `{near}`?")).edit(whole, near)
         } else if is_std {
-            report.help("everything in the library is known without an import")
+            report.help("the library needs no import: what it declares is known everywhere")
         } else {
             report.help(format!("it would be the file `{shown}` under the source root"))
         };

@@ -274,10 +274,15 @@ impl TypeResolver<'_, '_> {
                         1 => "one type argument".to_string(),
                         n => format!("{n} type arguments"),
                     };
+                    let given = match (def.type_params.len(), resolved.len()) {
+                        (0, _) => String::new(),
+                        (_, 0) => ", and there are none here".to_string(),
+                        (_, n) => format!(", not {n}"),
+                    };
                     return self.error(
                         codes::TYPE_ARGUMENTS,
                         expr.span,
-                        format!("`{text}` takes {wanted}, not {}", resolved.len()),
+                        format!("`{text}` takes {wanted}{given}"),
                     );
                 }
                 self.types.nominal(id, &resolved)

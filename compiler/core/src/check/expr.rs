@@ -3,6 +3,7 @@
 use super::Checker;
 use super::ops::binary_type;
 use super::stmt::strip;
+use crate::constants;
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
@@ -114,9 +115,14 @@ impl<'a> Checker<'a, '_> {
         } else if wanted == Ty::DURATION && found == Ty::INT {
             report = report.help("a Duration has a unit: `5s`, `250ms`, or `1s * n`");
         } else if matches!(wanted, Ty::INT | Ty::DOUBLE)
-            && self.is_string(found)
-            && !matches!(strip(expr).kind, ExprKind::Str(_))
+            && let Some(text) = constants::literal(expr).filter(|_| self.is_string(found))
         {
+            // Of another text nobody knows which number was meant.
+            let digits = text.strip_prefix('-').unwrap_or(&text);
+            if digits.parse::<u32>().is_ok_and(|n| n.to_string() == digits) {
+                report = report.edit(span, text);
+            }
+        } else if matches!(wanted, Ty::INT | Ty::DOUBLE) && self.is_string(found) {
             let (name, ty) = if wanted == Ty::INT { ("Int", "int") } else { ("Double", "double") };
             report = report.help(format!("`{name}.parse(text)` reads one, and gives `{ty}?`"));
         } else if found == Ty::NULL {

@@ -396,6 +396,10 @@ impl<'a> Checker<'a, '_> {
             let mut report =
                 self.diagnostic(codes::ROLE, name.span, message).label_in(file, def.span, "declared here");
             report = match (word, declared) {
+                // What a step may say, and what its state must answer, hangs on the role.
+                (Some(_), Some(declared)) if (declared == "monitor") != (wanted == "monitor") => {
+                    report.help(format!("its step is written `{declared} {}(...)`", def.name))
+                }
                 (Some(word), Some(declared)) => report.edit(word, declared),
                 (_, None) => report.help(format!("declare it as `{wanted} task {}`", def.name)),
                 (None, Some(_)) => report.help("what is verified is a monitor's answer"),

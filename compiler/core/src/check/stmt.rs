@@ -220,15 +220,17 @@ impl<'a> Checker<'a, '_> {
             Some(else_) => self.block(else_),
             None => {
                 let word = head(span, 6);
-                // What is missing where it may not fail is the `else`, and the way through it.
-                if self.may_fail(word, "within") {
+                let good = self.may_fail(word, "within");
+                if good {
                     // What the body waits for is being waited for.
                     for &(local, _) in before.pending().iter().filter(|p| after.pending_at(p.0).is_none()) {
                         self.cx.flow.handle(local);
                     }
                     self.may_leave_failed(word);
-                    self.cx.flow = Flow::dead();
                 }
+                // What is missing where it may not fail is the `else`, and nobody knows where that would lead.
+                self.cx.flow = Flow::dead();
+                self.cx.flow.doubted = !good;
             }
         }
         self.cx.flow.join(&after);
@@ -919,6 +921,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         self.cx.flow = Flow::dead();
+        self.cx.flow.doubted = index.is_none();
     }
 }
 

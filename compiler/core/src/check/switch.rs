@@ -4,10 +4,13 @@ use super::Checker;
 use super::coverage::{Key, Rows, Shape, WORK_MAX};
 use super::flow::Flow;
 use super::stmt::strip;
+use crate::constants;
 use crate::defs::{TypeDefId, TypeKind};
 use crate::facts::Res;
 use crate::types::{Ty, TyKind};
-use dscript_grammar::ast::{self, ArmBody, Expr, ExprKind, Pattern, PatternKind, StrPart, SwitchLabel};
+use dscript_grammar::ast::{
+    self, ArmBody, BinaryOp, Expr, ExprKind, Pattern, PatternKind, StrPart, SwitchLabel,
+};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
@@ -29,7 +32,7 @@ impl<'a> Checker<'a, '_> {
             kind: super::JumpKind::Switch,
             began: self.now(),
         });
-        for arm in &switch.arms {
+        for arm in switch.tried() {
             self.cx.flow = passed.clone();
             self.open_scope();
             broken |= !self.arm_labels(arm, subject, &mut rows, &mut passed);
@@ -78,7 +81,7 @@ impl<'a> Checker<'a, '_> {
         let mut rows = Rows::default();
         let mut broken = false;
         let mut found: Vec<(Ty, Span, Option<&'a Expr>)> = Vec::new();
-        for arm in &switch.arms {
+        for arm in switch.tried() {
             self.cx.flow = passed.clone();
             self.open_scope();
             broken |= !self.arm_labels(arm, subject, &mut rows, &mut passed);
@@ -390,7 +393,7 @@ impl<'a> Checker<'a, '_> {
             self.error(
                 codes::PATTERN,
                 value.span,
-                "a case is a constant: a literal or a `static final` of one",
+                "a case is a constant: a literal, or a `static final` made of literals",
             );
         }
         shape
@@ -445,6 +448,7 @@ impl<'a> Checker<'a, '_> {
                 [StrPart::Text(text)] => Some(Shape::Const(Key::Text(text.to_string()))),
                 _ => None,
             },
+            ExprKind::Chain { first, rest } => self.constant_chain(value, first, rest, ty),
             ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => match self.constant_shape(operand, ty)? {
                 Shape::Const(Key::Int(n)) => Some(Shape::Const(Key::Int(n.wrapping_neg()))),
                 Shape::Const(Key::Double(bits)) => {
@@ -464,6 +468,33 @@ impl<'a> Checker<'a, '_> {
                 }
                 _ => None,
             },
+        }
+    }
+
+    /// The value of constants that are put together.
+    fn constant_chain(
+        &mut self,
+        whole: &Expr,
+        first: &Expr,
+        rest: &[ast::ChainLink],
+        ty: Ty,
+    ) -> Option<Shape> {
+        let own = self.facts().ty(whole.id);
+        if self.is_string(own) {
+            return constants::text(self.defs, (self.cx.module, None), whole)
+                .map(|t| Shape::Const(Key::Text(t)));
+        }
+        let mut value = self.constant_shape(first, own)?;
+        for link in rest {
+            let operand = self.constant_shape(&link.operand, own)?;
+            let (Shape::Const(a), Shape::Const(b)) = (value, operand) else { return None };
+            value = Shape::Const(computed(link.op, a, b)?);
+        }
+        match value {
+            Shape::Const(Key::Int(n)) if ty == Ty::DOUBLE => {
+                Some(Shape::Const(Key::Double((n as f64).to_bits())))
+            }
+            value => Some(value),
         }
     }
 
@@ -669,5 +700,32 @@ fn bound(pattern: &Pattern) -> Vec<dscript_grammar::span::NodeId> {
     match &pattern.kind {
         PatternKind::Type { name, .. } => name.iter().map(|_| pattern.id).collect(),
         PatternKind::Record { parts, .. } => parts.iter().flat_map(bound).collect(),
+    }
+}
+
+/// What an operator makes of two constant numbers; none where that would trap.
+fn computed(op: BinaryOp, a: Key, b: Key) -> Option<Key> {
+    match (a, b) {
+        (Key::Int(a), Key::Int(b)) => Some(Key::Int(match op {
+            BinaryOp::Add => a.checked_add(b)?,
+            BinaryOp::Sub => a.checked_sub(b)?,
+            BinaryOp::Mul => a.checked_mul(b)?,
+            BinaryOp::Div => a.checked_div(b)?,
+            BinaryOp::Rem => a.checked_rem(b)?,
+            _ => return None,
+        })),
+        (Key::Double(a), Key::Double(b)) => {
+            let (a, b) = (f64::from_bits(a), f64::from_bits(b));
+            let value = match op {
+                BinaryOp::Add => a + b,
+                BinaryOp::Sub => a - b,
+                BinaryOp::Mul => a * b,
+                BinaryOp::Div => a / b,
+                BinaryOp::Rem => a % b,
+                _ => return None,
+            };
+            Some(Key::Double(value.to_bits()))
+        }
+        _ => None,
     }
 }

@@ -574,13 +574,24 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
         for pattern in needs {
             let Filled { wide: capability, narrow, open } = self.fill(id, &pattern, fact, args);
-            if open && user_code && self.warned.insert((self.cx.module, span)) {
+            // One for what a body needs: there is one place to say more of it.
+            let body = (self.cx.module, self.cx.body, capability.clone());
+            if open && user_code && self.warned.insert((self.cx.module, span)) && self.told_wide.insert(body)
+            {
                 let file = self.defs.modules[self.cx.module.index()].file;
                 let message = format!("the program will need `{capability}`: the argument is not constant");
-                let declared = if narrow == capability { "..." } else { &narrow };
-                let help = format!(
-                    "make it a literal or a `static final`, or declare the function's `@Needs(\"{declared}\")`"
-                );
+                let declared = match narrow == capability {
+                    true => "\"...\"".to_owned(),
+                    false => constants::written(&narrow),
+                };
+                let help = match self.cx.is_script {
+                    true => format!(
+                        "make it a literal or a `static final`, or put it into a lowlevel function that says what it needs: `@Needs({declared})`"
+                    ),
+                    false => format!(
+                        "make it a literal or a `static final`, or say what the function needs: `@Needs({declared})`"
+                    ),
+                };
                 self.diagnostics
                     .push(Diagnostic::warning(codes::WIDE_CAPABILITY, file, span, message).help(help));
             }
@@ -613,7 +624,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         let Some(wanted) = first.filter(|_| self.warned.insert((module, span))) else { return };
         let file = self.defs.modules[module.index()].file;
         let message = format!("`{wanted}` will be denied: the `@Needs` of this function leaves it out");
-        let help = format!("add \"{wanted}\" to it");
+        let help = format!("add {} to it", constants::written(&wanted.to_string()));
         self.diagnostics.push(Diagnostic::warning(codes::LEFT_OUT, file, span, message).help(help));
     }
 
@@ -642,7 +653,9 @@ impl<'a, 'c> Lowerer<'a, 'c> {
                     filled.open = true;
                     if let Some(ArgSource::Given(index)) = source {
                         let begins = constant_beginning(&args[index as usize].value);
-                        filled.narrow.push_str(&capability::escape(begins));
+                        if !begins.is_empty() {
+                            filled.narrow.push_str(&capability::escape(begins));
+                        }
                     }
                     filled.push("*");
                 }

@@ -116,6 +116,8 @@ impl<'a> Lowerer<'a, '_> {
             type_args: self.cx.type_args.clone(),
             ret,
             needs: self.cx.needs,
+            body: self.cx.body,
+            is_script: self.cx.is_script,
             by: self.cx.by,
             ..super::Cx::default()
         };

@@ -163,6 +163,8 @@ pub struct Lowerer<'a, 'c> {
     capabilities: BTreeSet<String>,
     lowlevel: BTreeSet<String>,
     warned: FxHashSet<(ModuleId, Span)>,
+    /// Capabilities that are wider than they look, by the body that needs them.
+    told_wide: FxHashSet<(ModuleId, Span, String)>,
     /// Where instances of generic functions were asked for.
     requests: Vec<Request>,
     /// What asks for the function that is begun next.
@@ -215,6 +217,9 @@ struct Cx<'c> {
     regions: u32,
     /// The patterns of the `@Needs` around this code, which speaks for it.
     needs: Option<&'c [String]>,
+    /// The function or task that this code is part of, by its name's place; and whether that is a script.
+    body: Span,
+    is_script: bool,
     /// What asked for this instance.
     by: Option<usize>,
 }
@@ -240,6 +245,8 @@ impl Default for Cx<'_> {
             yields: Vec::new(),
             regions: 0,
             needs: None,
+            body: Span::default(),
+            is_script: false,
             by: None,
         }
     }
@@ -321,6 +328,7 @@ pub fn lower<'a>(
         capabilities: BTreeSet::new(),
         lowlevel: BTreeSet::new(),
         warned: FxHashSet::default(),
+        told_wide: FxHashSet::default(),
         requests: Vec::new(),
         requested: None,
         too_deep: false,
@@ -460,6 +468,8 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         self.begin(def.module, def.name.clone(), &params, result);
         self.at(def.span);
         self.cx.needs = def.needs.as_deref();
+        self.cx.body = def.span;
+        self.cx.is_script = matches!(def.body, TaskBody::Script(_));
         self.declared_needs(def.needs.as_deref().unwrap_or_default());
         match def.body {
             TaskBody::Block(block) => self.block(block),
@@ -472,6 +482,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             self.begin(def.module, format!("undo of {}", def.name), &params, result);
             self.at(def.span);
             self.cx.needs = def.needs.as_deref();
+            self.cx.body = def.span;
             self.block(block);
             let void = self.void();
             self.return_value(void);
@@ -606,6 +617,7 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             self.cx.this_ty = Some(self.subst(ty));
         }
         self.cx.needs = def.needs.as_deref();
+        self.cx.body = def.span;
         match def.body {
             Body::None => {}
             Body::Block(block) => {

@@ -1,4 +1,4 @@
-//! `switch` and patterns: cases are tried in order.
+//! `switch` and patterns: cases are tried in order, `default` behind all constants.
 
 use super::build::{Mark, Regs};
 use super::{Lowerer, Val, Yield};
@@ -49,7 +49,7 @@ impl<'a> Lowerer<'a, '_> {
         let kept = self.take(subject.ty);
         self.copy(subject.regs, kept);
         let subject = Val { ty: subject.ty, regs: kept };
-        for arm in &switch.arms {
+        for arm in switch.tried() {
             if self.b.is_dead() {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use super::{Action, Here, insert};
 use crate::features::Cx;
+use dscript_compiler::constants;
 use dscript_grammar::ast::{Item, ItemKind};
 use dscript_grammar::codes;
 use dscript_grammar::diagnostic::{Diagnostic, Edit};
@@ -84,24 +85,25 @@ pub(super) fn capability(
         _ => None,
     })?;
     let known = item.annotations.iter().find(|a| here.written(a.name.span) == "Needs");
+    let literal = constants::written(wanted);
     let edit = match known {
         Some(needs) => {
             let last = needs.args.last()?;
             let value = last.value.span;
             // A list of patterns, or one that becomes a list.
             match here.written(value).strip_suffix(']') {
-                Some(_) => insert(value.end - 1, format!(", \"{wanted}\"")),
-                None => insert(value.end, format!(", \"{wanted}\"")),
+                Some(_) => insert(value.end - 1, format!(", {literal}")),
+                None => insert(value.end, format!(", {literal}")),
             }
         }
         None => {
             let indent = here.indent(item.span.start);
-            insert(item.span.start, format!("@Needs(\"{wanted}\")\n{indent}"))
+            insert(item.span.start, format!("@Needs({literal})\n{indent}"))
         }
     };
     let title = match diagnostic.code {
         codes::LEFT_OUT => format!("Add `{wanted}` to `@Needs`"),
-        _ => format!("Declare it: `@Needs(\"{wanted}\")`"),
+        _ => format!("Declare it: `@Needs({literal})`"),
     };
     Some(Action::fix(title, here.module, vec![Edit { span: edit.span, text: edit.text }]))
 }
