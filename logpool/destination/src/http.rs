@@ -337,9 +337,9 @@ mod tests {
             "pool=p&key=key%20-%2A&node=web-%2A&run=0a&since=1970-01-01T00%3A00%3A00Z\
              &where=%28wa%20%3E%2020%29%20%26%26%20key%20%3D%3D%20%22key%20-%2A%22"
         );
-        let question = Question { pool: "p".into(), key: Pattern::parse("host/*"), ..Question::default() };
-        assert_eq!(parameters(&question), "pool=p&key=host%2F%2A");
-        let question = Question { pool: "p".into(), ..Question::default() };
-        assert_eq!(parameters(&question), "pool=p");
+        let query = Query { key: Pattern::parse("host/*"), ..Query::of_key("p", "") };
+        assert_eq!(parameters(&query), "pool=p&key=host%2F%2A");
+        let query = Query { key: Pattern::Any, ..Query::of_key("p", "") };
+        assert_eq!(parameters(&query), "pool=p");
     }
 }
