@@ -69,6 +69,7 @@ module.exports = grammar({
     [$._soft_name, $.within_statement],
     [$._soft_name, $.retry_statement],
     [$._soft_name, $.given_statement],
+    [$._soft_name, $._answer],
     [$._soft_name, $.verify_statement],
     [$._soft_name, $.yield_statement],
     [$._soft_name, $.record_declaration],
@@ -392,7 +393,8 @@ module.exports = grammar({
         ),
       ),
     given_statement: ($) =>
-      prec.dynamic(2, seq('given', $._expression, choice(seq('returns', sep1($._expression)), seq('fails', $._expression)), ';')),
+      prec.dynamic(2, seq('given', $._expression, $._answer, repeat(seq(',', choice($._answer, $._expression))), ';')),
+    _answer: ($) => prec.dynamic(1, seq(choice('returns', 'fails'), $._expression)),
     verify_statement: ($) =>
       prec.dynamic(2, seq('verify', $._expression, 'called', $._expression, optional(seq('with', $.arguments)), ';')),
 

@@ -404,10 +404,10 @@ pub enum StmtKind {
         body: Block,
         else_: Option<Box<RetryElse>>,
     },
-    /// `given CALL returns A, B;` / `given CALL fails "text";`, in tests only.
+    /// `given CALL returns A, B, fails "text";`, in tests only.
     Given {
         target: Box<Expr>,
-        answer: GivenAnswer,
+        answers: Vec<GivenAnswer>,
     },
     /// `verify TARGET called N [with (ARGS)];`, in tests only.
     Verify {
@@ -454,8 +454,16 @@ pub struct RetryElse {
 
 #[derive(Clone, Debug)]
 pub enum GivenAnswer {
-    Returns(Vec<Expr>),
+    Returns(Expr),
     Fails(Expr),
+}
+
+impl GivenAnswer {
+    pub fn operand(&self) -> &Expr {
+        match self {
+            GivenAnswer::Returns(value) | GivenAnswer::Fails(value) => value,
+        }
+    }
 }
 
 // ---- expressions ----

@@ -367,12 +367,9 @@ impl Deepest<'_> {
                     self.block(&else_.body);
                 }
             }
-            StmtKind::Given { target, answer } => {
+            StmtKind::Given { target, answers } => {
                 self.expr(target);
-                match answer {
-                    GivenAnswer::Returns(values) => self.exprs(values),
-                    GivenAnswer::Fails(e) => self.expr(e),
-                }
+                answers.iter().for_each(|answer| self.expr(answer.operand()));
             }
             StmtKind::Verify { target, times, with } => {
                 self.expr(target);

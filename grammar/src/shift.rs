@@ -159,7 +159,7 @@ variants! {
         StmtKind::Every { period, body } => period body;
         StmtKind::Within { limit, body, else_ } => limit body else_;
         StmtKind::Retry { times, pause, body, else_ } => times pause body else_;
-        StmtKind::Given { target, answer } => target answer;
+        StmtKind::Given { target, answers } => target answers;
         StmtKind::Verify { target, times, with } => target times with;
         StmtKind::Item(x) => x;
         StmtKind::Empty | StmtKind::Error => ;

@@ -582,7 +582,12 @@ impl Pass<'_> {
                 }
                 yes
             }
-            Kw::Returns | Kw::Fails => step == Some(Step::Given) && after_operand,
+            // Behind a comma, a name among the answers is followed by the end of its answer.
+            Kw::Returns | Kw::Fails => {
+                let another = before == Some(Tok::Comma)
+                    && !matches!(self.next(1), Tok::Comma | Tok::Semi | Tok::Dot | Tok::Arrow);
+                step == Some(Step::Given) && (after_operand || another)
+            }
             Kw::Called => step == Some(Step::Verify) && after_operand,
             Kw::Record => {
                 let header =

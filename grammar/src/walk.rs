@@ -314,12 +314,9 @@ fn stmt<'a>(n: &'a Stmt, f: &mut dyn FnMut(Node<'a>)) {
             f(Node::Block(body));
             else_.iter().for_each(|e| f(Node::RetryElse(e)));
         }
-        StmtKind::Given { target, answer } => {
+        StmtKind::Given { target, answers } => {
             f(Node::Expr(target));
-            match answer {
-                GivenAnswer::Returns(values) => values.iter().for_each(|e| f(Node::Expr(e))),
-                GivenAnswer::Fails(e) => f(Node::Expr(e)),
-            }
+            answers.iter().for_each(|answer| f(Node::Expr(answer.operand())));
         }
         StmtKind::Verify { target, times, with } => {
             f(Node::Expr(target));

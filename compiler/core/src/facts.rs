@@ -89,6 +89,10 @@ pub struct StandInFact {
     pub replaced: Replaced,
     /// For each written argument the parameter that must equal it; `None` for `_`.
     pub places: Vec<Option<usize>>,
+    /// Of the one instance that it speaks of; empty where it speaks of all.
+    pub type_args: Vec<Ty>,
+    /// Whether the object must equal the one that is written before the method.
+    pub of_object: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

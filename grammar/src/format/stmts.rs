@@ -180,7 +180,7 @@ impl Printer<'_> {
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry([times, pause], body, else_.as_deref())
             }
-            StmtKind::Given { target, answer } => self.given(target, answer),
+            StmtKind::Given { target, answers } => self.given(target, answers),
             StmtKind::Verify { target, times, with } => self.verify(target, times, with.as_deref()),
             StmtKind::Item(item) => self.items(std::slice::from_ref(item)),
             StmtKind::Empty => self.token(";"),
@@ -363,21 +363,20 @@ impl Printer<'_> {
 
     // ---- in tests ----
 
-    fn given(&mut self, target: &Expr, answer: &GivenAnswer) {
+    fn given(&mut self, target: &Expr, answers: &[GivenAnswer]) {
         self.token("given");
         self.space();
         self.expr(target);
         self.group(|p| {
             p.nest(|p| {
                 p.line();
-                match answer {
-                    GivenAnswer::Returns(values) => {
-                        p.token("returns");
+                p.together(answers, |p, answer| {
+                    if p.next_start() < answer.operand().span.start {
+                        p.token(if matches!(answer, GivenAnswer::Fails(_)) { "fails" } else { "returns" });
                         p.space();
-                        p.together(values, Self::expr);
                     }
-                    GivenAnswer::Fails(error) => p.prefixed("fails", error),
-                }
+                    p.expr(answer.operand());
+                });
             });
         });
         self.semicolon();

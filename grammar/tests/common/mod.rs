@@ -519,12 +519,19 @@ impl Dump<'_> {
                     self.block(&else_.body);
                 }
             }
-            StmtKind::Given { target, answer } => {
-                let answer = match answer {
-                    GivenAnswer::Returns(values) => format!("returns {}", self.exprs(values)),
-                    GivenAnswer::Fails(e) => format!("fails {}", self.expr(e)),
-                };
-                self.line(format!("given {} {answer}", self.expr(target)));
+            StmtKind::Given { target, answers } => {
+                let mut said = Vec::new();
+                let mut last = "";
+                for answer in answers {
+                    let word = match answer {
+                        GivenAnswer::Returns(_) => "returns ",
+                        GivenAnswer::Fails(_) => "fails ",
+                    };
+                    let shown = if word == last { "" } else { word };
+                    said.push(format!("{shown}{}", self.expr(answer.operand())));
+                    last = word;
+                }
+                self.line(format!("given {} {}", self.expr(target), said.join(", ")));
             }
             StmtKind::Verify { target, times, with } => {
                 let with = with.as_ref().map_or(String::new(), |args| format!(" with ({})", self.args(args)));

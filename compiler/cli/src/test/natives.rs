@@ -7,6 +7,7 @@ use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall, Registry, Tr
 use dscript_interp::value::{ErrorValue, Resource, Value};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -38,11 +39,34 @@ impl Resource for Extra {
     }
 }
 
-/// The lines of such a Subprocess, of which there are none, and a LogPool that nothing is ever in.
+/// A LogPool that nothing is ever in.
 #[derive(Debug)]
 struct Nothing;
 
 impl Resource for Nothing {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Lines that a test gives, none for a Subprocess of its own, and why no more come.
+#[derive(Debug, Default)]
+struct Given {
+    lines: RefCell<VecDeque<String>>,
+    error: Option<ErrorValue>,
+}
+
+impl Resource for Given {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What comes on a connection that a test gives, as far as it was not read.
+#[derive(Debug)]
+struct Coming(RefCell<Vec<u8>>);
+
+impl Resource for Coming {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -103,8 +127,33 @@ static NATIVES: &[NativeDef] = &[
     }),
     native("Subprocess.write", "(Subprocess, String) -> void", |_| Ok(Value::Null)),
     native("Subprocess.closeInput", "(Subprocess) -> void", |_| Ok(Value::Null)),
-    native("Subprocess.lines", "(Subprocess) -> Lines", |_| Ok(Value::Handle(Rc::new(Nothing)))),
-    native("Lines.next", "(Lines) -> String?", |_| Ok(Value::Null)),
+    native("Subprocess.lines", "(Subprocess) -> Lines", |_| Ok(Value::Handle(Rc::new(Given::default())))),
+    native("Lines.of", "(List<String>, Error?) -> Lines", given_lines),
+    native("Lines.next", "(Lines) -> String?", |call| {
+        let next = call.handle::<Given>(0).lines.borrow_mut().pop_front();
+        Ok(next.map_or(Value::Null, Value::String))
+    }),
+    native("Lines.error", "(Lines) -> Error?", |call| {
+        let lines = call.handle::<Given>(0);
+        let error = lines.error.clone().filter(|_| lines.lines.borrow().is_empty());
+        Ok(error.map_or(Value::Null, |error| Value::Error(Box::new(error))))
+    }),
+    native("Connection.of", "(String) -> Connection", |call| {
+        Ok(Value::Handle(Rc::new(Coming(RefCell::new(call.string(0).into())))))
+    }),
+    native("Connection.write", "(Connection, String) -> void!", |_| Ok(Value::Null)),
+    native("Connection.writeBytes", "(Connection, Bytes) -> void!", |_| Ok(Value::Null)),
+    native("Connection.read", "(Connection) -> String?!", |call| Ok(come(call).map_or(Value::Null, text))),
+    native("Connection.readBytes", "(Connection) -> Bytes?!", |call| {
+        Ok(come(call).map_or(Value::Null, Value::Bytes))
+    }),
+    native(
+        "Connection.readLine",
+        "(Connection) -> String?!",
+        |call| Ok(line(call).map_or(Value::Null, text)),
+    ),
+    native("Connection.readAll", "(Connection) -> String!", |call| Ok(text(come(call).unwrap_or_default()))),
+    native("Connection.close", "(Connection) -> void", |_| Ok(Value::Null)),
     native("LogPool.standIn", "() -> LogPool", |_| Ok(Value::Handle(Rc::new(Nothing)))),
     native("TestRun.begin", "(String) -> int", |call| {
         Ok(Value::Int(stage(call).begin_run(call.string(0)) as i64))
@@ -174,6 +223,65 @@ fn error(code: &str, message: &str) -> ErrorValue {
 
 fn failed_process(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(extra(Some(error(call.string(1), call.string(0)))))
+}
+
+fn given_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let Value::List(lines) = std::mem::replace(&mut call.args[0], Value::Null) else {
+        panic!("the lines are a list")
+    };
+    let string = |line: Value| match line {
+        Value::String(line) => line,
+        other => panic!("a line is a String, not {other:?}"),
+    };
+    let lines = RefCell::new(lines.into_iter().map(string).collect());
+    let error = match &call.args[1] {
+        Value::Record(fields) => Some(error_of(fields)),
+        _ => None,
+    };
+    Ok(Value::Handle(Rc::new(Given { lines, error })))
+}
+
+/// An Error that is passed as a value: a record.
+fn error_of(fields: &[(String, Value)]) -> ErrorValue {
+    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    let word = |name: &str| match field(name) {
+        Some(Value::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let data = match field("data") {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let pair = |entry: &(Value, Value)| match entry {
+        (Value::String(name), Value::String(value)) => Some((name.clone(), value.clone())),
+        _ => None,
+    };
+    let data = data.iter().filter_map(pair).collect();
+    ErrorValue { data, ..error(&word("code"), &word("message")) }
+}
+
+fn text(bytes: Vec<u8>) -> Value {
+    Value::String(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// All that comes, at once.
+fn come(call: &OutsideCall<'_>) -> Option<Vec<u8>> {
+    let all = call.handle::<Coming>(0).0.take();
+    (!all.is_empty()).then_some(all)
+}
+
+/// The next line that comes, without its end.
+fn line(call: &OutsideCall<'_>) -> Option<Vec<u8>> {
+    let mut coming = call.handle::<Coming>(0).0.borrow_mut();
+    if coming.is_empty() {
+        return None;
+    }
+    let end = coming.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(coming.len());
+    let crlf = usize::from(coming[end..].starts_with(b"\r\n"));
+    let next = (end + 1 + crlf).min(coming.len());
+    let mut line: Vec<u8> = coming.drain(..next).collect();
+    line.truncate(end);
+    Some(line)
 }
 
 fn held(call: &OutsideCall<'_>) -> Rc<Extra> {

@@ -101,13 +101,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Checks the arguments against their parameters, and finds type arguments by them; tells whether all fit.
-    fn infer_args(
+    pub(super) fn infer_args(
         &mut self,
         id: FnId,
         args: &'a [Arg],
         places: &[usize],
         (params, type_args): (&[Ty], &[Ty]),
-        wishes: &Wishes,
+        wishes: &[(u32, Ty)],
     ) -> bool {
         let mut good = true;
         let late = |arg: &Arg| needs_context(&arg.value);
@@ -191,7 +191,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Finds a type argument that all arguments for it fit: what is wished, else what they have in common.
-    fn choose(&mut self, var: u32, bare: &[(&'a Expr, Ty, Ty)], wishes: &Wishes) {
+    fn choose(&mut self, var: u32, bare: &[(&'a Expr, Ty, Ty)], wishes: &[(u32, Ty)]) {
         let mut founds = Vec::new();
         for &(_, found, param) in bare {
             if self.bare_var(param) == Some(var) {
@@ -246,8 +246,8 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A parameter's type with what is wished put in for what is open.
-    fn with_wishes(&mut self, param: Ty, wishes: &Wishes) -> Ty {
-        fn go(types: &mut crate::types::Types, ty: Ty, wishes: &Wishes) -> Ty {
+    fn with_wishes(&mut self, param: Ty, wishes: &[(u32, Ty)]) -> Ty {
+        fn go(types: &mut crate::types::Types, ty: Ty, wishes: &[(u32, Ty)]) -> Ty {
             match types.kind(ty) {
                 TyKind::Infer(var) => {
                     let var = *var;

@@ -14,9 +14,11 @@ use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
 /// Functions of std that a run of tests has and no other; without a name, all of that type.
-const FOR_TESTS: [(&str, Option<&str>); 4] = [
+const FOR_TESTS: [(&str, Option<&str>); 6] = [
     ("Subprocess", Some("running")),
     ("Subprocess", Some("failed")),
+    ("Lines", Some("of")),
+    ("Connection", Some("of")),
     ("LogPool", Some("standIn")),
     ("Scenario", None),
 ];
@@ -26,6 +28,14 @@ struct Named<'a> {
     what: What,
     args: Option<&'a [Arg]>,
     span: Span,
+    /// The type of the object, where one is written before the method.
+    object: Option<Ty>,
+}
+
+/// What the arguments say: which parameters they must equal, and the type arguments, where all of them are known.
+struct Patterns {
+    places: Vec<Option<usize>>,
+    type_args: Vec<Ty>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,21 +61,32 @@ impl<'a> Checker<'a, '_> {
         self.judge_captures();
     }
 
-    pub(super) fn given(&mut self, stmt: &'a Stmt, target: &'a Expr, answer: &'a GivenAnswer) {
+    pub(super) fn given(&mut self, stmt: &'a Stmt, target: &'a Expr, answers: &'a [GivenAnswer]) {
         if !self.in_test(stmt.span, "`given` stands") {
             return;
         }
         let Some(named) = self.replaced(target) else {
-            return self.answers_alone(answer);
+            return self.answers_alone(answers);
         };
-        let places = self.patterns(&named, named.args);
-        let replaced = match named.what {
-            What::Fn(id) => self.answers(named.span, id, answer),
-            What::Command(made) => self.command_answers(made, answer),
+        let patterns = self.patterns(&named, named.args);
+        let replaced = match (named.what, &patterns) {
+            (What::Fn(id), Some(patterns)) => self.answers(named.span, id, &patterns.type_args, answers),
+            (What::Fn(_), None) => {
+                self.answers_alone(answers);
+                None
+            }
+            (What::Command(made), _) => self.command_answers(made, answers),
         };
-        if let (Some(places), Some(replaced)) = (places, replaced) {
-            self.facts().stand_ins.insert(stmt.id, StandInFact { replaced, places });
+        if let (Some(patterns), Some(replaced)) = (patterns, replaced) {
+            self.note(stmt, &named, patterns, replaced);
         }
+    }
+
+    fn note(&mut self, stmt: &Stmt, named: &Named<'a>, patterns: Patterns, replaced: Replaced) {
+        let Patterns { places, type_args } = patterns;
+        let of_object = named.object.is_some();
+        let fact = StandInFact { replaced, places, type_args, of_object };
+        self.facts().stand_ins.insert(stmt.id, fact);
     }
 
     pub(super) fn verify(
@@ -92,13 +113,13 @@ impl<'a> Checker<'a, '_> {
             }
             (own, with) => own.or(with),
         };
-        let places = self.patterns(&named, args);
+        let patterns = self.patterns(&named, args);
         let replaced = match named.what {
             What::Fn(id) => Replaced::Fn(id),
             What::Command(made) => Replaced::Command { made, run: true, start: true },
         };
-        if let Some(places) = places {
-            self.facts().stand_ins.insert(stmt.id, StandInFact { replaced, places });
+        if let Some(patterns) = patterns {
+            self.note(stmt, &named, patterns, replaced);
         }
     }
 
@@ -127,13 +148,14 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Call { callee, args } => (&**callee, Some(&args[..])),
             _ => (target, None),
         };
+        let mut object = None;
         let (id, span) = match &callee.kind {
             ExprKind::Name(name) => match self.lookup(*name, callee.span)? {
                 Def::Fn(id) => (id, callee.span),
                 Def::Type(id) if self.defs.known.command == Some(id) => {
                     // A bare `Command` is any.
                     let made = if args.is_some() { Made::Program } else { Made::Either };
-                    return Some(Named { what: What::Command(made), args, span: callee.span });
+                    return Some(Named { what: What::Command(made), args, span: callee.span, object });
                 }
                 Def::Task(_) => {
                     let message = format!("`{}` is a task: it is not replaced but run", self.text(*name));
@@ -148,16 +170,23 @@ impl<'a> Checker<'a, '_> {
                 }
             },
             ExprKind::Field { receiver, name } => {
-                let Some(owner) = self.type_receiver(receiver) else {
-                    let report = self
-                        .diagnostic(codes::STAND_IN, receiver.span, "a method is replaced for every object")
-                        .help("name its type: `Subprocess.kill()`");
-                    self.diagnostics.push(report);
-                    return None;
+                let owner = match self.type_receiver(receiver) {
+                    Some(owner) => owner,
+                    None => {
+                        let (owner, ty) = self.object(receiver)?;
+                        object = Some(ty);
+                        owner
+                    }
                 };
                 let id = self.method(owner, *name)?;
-                if self.defs.fns[id.index()].intrinsic == Some(Intrinsic::Script) {
-                    return Some(Named { what: What::Command(Made::Script), args, span: name.span });
+                let def = &self.defs.fns[id.index()];
+                if def.intrinsic == Some(Intrinsic::Script) {
+                    return Some(Named { what: What::Command(Made::Script), args, span: name.span, object });
+                }
+                if object.is_some() && !def.is_method {
+                    let message = format!("`{}` is static: name its type", self.text(name.name));
+                    self.error(codes::STAND_IN, receiver.span, message);
+                    return None;
                 }
                 (id, name.span)
             }
@@ -166,7 +195,24 @@ impl<'a> Checker<'a, '_> {
                 return None;
             }
         };
-        self.replaceable(id, span).then_some(Named { what: What::Fn(id), args, span })
+        self.replaceable(id, span).then_some(Named { what: What::Fn(id), args, span, object })
+    }
+
+    /// An object whose method is replaced, for objects that equal it: its declared type, and its type.
+    fn object(&mut self, receiver: &'a Expr) -> Option<(TypeDefId, Ty)> {
+        let ty = self.expr(receiver, None);
+        let ty = self.types.resolve(ty);
+        if ty == Ty::POISON {
+            return None;
+        }
+        let owner = self.types.nominal_parts(ty).map(|(owner, _)| owner);
+        let Some(owner) = owner.filter(|_| has_equality(self.types, self.defs, ty)) else {
+            let shown = self.show(ty);
+            let message = format!("a method of a `{shown}` is not replaced for one object: name its type");
+            self.error(codes::STAND_IN, receiver.span, message);
+            return None;
+        };
+        Some((owner, ty))
     }
 
     fn method(&mut self, owner: TypeDefId, name: dscript_grammar::ast::Ident) -> Option<FnId> {
@@ -193,13 +239,10 @@ impl<'a> Checker<'a, '_> {
         let abstract_method =
             def.owner.is_some_and(|o| self.defs.types[o.index()].kind == TypeKind::Interface)
                 && matches!(def.body, Body::None);
-        let types = &self.types;
         let message = if !def.is_lowlevel {
             format!("`{name}` is pure: only what reaches outside can be replaced")
         } else if abstract_method {
             format!("`{name}` has no body here: replace it in the class that has one")
-        } else if def.type_params.iter().any(|&p| mentions(types, def.ret, p)) {
-            format!("`{name}` gives a value of a type parameter: wrap it in a lowlevel function of your own")
         } else {
             return true;
         };
@@ -214,41 +257,64 @@ impl<'a> Checker<'a, '_> {
 
     // ---- arguments ----
 
-    /// The parameter each argument must equal; no arguments at all is any call.
-    fn patterns(&mut self, named: &Named<'a>, args: Option<&'a [Arg]>) -> Option<Vec<Option<usize>>> {
-        let Some(args) = args else { return Some(Vec::new()) };
+    /// What the arguments say; no arguments at all is any call.
+    fn patterns(&mut self, named: &Named<'a>, args: Option<&'a [Arg]>) -> Option<Patterns> {
         let defs = self.defs;
-        match named.what {
-            What::Command(made) => Some(self.command_patterns(named.span, args, made == Made::Script)),
-            What::Fn(id) => {
-                let def = &defs.fns[id.index()];
-                let places = self.match_args(named.span, named.span, id, args)?;
-                let mut wanted = Vec::new();
-                for (arg, &place) in args.iter().zip(&places) {
-                    let ty = def.params[place].ty;
-                    if self.is_any(&arg.value) {
-                        wanted.push(None);
-                        continue;
-                    }
-                    let open = def.type_params.iter().any(|&p| mentions(self.types, ty, p));
-                    if open || !has_equality(self.types, defs, ty) {
-                        let shown = self.show(ty);
-                        let report = self
-                            .diagnostic(
-                                codes::STAND_IN,
-                                arg.value.span,
-                                format!("a `{shown}` cannot be compared"),
-                            )
-                            .help("`_` matches anything");
-                        self.diagnostics.push(report);
-                    } else {
-                        self.expr_to(&arg.value, ty);
-                    }
-                    wanted.push(Some(place));
+        let id = match named.what {
+            What::Command(made) => {
+                let places = args.map_or_else(Vec::new, |args| {
+                    self.command_patterns(named.span, args, made == Made::Script)
+                });
+                return Some(Patterns { places, type_args: Vec::new() });
+            }
+            What::Fn(id) => id,
+        };
+        let def = &defs.fns[id.index()];
+        let mut type_args = match named.object.and_then(|ty| self.types.nominal_parts(ty)) {
+            Some((_, args)) => args.to_vec(),
+            None => Vec::new(),
+        };
+        while type_args.len() < def.type_params.len() {
+            let fresh = self.types.fresh();
+            type_args.push(fresh);
+        }
+        let mut wanted = Vec::new();
+        if let Some(args) = args {
+            let params: Vec<Ty> = def
+                .params
+                .iter()
+                .map(|p| self.types.substitute(p.ty, &def.type_params, &type_args))
+                .collect();
+            let places = self.match_args(named.span, named.span, id, args)?;
+            for (arg, &place) in args.iter().zip(&places) {
+                if self.is_any(&arg.value) {
+                    wanted.push(None);
+                    continue;
                 }
-                Some(wanted)
+                wanted.push(Some(place));
+                let ty = self.types.resolve(params[place]);
+                let is_class = matches!(self.types.kind(ty), TyKind::Class(_));
+                if !is_class && !self.types.is_open(ty) && !has_equality(self.types, defs, ty) {
+                    self.not_compared(&arg.value, ty);
+                    continue;
+                }
+                let one = std::slice::from_ref(arg);
+                let good = self.infer_args(id, one, &[place], (&params, &type_args), &[]);
+                let ty = self.types.resolve(ty);
+                if good && !is_class && !has_equality(self.types, defs, ty) {
+                    self.not_compared(&arg.value, ty);
+                }
             }
         }
+        let type_args: Vec<Ty> = type_args.into_iter().map(|ty| self.types.resolve(ty)).collect();
+        let known = !type_args.iter().any(|&ty| self.types.is_open(ty));
+        Some(Patterns { places: wanted, type_args: if known { type_args } else { Vec::new() } })
+    }
+
+    fn not_compared(&mut self, value: &Expr, ty: Ty) {
+        let shown = self.show(ty);
+        let report = self.diagnostic(codes::STAND_IN, value.span, format!("a `{shown}` cannot be compared"));
+        self.diagnostics.push(report.help("`_` matches anything"));
     }
 
     fn command_patterns(&mut self, span: Span, args: &'a [Arg], is_script: bool) -> Vec<Option<usize>> {
@@ -296,36 +362,63 @@ impl<'a> Checker<'a, '_> {
 
     // ---- answers ----
 
-    fn answers(&mut self, span: Span, id: FnId, answer: &'a GivenAnswer) -> Option<Replaced> {
-        let def = &self.defs.fns[id.index()];
-        let ret = def.ret;
-        let params: Vec<Ty> = def
+    fn answers(
+        &mut self,
+        span: Span,
+        id: FnId,
+        type_args: &[Ty],
+        answers: &'a [GivenAnswer],
+    ) -> Option<Replaced> {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let is_open = |types: &crate::types::Types, ty: Ty| {
+            type_args.is_empty() && def.type_params.iter().any(|&p| mentions(types, ty, p))
+        };
+        if is_open(self.types, def.ret) {
+            let message = format!("`{}` gives a value of a type that is not said here", self.text(def.name));
+            let is_class = |ty: Ty| matches!(self.types.kind(ty), TyKind::Class(_));
+            let help = match def.params.iter().any(|p| is_class(p.ty)) {
+                true => "write which it is, such as `int.class`",
+                false => "write the argument that says it",
+            };
+            let file = defs.modules[def.module.index()].file;
+            let report = self.diagnostic(codes::STAND_IN, span, message).help(help);
+            self.diagnostics.push(report.label_in(file, def.span, "declared here"));
+            self.answers_alone(answers);
+            return None;
+        }
+        // A `T.class` is known from the instance.
+        let seen = def
             .params
             .iter()
             .map(|p| p.ty)
-            .filter(|&ty| !def.type_params.iter().any(|&p| mentions(self.types, ty, p)))
-            .collect();
-        match answer {
-            GivenAnswer::Returns(values) => {
-                for value in values {
-                    self.answer(id, value, &params, ret);
+            .filter(|&ty| !is_open(self.types, ty) && !matches!(self.types.kind(ty), TyKind::Class(_)));
+        let seen: Vec<Ty> = seen.collect();
+        let given = |types: &mut crate::types::Types, ty: Ty| match type_args {
+            [] => ty,
+            args => types.substitute(ty, &def.type_params, args),
+        };
+        let params: Vec<Ty> = seen.into_iter().map(|ty| given(self.types, ty)).collect();
+        let ret = given(self.types, def.ret);
+        let mut fails = false;
+        for answer in answers {
+            match answer {
+                GivenAnswer::Returns(value) => self.answer(id, value, &params, ret),
+                GivenAnswer::Fails(error) => {
+                    self.error_operand(error, self.is_subprocess(ret));
+                    fails = true;
                 }
             }
-            GivenAnswer::Fails(error) => {
-                let can = self.types.fallible_inner(ret).is_some();
-                let subprocess = self.is_subprocess(ret);
-                self.error_operand(error, subprocess);
-                if !can && !subprocess {
-                    let shown = self.show(ret);
-                    let message = format!("`{}` cannot fail: it gives a `{shown}`", self.text(def.name));
-                    let report = self.diagnostic(codes::ANSWER, span, message).label_in(
-                        self.defs.modules[def.module.index()].file,
-                        def.span,
-                        "declared here",
-                    );
-                    self.diagnostics.push(report);
-                }
-            }
+        }
+        if fails && self.types.fallible_inner(ret).is_none() && !self.is_subprocess(ret) {
+            let shown = self.show(ret);
+            let message = format!("`{}` cannot fail: it gives a `{shown}`", self.text(def.name));
+            let report = self.diagnostic(codes::ANSWER, span, message).label_in(
+                self.defs.modules[def.module.index()].file,
+                def.span,
+                "declared here",
+            );
+            self.diagnostics.push(report);
         }
         Some(Replaced::Fn(id))
     }
@@ -372,17 +465,20 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// What a Command is answered with says whether it is run to its end or started.
-    fn command_answers(&mut self, made: Made, answer: &'a GivenAnswer) -> Option<Replaced> {
-        let GivenAnswer::Returns(values) = answer else {
-            self.answers_alone(answer);
-            return Some(Replaced::Command { made, run: true, start: true });
-        };
+    fn command_answers(&mut self, made: Made, answers: &'a [GivenAnswer]) -> Option<Replaced> {
         let string = self.string();
         let list = self.defs.known.list.map_or(Ty::POISON, |list| self.types.nominal(list, &[string]));
         let output = self.output_type();
         let fallible = self.types.fallible(output);
         let mut found: Option<bool> = None;
-        for value in values {
+        for answer in answers {
+            let value = match answer {
+                GivenAnswer::Returns(value) => value,
+                GivenAnswer::Fails(error) => {
+                    self.error_operand(error, false);
+                    continue;
+                }
+            };
             let ty = if matches!(strip(value).kind, ExprKind::Lambda(_)) {
                 let fresh = self.types.fresh();
                 let wanted = self.types.function(&[string, list], fresh);
@@ -417,8 +513,9 @@ impl<'a> Checker<'a, '_> {
             }
             found = Some(starts);
         }
-        let starts = found.unwrap_or(false);
-        Some(Replaced::Command { made, run: !starts, start: starts })
+        // What only fails does so either way.
+        let (run, start) = (found != Some(true), found != Some(false));
+        Some(Replaced::Command { made, run, start })
     }
 
     /// What `Command.run` gives: an Output.
@@ -432,16 +529,16 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Looks at answers for their own mistakes.
-    fn answers_alone(&mut self, answer: &'a GivenAnswer) {
-        match answer {
-            GivenAnswer::Returns(values) => {
-                for value in values {
+    fn answers_alone(&mut self, answers: &'a [GivenAnswer]) {
+        for answer in answers {
+            match answer {
+                GivenAnswer::Returns(value) => {
                     if !self.is_word(value, "ok") && !matches!(strip(value).kind, ExprKind::Lambda(_)) {
                         self.expr(value, Some(Ty::POISON));
                     }
                 }
+                GivenAnswer::Fails(error) => self.error_operand(error, false),
             }
-            GivenAnswer::Fails(error) => self.error_operand(error, false),
         }
     }
 

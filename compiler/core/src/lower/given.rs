@@ -9,6 +9,7 @@ use crate::types::{Ty, TyKind};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
+use dscript_bytecode::limits;
 use dscript_bytecode::trap::TrapKind;
 use dscript_grammar::ast::{Arg, Expr, ExprKind, GivenAnswer, Stmt};
 use dscript_grammar::span::Span;
@@ -32,7 +33,7 @@ impl<'a> Lowerer<'a, '_> {
         }
     }
 
-    pub(super) fn given(&mut self, stmt: &'a Stmt, target: &'a Expr, answer: &'a GivenAnswer) {
+    pub(super) fn given(&mut self, stmt: &'a Stmt, target: &'a Expr, answers: &'a [GivenAnswer]) {
         let Some(fact) = self.stand_in_fact(stmt) else { return };
         let args: &'a [Arg] = match &target.kind {
             ExprKind::Call { args, .. } => args,
@@ -47,20 +48,21 @@ impl<'a> Lowerer<'a, '_> {
         let Some(&first) = ids.first() else { return };
         let is_command = !matches!(fact.replaced, Replaced::Fn(_));
         let any = args.is_empty() && !matches!(target.kind, ExprKind::Call { .. });
-        let open = match &fact.places[..] {
-            [] if any => i64::MAX,
-            places => {
-                let unwritten = self.kept_params(first).len().saturating_sub(places.len());
-                let left = places.iter().filter(|p| p.is_none()).count();
-                (left + if is_command { 0 } else { unwritten }) as i64
-            }
+        // How many arguments are left open, and the object.
+        let left = fact.places.iter().filter(|place| place.is_none()).count();
+        let unwritten = match is_command {
+            true => 0,
+            false => self.defs.fns[first.index()].params.len().saturating_sub(fact.places.len()),
         };
-        let matcher = self.matcher(stmt.span, first, args, &fact, any);
+        let arguments = if any { limits::SIGNATURE_REGISTERS_MAX } else { left + unwritten };
+        let open = (arguments + usize::from(!fact.of_object)) as i64;
+        let object = self.written_object(target, &fact);
+        let matcher = self.matcher(stmt.span, first, (object, args), &fact, any);
         for id in ids {
-            let seen = self.seen(id);
+            let seen = self.seen(id, &fact.type_args);
             let (matches, answer_ty) = self.stand_in_args(&seen);
-            let answers = self.answers(stmt.span, &seen, answer);
-            let stand_in = self.stand_in(id);
+            let answers = self.answers(stmt.span, &seen, answers);
+            let stand_in = self.stand_in(id, &fact.type_args);
             let Some((owner, _)) = self.types.nominal_parts(stand_in.ty) else { return };
             let count = self.int_const(open);
             let count = Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(count)]) };
@@ -87,13 +89,20 @@ impl<'a> Lowerer<'a, '_> {
             self.guard(wanted, &args.unwrap_or_default().iter().map(|a| &a.value).collect::<Vec<_>>());
         let ids = self.replaced(fact.replaced);
         let Some(&first) = ids.first() else { return };
-        let matcher = args.map(|args| self.matcher(stmt.span, first, args, &fact, false));
+        let object = self.written_object(target, &fact);
+        let matcher = match (args, object) {
+            (None, None) => None,
+            (args, object) => {
+                let written = (object, args.unwrap_or_default());
+                Some(self.matcher(stmt.span, first, written, &fact, args.is_none()))
+            }
+        };
         let sum = self.scalar(ScalarKind::Int);
         self.b.emit(Instr::Int { value: 0, dst: sum });
         for &id in &ids {
-            let seen = self.seen(id);
+            let seen = self.seen(id, &fact.type_args);
             let (matches, answer) = self.stand_in_args(&seen);
-            let stand_in = self.stand_in(id);
+            let stand_in = self.stand_in(id, &fact.type_args);
             let Some((owner, _)) = self.types.nominal_parts(stand_in.ty) else { return };
             let count = match matcher {
                 Some(matcher) => self.method_of(owner, "count", &[matches, answer], &[stand_in, matcher]),
@@ -114,9 +123,9 @@ impl<'a> Lowerer<'a, '_> {
         let found = Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(sum)]) };
         let mut calls: Option<Val> = None;
         for &id in &ids {
-            let seen = self.seen(id);
+            let seen = self.seen(id, &fact.type_args);
             let (matches, answer) = self.stand_in_args(&seen);
-            let stand_in = self.stand_in(id);
+            let stand_in = self.stand_in(id, &fact.type_args);
             let Some((owner, _)) = self.types.nominal_parts(stand_in.ty) else { return };
             let texts = self.method_of(owner, "seen", &[matches, answer], &[stand_in]);
             match (calls, self.defs.known.list) {
@@ -155,28 +164,50 @@ impl<'a> Lowerer<'a, '_> {
         format!("{}.ds:{line}:{column}", module.path.replace('.', "/"))
     }
 
-    /// Whether the arguments of a call are equal to these; with `any` all are.
-    fn matcher(&mut self, span: Span, id: FnId, args: &'a [Arg], fact: &StandInFact, any: bool) -> Val {
-        let seen = self.seen(id);
+    /// The object that stands before a method and must be equal.
+    fn written_object(&mut self, target: &'a Expr, fact: &StandInFact) -> Option<&'a Expr> {
+        let callee = match &target.kind {
+            ExprKind::Call { callee, .. } => callee,
+            _ => target,
+        };
+        match &callee.kind {
+            ExprKind::Field { receiver, .. } if fact.of_object => Some(receiver),
+            _ => None,
+        }
+    }
+
+    /// Whether the object and the arguments of a call are equal to these; with `any` all arguments are.
+    fn matcher(
+        &mut self,
+        span: Span,
+        id: FnId,
+        (object, args): (Option<&'a Expr>, &'a [Arg]),
+        fact: &StandInFact,
+        any: bool,
+    ) -> Val {
+        let seen = self.seen(id, &fact.type_args).compared();
         if !any && !matches!(fact.replaced, Replaced::Fn(_)) {
             let pattern = self.command_pattern(args, fact);
-            return self.closure(span, &seen.params, Ty::BOOL, &[pattern], |this, params, held| {
+            return self.closure(span, &seen, Ty::BOOL, &[pattern], |this, params, held| {
                 let fits = this.call_std("commandFits", &[held[0], params[0], params[1]]);
                 this.return_value(fits);
             });
         }
-        let places = self.kept_params(id);
         let mut wanted: Vec<(usize, Val)> = Vec::new();
+        if let Some(object) = object {
+            let value = self.expr_as(object, seen[0]);
+            wanted.push((0, self.guard(value, &args.iter().map(|a| &a.value).collect::<Vec<_>>())));
+        }
         for (index, (arg, place)) in args.iter().zip(&fact.places).enumerate() {
-            let Some(kept) = place.and_then(|place| places.iter().position(|&p| p == place)) else {
+            let Some(kept) = place.and_then(|place| self.place_in(id, &fact.type_args, place)) else {
                 continue;
             };
-            let value = self.expr_as(&arg.value, seen.params[kept]);
+            let value = self.expr_as(&arg.value, seen[kept]);
             let later: Vec<&'a Expr> = args[index + 1..].iter().map(|a| &a.value).collect();
             wanted.push((kept, self.guard(value, &later)));
         }
         let captured: Vec<Val> = wanted.iter().map(|&(_, value)| value).collect();
-        self.closure(span, &seen.params, Ty::BOOL, &captured, |this, params, held| {
+        self.closure(span, &seen, Ty::BOOL, &captured, |this, params, held| {
             let no = this.b.mark();
             for (&(kept, _), &value) in wanted.iter().zip(held) {
                 this.equality_jump(params[kept], value, false, no);
@@ -228,32 +259,27 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// The answers as a list of closures over the parameters.
-    fn answers(&mut self, span: Span, seen: &Seen, answer: &'a GivenAnswer) -> Val {
+    fn answers(&mut self, span: Span, seen: &Seen, answers: &'a [GivenAnswer]) -> Val {
         let (_, answer_ty) = self.stand_in_args(seen);
         let Some(list) = self.defs.known.list else { return self.absent(answer_ty) };
         let ty = self.types.nominal(list, &[answer_ty]);
         let row = self.type_id(ty);
         let all = self.take(ty);
         self.b.emit(Instr::ListNew { ty: row, capacity: 1, dst: all.r() });
-        match answer {
-            GivenAnswer::Returns(values) => {
-                for value in values {
-                    let mark = self.b.mark_taken();
-                    let closure = self.answer(seen, value);
-                    self.list_add(all.r(), closure);
-                    self.b.release(mark);
-                }
-            }
-            GivenAnswer::Fails(error) => {
-                let closure = self.failure(span, seen, error);
-                self.list_add(all.r(), closure);
-            }
+        for answer in answers {
+            let mark = self.b.mark_taken();
+            let closure = match answer {
+                GivenAnswer::Returns(value) => self.answer(seen, value),
+                GivenAnswer::Fails(error) => self.failure(span, seen, error),
+            };
+            self.list_add(all.r(), closure);
+            self.b.release(mark);
         }
         Val { ty, regs: all }
     }
 
     fn answer(&mut self, seen: &Seen, value: &'a Expr) -> Val {
-        let ret = seen.ret;
+        let ret = seen.ret();
         let mut plain = value;
         while let ExprKind::Paren(inner) = &plain.kind {
             plain = inner;
@@ -316,7 +342,7 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     fn failure(&mut self, span: Span, seen: &Seen, error: &'a Expr) -> Val {
-        let ret = seen.ret;
+        let ret = seen.ret();
         let value = self.expr(error);
         self.at(error.span);
         let held = if self.types.fallible_inner(ret).is_none() {

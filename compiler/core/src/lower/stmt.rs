@@ -125,7 +125,7 @@ impl<'a> Lowerer<'a, '_> {
             StmtKind::Retry { times, pause, body, else_ } => {
                 self.retry(stmt.span, times, pause, body, else_.as_deref());
             }
-            StmtKind::Given { target, answer } => self.given(stmt, target, answer),
+            StmtKind::Given { target, answers } => self.given(stmt, target, answers),
             StmtKind::Verify { target, times, with } => self.verify(stmt, target, times, with.as_deref()),
             StmtKind::Local(_) | StmtKind::Item(_) | StmtKind::Empty | StmtKind::Error => {}
         }

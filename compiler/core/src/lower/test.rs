@@ -7,7 +7,7 @@
 
 use super::build::Regs;
 use super::{Lowerer, Val};
-use crate::check::{has_text, mentions};
+use crate::check::{has_text, mentions, show_type};
 use crate::defs::*;
 use crate::facts::Replaced;
 use crate::types::{Ty, TyKind};
@@ -20,7 +20,8 @@ use dscript_grammar::span::{NodeId, Span};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Lowlevel natives that a test's run has: time, the task itself, and what is asked of a given Subprocess.
-const PROVIDED: [&str; 6] = ["System.sleep", "System.now", "Task.", "Subprocess.", "Lines.", "Scenario.path"];
+const PROVIDED: [&str; 7] =
+    ["System.sleep", "System.now", "Task.", "Subprocess.", "Lines.", "Connection.", "Scenario.path"];
 
 /// How the names of wrappers begin: reports leave them out.
 pub const WRAPPER: &str = "given ";
@@ -29,13 +30,18 @@ pub const WRAPPER: &str = "given ";
 /// come the tasks of scenarios that are run.
 pub const TEST: &str = "test ";
 
+/// What has a `StandIn`: an instance of a function or, without type arguments, the function.
+type Spoken = (FnId, Vec<Ty>);
+
 /// What a program of tests has besides.
 #[derive(Default)]
 pub(super) struct Stage {
     /// Functions that some `given` or `verify` names.
     pub named: FxHashSet<FnId>,
-    wrappers: FxHashMap<(FnId, Vec<Ty>), FunctionId>,
-    stand_ins: FxHashMap<FnId, StaticId>,
+    /// The same with the type arguments of one instance, or with none where all are meant.
+    spoken: FxHashSet<Spoken>,
+    wrappers: FxHashMap<Spoken, FunctionId>,
+    stand_ins: FxHashMap<Spoken, StaticId>,
     pub tasks: FxHashMap<TaskId, (FunctionId, Option<FunctionId>)>,
     /// Rows of the manifest, for scenarios that are run.
     pub task_rows: FxHashMap<TaskId, row::TaskId>,
@@ -53,6 +59,7 @@ pub(super) enum TestJob {
     /// Makes the `StandIn` of a function.
     StandIn {
         id: FnId,
+        args: Vec<Ty>,
         function: FunctionId,
     },
     Task {
@@ -68,24 +75,41 @@ pub(super) enum TestJob {
 /// Behind a Command that is run or started, and behind one of a script.
 pub(super) const COMMAND_NATIVES: [&str; 4] = ["execute", "spawn", "executeScript", "spawnScript"];
 
-/// What of a function a test sees: its parameters without those of a type parameter, and its result.
+/// What of a function a test sees: the object of a method, the parameters and the result. Of all instances together only
+/// what has the same type in each, of one all that takes a register.
 pub(super) struct Seen {
+    pub object: Option<Ty>,
     pub params: Vec<Ty>,
-    pub ret: Ty,
+    /// `None` of instances with results of different types: a `given` answers none of them.
+    ret: Option<Ty>,
+}
+
+impl Seen {
+    pub fn ret(&self) -> Ty {
+        self.ret.unwrap_or(Ty::VOID)
+    }
+
+    /// What a call is compared by.
+    pub fn compared(&self) -> Vec<Ty> {
+        self.object.into_iter().chain(self.params.iter().copied()).collect()
+    }
 }
 
 impl<'a> Lowerer<'a, '_> {
     /// Every test of the root module as a task.
     pub(super) fn tests(&mut self) {
         let defs = self.defs;
-        let mut named = FxHashSet::default();
+        let mut spoken = FxHashSet::default();
         for fact in self.facts[0].stand_ins.values() {
             match fact.replaced {
-                Replaced::Fn(id) => drop(named.insert(id)),
-                Replaced::Command { .. } => named.extend(self.command_natives()),
+                Replaced::Fn(id) => drop(spoken.insert((id, fact.type_args.clone()))),
+                Replaced::Command { .. } => {
+                    spoken.extend(self.command_natives().into_iter().map(|id| (id, Vec::new())));
+                }
             }
         }
-        self.stage = Some(Stage { named, ..Stage::default() });
+        let named = spoken.iter().map(|(id, _)| *id).collect();
+        self.stage = Some(Stage { named, spoken, ..Stage::default() });
         let tests = defs.tests.iter().filter(|t| t.module == ModuleId(0));
         let rows: Vec<(&TestDef<'a>, FunctionId)> = tests.map(|test| (test, self.reserve())).collect();
         for (test, function) in &rows {
@@ -128,8 +152,8 @@ impl<'a> Lowerer<'a, '_> {
     pub(super) fn test_job(&mut self, job: TestJob) {
         match job {
             TestJob::Wrapper { id, args, function } => self.wrapper(id, args, function),
-            TestJob::StandIn { id, function } => {
-                let ty = self.stand_in_type(id);
+            TestJob::StandIn { id, args, function } => {
+                let ty = self.stand_in_type(id, &args);
                 let def = &self.defs.fns[id.index()];
                 self.begin(def.module, "stand-in".into(), &[], ty);
                 self.at(def.span);
@@ -218,30 +242,7 @@ impl<'a> Lowerer<'a, '_> {
             values.push(Val { ty, regs });
         }
         let text = self.call_text(id, &values[own..]);
-        let mut nearest = None;
-        let is_named = self.stage.as_ref().is_some_and(|stage| stage.named.contains(&id));
-        if is_named {
-            let seen = self.seen(id);
-            let kept: Vec<Val> = self.kept_params(id).into_iter().map(|place| values[own + place]).collect();
-            let (matches, answer) = self.stand_in_args(&seen);
-            let call = self.closure(def.span, &[matches], Ty::BOOL, &kept, |this, params, held| {
-                let result = this.call_closure(params[0], held, Ty::BOOL);
-                this.return_value(result);
-            });
-            let stand_in = self.stand_in(id);
-            let Some((owner, _)) = self.types.nominal_parts(stand_in.ty) else { return };
-            let found = self.method_of(owner, "answer", &[matches, answer], &[stand_in, call, text]);
-            let none = self.b.mark();
-            self.jump_if_null(found, none);
-            let found = self.narrow(found, answer);
-            self.plain_native("TestRun.reach", &[], Ty::VOID);
-            let result = self.call_closure(found, &kept, ret);
-            self.return_value(result);
-            self.b.place(none);
-            if self.touches(id) {
-                nearest = Some(self.method_of(owner, "nearest", &[matches, answer], &[stand_in, text]));
-            }
-        }
+        let nearest = self.ask_stand_ins(id, &args, (&values, own), text, def.span);
         if self.touches(id) {
             let nearest = nearest.unwrap_or_else(|| self.string_const(""));
             self.plain_native("TestRun.missing", &[text, nearest], Ty::VOID);
@@ -258,6 +259,71 @@ impl<'a> Lowerer<'a, '_> {
             self.return_value(result);
         }
         self.set_function(function, def.span);
+    }
+
+    /// Returns what a `given` answers, of this instance or of all; goes on where none does, with what comes near.
+    fn ask_stand_ins(
+        &mut self,
+        id: FnId,
+        args: &[Ty],
+        (values, own): (&[Val], usize),
+        text: Val,
+        span: Span,
+    ) -> Option<Val> {
+        let ret = self.cx.ret;
+        let all = if args.is_empty() { vec![Vec::new()] } else { vec![args.to_vec(), Vec::new()] };
+        let stage = self.stage.as_ref()?;
+        let spoken: Vec<Spoken> =
+            all.into_iter().map(|args| (id, args)).filter(|one| stage.spoken.contains(one)).collect();
+        let mut asked = Vec::new();
+        for (id, args) in spoken {
+            let seen = self.seen(id, &args);
+            let passed = self.kept_params(id, &args).into_iter().map(|place| values[own + place]);
+            let passed: Vec<Val> = passed.collect();
+            let compared: Vec<Val> =
+                values[..seen.object.map_or(0, |_| own)].iter().chain(&passed).copied().collect();
+            let (matches, answer) = self.stand_in_args(&seen);
+            let call = self.closure(span, &[matches], Ty::BOOL, &compared, |this, params, held| {
+                let result = this.call_closure(params[0], held, Ty::BOOL);
+                this.return_value(result);
+            });
+            let stand_in = self.stand_in(id, &args);
+            let (owner, _) = self.types.nominal_parts(stand_in.ty)?;
+            self.method_of(owner, "note", &[matches, answer], &[stand_in, call, text]);
+            if seen.ret.is_some() {
+                asked.push((owner, matches, answer, stand_in, call, passed));
+            }
+        }
+        // The most exact `given` answers, whichever of the two it stands in.
+        let second = self.b.mark();
+        if let [(owner, m, a, first, call, _), (_, m2, a2, other, call2, _)] = &asked[..] {
+            let near = self.method_of(*owner, "rank", &[*m, *a], &[*first, *call]);
+            let far = self.method_of(*owner, "rank", &[*m2, *a2], &[*other, *call2]);
+            let to = self.b.to(second);
+            self.b.emit(Instr::IfLtInt { a: far.regs.s(), b: near.regs.s(), to });
+        }
+        let mut nearest = None;
+        let count = asked.len();
+        for (index, (owner, matches, answer, stand_in, call, passed)) in asked.into_iter().enumerate() {
+            if index == 1 {
+                self.b.place(second);
+            }
+            let found = self.method_of(owner, "answer", &[matches, answer], &[stand_in, call]);
+            let none = self.b.mark();
+            self.jump_if_null(found, none);
+            let found = self.narrow(found, answer);
+            self.plain_native("TestRun.reach", &[], Ty::VOID);
+            let result = self.call_closure(found, &passed, ret);
+            self.return_value(result);
+            self.b.place(none);
+            if index + 1 == count && self.touches(id) {
+                nearest = Some(self.method_of(owner, "nearest", &[matches, answer], &[stand_in, text]));
+            }
+        }
+        if count < 2 {
+            self.b.place(second);
+        }
+        nearest
     }
 
     fn set_itself(&mut self, itself: bool) {
@@ -279,7 +345,10 @@ impl<'a> Lowerer<'a, '_> {
             if index > 0 {
                 parts.push(self.string_const(", ").regs.slice()[0]);
             }
-            let shown = if value.regs.slice().is_empty() || !has_text(self.types, self.defs, value.ty) {
+            let shown = if let TyKind::Class(named) = *self.types.kind(value.ty) {
+                let named = show_type(self.types, self.defs, self.interner, named);
+                self.string_const(&format!("{named}.class"))
+            } else if value.regs.slice().is_empty() || !has_text(self.types, self.defs, value.ty) {
                 self.string_const("...")
             } else if value.ty == string {
                 self.call_std("quoted", &[value])
@@ -306,25 +375,46 @@ impl<'a> Lowerer<'a, '_> {
     }
 
     /// The places of the parameters that a test sees: of a Command the program and its arguments.
-    pub(super) fn kept_params(&self, id: FnId) -> Vec<usize> {
+    fn kept_params(&self, id: FnId, args: &[Ty]) -> Vec<usize> {
         if self.command_natives().contains(&id) {
             return vec![0, 1];
         }
         let def = &self.defs.fns[id.index()];
-        let plain = |ty: Ty| !def.type_params.iter().any(|&p| mentions(self.types, ty, p));
-        (0..def.params.len()).filter(|&place| plain(def.params[place].ty)).collect()
+        let is_kept = |ty: Ty| match args {
+            [] => !def.type_params.iter().any(|&p| mentions(self.types, ty, p)),
+            _ => !matches!(self.types.kind(ty), TyKind::Class(_)),
+        };
+        (0..def.params.len()).filter(|&place| is_kept(def.params[place].ty)).collect()
     }
 
-    pub(super) fn seen(&self, id: FnId) -> Seen {
-        let def = &self.defs.fns[id.index()];
-        let params = self.kept_params(id).into_iter().map(|place| def.params[place].ty).collect();
-        Seen { params, ret: def.ret }
+    /// Which of what is compared a parameter is.
+    pub(super) fn place_in(&mut self, id: FnId, args: &[Ty], place: usize) -> Option<usize> {
+        let before = usize::from(self.seen(id, args).object.is_some());
+        self.kept_params(id, args).iter().position(|&kept| kept == place).map(|at| before + at)
+    }
+
+    pub(super) fn seen(&mut self, id: FnId, args: &[Ty]) -> Seen {
+        let defs = self.defs;
+        let def = &defs.fns[id.index()];
+        let kept = self.kept_params(id, args);
+        let given = |this: &mut Self, ty: Ty| match args {
+            [] => ty,
+            _ => this.types.substitute(ty, &def.type_params, args),
+        };
+        let object = def.owner.filter(|_| def.is_method).map(|owner| self.self_type(owner));
+        let is_open = |this: &Self, ty: Ty| {
+            args.is_empty() && def.type_params.iter().any(|&p| mentions(this.types, ty, p))
+        };
+        let object = object.filter(|&ty| !is_open(self, ty)).map(|ty| given(self, ty));
+        let params = kept.into_iter().map(|place| given(self, def.params[place].ty)).collect();
+        let ret = (!is_open(self, def.ret)).then(|| given(self, def.ret));
+        Seen { object, params, ret }
     }
 
     /// The type arguments of its `StandIn`: the types of what compares arguments, and of an answer.
     pub(super) fn stand_in_args(&mut self, seen: &Seen) -> (Ty, Ty) {
-        let matches = self.types.function(&seen.params, Ty::BOOL);
-        let answer = self.types.function(&seen.params, seen.ret);
+        let matches = self.types.function(&seen.compared(), Ty::BOOL);
+        let answer = self.types.function(&seen.params, seen.ret());
         (matches, answer)
     }
 
@@ -337,24 +427,29 @@ impl<'a> Lowerer<'a, '_> {
         found.unwrap_or_else(|| unreachable!("std declares {name}"))
     }
 
-    fn stand_in_type(&mut self, id: FnId) -> Ty {
-        let seen = self.seen(id);
+    fn stand_in_type(&mut self, id: FnId, args: &[Ty]) -> Ty {
+        let seen = self.seen(id, args);
         let (matches, answer) = self.stand_in_args(&seen);
         let def = self.std_type("StandIn");
         self.types.nominal(def, &[matches, answer])
     }
 
-    pub(super) fn stand_in(&mut self, id: FnId) -> Val {
-        let ty = self.stand_in_type(id);
-        let known = self.stage.as_ref().and_then(|stage| stage.stand_ins.get(&id).copied());
+    pub(super) fn stand_in(&mut self, id: FnId, args: &[Ty]) -> Val {
+        let ty = self.stand_in_type(id, args);
+        let key = (id, args.to_vec());
+        let known = self.stage.as_ref().and_then(|stage| stage.stand_ins.get(&key).copied());
         let from = known.unwrap_or_else(|| {
             let init = self.reserve();
             let row = self.type_id(ty);
             let index = StaticId(self.image.statics.len() as u32);
             self.image.statics.push(Static { ty: row, init });
-            self.queue.push_back(super::Job::Test(TestJob::StandIn { id, function: init }));
+            self.queue.push_back(super::Job::Test(TestJob::StandIn {
+                id,
+                args: args.to_vec(),
+                function: init,
+            }));
             if let Some(stage) = &mut self.stage {
-                stage.stand_ins.insert(id, index);
+                stage.stand_ins.insert(key, index);
             }
             index
         });
