@@ -420,9 +420,21 @@ impl<'a> Repair<'a> {
         let here = Span::new(end, end);
         if say {
             let (text, opener) = (tok.text().unwrap_or(""), open.token.tok.text().unwrap_or(""));
-            let diagnostic = Diagnostic::error(codes::BRACKET, self.file, here, format!("expected `{text}`"))
-                .label(open.token.span(), format!("this `{opener}` is not closed"))
-                .edit(here, text);
+            // A parameter that was begun is none.
+            let comma = self.out.last().filter(|t| t.tok == Tok::Comma && open.declares);
+            let mut diagnostic =
+                Diagnostic::error(codes::BRACKET, self.file, here, format!("expected `{text}`"))
+                    .label(open.token.span(), format!("this `{opener}` is not closed"));
+            // Behind an operator more is missing than the bracket.
+            let whole = |t: &Token| {
+                t.tok.ends_operand()
+                    || is_closer(t.tok)
+                    || closer(t.tok).is_some()
+                    || matches!(t.tok, Tok::Comma | Tok::Semi | Tok::PlusPlus | Tok::MinusMinus)
+            };
+            if self.out.last().is_none_or(whole) {
+                diagnostic = diagnostic.edit(comma.map_or(here, |t| t.span()), text);
+            }
             self.report(diagnostic);
         }
         self.pop_into(Token::new(here, tok));

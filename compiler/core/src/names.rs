@@ -298,11 +298,11 @@ impl TypeResolver<'_, '_> {
                 let path = &self.defs.modules[module.index()].path;
                 self.error(codes::PRIVATE, name.span, format!("`{text}` is private to module `{path}`"))
             }
-            Found::Nothing => self.unknown(name, text),
+            Found::Nothing => self.unknown(name, text, resolved.len()),
         }
     }
 
-    fn unknown(&mut self, name: ast::Ident, text: &str) -> Ty {
+    fn unknown(&mut self, name: ast::Ident, text: &str, args: usize) -> Ty {
         let hint = java::type_name(text);
         let file = self.defs.modules[self.module.index()].file;
         let mut report =
@@ -321,7 +321,9 @@ impl TypeResolver<'_, '_> {
         let near = java.map(str::to_string).or_else(|| {
             let own = &self.defs.modules[self.module.index()];
             let visible = own.globs.iter().map(|g| &self.defs.modules[g.index()].names).chain([&own.names]);
-            let types = visible.flatten().filter(|(_, d)| matches!(d, Def::Type(_)));
+            let types = visible.flatten().filter(
+                |(_, d)| matches!(d, Def::Type(id) if self.defs.types[id.index()].type_params.len() == args),
+            );
             suggest(text, types.map(|(s, _)| self.interner.name(*s)).chain(["int", "double", "boolean"]))
         });
         let is_slip = near.is_some() || hint.is_some();

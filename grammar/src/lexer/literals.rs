@@ -100,13 +100,20 @@ impl Lexer<'_> {
         self.open.pop();
         let opened = self.out.tokens.iter().rev().find(|t| t.tok == Tok::InterpStart);
         let opened = opened.map_or(Span::new(quote as u32, quote as u32), |t| t.span());
+        // Behind a value a word begins what was meant as text.
+        let inside = &self.text[opened.end as usize..quote];
+        let ends_value = |c: char| c.is_alphanumeric() || matches!(c, '_' | ')' | ']');
+        let value = inside.match_indices(' ').find(|&(at, _)| {
+            inside[..at].ends_with(ends_value) && inside[at + 1..].starts_with(char::is_alphanumeric)
+        });
+        let close = value.map_or(quote, |(at, _)| opened.end as usize + at);
         let diagnostic = self.error(
             codes::UNTERMINATED,
             opened.start as usize,
             opened.end as usize,
             "this `${` is not closed in its text",
         );
-        diagnostic.edits.push(Edit { span: Span::new(quote as u32, quote as u32), text: "}".to_owned() });
+        diagnostic.edits.push(Edit { span: Span::new(close as u32, close as u32), text: "}".to_owned() });
         self.out.damaged.push(opened);
         self.push(Tok::InterpEnd, quote, quote);
         self.push(Tok::StrEnd, quote, quote + 1);

@@ -218,6 +218,14 @@ fn with_unit(text: &str, digits: &str, unit: &str, value: Option<u64>) -> Result
         }
         _ => {}
     }
+    if let Some(octal) = unit.strip_prefix(['o', 'O'])
+        && let Ok(value) = i64::from_str_radix(octal, 8)
+        && digits == "0"
+    {
+        return Err(mistake(Tok::Int(value as u64), format!("`{text}` is an octal number"))
+            .help("octal numbers do not exist here; as a hexadecimal one it is the same")
+            .fix(format!("0x{value:X}")));
+    }
     if let Some(total) = combined(text) {
         return Err(mistake(Tok::Duration(total), format!("`{text}` joins several durations"))
             .help("a duration has one number and one unit; add durations with `+`")

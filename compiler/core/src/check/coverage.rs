@@ -5,7 +5,8 @@
 //! behind it would not be useful.
 
 use super::Checker;
-use crate::defs::{TypeDefId, TypeKind};
+use crate::defs::{Def, TypeDefId, TypeKind};
+use crate::names::{Found, lookup};
 use crate::types::Ty;
 use dscript_grammar::ast;
 use dscript_grammar::codes;
@@ -24,8 +25,8 @@ const ADDED_MAX: usize = 32;
 pub(super) struct Missing {
     /// As a message shows it.
     name: String,
-    /// As a `case` has it.
-    label: String,
+    /// As a `case` has it; none where its type has no name here.
+    label: Option<String>,
 }
 
 /// A pattern as coverage sees it.
@@ -127,8 +128,14 @@ impl Checker<'_, '_> {
     }
 
     /// The label of a case that is to be added.
-    fn missing_label(&mut self, case: &Shape, name: &str) -> String {
-        let Shape::Object(..) = case else { return name.to_string() };
+    fn missing_label(&mut self, case: &Shape, name: &str) -> Option<String> {
+        let Shape::Object(ty, _) = case else { return Some(name.to_string()) };
+        if let Some((def, _)) = self.types.nominal_parts(*ty) {
+            let known = lookup(self.defs, self.cx.module, self.defs.types[def.index()].name);
+            if !matches!(known, Found::One(Def::Type(found)) if found == def) {
+                return None;
+            }
+        }
         // A variable named after the type, which no other variable hides.
         let plain = name.split('<').next().unwrap_or(name);
         let mut letters = plain.chars();
@@ -138,7 +145,7 @@ impl Checker<'_, '_> {
             checker.interner.get(text).is_none_or(|symbol| checker.local_index(symbol).is_none())
         };
         let variable = if is_free(self, &first) { first } else { format!("{lower}_") };
-        format!("{name} {variable}")
+        Some(format!("{name} {variable}"))
     }
 
     /// `value` says what arms give, in a `switch` that is an expression.
@@ -165,7 +172,8 @@ impl Checker<'_, '_> {
             let own_line = text[line..start].trim().is_empty();
             let indent = if own_line { format!("\n{}", &text[line..start]) } else { " ".to_string() };
             let mut added = String::new();
-            let arms: Vec<&str> = missing.iter().map(|m| m.label.as_str()).collect();
+            let arms: Option<Vec<&str>> = missing.iter().map(|m| m.label.as_deref()).collect();
+            let arms = arms.unwrap_or_default();
             for label in arms.iter().take(ADDED_MAX) {
                 added.push_str(&format!("{indent}case {label} -> {body}"));
             }

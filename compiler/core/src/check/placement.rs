@@ -333,10 +333,20 @@ impl<'a> Checker<'a, '_> {
                 if before.next().is_some() {
                     continue; // said at the second
                 }
-                let report = self
+                let mut report = self
                     .diagnostic(codes::ANNOTATION, annotation.span, format!("`@{name}` stands here twice"))
-                    .label(first.span, "first here")
-                    .edit(annotation.span, "");
+                    .label(first.span, "first here");
+                // What both need is written in one.
+                if let (Some(last), Some((from, to))) = (first.args.last(), ends(&annotation.args))
+                    && name == "Needs"
+                {
+                    let at = Span::new(last.value.span.end, last.value.span.end);
+                    let more = self.written(Span::new(from, to)).to_owned();
+                    report = report.edit(at, format!(", {more}"));
+                }
+                let text = &self.map.get(self.file()).text()[..annotation.span.start as usize];
+                let start = text.trim_end().len() as u32;
+                let report = report.edit(Span::new(start, annotation.span.end), "");
                 self.push(report);
                 continue;
             }
@@ -347,7 +357,15 @@ impl<'a> Checker<'a, '_> {
                 _ => {
                     let message = format!("there is no annotation `@{name}`");
                     let mut report = self.diagnostic(codes::ANNOTATION, annotation.name.span, message);
-                    report = match suggest(name, ["Override", "DCase", "Needs"].into_iter()) {
+                    let is_method = owner.is_some() && matches!(item.kind, ItemKind::Function(_));
+                    let good = match &item.kind {
+                        ItemKind::Function(_) if is_method => &["Override", "Needs"][..],
+                        ItemKind::Function(_) => &["Needs"],
+                        ItemKind::Task(_) => &["DCase", "Needs"],
+                        ItemKind::Scenario(_) => &["DCase"],
+                        _ => &[],
+                    };
+                    report = match suggest(name, good.iter().copied()) {
                         Some(near) => {
                             report.help(format!("did you mean `@{near}`?")).edit(annotation.name.span, near)
                         }
@@ -359,10 +377,19 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// What is to be left out with an annotation: up to what stands behind it.
+    fn to_next(&self, span: Span) -> Span {
+        let text = self.map.get(self.file()).text();
+        let rest = &text[span.end as usize..];
+        Span::new(span.start, span.end + (rest.len() - rest.trim_start().len()) as u32)
+    }
+
     fn misplaced(&mut self, annotation: &Annotation, stands: &str) {
         let name = self.text(annotation.name.name);
         let message = format!("`@{name}` stands before {stands}");
-        let report = self.diagnostic(codes::ANNOTATION, annotation.span, message).edit(annotation.span, "");
+        let report = self
+            .diagnostic(codes::ANNOTATION, annotation.span, message)
+            .edit(self.to_next(annotation.span), "");
         self.push(report);
     }
 
@@ -470,6 +497,11 @@ fn constant_text(expr: &ast::Expr) -> Option<&str> {
         },
         _ => None,
     }
+}
+
+/// Where arguments begin and end.
+fn ends(args: &[ast::Arg]) -> Option<(u32, u32)> {
+    Some((args.first()?.value.span.start, args.last()?.value.span.end))
 }
 
 /// The words in `{ }` of a pattern.

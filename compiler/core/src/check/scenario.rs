@@ -500,9 +500,24 @@ impl<'a> Checker<'a, '_> {
 
     // ---- settings, selector, guard ----
 
+    /// As `expr_to`, where what is computed cannot stand: no conversion is offered.
+    fn constant_to(&mut self, expr: &'a Expr, wanted: Ty) -> Ty {
+        let told = self.diagnostics.len();
+        let found = self.expr_to(expr, wanted);
+        for report in &mut self.diagnostics[told..] {
+            if report.code == codes::MISMATCH && report.span == expr.span && report.edits.len() > 1
+                || report.edits.iter().any(|edit| edit.text.starts_with("(int)"))
+            {
+                report.edits.clear();
+                report.help = vec!["a constant or a parameter of the scenario stands here".to_owned()];
+            }
+        }
+        found
+    }
+
     /// A constant or a parameter, more than zero.
     fn setting(&mut self, expr: &'a Expr, wanted: Ty) -> Option<i64> {
-        let found = self.expr_to(expr, wanted);
+        let found = self.constant_to(expr, wanted);
         if found != wanted {
             return None;
         }
@@ -569,7 +584,7 @@ impl<'a> Checker<'a, '_> {
 
     fn selector(&mut self, expr: &'a Expr) {
         let string = self.string();
-        let found = self.expr_to(expr, string);
+        let found = self.constant_to(expr, string);
         if found != string || string == Ty::POISON {
             return;
         }
