@@ -175,3 +175,27 @@ fn the_same_source_gives_the_same_bytes() {
         );
     }
 }
+
+/// A pool is opened for what the program does with it.
+#[test]
+fn a_pool_needs_what_is_done_with_it() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let check = |does: &str, expected: &[&str]| {
+        let source = format!("LogPool pool = try LogPool.open(\"p\");\n{does}");
+        let image = compile(scratch.path(), "pools", &source);
+        let image = image.to_str().expect("a path that is text");
+        let shown = good("dsc", scratch.path(), &["inspect", image, "--json"]);
+        let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+        assert_eq!(shown["capabilities"], serde_json::json!(expected), "{does}");
+    };
+    let put = r#"try pool.put("k", {"a": 1});"#;
+    let count = r#"print(try pool.query("k").count());"#;
+    check(put, &["logpool:write:p"]);
+    check(count, &["logpool:read:p"]);
+    check(&format!("{put}{count}"), &["logpool:read:p", "logpool:write:p"]);
+    check("", &["logpool:read:p"]);
+    check(
+        r#"Subprocess s = System.startDVMStat("k", "q", 1); if (isError(s)) s.kill();"#,
+        &["exec:vmstat", "logpool:read:p", "logpool:write:q"],
+    );
+}

@@ -435,6 +435,17 @@ impl<'a> Checker<'a, '_> {
             self.diagnostics.push(report);
             return Ty::POISON;
         }
+        if matches!(
+            (op, left.1, right.1),
+            (BinaryOp::Mul | BinaryOp::Div, Ty::DURATION, Ty::DOUBLE)
+                | (BinaryOp::Mul, Ty::DOUBLE, Ty::DURATION)
+        ) {
+            let report = self
+                .diagnostic(codes::OPERATOR, span, format!("`{sign}` does not fit `{a}` and `{b}`"))
+                .help("a Duration is taken times a double by `times`: `(10s).times(1.5)`");
+            self.diagnostics.push(report);
+            return Ty::POISON;
+        }
         self.operator_error(span, format!("`{sign}` does not fit `{a}` and `{b}`"), &[left, right])
     }
 

@@ -597,8 +597,27 @@ impl<'a, 'c> Lowerer<'a, 'c> {
             }
             // One way to write each: `exec:**` is `exec:*`.
             let canonical = Capability::parse(&capability).map_or(capability, |c| c.to_string());
-            self.capabilities.insert(canonical);
+            match self.qualified(id).as_str() {
+                POOL_OPEN => self.pools.insert(canonical),
+                _ => self.capabilities.insert(canonical),
+            };
         }
+    }
+
+    /// Enters what opened pools need, now that it is known whether the program puts into pools and reads from them.
+    pub(super) fn pool_needs(&mut self) {
+        let (mut puts, mut reads) = (false, false);
+        for native in self.image.natives.iter().filter(|native| native.name.starts_with(POOL)) {
+            match native.name.as_str() {
+                POOL_OPEN => {}
+                POOL_PUT => puts = true,
+                _ => reads = true,
+            }
+        }
+        let pools = std::mem::take(&mut self.pools);
+        // What is opened and no more is opened for reading.
+        let kept = |need: &String| if need.starts_with(POOL_WRITE) { puts } else { reads || !puts };
+        self.capabilities.extend(pools.into_iter().filter(kept));
     }
 
     /// Enters what a task declares: operators give its parameters, so these may be anything.
@@ -676,6 +695,12 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         }
     }
 }
+
+/// The natives of pools: whoever may write a pool or read it may open it.
+const POOL: &str = "LogPool.";
+const POOL_OPEN: &str = "LogPool.open";
+const POOL_PUT: &str = "LogPool.put";
+const POOL_WRITE: &str = "logpool:write:";
 
 /// A capability that a call needs.
 struct Filled {

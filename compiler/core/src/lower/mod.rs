@@ -161,6 +161,8 @@ pub struct Lowerer<'a, 'c> {
     /// Of each source, to find lines in.
     places: Vec<Places<'c>>,
     capabilities: BTreeSet<String>,
+    /// Of these, what pools need that are opened.
+    pools: BTreeSet<String>,
     lowlevel: BTreeSet<String>,
     warned: FxHashSet<(ModuleId, Span)>,
     /// Capabilities that are wider than they look, by the body that needs them.
@@ -326,6 +328,7 @@ pub fn lower<'a>(
         sources: FxHashMap::default(),
         places: Vec::new(),
         capabilities: BTreeSet::new(),
+        pools: BTreeSet::new(),
         lowlevel: BTreeSet::new(),
         warned: FxHashSet::default(),
         told_wide: FxHashSet::default(),
@@ -339,6 +342,7 @@ pub fn lower<'a>(
     };
     lowerer.image.manifest.name = name.to_string();
     lowerer.program(goal);
+    lowerer.pool_needs();
     let mut image = lowerer.image;
     image.manifest.capabilities = lowerer.capabilities.into_iter().collect();
     image.manifest.lowlevel = lowerer.lowlevel.into_iter().collect();

@@ -204,7 +204,8 @@ fn send(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         }
         let wanted = Capability::exact("http", &[method.as_str(), &next.url()]).to_string();
         if let Err(denied) = call.require(&wanted) {
-            let mut error = failed("denied", &denied.message);
+            let hint = "to follow it, ask from a lowlevel function whose `@Needs` names both addresses";
+            let mut error = failed("denied", &format!("{}; {hint}", denied.message));
             error.data.push(("url".into(), next.url()));
             return Err(error.into());
         }

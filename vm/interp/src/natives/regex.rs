@@ -47,11 +47,15 @@ natives! {
     "Regex.replaced" "(String, String, String, int) -> String" replaced;
     "Regex.parts" "(String, String, int) -> List<String>" |call| {
         let (regex, text) = arguments(call)?;
-        let parts: Vec<&str> = match usize::try_from(call.int(2)) {
-            Ok(limit) if limit > 0 => regex.any.splitn(&text, limit).collect(),
-            _ => regex.any.split(&text).collect(),
-        };
-        call.give_texts(parts.iter().copied())
+        let most = usize::try_from(call.int(2)).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
+        let (mut parts, mut at) = (Vec::new(), 0);
+        for found in Finds::new(&regex.any, &text).take(most - 1) {
+            let whole = found.get_match();
+            parts.push(&text[at..whole.start()]);
+            at = whole.end();
+        }
+        parts.push(&text[at..]);
+        call.give_texts(parts.into_iter())
     };
     "Regex.quote" "(String) -> String" |call| {
         let text = call.text(0);
@@ -134,6 +138,35 @@ fn check(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     }
 }
 
+/// The matches from left to right, as Java finds them: an empty one may stand right behind another.
+struct Finds<'t> {
+    regex: &'t Regex,
+    text: &'t str,
+    /// Where the next one begins at the earliest.
+    from: Option<usize>,
+}
+
+impl<'t> Finds<'t> {
+    fn new(regex: &'t Regex, text: &'t str) -> Self {
+        Self { regex, text, from: Some(0) }
+    }
+}
+
+impl<'t> Iterator for Finds<'t> {
+    type Item = Captures<'t>;
+
+    fn next(&mut self) -> Option<Captures<'t>> {
+        let found = self.regex.captures_at(self.text, self.from?)?;
+        let whole = found.get_match();
+        self.from = match whole.is_empty() {
+            // Behind an empty match the search goes on a character later.
+            true => self.text[whole.end()..].chars().next().map(|next| whole.end() + next.len_utf8()),
+            false => Some(whole.end()),
+        };
+        Some(found)
+    }
+}
+
 /// The matches, at most so many unless that is 0, as records.
 fn search(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (pattern, text) = (call.string(0), call.string(1));
@@ -144,7 +177,7 @@ fn search(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (mut all, mut bytes) = (Vec::new(), 0usize);
     // Bytes and code points up to where the last match began.
     let (mut at, mut points) = (0, 0);
-    for found in regex.any.captures_iter(text).take(most) {
+    for found in Finds::new(&regex.any, text).take(most) {
         let whole = found.get_match();
         points += i64::from(code_points(&text.as_bytes()[at..whole.start()]));
         at = whole.start();
@@ -173,7 +206,7 @@ fn replaced(call: &mut PureCall<'_>) -> Done {
     let by = replacement(&by, &regex.any).map_err(|what| trapped(TrapKind::Argument, what))?;
     let most = usize::try_from(call.int(3)).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let (mut out, mut at) = (String::new(), 0);
-    for found in regex.any.captures_iter(&text).take(most) {
+    for found in Finds::new(&regex.any, &text).take(most) {
         let whole = found.get_match();
         out.push_str(&text[at..whole.start()]);
         fill(&by, &found, &mut out);
