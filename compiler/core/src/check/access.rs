@@ -197,7 +197,16 @@ impl<'a> Checker<'a, '_> {
                 return self.own_field(expr, this, owner, index);
             }
         }
-        let ty = self.receiver(receiver, name.name);
+        let ty = match self.cx.owner.filter(|_| self.cx.in_constructor) {
+            // Of `this` one says that it has no such field.
+            Some(owner)
+                if matches!(receiver.kind, ExprKind::This)
+                    && !self.defs.types[owner.index()].methods.contains_key(&name.name) =>
+            {
+                self.cx.this.unwrap_or(Ty::POISON)
+            }
+            _ => self.receiver(receiver, name.name),
+        };
         let Some((def, _)) = self.types.nominal_parts(ty) else {
             if !matches!(ty, Ty::POISON | Ty::NEVER) {
                 let shown = self.show(ty);

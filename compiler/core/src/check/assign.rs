@@ -1,5 +1,6 @@
 //! Assignment: the places it writes, and what is known afterwards.
 
+use super::cond::literal_without_truth;
 use super::ops::binary_type;
 use super::stmt::strip;
 use super::{Checker, Local, field_node};
@@ -68,6 +69,13 @@ impl<'a> Checker<'a, '_> {
         value: &'a Expr,
     ) -> Ty {
         let Some(op) = op else {
+            // `at = null ? ...`
+            if let ExprKind::Conditional { cond, .. } = &strip(value).kind
+                && literal_without_truth(cond)
+            {
+                self.not_a_condition(op_span);
+                return Ty::POISON;
+            }
             return self.plain_assign(target, value);
         };
         let ty = self.target(target, true);
@@ -149,6 +157,12 @@ impl<'a> Checker<'a, '_> {
         {
             self.cx.flow.assign(field_node(index));
             self.got_value(field_node(index));
+        } else if own && self.cx.in_constructor && ty == Ty::POISON {
+            // Any of them may be meant.
+            for index in 0..self.constructed().len() as u32 {
+                self.cx.flow.assign(field_node(index));
+                self.got_value(field_node(index));
+            }
         }
         ty
     }

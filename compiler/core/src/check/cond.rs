@@ -10,7 +10,9 @@ use crate::names::{Found, lookup};
 use crate::types::{Ty, TyKind};
 use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 use dscript_grammar::codes;
-use dscript_grammar::span::Span;
+use dscript_grammar::diagnostic::Severity;
+use dscript_grammar::span::{Span, Symbol};
+use dscript_grammar::walk::Node;
 
 impl<'a> Checker<'a, '_> {
     /// A condition: what is known where it holds, and where not.
@@ -18,11 +20,7 @@ impl<'a> Checker<'a, '_> {
         if let ExprKind::Assign { op: None, op_span, target, value } = &strip(expr).kind {
             // Of a target that cannot be one it was said.
             if !self.defs.modules[self.cx.module.index()].is_broken(target.span) {
-                let report = self
-                    .diagnostic(codes::CONDITION, *op_span, "an assignment is not a condition")
-                    .help("to compare, write `==`")
-                    .edit(*op_span, "==");
-                self.diagnostics.push(report);
+                self.not_a_condition(*op_span);
             }
             // Whichever is meant, the variable counts as one that has a value, and both sides as used.
             if let Some(index) = self.tested_local(target) {
@@ -33,9 +31,40 @@ impl<'a> Checker<'a, '_> {
             self.expr(value, Some(ty));
             return (self.cx.flow.clone(), self.cx.flow.clone());
         }
-        let flows = self.cond_kind(expr);
+        let told = self.diagnostics.len();
+        let mut flows = self.cond_kind(expr);
+        if !matches!(
+            strip(expr).kind,
+            ExprKind::Unary { .. } | ExprKind::Chain { .. } | ExprKind::Conditional { .. }
+        ) {
+            self.doubt_test(expr, told, &mut flows);
+        }
         self.facts().types[expr.id.0 as usize] = Ty::BOOL;
         flows
+    }
+
+    /// Where a test is mistaken, what it would have told of the locals in it is not known; where a name in it is, of
+    /// any local of which nothing is told yet.
+    fn doubt_test(&mut self, expr: &Expr, told: usize, flows: &mut (Flow, Flow)) {
+        let new = &self.diagnostics[told..];
+        if new.iter().all(|d| d.severity != Severity::Error) {
+            return;
+        }
+        let any = new.iter().any(|d| d.code == codes::UNKNOWN_NAME);
+        let mut named = Vec::new();
+        names_in(Node::Expr(expr), &mut named);
+        for local in &self.cx.locals {
+            let ty = self.types.resolve(local.ty);
+            let may_lack = self.types.nullable_inner(ty).or_else(|| self.types.fallible_inner(ty)).is_some();
+            let is_meant =
+                |flow: &Flow| named.contains(&local.name) || any && flow.narrowed(local.node).is_none();
+            for flow in [&mut flows.0, &mut flows.1] {
+                if may_lack && is_meant(flow) {
+                    flow.narrow(local.node, Ty::POISON);
+                    flow.see(local.node);
+                }
+            }
+        }
     }
 
     pub(super) fn cond_kind(&mut self, expr: &'a Expr) -> (Flow, Flow) {
@@ -82,6 +111,15 @@ impl<'a> Checker<'a, '_> {
             }
             _ => self.plain_cond(expr),
         }
+    }
+
+    /// Says so of the assignment with this `=`.
+    pub(super) fn not_a_condition(&mut self, op_span: Span) {
+        let report = self
+            .diagnostic(codes::CONDITION, op_span, "an assignment is not a condition")
+            .help("to compare, write `==`")
+            .edit(op_span, "==");
+        self.diagnostics.push(report);
     }
 
     /// A condition that a `?:` chooses.
@@ -302,4 +340,17 @@ impl<'a> Checker<'a, '_> {
         };
         self.diagnostics.push(report);
     }
+}
+
+fn names_in(node: Node<'_>, names: &mut Vec<Symbol>) {
+    if let Node::Expr(Expr { kind: ExprKind::Name(name), .. }) = node {
+        names.push(*name);
+    }
+    node.children(&mut |child| names_in(child, names));
+}
+
+/// Whether it is a value that no boolean is.
+pub(super) fn literal_without_truth(expr: &Expr) -> bool {
+    use ExprKind::*;
+    matches!(strip(expr).kind, Null | Int(_) | Double(_) | Char(_) | Duration(_) | Str(_))
 }

@@ -499,7 +499,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     }
 
     /// The fields that the body gives values, where it is a constructor's.
-    fn constructed(&self) -> &'c [FieldSig<'a>] {
+    pub(super) fn constructed(&self) -> &'c [FieldSig<'a>] {
         let owner = self.cx.owner.filter(|_| self.cx.in_constructor);
         owner.map_or(&[], |owner| &self.defs.types[owner.index()].fields)
     }

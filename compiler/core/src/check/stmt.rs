@@ -328,6 +328,9 @@ impl<'a> Checker<'a, '_> {
     fn local(&mut self, local: &'a ast::Local) {
         if self.misspelt_word(local) {
             self.unread();
+            // Each of these words leaves.
+            self.cx.flow.dead = true;
+            self.cx.flow.doubted = true;
             return;
         }
         let declared = local.ty.as_ref().map(|ty| self.type_expr(ty));
