@@ -78,12 +78,31 @@ impl MapType {
     }
 }
 
+/// The bit of a hash that tells which int it is of.
+const IS_KEY: u32 = 1 << 31;
+
 /// The hash of an int: eight that follow each other have places that follow each other, as programs often ask for
-/// keys in their order. Never 0.
+/// keys in their order. Never 0. Those of the ints from 0 to 2^31 - 1 are all different and differ from those of
+/// all others, so that where such a hash is found its entry need not be looked at.
 #[inline]
 fn bits_hash(key: u64) -> u32 {
-    let hash = fold(mix(key >> 3)) & !7 | (key & 7) as u32;
+    if key < u64::from(IS_KEY) {
+        // Each step gives different results for different numbers of 28 bits.
+        const MASK: u32 = (1 << 28) - 1;
+        let mut eights = (key as u32 >> 3).wrapping_mul(0x9e37_79b1) & MASK;
+        eights ^= eights >> 14;
+        eights = eights.wrapping_mul(0x85eb_ca6b) & MASK;
+        eights ^= eights >> 13;
+        return IS_KEY | eights << 3 | key as u32 & 7;
+    }
+    let hash = fold(mix(key >> 3)) & !IS_KEY & !7 | (key & 7) as u32;
     if hash == 0 { 8 } else { hash }
+}
+
+/// Whether equal hashes mean equal ints.
+#[inline]
+fn is_key(hash: u32) -> bool {
+    hash & IS_KEY != 0
 }
 
 fn entry_words(map: &MapType, capacity: usize) -> usize {
@@ -206,11 +225,12 @@ impl Vm {
             (hash, self.map_probe(map, hash, same))
         } else if paired {
             let hash = bits_hash(key);
-            let same = |heap: &Heap, keys, entry| heap.word(keys, 1 + 2 * entry) == key;
+            let same = |heap: &Heap, keys, entry| is_key(hash) || heap.word(keys, 1 + 2 * entry) == key;
             (hash, self.map_probe(map, hash, same))
         } else {
             let hash = bits_hash(key);
-            (hash, self.map_probe(map, hash, |_, keys, entry| self.array_get(element, keys, entry) == key))
+            let same = |_: &Heap, keys, entry| is_key(hash) || self.array_get(element, keys, entry) == key;
+            (hash, self.map_probe(map, hash, same))
         };
         self.memo = Memo { map, key, state, hash, entry };
         entry
@@ -315,6 +335,7 @@ impl Vm {
             if high(found) == hash {
                 let entry = low(found) as usize - 1;
                 let same = match kind.keys {
+                    KeyKind::Bits if is_key(hash) => true,
                     KeyKind::Bits if kind.paired => self.heap.word(keys, 1 + 2 * entry) == key,
                     KeyKind::Bits => self.array_get(kind.key_element, keys, entry) == key,
                     KeyKind::Text => {
@@ -525,5 +546,38 @@ impl Vm {
         key: u64,
     ) -> Result<Option<usize>, Trapped> {
         self.map_find_hashed(kind, b, key, self.half(self.array(a, HASHES), entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustc_hash::FxHashSet;
+
+    #[test]
+    fn small_ints_have_hashes_of_their_own() {
+        // Places of all bits, and runs.
+        let keys: FxHashSet<u64> = (0..31)
+            .flat_map(|bit| (0..40_000u64).map(move |n| (n << bit) & ((1 << 31) - 1)))
+            .chain((1 << 31) - 1_000..1 << 31)
+            .collect();
+        let hashes: FxHashSet<u32> = keys.iter().map(|key| bits_hash(*key)).collect();
+        assert_eq!(hashes.len(), keys.len());
+        assert!(hashes.iter().all(|hash| is_key(*hash)));
+        assert!([1 << 31, 1 << 40, u64::MAX, i64::MIN as u64].iter().all(|key| {
+            let hash = bits_hash(*key);
+            hash != 0 && !is_key(hash)
+        }));
+    }
+
+    #[test]
+    fn strides_do_not_crowd_a_map() {
+        for bit in 0..20 {
+            const ENTRIES: usize = 1 << 11;
+            let places: FxHashSet<usize> =
+                (0..ENTRIES as u64).map(|n| bits_hash(n << bit) as usize & (2 * ENTRIES - 1)).collect();
+            // Places at random would be 0.39 of a map's.
+            assert!(places.len() > ENTRIES / 3, "{} places for a stride of 2^{bit}", places.len());
+        }
     }
 }

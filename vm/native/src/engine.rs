@@ -36,15 +36,21 @@ const WAIT: Duration = Duration::from_millis(20);
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
 const WAITING_MAX: usize = 256;
 
-/// Compiles every function of the program that may be native, before it runs.
+/// Compiles every function of the program that may be native, before it runs. What runs through once is done sooner
+/// than it is compiled, and is left to the interpreter.
 ///
 /// # Errors
 /// Where there is no native code for this machine, or no memory for it.
 pub fn attach_jit(program: &Arc<Program>) -> Result<(), String> {
     let target = Target::host()?;
     let native = Native::new(program, None);
+    let facts = &native.code().facts;
+    let once = |function: FunctionId| {
+        !facts.repeated[function.index()]
+            && loops::inside(&program.image().functions[function.index()].code).is_empty()
+    };
     let all = (0..program.image().functions.len() as u32).map(FunctionId);
-    let wanted = all.filter(|function| native.code().facts.eligible[function.index()]);
+    let wanted = all.filter(|function| facts.eligible[function.index()] && !once(*function));
     native.compile(program, &target, wanted.map(|function| (function, Start::Call)).collect())?;
     program.attach(native);
     Ok(())
