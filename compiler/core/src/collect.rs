@@ -456,7 +456,7 @@ impl<'a> Collector<'a, '_> {
                 self.supers(id, &i.extends);
                 self.members(place, &type_params, &i.members);
                 if item.modifiers.sealed.is_some() {
-                    let permits = self.permits(module, i);
+                    let permits = self.permits(module, id, i);
                     let decl = &mut self.defs.types[id.index()];
                     decl.permits = Some(permits);
                     decl.permits_written = !i.permits.is_empty();
@@ -513,7 +513,7 @@ impl<'a> Collector<'a, '_> {
     }
 
     /// The types that a sealed interface names as permitted.
-    fn permits(&mut self, module: ModuleId, interface: &ast::Interface) -> Vec<TypeDefId> {
+    fn permits(&mut self, module: ModuleId, own: TypeDefId, interface: &ast::Interface) -> Vec<TypeDefId> {
         let mut permits: Vec<TypeDefId> = Vec::new();
         for written in &interface.permits {
             let file = self.file(module);
@@ -536,6 +536,9 @@ impl<'a> Collector<'a, '_> {
                 Diagnostic::error(codes::DUPLICATE, file, written.span, "this type is permitted twice")
             } else if self.defs.types[def.index()].module != module {
                 let message = "a sealed interface permits types of its own module";
+                Diagnostic::error(codes::SEALED, file, written.span, message)
+            } else if def == own {
+                let message = "a sealed interface permits others, not itself";
                 Diagnostic::error(codes::SEALED, file, written.span, message)
             } else {
                 permits.push(def);
@@ -571,7 +574,7 @@ impl<'a> Collector<'a, '_> {
                 let decl = &self.defs.types[def.index()];
                 let implements =
                     decl.supers.iter().any(|&s| self.types.nominal_parts(s).is_some_and(|(d, _)| d == id));
-                if implements || decl.module != module {
+                if implements || decl.module != module || def == id {
                     continue;
                 }
                 let (permitted, sealed) =

@@ -1,6 +1,7 @@
 //! Mutated programs: the compiler never panics, and whatever image it makes passes the verifier.
 //!
-//! `tools/fuzz COUNT SEED` runs longer, shows how far it is, and keeps what does harm in `target/fuzz`, made small.
+//! `tools/fuzz COUNT SEED [FROM]` runs longer, shows how far it is, and keeps what does harm in `target/fuzz`, made
+//! small; an input that ends the process (a stack overflow does) is left there as `SEED-now.ds`.
 //! A mutation takes pieces out, doubles, swaps and replaces them, brings in pieces of another program, and now and
 //! then writes random bytes.
 
@@ -176,17 +177,22 @@ fn minimize(library: &Library, source: &[u8]) -> Vec<u8> {
     small
 }
 
+fn kept() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from).join("fuzz")
+}
+
 /// Keeps a harmful input; gives its place.
 fn keep(source: &[u8], name: &str) -> PathBuf {
-    let folder =
-        std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from).join("fuzz");
+    let folder = kept();
     std::fs::create_dir_all(&folder).expect("the folder for failures can be made");
     let path = folder.join(name);
     std::fs::write(&path, source).expect("a failure can be kept");
     path
 }
 
-fn run(count: usize, seed: u64) -> Vec<String> {
+/// The inputs of a seed from one on, up to `count`.
+fn run(from: usize, count: usize, seed: u64) -> Vec<String> {
+    let now = format!("{seed}-now.ds");
     let (corpus, library) = (corpus(), Library::default());
     let mut random = Random(seed);
     let mut failures = Vec::new();
@@ -200,6 +206,10 @@ fn run(count: usize, seed: u64) -> Vec<String> {
             );
         }
         let source = mutate(&mut random, &corpus);
+        if round < from {
+            continue;
+        }
+        keep(&source, &now);
         if let Err(what) = check(&library, &source) {
             let path = keep(&minimize(&library, &source), &format!("{seed}-{round}.ds"));
             println!("round {round} of seed {seed}: {what}: {}", path.display());
@@ -209,6 +219,8 @@ fn run(count: usize, seed: u64) -> Vec<String> {
             }
         }
     }
+    // There is none where nothing was done.
+    let _ = std::fs::remove_file(kept().join(now));
     failures
 }
 
@@ -216,10 +228,11 @@ fn run(count: usize, seed: u64) -> Vec<String> {
 fn mutated_programs_do_no_harm() {
     let number =
         |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
-    let (count, seed) = (number("FUZZ", 150) as usize, number("SEED", 1));
-    println!("SEED={seed} FUZZ={count}");
+    let (from, count) = (number("FROM", 0) as usize, number("FUZZ", 150) as usize);
+    let seed = number("SEED", 1);
+    println!("SEED={seed} FUZZ={count} FROM={from}");
     // As deep as the compiler's own thread.
-    let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(move || run(count, seed));
+    let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(move || run(from, count, seed));
     let failures = worker.expect("a thread starts").join().expect("the fuzzer itself does not panic");
     assert!(failures.is_empty(), "{} programs do harm:\n{}", failures.len(), failures.join("\n"));
 }

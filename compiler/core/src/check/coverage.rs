@@ -203,8 +203,13 @@ impl Checker<'_, '_> {
 
     /// The cases a type consists of, each with its name; `None` where they are endless.
     fn cases(&mut self, ty: Ty) -> Option<Vec<(Shape, String)>> {
+        self.cases_within(ty, &mut Vec::new())
+    }
+
+    /// As `cases`; of the interfaces `around`, which by mistake may permit themselves, it adds none.
+    fn cases_within(&mut self, ty: Ty, around: &mut Vec<TypeDefId>) -> Option<Vec<(Shape, String)>> {
         if let Some(inner) = self.types.nullable_inner(ty) {
-            let mut all = match self.cases(inner) {
+            let mut all = match self.cases_within(inner, around) {
                 Some(all) => all,
                 None => vec![(Shape::Object(inner, Vec::new()), format!("`{}`", self.show(inner)))],
             };
@@ -232,10 +237,14 @@ impl Checker<'_, '_> {
             TypeKind::Interface => {
                 let permits = decl.permits.clone()?;
                 let mut all = Vec::new();
+                around.push(def);
                 for id in permits {
+                    if around.contains(&id) {
+                        continue;
+                    }
                     let Some(permitted) = self.permitted(id, ty) else { continue };
                     match self.defs.types[id.index()].kind {
-                        TypeKind::Interface => match self.cases(permitted) {
+                        TypeKind::Interface => match self.cases_within(permitted, around) {
                             Some(cases) => all.extend(cases),
                             None => all.push((
                                 Shape::Object(permitted, Vec::new()),
@@ -252,6 +261,7 @@ impl Checker<'_, '_> {
                         )),
                     }
                 }
+                around.pop();
                 Some(all)
             }
             _ => None,
