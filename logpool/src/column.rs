@@ -30,6 +30,11 @@ const RAW: u8 = 1;
 
 pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     let Some((&first, rest)) = values.split_first() else { return };
+    // Many columns never change, and of others that is soon known.
+    if rest.iter().all(|&value| value == first) {
+        put_zigzag(out, first);
+        return put_zigzag(out, first);
+    }
     let (mut least, mut greatest) = (first, first);
     let (mut before, mut step, mut step_greatest) = (first, i64::MAX, i64::MIN);
     let mut differing = 0;
@@ -44,9 +49,6 @@ pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     }
     put_zigzag(out, least);
     put_zigzag(out, greatest);
-    if least == greatest {
-        return;
-    }
     // Bytes that are counted in KiB, times in microseconds; where it saves more than it takes to say so.
     let shift = differing.trailing_zeros();
     let shift = if values.len() * shift as usize > 16 { shift } else { 0 };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::record::{FieldValue, Record, RunId};
 use crate::text::{parse_time, time_text, value_text};
-use crate::units::parse_duration;
+use dscript_units::parse_duration;
 
 /// One object.
 pub fn record_json(record: &Record) -> Value {

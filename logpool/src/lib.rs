@@ -41,12 +41,12 @@ mod tail;
 mod text;
 #[cfg(test)]
 mod torn;
-mod units;
 mod values;
 mod verify;
 mod writer;
 
 pub use block::Kind as FieldKind;
+pub use dscript_units::{duration_text, parse_duration};
 pub use error::{Damage, LogPoolError, Result};
 pub use expr::ExprError;
 pub use json::{record_from_json, record_json, value_json};
@@ -61,6 +61,5 @@ pub use stats::{Stats, StatsRow};
 pub use store::Retention;
 pub use tail::{Cursor, Tailed};
 pub use text::{parse_time, time_text, value_text};
-pub use units::{duration_text, duration_unit, parse_duration, size_unit};
 pub use verify::{Verified, verify};
 pub use writer::{Ack, Done, Writer};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::record::FieldValue;
-use crate::units::duration_text;
+use dscript_units::duration_text;
 
 /// RFC 3339 in UTC, with as much of the second as there is.
 pub fn time_text(nanos: i64) -> String {

@@ -3,7 +3,8 @@
 //!
 //! Steps of an append: the caller's thread encodes and checks the records; they wait in a bounded queue; the
 //! writing thread takes what is there (up to a group's size), writes it with one call, syncs the file, and
-//! answers everyone in the group. After an error nothing more is written to that file, because what a failed
+//! answers everyone in the group; to wake many takes about as long as a sync, so a second thread does that while the next
+//! group is synced. After an error nothing more is written to that file, because what a failed
 //! sync left behind is not known: it is cut back to what was acknowledged and given up, and the next group
 //! begins a new one. Records of a failed append may therefore still be found; they were never acknowledged, and
 //! to append them again stores them once.
@@ -16,9 +17,10 @@ use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
@@ -33,7 +35,7 @@ pub struct Ack {
     pub records: usize,
 }
 
-/// Called once: on the writer's thread, or, for an append that is refused at once, on the caller's.
+/// Called once: on a thread of the writer, or, for an append that is refused at once, on the caller's.
 pub type Done = Box<dyn FnOnce(Result<Ack>) + Send>;
 
 /// The append log of this process in a data folder. Clones share one file, one queue and one thread; dropping
@@ -58,6 +60,7 @@ impl Writer {
             queue: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
+            answering: OnceLock::new(),
             synced: Mutex::new(Synced { part: options.first_part, bytes: 0 }),
             options,
         };
@@ -125,7 +128,10 @@ impl Drop for Handle {
         };
         self.shared.work.notify_all();
         // The last clone may have been part of a callback, and a thread cannot wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+        let here = thread::current().id();
+        if self.shared.answering.get() != Some(&here)
+            && let Some(thread) = thread.filter(|thread| thread.thread().id() != here)
+        {
             let _ = thread.join();
         }
     }
@@ -139,6 +145,8 @@ struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
     room: Condvar,
+    /// The thread that answers large groups.
+    answering: OnceLock<ThreadId>,
     synced: Mutex<Synced>,
 }
 
@@ -147,6 +155,9 @@ struct Queue {
     jobs: VecDeque<Job>,
     bytes: usize,
     closed: bool,
+    /// The thread waits for work; and how many wait for room.
+    idle: bool,
+    waiting: usize,
     /// The thread has ended though it should not have.
     failed: bool,
     thread: Option<JoinHandle<()>>,
@@ -186,7 +197,9 @@ impl Shared {
                 drop(queue);
                 return (job.done)(Err(LogPoolError::Busy));
             }
+            queue.waiting += 1;
             queue = self.room.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+            queue.waiting -= 1;
         }
         let refused = if queue.failed {
             Some(self.gone())
@@ -201,8 +214,12 @@ impl Shared {
         }
         queue.bytes += job.bytes;
         queue.jobs.push_back(job);
+        // To wake who does not sleep costs as much as to wake who does.
+        let idle = std::mem::take(&mut queue.idle);
         drop(queue);
-        self.work.notify_one();
+        if idle {
+            self.work.notify_one();
+        }
     }
 
     fn start_thread(self: &Arc<Shared>, queue: &mut Queue) -> Result<()> {
@@ -225,8 +242,10 @@ impl Shared {
             if queue.closed {
                 return None;
             }
+            queue.idle = true;
             queue = self.work.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
+        queue.idle = false;
         let mut group = Vec::new();
         let mut bytes = 0;
         while let Some(job) = queue.jobs.front() {
@@ -237,8 +256,11 @@ impl Shared {
             group.extend(queue.jobs.pop_front());
         }
         queue.bytes -= bytes;
+        let waiting = queue.waiting;
         drop(queue);
-        self.room.notify_all();
+        if waiting > 0 {
+            self.room.notify_all();
+        }
         Some(group)
     }
 }
@@ -272,6 +294,65 @@ fn answer(done: Done, result: Result<Ack>) {
     let _ = catch_unwind(AssertUnwindSafe(move || done(result)));
 }
 
+/// Tells those of a group how it went.
+fn answer_all(group: Vec<Job>, result: &Result<()>) {
+    for job in group {
+        answer(job.done, result.clone().map(|()| Ack { records: job.records }));
+    }
+}
+
+/// A group and how it went.
+type Answered = (Vec<Job>, Result<()>);
+
+/// Answers groups in order: small ones at once, large ones on a thread of its own.
+#[derive(Default)]
+struct Answers {
+    thread: Option<(mpsc::Sender<Answered>, JoinHandle<()>)>,
+    /// Groups that the thread has not answered.
+    pending: Arc<AtomicUsize>,
+}
+
+impl Answers {
+    fn give(&mut self, shared: &Shared, group: Vec<Job>, result: Result<()>) {
+        // Whoever is answered later was appended later.
+        if group.len() <= ANSWERED_AT_ONCE_MAX && self.pending.load(Ordering::Acquire) == 0 {
+            return answer_all(group, &result);
+        }
+        if self.thread.is_none() {
+            self.thread = self.start(shared);
+        }
+        let Some((groups, _)) = &self.thread else { return answer_all(group, &result) };
+        self.pending.fetch_add(1, Ordering::AcqRel);
+        if let Err(mpsc::SendError((group, result))) = groups.send((group, result)) {
+            answer_all(group, &result);
+        }
+    }
+
+    /// None where there is no room for one more thread.
+    fn start(&self, shared: &Shared) -> Option<(mpsc::Sender<Answered>, JoinHandle<()>)> {
+        let (sender, groups) = mpsc::channel::<Answered>();
+        let pending = self.pending.clone();
+        let answer = move || {
+            for (group, result) in groups {
+                answer_all(group, &result);
+                pending.fetch_sub(1, Ordering::AcqRel);
+            }
+        };
+        let thread = thread::Builder::new().name("log-answers".into()).spawn(answer).ok()?;
+        let _ = shared.answering.set(thread.thread().id());
+        Some((sender, thread))
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        if let Some((groups, thread)) = self.thread.take() {
+            drop(groups);
+            let _ = thread.join();
+        }
+    }
+}
+
 /// The writing thread's own state.
 struct Log<'a> {
     shared: &'a Shared,
@@ -292,11 +373,10 @@ impl<'a> Log<'a> {
     }
 
     fn run(mut self) {
+        let mut answers = Answers::default();
         while let Some(group) = self.shared.next_group() {
             let result = self.commit(&group);
-            for job in group {
-                answer(job.done, result.clone().map(|()| Ack { records: job.records }));
-            }
+            answers.give(self.shared, group, result);
         }
     }
 
@@ -404,6 +484,24 @@ mod tests {
         });
         assert_eq!(count(dir.path()), 400);
         assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn answers_come_in_order_and_the_last_one_may_drop_the_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let (sender, answers) = channel();
+        for seq in 0..500 {
+            let (sender, kept) = (sender.clone(), writer.clone());
+            let done: Done = Box::new(move |result| {
+                drop(kept);
+                sender.send((seq, result.is_ok())).unwrap();
+            });
+            writer.append_with(vec![record(1, seq)], done);
+        }
+        drop((writer, sender));
+        assert!(answers.iter().eq((0..500).map(|seq| (seq, true))));
+        assert_eq!(count(dir.path()), 500);
     }
 
     #[test]

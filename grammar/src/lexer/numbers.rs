@@ -1,30 +1,11 @@
 //! Numbers: ints, sizes, durations and doubles. Digits and the letters after them are one token.
 
+use dscript_units::{DURATIONS, SIZES};
+
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Span};
 use crate::token::Tok;
-
-const SIZES: &[(&str, u64)] = &[
-    ("KB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
-
-const DURATIONS: &[(&str, u64)] = &[
-    ("ns", 1),
-    ("us", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("d", 86_400_000_000_000),
-];
 
 /// Units that people write, and the unit they mean.
 const GUESSES: &[(&str, &str)] = &[

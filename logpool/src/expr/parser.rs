@@ -13,7 +13,7 @@
 use super::{Comparison, Expr, ExprError, Fields, Literal, Meta, Operator};
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX};
 use crate::query::Pattern;
-use crate::units::{duration_unit, size_unit};
+use dscript_units::{duration_unit, size_unit};
 
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
@@ -299,11 +299,12 @@ impl<'t> Parser<'t> {
             };
         }
         let Ok(value) = digits.parse::<i64>() else { return bad("this is too large for an int".into()) };
+        let times = |unit: u64| value.checked_mul(i64::try_from(unit).ok()?);
         let literal = match unit {
             "" => Some(Literal::Int(value)),
             _ => match (size_unit(unit), duration_unit(unit)) {
-                (Some(size), _) => value.checked_mul(size).map(Literal::Int),
-                (_, Some(nanos)) => value.checked_mul(nanos).map(Literal::Duration),
+                (Some(size), _) => times(size).map(Literal::Int),
+                (_, Some(nanos)) => times(nanos).map(Literal::Duration),
                 _ => {
                     return bad(format!(
                         "`{unit}` is no unit; there are KB MB GB TB KiB MiB GiB TiB and ns us ms s m h d"

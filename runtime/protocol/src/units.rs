@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dscript_logpool::{duration_unit, size_unit};
+use dscript_units::{duration_unit, size_unit};
 
 /// `500us 250ms 5s 10m 2h 1d`: a whole number and one unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -10,7 +10,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s")
     };
     let (number, unit) = split(text).ok_or_else(bad)?;
-    let nanos = duration_unit(unit).ok_or_else(bad)?.unsigned_abs();
+    let nanos = duration_unit(unit).ok_or_else(bad)?;
     // Durations of the language are signed nanoseconds of 64 bits.
     match number.checked_mul(nanos) {
         Some(all) if i64::try_from(all).is_ok() => Ok(Duration::from_nanos(all)),
@@ -26,7 +26,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         )
     };
     let (number, unit) = split(text).ok_or_else(bad)?;
-    let bytes = size_unit(unit).ok_or_else(bad)?.unsigned_abs();
+    let bytes = size_unit(unit).ok_or_else(bad)?;
     number.checked_mul(bytes).ok_or_else(|| format!("`{text}` is too large"))
 }
 
