@@ -26,12 +26,23 @@ fn too_much() -> Trapped {
     trapped(TrapKind::Timeout, "this value is too large to be compared")
 }
 
+/// A walk looks at the clock every so many steps.
+const LOOK_EVERY: u64 = 1 << 16;
+
 impl Vm {
+    /// One step of those that are left.
+    fn step(&self, left: u64) -> Result<u64, Trapped> {
+        if left == 0 || left.is_multiple_of(LOOK_EVERY) && self.is_late() {
+            return Err(too_much());
+        }
+        Ok(left - 1)
+    }
+
     pub(crate) fn equal(&self, ty: TypeId, a: Cell, b: Cell) -> Result<bool, Trapped> {
         let mut work = vec![Work::Pair(ty, a, b)];
         let mut steps = self.steps();
         while let Some(next) = work.pop() {
-            steps = steps.checked_sub(1).ok_or_else(too_much)?;
+            steps = self.step(steps)?;
             let equal = match next {
                 Work::Pair(ty, a, b) => self.equal_pair(ty, a, b, &mut work),
                 Work::Lists(element, a, b, index) => {
@@ -136,7 +147,7 @@ impl Vm {
         let mut hash = 0;
         let mut steps = self.steps();
         while let Some((ty, cell)) = work.pop() {
-            steps = steps.checked_sub(1).ok_or_else(too_much)?;
+            steps = self.step(steps)?;
             let Peeled::Value(ty, cell) = self.peel(ty, cell) else {
                 hash = mix(hash ^ 1);
                 continue;

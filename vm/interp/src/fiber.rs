@@ -119,7 +119,7 @@ impl Running<'_> {
         self.limit_past().or(nearest)
     }
 
-    fn status(&mut self) -> Result<(), Exit> {
+    pub(crate) fn status(&mut self) -> Result<(), Exit> {
         let vm = self.vm();
         let cancelled = vm.shared.upgrade().is_none_or(|shared| shared.is_cancelled(vm.fiber));
         if cancelled {

@@ -30,7 +30,8 @@ impl Running<'_> {
         // The code must outlive the handlers.
         let program = Arc::clone(&self.vm().program);
         let result = loop {
-            match self.dispatch() {
+            let done = self.dispatch();
+            match done.map_err(|exit| self.or_late(exit)) {
                 Err(Exit::Limit(limit)) if self.vm().stack.limits[limit].frame >= base => {
                     self.leave_region(limit);
                     self.vm().stack.temps.truncate(temps);
@@ -40,6 +41,20 @@ impl Running<'_> {
         };
         drop(program);
         result
+    }
+
+    /// Where work was cut for taking too long: that a limit is past, or that the fiber is to stop, comes first.
+    fn or_late(&mut self, exit: Exit) -> Exit {
+        match exit {
+            Exit::Trap(trap) if trap.kind == TrapKind::Timeout => match self.status() {
+                Ok(()) => Exit::Trap(trap),
+                Err(late) => {
+                    self.vm().trace = None;
+                    late
+                }
+            },
+            exit => exit,
+        }
     }
 
     fn dispatch(&mut self) -> Result<(), Exit> {

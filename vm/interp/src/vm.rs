@@ -293,9 +293,26 @@ impl Vm {
         Ok(())
     }
 
-    /// The steps that one walk over a value may take.
+    /// The steps that one walk over a value may take: one for each byte in use, and some for what is met again and again.
     pub(crate) fn steps(&self) -> u64 {
-        STEPS_FREE + self.heap.limit_bytes()
+        STEPS_FREE + 8 * self.heap.used() as u64
+    }
+
+    /// Whether the running fiber is to stop, or is in a `within` past its limit: long work then ends with a trap `timeout`,
+    /// in the place of which that comes.
+    pub(crate) fn is_late(&self) -> bool {
+        let late = || {
+            let now = self.host.monotonic();
+            self.stack.limits.iter().any(|limit| limit.deadline <= now)
+        };
+        self.shared.upgrade().is_none_or(|shared| shared.is_cancelled(self.fiber))
+            || !self.stack.limits.is_empty() && late()
+    }
+
+    /// The outermost limit that was past before now.
+    pub(crate) fn limit_over(&self) -> Option<usize> {
+        let now = self.host.monotonic();
+        self.stack.limits.iter().position(|limit| limit.deadline < now)
     }
 
     pub(crate) fn new_string(&mut self, text: &str) -> Result<Ref, Trapped> {

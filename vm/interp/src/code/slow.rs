@@ -105,7 +105,11 @@ outlined! {
 
     leave_region |m| {
         m.note_place();
-        (*m.vm).end_region().map_err(Exit::Trap)
+        // Work that nothing interrupts may have gone past the limit.
+        match (*m.vm).limit_over() {
+            Some(limit) => Err(Exit::Limit(limit)),
+            None => (*m.vm).end_region().map_err(Exit::Trap),
+        }
     }
 }
 
