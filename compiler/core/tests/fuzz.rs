@@ -7,9 +7,15 @@
 
 use dscript_bytecode::verify::verify;
 use dscript_compiler::{Goal, Library, NoSources};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::{Diagnostic, Severity};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// What the compiler has, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// One input may take so long, and no longer.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(20);
@@ -150,6 +156,11 @@ fn check(library: &Library, source: &[u8]) -> Result<(), String> {
         let compilation = result.map_err(|_| "the compiler panics".to_string())?;
         if let Some(image) = compilation.image {
             verify(&image).map_err(|e| format!("the image is refused: {e}"))?;
+        }
+        // What is wrong with it is so whatever it is compiled for.
+        let is_wrong = |d: &Diagnostic| d.severity == Severity::Error && d.code != codes::NO_TASK;
+        if compilation.diagnostics.iter().any(is_wrong) {
+            break;
         }
     }
     if start.elapsed() > INPUT_TIME_MAX { Err(format!("it takes {:?}", start.elapsed())) } else { Ok(()) }
