@@ -140,6 +140,70 @@ impl Pass<'_> {
         true
     }
 
+    /// `recover restart(...) { ... }` and `recover task (...) { ... }`: a word is missing.
+    pub(crate) fn task_without_a_word(&mut self) -> bool {
+        let role = self
+            .soft_at(0)
+            .filter(|word| matches!(word, Kw::Monitor | Kw::Analyze | Kw::Recover | Kw::Respond));
+        let head = usize::from(role.is_some());
+        let is_task = self.soft_at(head) == Some(Kw::Task);
+        if !self.at_top() || !self.starts() || !(is_task || role.is_some() && self.next(1).is_ident()) {
+            return false;
+        }
+        let open = self.at + head + 1;
+        if self.tok_at(open) != Tok::LParen || self.tok_at(self.partners[open] as usize + 1) != Tok::LBrace {
+            return false;
+        }
+        let (word, second) = (self.tokens[self.at], self.tokens[open - 1]);
+        // A type may have such a name.
+        let declares = |pair: &[Token]| {
+            matches!(pair[0].tok, Tok::Kw(Kw::Class | Kw::Record | Kw::Enum | Kw::Interface))
+                && pair[1].tok == word.tok
+        };
+        if !is_task && self.tokens.windows(2).any(declares) {
+            return false;
+        }
+        let at = Span::new(second.start, second.start);
+        let diagnostic = match is_task {
+            true => Diagnostic::error(codes::SYNTAX, self.file, second.span(), "a task has a name")
+                .help("write it before the parameters: `task restart(String unit) { ... }`"),
+            false => {
+                let message = format!("a task begins with `{} task`", self.word(self.at));
+                Diagnostic::error(codes::SYNTAX, self.file, word.span(), message).edit(at, "task ")
+            }
+        };
+        self.diagnostics.push(diagnostic);
+        if let Some(role) = role {
+            self.out.push(Token { tok: Tok::Kw(role), ..word });
+        }
+        let task = if is_task { second.span() } else { at };
+        self.out.push(Token { start: task.start, end: task.end, tok: Tok::Kw(Kw::Task) });
+        if is_task {
+            self.out.push(Token { start: task.end, end: task.end, tok: Tok::Ident(self.no_name) });
+        } else {
+            self.out.push(second);
+        }
+        self.skip(open);
+        true
+    }
+
+    /// `test { ... }`: it has a name to be told by.
+    pub(crate) fn test_without_a_name(&mut self) -> bool {
+        if self.soft_at(0) != Some(Kw::Test)
+            || self.peek(1) != Some(Tok::LBrace)
+            || !self.at_top()
+            || !self.starts()
+        {
+            return false;
+        }
+        let (span, close) = (self.tokens[self.at].span(), self.partners[self.at + 1] as usize);
+        let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, "a test has a name")
+            .help("say what it shows: `test \"a dead cache is restarted\" { ... }`");
+        self.diagnostics.push(diagnostic);
+        self.put(Tok::BadItem, span.start, self.tokens[close].end, close + 1);
+        true
+    }
+
     /// `name(...) { ... }` at the top of a file: a function without the type of its result.
     pub(crate) fn untyped_function(&mut self) -> bool {
         if !self.at_top() || !self.starts() || self.peek(1) != Some(Tok::LParen) {

@@ -66,6 +66,8 @@ impl Pass<'_> {
                     || self.declared_condition()
                     || self.undo_of_a_script()
                     || self.undo_without_braces()
+                    || self.task_without_a_word()
+                    || self.test_without_a_name()
                     || self.untyped_function()
             }
             Tok::Arrow | Tok::Assign => self.body_without_braces(),

@@ -971,7 +971,10 @@ impl<'a, 'c> Checker<'a, 'c> {
         }
         if let Some(unused) = used.iter().position(|used| !used) {
             let span = values[unused].value.span;
-            self.error(codes::ARGUMENTS, span, "the pattern has no place for this argument");
+            let report = self
+                .diagnostic(codes::ARGUMENTS, span, "the pattern has no place for this argument")
+                .help("a place is `%s` for any value, `%d` for an int, `%.2f` for a number with two digits");
+            self.diagnostics.push(report);
         }
         string
     }

@@ -73,16 +73,16 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Bool(true) => (self.cx.flow.clone(), Flow::dead()),
             ExprKind::Bool(false) => (Flow::dead(), self.cx.flow.clone()),
             ExprKind::Unary { op: UnaryOp::Not, operand } => {
-                let (yes, no) = self.cond(operand);
+                let (yes, no) = self.branch(operand);
                 (no, yes)
             }
             ExprKind::Chain { first, rest } if matches!(rest[0].op, BinaryOp::And | BinaryOp::Or) => {
                 let is_and = rest[0].op == BinaryOp::And;
-                let (mut yes, mut no) = self.cond(first);
+                let (mut yes, mut no) = self.branch(first);
                 for link in rest {
                     let from = if is_and { &mut yes } else { &mut no };
                     self.cx.flow = std::mem::take(from);
-                    let (y, n) = self.cond(&link.operand);
+                    let (y, n) = self.branch(&link.operand);
                     if is_and {
                         yes = y;
                         no.join(&n);
@@ -122,7 +122,7 @@ impl<'a> Checker<'a, '_> {
         self.diagnostics.push(report);
     }
 
-    /// A condition that a `?:` chooses.
+    /// A condition that a `?:` chooses, or an operand of `!`, `&&` and `||`: in it, an assignment is meant.
     fn branch(&mut self, expr: &'a Expr) -> (Flow, Flow) {
         match strip(expr).kind {
             ExprKind::Assign { .. } => self.plain_cond(expr),

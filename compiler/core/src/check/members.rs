@@ -321,6 +321,9 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             let name = self.interner.name(sig.name);
+            if name == "?" {
+                continue; // nobody knows what was meant
+            }
             let (found, owner) = match find_method(self.types, defs, own, sig.name) {
                 Some(found) => found,
                 None => continue,

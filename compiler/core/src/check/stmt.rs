@@ -73,6 +73,10 @@ impl<'a> Checker<'a, '_> {
                     (false, true) => no = before,
                     _ => {}
                 }
+                self.no_body(then, "if", true);
+                if let Some(else_) = else_ {
+                    self.no_body(else_, "else", true);
+                }
                 self.cx.flow = yes;
                 self.cx.asserted = None;
                 self.scoped(then);
@@ -89,9 +93,15 @@ impl<'a> Checker<'a, '_> {
                     all
                 });
             }
-            StmtKind::While { cond, body } => self.while_loop(None, cond, body),
+            StmtKind::While { cond, body } => {
+                self.no_body(body, "while", false);
+                self.while_loop(None, cond, body);
+            }
             StmtKind::DoWhile { body, cond } => self.do_while(None, body, cond),
-            StmtKind::For { .. } | StmtKind::ForEach { .. } => self.for_loop(None, stmt),
+            StmtKind::For { body, .. } | StmtKind::ForEach { body, .. } => {
+                self.no_body(body, "for", false);
+                self.for_loop(None, stmt);
+            }
             StmtKind::Labeled { label, body } => match &body.kind {
                 StmtKind::While { cond, body } => self.while_loop(Some(*label), cond, body),
                 StmtKind::DoWhile { body, cond } => self.do_while(Some(*label), body, cond),
@@ -141,6 +151,26 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Error => self.unread(),
             StmtKind::Empty => {}
         }
+    }
+
+    /// `if (c);`: what stands behind it always runs. A loop may do all its work in its head, where no block follows.
+    fn no_body(&mut self, body: &Stmt, word: &str, always: bool) {
+        let (before, behind) = self.map.get(self.file()).text().split_at(body.span.end as usize);
+        let follows = behind.trim_start().starts_with('{');
+        let spaced = before.trim_end_matches(';').ends_with(char::is_whitespace);
+        let is_written = body.span.end > body.span.start;
+        if !matches!(body.kind, StmtKind::Empty) || !is_written || !(always || follows) {
+            return;
+        }
+        let message = format!("the `{word}` ends at this `;`: what stands behind it is no part of it");
+        let report = self.diagnostic(codes::SYNTAX, body.span, message);
+        let report = match follows {
+            true => report.edit(body.span, ""),
+            false => report
+                .help("a block without statements says that nothing is to be done")
+                .edit(body.span, if spaced { "{ }" } else { " { }" }),
+        };
+        self.diagnostics.push(report);
     }
 
     /// A statement that is no loop and has a label all the same: a `break` in it may name the label.

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 const VALUES: [&str; 8] = ["String", "Bytes", "Int", "Double", "Boolean", "Math", "Duration", "Time"];
 
 /// Of the types of std that can change, what only reads.
-const READS: [&str; 12] = [
+const READS: [&str; 24] = [
     "size",
     "isEmpty",
     "get",
@@ -32,6 +32,18 @@ const READS: [&str; 12] = [
     "values",
     "min",
     "max",
+    "sorted",
+    "reversed",
+    "distinct",
+    "slice",
+    "take",
+    "drop",
+    "copy",
+    "zip",
+    "chunks",
+    "join",
+    "toSet",
+    "lastIndexOf",
 ];
 
 impl<'a> Checker<'a, '_> {
@@ -60,7 +72,12 @@ impl<'a> Checker<'a, '_> {
                 report = if !self.is_std(def.module) {
                     report.label_in(self.file_of(def.module), def.span, "this only computes")
                 } else if def.is_method && owner == Some("String") {
-                    report.help("a String never changes: keep the result, `s = s.trim();`")
+                    let name = self.text(def.name);
+                    report
+                        .help(format!("a String never changes: keep the result, as in `s = s.{name}(...);`"))
+                } else if def.is_method && matches!(self.text(def.name), "sorted" | "reversed") {
+                    let name = if self.text(def.name) == "sorted" { "sort" } else { "reverse" };
+                    report.help(format!("this gives a new list; `{name}()` changes the list itself"))
                 } else {
                     report
                 };
