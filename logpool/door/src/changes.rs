@@ -2,7 +2,7 @@
 //! and one sync; what the changes make of the table is written later, many groups at once.
 //!
 //! Byte map of `items-GENERATION.log`, numbers little-endian: frames, each the length of its payload (4), the CRC-32 of the
-//! payload (4), and the payload: the last cas (8), the time of a flush (8), and for each change the length of its key
+//! payload (4), and the payload: the last cas (8), the time of a flush (8), how many items there are (8), and for each change the length of its key
 //! (2), the key, the length of the data plus one (4), or 0 for an item that is gone, and the data.
 //!
 //! What is behind the last whole frame was never acknowledged. A generation is begun anew when what the ones before it
@@ -19,7 +19,7 @@ pub struct Frame {
 }
 
 const HEADER_BYTES: usize = 8;
-const PREFIX_BYTES: usize = HEADER_BYTES + 16;
+const PREFIX_BYTES: usize = HEADER_BYTES + 24;
 
 impl Frame {
     pub fn new() -> Frame {
@@ -35,15 +35,24 @@ impl Frame {
         self.bytes.extend_from_slice(data.unwrap_or_default());
     }
 
-    fn finish(mut self, cas: u64, flush: i64) -> Vec<u8> {
-        self.bytes[HEADER_BYTES..HEADER_BYTES + 8].copy_from_slice(&cas.to_le_bytes());
-        self.bytes[HEADER_BYTES + 8..PREFIX_BYTES].copy_from_slice(&flush.to_le_bytes());
+    fn finish(mut self, after: After) -> Vec<u8> {
+        let After { cas, flush, count } = after;
+        let numbers = [cas.to_le_bytes(), flush.to_le_bytes(), count.to_le_bytes()];
+        self.bytes[HEADER_BYTES..PREFIX_BYTES].copy_from_slice(numbers.as_flattened());
         let payload = &self.bytes[HEADER_BYTES..];
         let (length, crc) = (payload.len() as u32, crc32fast::hash(payload));
         self.bytes[..4].copy_from_slice(&length.to_le_bytes());
         self.bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         self.bytes
     }
+}
+
+/// How things are after a group of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    pub cas: u64,
+    pub flush: i64,
+    pub count: u64,
 }
 
 /// A generation that is being written.
@@ -61,8 +70,8 @@ impl ChangeLog {
 
     /// Returns when it is durable, with how many bytes that were. After an error this generation must not be written on:
     /// what a failed sync left behind is not known.
-    pub fn append(&mut self, frame: Frame, cas: u64, flush: i64) -> io::Result<u64> {
-        let bytes = frame.finish(cas, flush);
+    pub fn append(&mut self, frame: Frame, after: After) -> io::Result<u64> {
+        let bytes = frame.finish(after);
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(why) = written {
             // Should that fail too, it is changes that nobody was promised.
@@ -76,8 +85,7 @@ impl ChangeLog {
 
 /// What a frame says.
 pub struct Replayed<'a> {
-    pub cas: u64,
-    pub flush: i64,
+    pub after: After,
     changes: &'a [u8],
 }
 
@@ -110,9 +118,11 @@ pub fn replay(dir: &Path, from: u64, mut each: impl FnMut(Replayed)) -> io::Resu
         File::open(path(dir, generation))?.read_to_end(&mut bytes)?;
         let mut rest = &bytes[..];
         while let Some((payload, after)) = frame(rest) {
-            let (cas, changes) = payload.split_first_chunk().unwrap_or((&[0; 8], &[]));
-            let (flush, changes) = changes.split_first_chunk().unwrap_or((&[0; 8], &[]));
-            each(Replayed { cas: u64::from_le_bytes(*cas), flush: i64::from_le_bytes(*flush), changes });
+            let (numbers, changes) = payload.split_at(PREFIX_BYTES - HEADER_BYTES);
+            let (numbers, _) = numbers.as_chunks::<8>();
+            let number = |at: usize| u64::from_le_bytes(numbers[at]);
+            let state = After { cas: number(0), flush: number(1) as i64, count: number(2) };
+            each(Replayed { after: state, changes });
             rest = after;
         }
         total += (bytes.len() - rest.len()) as u64;
@@ -158,14 +168,14 @@ fn path(dir: &Path, generation: u64) -> PathBuf {
 mod tests {
     use super::*;
 
-    type Said = Vec<(u64, i64, Vec<(Vec<u8>, Option<Vec<u8>>)>)>;
+    type Said = Vec<(After, Vec<(Vec<u8>, Option<Vec<u8>>)>)>;
 
     fn said(dir: &Path, from: u64) -> (Said, u64) {
         let mut said = Said::new();
         let (next, _) = replay(dir, from, |frame| {
-            let (cas, flush) = (frame.cas, frame.flush);
+            let after = frame.after;
             let changes = frame.map(|(key, data)| (key.to_vec(), data.map(<[u8]>::to_vec)));
-            said.push((cas, flush, changes.collect()));
+            said.push((after, changes.collect()));
         })
         .unwrap();
         (said, next)
@@ -175,6 +185,7 @@ mod tests {
     fn a_log_cut_anywhere_has_its_whole_frames() {
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path();
+        let after = |cas| After { cas, flush: -1, count: 7 };
         let mut log = ChangeLog::create(dir, 3).unwrap();
         let mut ends = vec![0];
         for n in 0..3u8 {
@@ -182,12 +193,12 @@ mod tests {
             frame.push(&[n], Some(&[n; 5]));
             frame.push(b"gone", None);
             frame.push(b"", Some(b""));
-            ends.push(ends[usize::from(n)] + log.append(frame, u64::from(n), -1).unwrap());
+            ends.push(ends[usize::from(n)] + log.append(frame, after(n.into())).unwrap());
         }
         let (all, next) = said(dir, 0);
         assert_eq!((all.len(), next), (3, 4));
         let changes = vec![(vec![1], Some(vec![1; 5])), (b"gone".to_vec(), None), (vec![], Some(vec![]))];
-        assert_eq!(all[1], (1, -1, changes));
+        assert_eq!(all[1], (after(1), changes));
         let whole = fs::read(path(dir, 3)).unwrap();
         for cut in 0..whole.len() {
             fs::write(path(dir, 3), &whole[..cut]).unwrap();

@@ -14,10 +14,9 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
+use crate::changes::After;
 use crate::limits::*;
 
 const ITEMS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("items");
@@ -63,22 +62,23 @@ struct Open {
 impl Open {
     fn new(path: &Path) -> Result<(Open, Marks), redb::Error> {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
-        let marks = {
+        if rows(&database).is_err() {
             let mut write = database.begin_write()?;
             write.set_quick_repair(true);
             write.open_table(ITEMS)?;
-            let meta = write.open_table(META)?;
+            write.open_table(META)?;
+            write.commit()?;
+        }
+        let marks = {
+            let meta = database.begin_read()?.open_table(META)?;
             let number = |name: &str, missing: i64| -> Result<i64, redb::Error> {
                 Ok(meta.get(name)?.map_or(missing, |value| value.value()))
             };
-            let marks = Marks {
+            Marks {
                 cas: number("cas", 0)? as u64,
                 flush: number("flush", i64::MAX)?,
                 log: number("log", 0)? as u64,
-            };
-            drop(meta);
-            write.commit()?;
-            marks
+            }
         };
         let rows = Arc::new(rows(&database)?);
         Ok((Open { database: Arc::new(database), rows }, marks))
@@ -148,12 +148,12 @@ impl Table {
         Ok(None)
     }
 
-    /// Makes changes visible, which are durable now; `grown` is by how many items there are more.
-    pub fn publish(&self, changes: Changes, flush: i64, grown: i64) {
+    /// Makes changes visible, which are durable now.
+    pub fn publish(&self, changes: Changes, after: After) {
         let mut layers = self.write();
         layers.new.extend(changes);
-        layers.flush = flush;
-        layers.count = layers.count.saturating_add_signed(grown);
+        layers.flush = after.flush;
+        layers.count = after.count;
     }
 
     pub fn is_settled(&self) -> bool {
