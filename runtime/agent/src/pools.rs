@@ -14,8 +14,8 @@ use dscript_host::pool::{
     TailDone,
 };
 use dscript_logpool::{
-    Condition, Cursor, ExprError, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record,
-    RunId, Stats, StatsRow, Writer,
+    Condition, Cursor, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats,
+    StatsRow, Writer,
 };
 use dscript_protocol::units::setting;
 
@@ -347,14 +347,18 @@ fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
 }
 
 fn one_aggregate(text: &str) -> Result<Stats, PoolError> {
-    Stats::parse(text, "", None).map_err(invalid)
+    let stats = Stats::parse(text, "", None).map_err(invalid)?;
+    match stats.aggregates.len() {
+        1 => Ok(stats),
+        several => Err(invalid(format!("one aggregate is asked for at a time, and `{text}` are {several}"))),
+    }
 }
 
 fn first_value(rows: Vec<StatsRow>) -> PoolValue {
     rows.into_iter().flat_map(|row| row.values).next().map_or(PoolValue::Null, pool_value)
 }
 
-fn invalid(why: ExprError) -> PoolError {
+fn invalid(why: impl std::fmt::Display) -> PoolError {
     PoolError { code: "EINVAL".into(), message: why.to_string() }
 }
 
