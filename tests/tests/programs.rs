@@ -137,8 +137,8 @@ fn examples_run() {
 
 /// The first one stands as it was printed.
 #[test]
-fn examples_are_in_the_one_style() {
-    let folders = ["examples", "examples/run", "examples/tests"];
+fn examples_and_std_are_in_the_one_style() {
+    let folders = ["examples", "examples/run", "examples/tests", "std"];
     let files = folders.iter().flat_map(|folder| corpus(folder, "ds"));
     let files: Vec<_> = files.filter(|file| !file.ends_with("listing1.ds")).collect();
     let args = [OsStr::new("fmt"), OsStr::new("--check")];
