@@ -157,8 +157,11 @@ impl Pass<'_> {
         let (word, second) = (self.tokens[self.at], self.tokens[open - 1]);
         // A type may have such a name.
         let declares = |pair: &[Token]| {
-            matches!(pair[0].tok, Tok::Kw(Kw::Class | Kw::Record | Kw::Enum | Kw::Interface))
-                && pair[1].tok == word.tok
+            let kind = match pair[0].tok {
+                Tok::Kw(kind) => Some(kind),
+                tok => self.words.soft(tok),
+            };
+            matches!(kind, Some(Kw::Class | Kw::Record | Kw::Enum | Kw::Interface)) && pair[1].tok == word.tok
         };
         if !is_task && self.tokens.windows(2).any(declares) {
             return false;
