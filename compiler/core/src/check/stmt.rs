@@ -155,13 +155,16 @@ impl<'a> Checker<'a, '_> {
 
     /// `if (c);`: what stands behind it always runs. A loop may do all its work in its head, where no block follows.
     fn no_body(&mut self, body: &Stmt, word: &str, always: bool) {
-        let (before, behind) = self.map.get(self.file()).text().split_at(body.span.end as usize);
-        let follows = behind.trim_start().starts_with('{');
-        let spaced = before.trim_end_matches(';').ends_with(char::is_whitespace);
         let is_written = body.span.end > body.span.start;
-        if !matches!(body.kind, StmtKind::Empty) || !is_written || !(always || follows) {
+        if !matches!(body.kind, StmtKind::Empty) || !is_written {
             return;
         }
+        let (before, behind) = self.map.get(self.file()).text().split_at(body.span.end as usize);
+        let follows = behind.trim_start().starts_with('{');
+        if !(always || follows) {
+            return;
+        }
+        let spaced = before.trim_end_matches(';').ends_with(char::is_whitespace);
         let message = format!("the `{word}` ends at this `;`: what stands behind it is no part of it");
         let report = self.diagnostic(codes::SYNTAX, body.span, message);
         let report = match follows {
