@@ -1026,7 +1026,7 @@ impl<'a> Collector<'a, '_> {
         Some(id)
     }
 
-    /// Whatever reaches outside can fail: a user's Low-Level Script says so in its result.
+    /// Whatever reaches outside can fail: a user's Low-Level Script says so in its result. Tells whether it does.
     fn check_lowlevel_result(&mut self, file: FileId, f: &ast::Function, ret: Ty) -> bool {
         let good = match self.types.kind(ret) {
             TyKind::Fallible(_) | TyKind::Void | TyKind::Poison => true,

@@ -15,6 +15,7 @@ mod infer;
 pub(crate) mod java;
 mod lambda;
 mod literal;
+mod loops;
 mod members;
 mod ops;
 mod outside_scope;

@@ -1,0 +1,248 @@
+//! Loops and the jumps in them: what is known at their heads, in every round, and behind them.
+
+use super::flow::Flow;
+use super::stmt::head;
+use super::{Checker, Jump, JumpKind, field_node};
+use dscript_grammar::ast::{self, Stmt, StmtKind};
+use dscript_grammar::codes;
+use dscript_grammar::span::{NodeId, Span};
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn enter_loop(&mut self, label: Option<ast::Ident>) {
+        if let Some(label) = label
+            && let Some(outer) = self.cx.jumps.iter().filter_map(|j| j.label).find(|l| l.name == label.name)
+        {
+            let message = format!("a loop around this one has the label `{}` too", self.text(label.name));
+            let report = self
+                .diagnostic(codes::DUPLICATE, label.span, message)
+                .label(outer.span, "first declared here");
+            self.diagnostics.push(report);
+        }
+        let locals = self.cx.locals.len();
+        self.cx.jumps.push(Jump {
+            label,
+            breaks: Flow::dead(),
+            has_break: false,
+            head: self.cx.flow.clone(),
+            continues: Flow::dead(),
+            locals,
+            kind: JumpKind::Loop,
+            began: self.now(),
+        });
+    }
+
+    /// The end of a loop's body, where `continue` goes on as well: what the body has assigned, it may assign again.
+    pub(super) fn end_round(&mut self) {
+        let Some(jump) = self.cx.jumps.last_mut() else { return };
+        let continues = std::mem::replace(&mut jump.continues, Flow::dead());
+        let (locals, head) = (jump.locals, jump.head.clone());
+        self.cx.flow.join(&continues);
+        let end = self.cx.flow.clone();
+        self.assigned_again(locals, &head, &end, "is final, and a loop assigns it in every round");
+    }
+
+    /// What gets its value between `head` and `back`, which leads there again, gets it more than once.
+    /// Speaks of the `locals` that stand before both.
+    pub(super) fn assigned_again(&mut self, locals: usize, head: &Flow, back: &Flow, what: &str) {
+        if back.dead {
+            return;
+        }
+        let again = |node| back.may_be_assigned(node) && !head.may_be_assigned(node);
+        let mut finals = Vec::new();
+        for local in self.cx.locals.iter_mut().take(locals).filter(|local| again(local.node)) {
+            local.assigned += 1;
+            if local.is_final {
+                finals.push((local.name, local.assigned_at, local.span));
+            }
+        }
+        for (index, field) in self.constructed().iter().enumerate() {
+            let node = field_node(index as u32);
+            if field.is_final
+                && again(node)
+                && let Some(&(_, span)) = self.cx.assigned.get(&node)
+            {
+                finals.push((field.name, span, field.span));
+            }
+        }
+        for (name, span, declared) in finals {
+            let message = format!("`{}` {what}", self.text(name));
+            let report = self.diagnostic(codes::FINAL, span, message).label(declared, "declared here");
+            self.diagnostics.push(report);
+        }
+    }
+
+    /// A loop whose condition is constantly false has a body that is never reached.
+    fn never_entered(&mut self, reached: bool, mut yes: Flow, body: &Stmt) -> Flow {
+        if reached && yes.dead {
+            self.error(codes::UNREACHABLE, body.span, "this statement is never reached");
+            yes = self.cx.flow.clone();
+        }
+        yes
+    }
+
+    /// Goes on behind a loop, from where its condition does not hold; gives what is known at the end of a round.
+    pub(super) fn leave_loop(&mut self, after: Flow) -> Flow {
+        let back = std::mem::replace(&mut self.cx.flow, after);
+        if let Some(jump) = self.cx.jumps.pop() {
+            self.came_round(jump.began, jump.began);
+            if jump.has_break {
+                self.cx.flow.join(&jump.breaks);
+            }
+        }
+        back
+    }
+
+    pub(super) fn while_loop(&mut self, label: Option<ast::Ident>, cond: &'a ast::Expr, body: &'a Stmt) {
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            let reached = !checker.cx.flow.dead;
+            let (yes, no, asked) = checker.loop_cond(cond);
+            checker.cx.flow = checker.never_entered(reached, yes, body);
+            checker.scoped(body);
+            checker.end_round();
+            let no = checker.after_rounds(no, &asked);
+            checker.leave_loop(no)
+        });
+    }
+
+    /// As `cond`; tells also what the condition assigns.
+    fn loop_cond(&mut self, cond: &'a ast::Expr) -> (Flow, Flow, Vec<NodeId>) {
+        let from = self.cx.assigns.len();
+        let (yes, no) = self.cond(cond);
+        (yes, no, self.cx.assigns[from..].to_vec())
+    }
+
+    /// What is known where a condition ends a loop: it may have been asked after the round that ends here.
+    fn after_rounds(&self, mut no: Flow, asked: &[NodeId]) -> Flow {
+        let (owed, back) = (&self.cx.owed, &self.cx.flow);
+        if !no.dead && !back.dead {
+            let came = back.owed().iter().copied();
+            no.may_owe(came.filter(|&o| !asked.contains(&owed[o as usize].local)));
+        }
+        no
+    }
+
+    pub(super) fn do_while(&mut self, label: Option<ast::Ident>, body: &'a Stmt, cond: &'a ast::Expr) {
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            checker.scoped(body);
+            checker.end_round();
+            // Where no round comes to its end, the condition is not asked, and only `break` leaves.
+            let dead = std::mem::replace(&mut checker.cx.flow.dead, false);
+            let (yes, no) = checker.cond(cond);
+            checker.cx.flow = if dead { Flow::dead() } else { yes };
+            checker.leave_loop(if dead { Flow::dead() } else { no })
+        });
+    }
+
+    pub(super) fn for_loop(&mut self, label: Option<ast::Ident>, stmt: &'a Stmt) {
+        self.open_scope();
+        match &stmt.kind {
+            StmtKind::For { init, cond, update, body } => {
+                self.stmts(init);
+                self.rounds(body.span, |checker| {
+                    checker.enter_loop(label);
+                    let before = checker.cx.flow.dead;
+                    let (yes, no, asked) = match cond {
+                        Some(cond) => checker.loop_cond(cond),
+                        None => (checker.cx.flow.clone(), Flow::dead(), Vec::new()),
+                    };
+                    checker.cx.flow = checker.never_entered(!before, yes, body);
+                    checker.scoped(body);
+                    checker.end_round();
+                    let dead = checker.cx.flow.dead;
+                    checker.cx.flow.dead = false;
+                    for expr in update {
+                        checker.expr_stmt(expr);
+                    }
+                    checker.cx.flow.dead = dead;
+                    let no = checker.after_rounds(no, &asked);
+                    checker.leave_loop(no)
+                });
+            }
+            StmtKind::ForEach { var, iter, body } => {
+                let element = self.iterated(iter);
+                let ty = match &var.ty {
+                    Some(declared) => {
+                        let wanted = self.type_expr(declared);
+                        if !self.fits(element, wanted) {
+                            let is_entry = self.is_known(element, self.defs.known.entry);
+                            let (element, wanted) = (self.show(element), self.show(wanted));
+                            let message = format!("the elements are `{element}`, not `{wanted}`");
+                            let mut report = self.diagnostic(codes::MISMATCH, declared.span, message);
+                            if is_entry {
+                                report = report.help(
+                                    "an entry has a `.key` and a `.value`; `m.keys()` and `m.values()` have one of them",
+                                );
+                            }
+                            self.diagnostics.push(report);
+                        }
+                        wanted
+                    }
+                    None => element,
+                };
+                self.rounds(body.span, |checker| {
+                    checker.enter_loop(label);
+                    let mut after = checker.cx.flow.clone();
+                    checker.open_scope();
+                    checker.bind_as(var.id, var.name, ty, var.final_, false);
+                    if let Some(local) = checker.cx.locals.last_mut() {
+                        local.read = false;
+                    }
+                    checker.scoped(body);
+                    checker.close_scope();
+                    checker.end_round();
+                    after.join(&checker.cx.flow);
+                    checker.leave_loop(after)
+                });
+            }
+            _ => {}
+        }
+        self.close_scope();
+    }
+
+    pub(super) fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {
+        let index = match label {
+            Some(label) => self.cx.jumps.iter().rposition(|j| j.label.is_some_and(|l| l.name == label.name)),
+            None => self.cx.jumps.iter().rposition(|j| match j.kind {
+                JumpKind::Loop => true,
+                JumpKind::Switch => is_break,
+                JumpKind::Labelled => false,
+            }),
+        };
+        match index {
+            Some(index) => {
+                if self.cx.arms.last().is_some_and(|arm| index < arm.jumps) {
+                    self.leaves_switch(span, if is_break { "break" } else { "continue" });
+                }
+                self.report_left(self.cx.jumps[index].locals, head(span, if is_break { 5 } else { 8 }));
+                let flow = self.cx.flow.clone();
+                let jump = &mut self.cx.jumps[index];
+                if is_break {
+                    jump.has_break = true;
+                    jump.breaks.join(&flow);
+                } else {
+                    jump.continues.join(&flow);
+                }
+            }
+            None => {
+                let word = if is_break { "break" } else { "continue" };
+                let message = match label {
+                    Some(label) => {
+                        format!("there is no loop with the label `{}` around this", self.text(label.name))
+                    }
+                    None => format!("`{word}` may stand only in a loop"),
+                };
+                let lambda = self.cx.lambdas.iter().any(|l| l.in_loop);
+                let report = self.diagnostic(codes::NO_LOOP, span, message);
+                let report = match lambda {
+                    true => report.help("a lambda is a function of its own; `return` ends one call of it"),
+                    false => report,
+                };
+                self.diagnostics.push(report);
+            }
+        }
+        self.cx.flow = Flow::dead();
+        self.cx.flow.doubted = index.is_none();
+    }
+}
