@@ -4,6 +4,7 @@
 //! - `command`: a line of the protocol as a value; it knows no socket and no item
 //! - `items`: what clients stored, durable; changes are committed in groups
 //! - `table`: where items lie: a database, and in memory what changed since
+//! - `recent`: items of the database that are in memory too
 //! - `changes`: the log of changes, which makes them durable
 //! - `records`: log records under their full key and under `POOL/KEY:latest`, read-only
 //! - `session`: a connection: lines in, answers out
@@ -15,38 +16,85 @@ mod changes;
 mod command;
 mod items;
 mod limits;
+mod recent;
 mod records;
 mod session;
 mod table;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 pub use items::Items;
 pub use records::Records;
 use session::Counters;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Serves clients until it is dropped. Log records are read from `data`, a LogPool's folder.
-pub async fn serve(listener: TcpListener, items: Items, data: &Path) {
-    let records = Records::new(data);
-    let counters = Arc::new(Counters::new());
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
-    loop {
-        // One more than that waits in the kernel until another has gone.
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (items, records, counters) = (items.clone(), records.clone(), counters.clone());
-                tokio::spawn(async move {
+/// Threads that talk with clients, so that these keep nothing else waiting. They end when it is dropped.
+pub struct Door {
+    threads: Vec<UnboundedSender<Guest>>,
+}
+
+/// A connection, and its place among those that are allowed.
+type Guest = (std::net::TcpStream, OwnedSemaphorePermit);
+
+impl Door {
+    /// Log records are read from `data`, a LogPool's folder. Fails where no thread can be started.
+    pub fn open(items: &Items, data: &Path) -> io::Result<Door> {
+        let records = Records::new(data);
+        let counters = Arc::new(Counters::new());
+        let count = thread::available_parallelism().map_or(1, usize::from).min(limits::THREADS_MAX);
+        let start = |n| {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let (items, records, counters) = (items.clone(), records.clone(), counters.clone());
+            let (sender, guests) = unbounded_channel();
+            let talk = move || talk(&runtime, guests, &items, &records, &counters);
+            thread::Builder::new().name(format!("door-{n}")).spawn(talk)?;
+            Ok(sender)
+        };
+        Ok(Door { threads: (0..count).map(start).collect::<io::Result<_>>()? })
+    }
+
+    /// Lets clients in, and deals them out to the threads in turn, until it is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        let mut turns = self.threads.iter().cycle();
+        loop {
+            // One more than that waits in the kernel until another has gone.
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => {
                     let _ = stream.set_nodelay(true);
-                    session::serve(stream, &items, &records, &counters).await;
-                    drop(place);
-                });
+                    if let (Ok(stream), Some(thread)) = (stream.into_std(), turns.next()) {
+                        let _ = thread.send((stream, place));
+                    }
+                }
+                // Such as no more file descriptors: it may get better.
+                Err(_) => tokio::time::sleep(limits::ACCEPT_PAUSE).await,
             }
-            // Such as no more file descriptors: it may get better.
-            Err(_) => tokio::time::sleep(limits::ACCEPT_PAUSE).await,
         }
     }
+}
+
+fn talk(
+    runtime: &Runtime,
+    mut guests: UnboundedReceiver<Guest>,
+    items: &Items,
+    records: &Records,
+    counters: &Arc<Counters>,
+) {
+    runtime.block_on(async {
+        while let Some((stream, place)) = guests.recv().await {
+            let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let (items, records, counters) = (items.clone(), records.clone(), counters.clone());
+            tokio::spawn(async move {
+                session::serve(stream, &items, &records, &counters).await;
+                drop(place);
+            });
+        }
+    });
 }

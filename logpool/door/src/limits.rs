@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// As many as memcached starts by default.
+pub const THREADS_MAX: usize = 4;
 pub const CONNECTIONS_MAX: usize = 4096;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// As memcached has it.
@@ -24,4 +26,7 @@ pub const REOPEN_PAUSE: Duration = Duration::from_millis(10);
 /// Items that are looked at between two groups, to find those whose time is up.
 pub const SWEEP_ITEMS: usize = 256;
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Items in each of two generations that are kept in memory, in bytes.
+pub const RECENT_BYTES_MAX: usize = 8 << 20;
+/// Pages of the database that are.
 pub const CACHE_BYTES: usize = 16 << 20;

@@ -1,5 +1,5 @@
 //! Where items lie: a table of a database, and above it what changed since that was written, in memory: the *new* changes,
-//! and those that are just going into the table (*settling*).
+//! and those that are just going into the table (*settling*). Of the table itself some items are in memory as well (`recent`).
 //!
 //! Tables of `items.redb`: `items`, key to an item (see `items`); `meta`, name to number: `cas` (the last one), `flush` (items
 //! stored before this time are gone once it is past), `log` (the first generation of the log of changes that is not in
@@ -18,6 +18,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, Tab
 
 use crate::changes::After;
 use crate::limits::*;
+use crate::recent::Recent;
 
 const ITEMS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("items");
 const META: TableDefinition<&str, i64> = TableDefinition::new("meta");
@@ -43,7 +44,10 @@ pub struct Table {
 struct Layers {
     new: Changes,
     settling: Option<Arc<Settling>>,
+    recent: Recent,
     open: Option<Open>,
+    /// How often the table was written.
+    written: u64,
     flush: i64,
     count: u64,
 }
@@ -94,8 +98,15 @@ impl Table {
     pub fn open(path: &Path) -> Result<(Table, Marks), redb::Error> {
         let (open, marks) = Open::new(path)?;
         let count = open.rows.len()?;
-        let layers =
-            Layers { new: Changes::new(), settling: None, open: Some(open), flush: marks.flush, count };
+        let layers = Layers {
+            new: Changes::new(),
+            settling: None,
+            recent: Recent::default(),
+            open: Some(open),
+            written: 0,
+            flush: marks.flush,
+            count,
+        };
         Ok((Table { path: path.to_path_buf(), layers: RwLock::new(layers) }, marks))
     }
 
@@ -111,14 +122,21 @@ impl Table {
     pub fn find<T>(&self, key: &[u8], see: impl FnOnce(Option<&[u8]>, i64) -> T) -> Result<T, redb::Error> {
         let layers = self.read();
         let flush = layers.flush;
-        if let Some(item) = layers.changed(key) {
+        if let Some(item) = layers.changed(key).or_else(|| layers.recent.get(key)) {
             return Ok(see(item, flush));
         }
-        let rows = layers.rows()?;
+        let (rows, written) = (layers.rows()?, layers.written);
         // Nobody waits while the disk is read.
         drop(layers);
         let item = rows.get(key)?;
-        Ok(see(item.as_ref().map(|item| item.value()), flush))
+        let item = item.as_ref().map(|item| item.value());
+        if let Some(bytes) = item {
+            let mut layers = self.write();
+            if layers.written == written {
+                layers.recent.put(key.to_vec(), Some(bytes.to_vec()));
+            }
+        }
+        Ok(see(item, flush))
     }
 
     pub fn count(&self) -> u64 {
@@ -192,10 +210,18 @@ impl Table {
         match written {
             Ok(rows) => {
                 layers.settling = None;
+                layers.written += 1;
                 if let Some(open) = &mut layers.open {
                     open.rows = rows;
                 }
-                Ok(settling.marks.log)
+                let log = settling.marks.log;
+                // Nobody else has it any more.
+                for (key, item) in
+                    Arc::into_inner(settling).map(|settling| settling.changes).into_iter().flatten()
+                {
+                    layers.recent.put(key, item);
+                }
+                Ok(log)
             }
             Err(why) => {
                 drop(layers);

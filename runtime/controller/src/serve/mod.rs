@@ -126,8 +126,9 @@ async fn open_door(address: &str, data: &Path) -> Result<SocketAddr, String> {
     let failed = |why: std::io::Error| format!("cannot listen on {address} for memcached: {why}");
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let data = data.to_owned();
-    tokio::spawn(async move { dscript_door::serve(listener, items, &data).await });
+    let door = dscript_door::Door::open(&items, data);
+    let door = door.map_err(|why| format!("cannot start threads for memcached's clients: {why}"))?;
+    tokio::spawn(door.serve(listener));
     Ok(bound)
 }
 
