@@ -6,11 +6,12 @@
 //! and its sequence number, so moving and sending it twice stores it once.
 //!
 //! The crate knows files and records. It knows neither nodes nor sockets nor the D-Script language, it starts
-//! one thread per `Writer` at the first append and none otherwise, and it never reads the clock.
+//! a thread for each `Writer` that is given a callback and for files that are dropped, and it never reads the clock.
 
 mod block;
 mod codec;
 mod column;
+mod commit;
 mod database;
 mod error;
 mod expr;

@@ -32,8 +32,6 @@ pub const CREATE_TRIES_MAX: u32 = 100;
 pub const QUEUE_APPENDS_MAX: usize = 16_384;
 /// Bytes that wait for the writer; one append larger than this is accepted by an empty queue.
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
-/// Appends of one group that the thread that syncs answers itself.
-pub const ANSWERED_AT_ONCE_MAX: usize = 4;
 /// Bytes that one sync commits; one append larger than this is a group of its own.
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
 

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::codec::Input;
+use crate::commit::Options;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind};
 use crate::frame::{Frame, Tail};
@@ -25,7 +26,7 @@ use crate::limits::{FILE_BYTES_MAX, OPEN_PAUSE_MS, SPOOL_LOCK_TRIES_MAX};
 use crate::log::{self, LogFile, Window};
 use crate::payload::PayloadRecords;
 use crate::record::Record;
-use crate::writer::{Ack, Done, Options, Writer};
+use crate::writer::{Ack, Done, Writer};
 
 /// A place in the spool, between two records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

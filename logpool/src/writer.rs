@@ -1,30 +1,27 @@
-//! The append log of one process: records go in on any thread, one thread writes them and syncs once for all
-//! that had come by then.
+//! The append log of one process: records go in on any thread, and one sync commits all that had come by then.
 //!
-//! Steps of an append: the caller's thread encodes and checks the records; they wait in a bounded queue; the
-//! writing thread takes what is there (up to a group's size), writes it with one call, syncs the file, and
-//! answers everyone in the group; to wake many takes about as long as a sync, so a second thread does that while the next
-//! group is synced. After an error nothing more is written to that file, because what a failed
-//! sync left behind is not known: it is cut back to what was acknowledged and given up, and the next group
-//! begins a new one. Records of a failed append may therefore still be found; they were never acknowledged, and
-//! to append them again stores them once.
+//! Steps of an append: the caller's thread encodes and checks the records; if nobody commits at the moment and nothing
+//! waits, it writes and syncs them itself; otherwise they join a group in a bounded queue, to be committed together.
+//! Whoever has committed a group wakes all of it at once, and then offers the log to the next one, so that those
+//! who were woken can come with their next appends; one of its callers takes the log. Appends with a callback have no
+//! caller that could commit: a thread does that for them, and for whatever else waits until nothing does.
+//!
+//! After an error the file is given up (see `commit`), and the next group begins a new one. Records of a failed
+//! append may still be found; they were never acknowledged, and to append them again stores them once.
 //!
 //! The writer knows nothing of the database, and nobody tells it that a file of its own was moved: it never
 //! goes back to a file that it left.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
+use crate::commit::{CommitLog, Options, Payload, Synced};
 use crate::error::{LogPoolError, Result};
-use crate::folder::{self, Folder, LogKind, LogName};
-use crate::frame::{self, FileId, HEADER_BYTES};
+use crate::folder::{self, Folder, LogKind};
+use crate::frame;
 use crate::limits::*;
 use crate::payload;
 use crate::record::Record;
@@ -35,11 +32,11 @@ pub struct Ack {
     pub records: usize,
 }
 
-/// Called once: on a thread of the writer, or, for an append that is refused at once, on the caller's.
+/// Called once: on the thread of the writer, or, for an append that is refused at once, on the caller's.
 pub type Done = Box<dyn FnOnce(Result<Ack>) + Send>;
 
-/// The append log of this process in a data folder. Clones share one file, one queue and one thread; dropping
-/// the last one waits until everything is on disk.
+/// The append log of this process in a data folder. Clones share one file and one queue; dropping the last one
+/// waits until everything is on disk.
 #[derive(Clone)]
 pub struct Writer {
     handle: Arc<Handle>,
@@ -54,64 +51,46 @@ impl Writer {
 
     pub(crate) fn with_options(folder: Folder, options: Options) -> Result<Writer> {
         let writer = folder::new_writer_id(&folder)?;
+        let log = CommitLog::new(folder.clone(), writer, options);
         let shared = Shared {
-            next: FileId { part: options.first_part, writer },
             folder,
-            queue: Mutex::default(),
+            synced: log.synced(),
+            queue: Mutex::new(Queue { log: Some(log), ..Queue::default() }),
             work: Condvar::new(),
             room: Condvar::new(),
-            answering: OnceLock::new(),
-            synced: Mutex::new(Synced { part: options.first_part, bytes: 0 }),
-            options,
         };
         Ok(Writer { handle: Arc::new(Handle { shared: Arc::new(shared) }) })
     }
 
     /// Returns when the records are on disk; waits while the queue is full.
     pub fn append(&self, records: Vec<Record>) -> Result<Ack> {
-        let payloads = payload::encode_payloads(&records)?;
-        let (sender, receiver) = sync_channel(1);
-        let done: Done = Box::new(move |result| drop(sender.send(result)));
-        self.shared().enqueue(Job::new(payloads, records.len(), done), true);
-        receiver.recv().unwrap_or_else(|_| Err(self.shared().gone()))
+        let job = Job::new(payload::encode_payloads(&records)?, records.len());
+        drop(records);
+        let records = job.records;
+        self.shared().append(job).map(|()| Ack { records })
     }
 
     /// Never waits: with a full queue `done` gets `LogPoolError::Busy` at once.
     pub fn append_with(&self, records: Vec<Record>, done: Done) {
         match payload::encode_payloads(&records) {
-            Ok(payloads) => self.shared().enqueue(Job::new(payloads, records.len(), done), false),
+            Ok(payloads) => self.shared().append_with(Job::new(payloads, records.len()), done),
             Err(error) => done(Err(error)),
         }
     }
 
     /// Returns when everything that was appended before is on disk or has failed.
     pub fn flush(&self) -> Result<()> {
-        if self.shared().queue().thread.is_none() {
-            return Ok(());
-        }
         self.append(Vec::new()).map(drop)
     }
 
     /// The part that is being written, or will be next, and how much of it is on disk.
     pub(crate) fn synced(&self) -> Synced {
-        *self.shared().synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        *lock(&self.shared().synced)
     }
 
     fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
-}
-
-pub(crate) struct Options {
-    pub kind: LogKind,
-    pub first_part: u64,
-    pub file_bytes_max: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Synced {
-    pub part: u64,
-    pub bytes: u64,
 }
 
 /// What the clones share; the thread holds only what is inside.
@@ -129,9 +108,7 @@ impl Drop for Handle {
         self.shared.work.notify_all();
         // The last clone may have been part of a callback, and a thread cannot wait for itself.
         let here = thread::current().id();
-        if self.shared.answering.get() != Some(&here)
-            && let Some(thread) = thread.filter(|thread| thread.thread().id() != here)
-        {
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != here) {
             let _ = thread.join();
         }
     }
@@ -139,86 +116,252 @@ impl Drop for Handle {
 
 struct Shared {
     folder: Folder,
-    options: Options,
-    /// The file that the thread begins with.
-    next: FileId,
     queue: Mutex<Queue>,
     work: Condvar,
     room: Condvar,
-    /// The thread that answers large groups.
-    answering: OnceLock<ThreadId>,
-    synced: Mutex<Synced>,
+    synced: Arc<Mutex<Synced>>,
 }
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    groups: VecDeque<Group>,
+    /// Of all groups.
+    appends: usize,
     bytes: usize,
+    /// While nobody commits. If there are groups as well, the thread was woken to commit them.
+    log: Option<CommitLog>,
     closed: bool,
     /// The thread waits for work; and how many wait for room.
     idle: bool,
     waiting: usize,
-    /// The thread has ended though it should not have.
+    /// Whoever committed ended though it should not have, and the log went with it.
     failed: bool,
+    /// Started with the first callback.
     thread: Option<JoinHandle<()>>,
 }
 
+/// What one sync commits.
+#[derive(Default)]
+struct Group {
+    payloads: Vec<Payload>,
+    appends: usize,
+    bytes: usize,
+    /// In the order in which they came. A group that has any is committed by the thread.
+    calls: Vec<Call>,
+    turn: Arc<Turn>,
+}
+
+/// A callback and how many records it is about.
+struct Call {
+    done: Done,
+    records: usize,
+}
+
+impl Call {
+    /// A panic in a callback is its caller's failure, not that of everyone who writes.
+    fn answer(self, result: Result<()>) {
+        let Call { done, records } = self;
+        let result = result.map(|()| Ack { records });
+        let _ = catch_unwind(AssertUnwindSafe(move || done(result)));
+    }
+}
+
+impl Group {
+    /// Those that wait come last: a flush is about all that was appended before.
+    fn answer(self, result: Result<()>) {
+        self.calls.into_iter().for_each(|call| call.answer(result.clone()));
+        self.turn.end(result);
+    }
+}
+
+/// What the callers of a group wait for.
+#[derive(Default)]
+struct Turn {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Waiting,
+    /// The group is the first in the queue, and any of its callers may commit it.
+    Offered(CommitLog),
+    /// Its commit is under way.
+    Taken,
+    Ended(Result<()>),
+}
+
+impl Turn {
+    fn offer(&self, log: CommitLog) {
+        *lock(&self.state) = State::Offered(log);
+        self.changed.notify_one();
+    }
+
+    fn end(&self, result: Result<()>) {
+        *lock(&self.state) = State::Ended(result);
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) -> Told {
+        let mut state = lock(&self.state);
+        loop {
+            match std::mem::replace(&mut *state, State::Taken) {
+                State::Offered(log) => return Told::Commit(log),
+                State::Ended(result) => {
+                    *state = State::Ended(result.clone());
+                    return Told::Ended(result);
+                }
+                waiting => *state = waiting,
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+enum Told {
+    /// To one of the callers.
+    Commit(CommitLog),
+    Ended(Result<()>),
+}
+
+/// An append that was checked and encoded.
 struct Job {
-    payloads: Vec<(Vec<u8>, u32)>,
+    payloads: Vec<Payload>,
     records: usize,
     bytes: usize,
-    done: Done,
 }
 
 impl Job {
-    fn new(payloads: Vec<Vec<u8>>, records: usize, done: Done) -> Job {
+    fn new(payloads: Vec<Vec<u8>>, records: usize) -> Job {
         let bytes = payloads.iter().map(|payload| payload.len() + frame::FRAME_HEADER_BYTES).sum();
-        let with_crc = |payload: Vec<u8>| {
-            let crc = frame::payload_crc(&payload);
-            (payload, crc)
+        Job { payloads: payloads.into_iter().map(Payload::new).collect(), records, bytes }
+    }
+}
+
+impl Queue {
+    fn is_full_for(&self, job: &Job) -> bool {
+        self.appends >= QUEUE_APPENDS_MAX || (self.appends > 0 && self.bytes + job.bytes > QUEUE_BYTES_MAX)
+    }
+
+    /// Puts an append into the last group, or into one behind it. A group that callers wait for alone may be
+    /// committed by one of them at any time, so no callback joins it.
+    fn push(&mut self, job: Job, done: Option<Done>) -> &Group {
+        let fits = |group: &Group| {
+            group.bytes + job.bytes <= GROUP_BYTES_MAX && (done.is_none() || !group.calls.is_empty())
         };
-        Job { payloads: payloads.into_iter().map(with_crc).collect(), records, bytes, done }
+        if !self.groups.back().is_some_and(fits) {
+            self.groups.push_back(Group::default());
+        }
+        self.appends += 1;
+        self.bytes += job.bytes;
+        let last = self.groups.len() - 1;
+        let group = &mut self.groups[last];
+        group.appends += 1;
+        group.bytes += job.bytes;
+        group.payloads.extend(job.payloads);
+        group.calls.extend(done.map(|done| Call { done, records: job.records }));
+        group
+    }
+
+    fn pop(&mut self) -> Option<Group> {
+        let group = self.groups.pop_front()?;
+        self.appends -= group.appends;
+        self.bytes -= group.bytes;
+        Some(group)
     }
 }
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.queue)
     }
 
     fn gone(&self) -> LogPoolError {
         LogPoolError::WriterGone { path: self.folder.root.clone() }
     }
 
-    fn enqueue(self: &Arc<Shared>, job: Job, wait: bool) {
+    fn append(&self, job: Job) -> Result<()> {
         let mut queue = self.queue();
         while !queue.failed && queue.is_full_for(&job) {
-            if !wait {
-                drop(queue);
-                return (job.done)(Err(LogPoolError::Busy));
-            }
             queue.waiting += 1;
-            queue = self.room.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.waiting -= 1;
         }
+        if queue.failed {
+            return Err(self.gone());
+        }
+        if queue.groups.is_empty()
+            && let Some(mut log) = queue.log.take()
+        {
+            drop(queue);
+            let result = self.commit(&mut log, &job.payloads, None);
+            self.hand_over(log);
+            return result;
+        }
+        let turn = queue.push(job, None).turn.clone();
+        self.wake_thread(queue);
+        match turn.wait() {
+            Told::Commit(log) => self.lead(log),
+            Told::Ended(result) => result,
+        }
+    }
+
+    fn append_with(self: &Arc<Shared>, job: Job, done: Done) {
+        let mut queue = self.queue();
         let refused = if queue.failed {
             Some(self.gone())
+        } else if queue.is_full_for(&job) {
+            Some(LogPoolError::Busy)
         } else if queue.thread.is_none() {
             self.start_thread(&mut queue).err()
         } else {
             None
         };
-        if let Some(error) = refused {
-            drop(queue);
-            return (job.done)(Err(error));
+        match refused {
+            Some(error) => {
+                drop(queue);
+                Call { done, records: 0 }.answer(Err(error));
+            }
+            None => {
+                queue.push(job, Some(done));
+                self.wake_thread(queue);
+            }
         }
-        queue.bytes += job.bytes;
-        queue.jobs.push_back(job);
-        // To wake who does not sleep costs as much as to wake who does.
-        let idle = std::mem::take(&mut queue.idle);
+    }
+
+    /// If the log is there for it. To wake who does not sleep costs as much as to wake who does.
+    fn wake_thread(&self, mut queue: MutexGuard<Queue>) {
+        let wake = queue.log.is_some() && std::mem::take(&mut queue.idle);
         drop(queue);
-        if idle {
+        if wake {
             self.work.notify_one();
+        }
+    }
+
+    /// Commits the first group, which the caller is of.
+    fn lead(&self, mut log: CommitLog) -> Result<()> {
+        let Some(group) = self.next_group(self.queue()) else { return Err(self.gone()) };
+        let result = self.commit(&mut log, &group.payloads, Some(&group.turn));
+        group.answer(result.clone());
+        self.hand_over(log);
+        result
+    }
+
+    /// Gives the log to the group that waits, if there is one.
+    fn hand_over(&self, log: CommitLog) {
+        let mut queue = self.queue();
+        match queue.groups.front() {
+            Some(group) if group.calls.is_empty() => {
+                let turn = group.turn.clone();
+                drop(queue);
+                turn.offer(log);
+            }
+            Some(_) => {
+                queue.log = Some(log);
+                self.wake_thread(queue);
+            }
+            None => queue.log = Some(log),
         }
     }
 
@@ -226,226 +369,72 @@ impl Shared {
         let shared = self.clone();
         let thread = thread::Builder::new()
             .name("log-writer".into())
-            .spawn(move || {
-                let _guard = FailureGuard(&shared);
-                Log::new(&shared).run();
-            })
+            .spawn(move || shared.commit_all())
             .map_err(LogPoolError::io("start the log writer of", &self.folder.root))?;
         queue.thread = Some(thread);
         Ok(())
     }
 
-    /// The next group, or `None` when the writer is closed and everything is written.
-    fn next_group(&self) -> Option<Vec<Job>> {
+    /// The thread: commits whatever waits while nobody else does, until the writer is closed.
+    fn commit_all(&self) {
         let mut queue = self.queue();
-        while queue.jobs.is_empty() {
-            if queue.closed {
-                return None;
+        while !(queue.closed && queue.groups.is_empty()) {
+            let log = if queue.groups.is_empty() { None } else { queue.log.take() };
+            let Some(mut log) = log else {
+                queue.idle = true;
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            queue.idle = false;
+            while let Some(group) = self.next_group(queue) {
+                let result = self.commit(&mut log, &group.payloads, Some(&group.turn));
+                group.answer(result);
+                queue = self.queue();
             }
-            queue.idle = true;
-            queue = self.work.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+            queue = self.queue();
+            queue.log = Some(log);
         }
-        queue.idle = false;
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        while let Some(job) = queue.jobs.front() {
-            if !group.is_empty() && bytes + job.bytes > GROUP_BYTES_MAX {
-                break;
-            }
-            bytes += job.bytes;
-            group.extend(queue.jobs.pop_front());
-        }
-        queue.bytes -= bytes;
+    }
+
+    fn next_group(&self, mut queue: MutexGuard<Queue>) -> Option<Group> {
+        let group = queue.pop();
         let waiting = queue.waiting;
         drop(queue);
         if waiting > 0 {
             self.room.notify_all();
         }
-        Some(group)
+        group
+    }
+
+    fn commit(&self, log: &mut CommitLog, payloads: &[Payload], turn: Option<&Arc<Turn>>) -> Result<()> {
+        let guard = FailureGuard { shared: self, turn };
+        let result = log.commit(payloads);
+        std::mem::forget(guard);
+        result
     }
 }
 
-impl Queue {
-    fn is_full_for(&self, job: &Job) -> bool {
-        self.jobs.len() >= QUEUE_APPENDS_MAX
-            || (!self.jobs.is_empty() && self.bytes + job.bytes > QUEUE_BYTES_MAX)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Should the thread end by a panic, nobody waits for it for ever.
-struct FailureGuard<'a>(&'a Shared);
+/// Should a commit end by a panic, nobody waits for it for ever.
+struct FailureGuard<'a> {
+    shared: &'a Shared,
+    turn: Option<&'a Arc<Turn>>,
+}
 
 impl Drop for FailureGuard<'_> {
     fn drop(&mut self) {
-        let jobs = {
-            let mut queue = self.0.queue();
+        let groups = {
+            let mut queue = self.shared.queue();
             queue.failed = true;
-            std::mem::take(&mut queue.jobs)
+            std::mem::take(&mut queue.groups)
         };
-        self.0.room.notify_all();
-        for job in jobs {
-            answer(job.done, Err(self.0.gone()));
-        }
-    }
-}
-
-/// A panic in a callback is its caller's failure, not that of everyone who writes.
-fn answer(done: Done, result: Result<Ack>) {
-    let _ = catch_unwind(AssertUnwindSafe(move || done(result)));
-}
-
-/// Tells those of a group how it went.
-fn answer_all(group: Vec<Job>, result: &Result<()>) {
-    for job in group {
-        answer(job.done, result.clone().map(|()| Ack { records: job.records }));
-    }
-}
-
-/// A group and how it went.
-type Answered = (Vec<Job>, Result<()>);
-
-/// Answers groups in order: small ones at once, large ones on a thread of its own.
-#[derive(Default)]
-struct Answers {
-    thread: Option<(mpsc::Sender<Answered>, JoinHandle<()>)>,
-    /// Groups that the thread has not answered.
-    pending: Arc<AtomicUsize>,
-}
-
-impl Answers {
-    fn give(&mut self, shared: &Shared, group: Vec<Job>, result: Result<()>) {
-        // Whoever is answered later was appended later.
-        if group.len() <= ANSWERED_AT_ONCE_MAX && self.pending.load(Ordering::Acquire) == 0 {
-            return answer_all(group, &result);
-        }
-        if self.thread.is_none() {
-            self.thread = self.start(shared);
-        }
-        let Some((groups, _)) = &self.thread else { return answer_all(group, &result) };
-        self.pending.fetch_add(1, Ordering::AcqRel);
-        if let Err(mpsc::SendError((group, result))) = groups.send((group, result)) {
-            answer_all(group, &result);
-        }
-    }
-
-    /// None where there is no room for one more thread.
-    fn start(&self, shared: &Shared) -> Option<(mpsc::Sender<Answered>, JoinHandle<()>)> {
-        let (sender, groups) = mpsc::channel::<Answered>();
-        let pending = self.pending.clone();
-        let answer = move || {
-            for (group, result) in groups {
-                answer_all(group, &result);
-                pending.fetch_sub(1, Ordering::AcqRel);
-            }
-        };
-        let thread = thread::Builder::new().name("log-answers".into()).spawn(answer).ok()?;
-        let _ = shared.answering.set(thread.thread().id());
-        Some((sender, thread))
-    }
-}
-
-impl Drop for Answers {
-    fn drop(&mut self) {
-        if let Some((groups, thread)) = self.thread.take() {
-            drop(groups);
-            let _ = thread.join();
-        }
-    }
-}
-
-/// The writing thread's own state.
-struct Log<'a> {
-    shared: &'a Shared,
-    open: Option<OpenLog>,
-    next: FileId,
-    buffer: Vec<u8>,
-}
-
-struct OpenLog {
-    file: File,
-    id: FileId,
-    bytes: u64,
-}
-
-impl<'a> Log<'a> {
-    fn new(shared: &'a Shared) -> Log<'a> {
-        Log { shared, open: None, next: shared.next, buffer: Vec::new() }
-    }
-
-    fn run(mut self) {
-        let mut answers = Answers::default();
-        while let Some(group) = self.shared.next_group() {
-            let result = self.commit(&group);
-            answers.give(self.shared, group, result);
-        }
-    }
-
-    fn commit(&mut self, group: &[Job]) -> Result<()> {
-        if group.iter().all(|job| job.payloads.is_empty()) {
-            return Ok(());
-        }
-        if self.open.as_ref().is_some_and(|log| log.bytes >= self.shared.options.file_bytes_max) {
-            self.close();
-        }
-        let mut log = match self.open.take() {
-            Some(log) => log,
-            None => self.create()?,
-        };
-        self.buffer.clear();
-        for (payload, crc) in group.iter().flat_map(|job| &job.payloads) {
-            let offset = log.bytes + self.buffer.len() as u64;
-            frame::put_frame(&mut self.buffer, log.id, offset, payload, *crc);
-        }
-        let path = self.path(log.id);
-        let written = log
-            .file
-            .write_all(&self.buffer)
-            .map_err(LogPoolError::io("write to", &path))
-            .and_then(|()| log.file.sync_data().map_err(LogPoolError::io("sync", &path)));
-        match written {
-            Ok(()) => {
-                log.bytes += self.buffer.len() as u64;
-                self.publish(log.id.part, log.bytes);
-                self.open = Some(log);
-            }
-            Err(_) => self.give_up(log),
-        }
-        self.buffer.shrink_to(GROUP_BYTES_MAX);
-        written
-    }
-
-    fn create(&mut self) -> Result<OpenLog> {
-        let id = self.next;
-        self.next.part += 1;
-        let made = self.shared.folder.create_log(LogName { id, kind: self.shared.options.kind });
-        let file = made.inspect_err(|_| self.publish(self.next.part, 0))?;
-        self.publish(id.part, HEADER_BYTES as u64);
-        Ok(OpenLog { file, id, bytes: HEADER_BYTES as u64 })
-    }
-
-    /// Cuts the file back to what was acknowledged. Should that fail as well, the rest is a torn end, or
-    /// records that nobody was promised.
-    fn give_up(&mut self, log: OpenLog) {
-        if log.bytes == HEADER_BYTES as u64 {
-            let _ = folder::remove_file(&self.path(log.id));
-        } else {
-            let _ = log.file.set_len(log.bytes);
-        }
-        drop(log);
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.open = None;
-        self.publish(self.next.part, 0);
-    }
-
-    fn publish(&self, part: u64, bytes: u64) {
-        *self.shared.synced.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Synced { part, bytes };
-    }
-
-    fn path(&self, id: FileId) -> std::path::PathBuf {
-        self.shared.folder.log_path(LogName { id, kind: self.shared.options.kind })
+        self.shared.room.notify_all();
+        let gone = || Err(self.shared.gone());
+        self.turn.into_iter().for_each(|turn| turn.end(gone()));
+        groups.into_iter().for_each(|group| group.answer(gone()));
     }
 }
 
@@ -484,6 +473,67 @@ mod tests {
         });
         assert_eq!(count(dir.path()), 400);
         assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn callers_alone_need_no_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        writer.append(vec![record(1, 0)]).unwrap();
+        writer.flush().unwrap();
+        assert!(writer.shared().queue().thread.is_none());
+    }
+
+    #[test]
+    fn callers_and_callbacks_are_answered_in_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        thread::scope(|scope| {
+            for run in 0..6 {
+                let writer = writer.clone();
+                scope.spawn(move || {
+                    let (sender, answers) = channel();
+                    for seq in (0..100).step_by(2) {
+                        // Half of the threads come with callbacks now and then only.
+                        if run % 2 == 0 || seq % 16 == 0 {
+                            let sender = sender.clone();
+                            let done: Done = Box::new(move |result| sender.send(result).unwrap());
+                            writer.append_with(vec![record(run, seq)], done);
+                        } else {
+                            writer.append(vec![record(run, seq)]).unwrap();
+                            sender.send(Ok(Ack { records: 1 })).unwrap();
+                        }
+                        writer.append(vec![record(run, seq + 1)]).unwrap();
+                        assert_eq!(answers.try_recv().unwrap().unwrap(), Ack { records: 1 });
+                    }
+                });
+            }
+        });
+        assert_eq!(count(dir.path()), 600);
+    }
+
+    #[test]
+    fn a_commit_that_panics_leaves_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let log = writer.shared().queue().log.take().unwrap();
+        thread::scope(|scope| {
+            let append = |seq| {
+                let writer = writer.clone();
+                scope.spawn(move || writer.append(vec![record(1, seq)]))
+            };
+            let appends = |wanted| while writer.shared().queue().appends < wanted {};
+            let first = append(0);
+            appends(1);
+            let taken = writer.shared().next_group(writer.shared().queue()).unwrap();
+            let second = append(1);
+            appends(1);
+            drop((log, FailureGuard { shared: writer.shared(), turn: Some(&taken.turn) }));
+            for append in [first, second] {
+                assert!(matches!(append.join().unwrap(), Err(LogPoolError::WriterGone { .. })));
+            }
+        });
+        assert!(matches!(writer.append(vec![record(1, 2)]), Err(LogPoolError::WriterGone { .. })));
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub fn door(dir: &Path, dsctl: &Path) -> Option<Value> {
         let config = dir.join(name);
         std::fs::write(&config, format!("key\n64 64 1\nvalue\n128 128 1\ncmd\n{shares}\n")).expect("a file");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
+            eprintln!("door.{name}, round {round} of {ROUNDS}: memcached and the door, {LENGTH} each ...");
             theirs.push(load(&peer, &config)?);
             ours.push(load(&door, &config)?);
         }

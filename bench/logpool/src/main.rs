@@ -141,7 +141,6 @@ fn run_all(args: &Args) {
         compare(&mut figures);
     }
     if let Some(dsctl) = &args.dsctl {
-        eprintln!("door ...");
         figures["door"] = json!(door::door(&folder("door"), dsctl));
     }
     print(&figures, args);
@@ -212,6 +211,7 @@ fn ingested(records: u64, tenths: &[Times]) -> Value {
         "per_wall_s": rate(records, wall),
         "last_tenth_to_first_cpu": first.cpu.as_secs_f64() / last.cpu.as_secs_f64(),
         "last_tenth_to_first_wall": first.wall.as_secs_f64() / last.wall.as_secs_f64(),
+        "tenths": tenths.iter().copied().map(times).collect::<Vec<_>>(),
     })
 }
 

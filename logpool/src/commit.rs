@@ -1,0 +1,143 @@
+//! The files that a writer writes: a group of payloads is written with one call and synced.
+//!
+//! After an error nothing more is written to the file, because what a failed sync left behind is not known: it is cut
+//! back to what was acknowledged and given up, and the next group begins a new one.
+//!
+//! Nothing is known here of threads, nor of who waits for what.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{LogPoolError, Result};
+use crate::folder::{self, Folder, LogKind, LogName};
+use crate::frame::{self, FileId, HEADER_BYTES};
+use crate::limits::GROUP_BYTES_MAX;
+
+pub struct Options {
+    pub kind: LogKind,
+    pub first_part: u64,
+    pub file_bytes_max: u64,
+}
+
+/// A part and how much of it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synced {
+    pub part: u64,
+    pub bytes: u64,
+}
+
+/// What becomes one frame.
+pub struct Payload {
+    bytes: Vec<u8>,
+    crc: u32,
+}
+
+impl Payload {
+    pub fn new(bytes: Vec<u8>) -> Payload {
+        let crc = frame::payload_crc(&bytes);
+        Payload { bytes, crc }
+    }
+}
+
+/// One writer's files, one after the other.
+pub struct CommitLog {
+    folder: Folder,
+    kind: LogKind,
+    file_bytes_max: u64,
+    open: Option<OpenLog>,
+    next: FileId,
+    buffer: Vec<u8>,
+    synced: Arc<Mutex<Synced>>,
+}
+
+struct OpenLog {
+    file: File,
+    id: FileId,
+    bytes: u64,
+}
+
+impl CommitLog {
+    pub fn new(folder: Folder, writer: u128, options: Options) -> CommitLog {
+        let Options { kind, first_part: part, file_bytes_max } = options;
+        let synced = Arc::new(Mutex::new(Synced { part, bytes: 0 }));
+        let next = FileId { part, writer };
+        CommitLog { folder, kind, file_bytes_max, open: None, next, buffer: Vec::new(), synced }
+    }
+
+    /// The part that is being written, or will be next, and how much of it is on disk.
+    pub fn synced(&self) -> Arc<Mutex<Synced>> {
+        self.synced.clone()
+    }
+
+    /// Returns when the payloads are on disk.
+    pub fn commit<'a>(&mut self, payloads: impl IntoIterator<Item = &'a Payload>) -> Result<()> {
+        let mut payloads = payloads.into_iter().peekable();
+        if payloads.peek().is_none() {
+            return Ok(());
+        }
+        if self.open.as_ref().is_some_and(|log| log.bytes >= self.file_bytes_max) {
+            self.close();
+        }
+        let mut log = match self.open.take() {
+            Some(log) => log,
+            None => self.create()?,
+        };
+        self.buffer.clear();
+        for payload in payloads {
+            let offset = log.bytes + self.buffer.len() as u64;
+            frame::put_frame(&mut self.buffer, log.id, offset, &payload.bytes, payload.crc);
+        }
+        let path = self.path(log.id);
+        let written = log
+            .file
+            .write_all(&self.buffer)
+            .map_err(LogPoolError::io("write to", &path))
+            .and_then(|()| log.file.sync_data().map_err(LogPoolError::io("sync", &path)));
+        match written {
+            Ok(()) => {
+                log.bytes += self.buffer.len() as u64;
+                self.publish(log.id.part, log.bytes);
+                self.open = Some(log);
+            }
+            Err(_) => self.give_up(log),
+        }
+        self.buffer.shrink_to(GROUP_BYTES_MAX);
+        written
+    }
+
+    fn create(&mut self) -> Result<OpenLog> {
+        let id = self.next;
+        self.next.part += 1;
+        let made = self.folder.create_log(LogName { id, kind: self.kind });
+        let file = made.inspect_err(|_| self.publish(self.next.part, 0))?;
+        self.publish(id.part, HEADER_BYTES as u64);
+        Ok(OpenLog { file, id, bytes: HEADER_BYTES as u64 })
+    }
+
+    /// Cuts the file back to what was acknowledged. Should that fail as well, the rest is a torn end, or
+    /// records that nobody was promised.
+    fn give_up(&mut self, log: OpenLog) {
+        if log.bytes == HEADER_BYTES as u64 {
+            let _ = folder::remove_file(&self.path(log.id));
+        } else {
+            let _ = log.file.set_len(log.bytes);
+        }
+        drop(log);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.publish(self.next.part, 0);
+    }
+
+    fn publish(&self, part: u64, bytes: u64) {
+        *self.synced.lock().unwrap_or_else(PoisonError::into_inner) = Synced { part, bytes };
+    }
+
+    fn path(&self, id: FileId) -> PathBuf {
+        self.folder.log_path(LogName { id, kind: self.kind })
+    }
+}
