@@ -287,22 +287,18 @@ impl Assembler<'_> {
     }
 }
 
-/// A helper for callers who want all their registers back: `(context, ...)`.
+/// A helper for callers who want all their registers back; what it takes lies in the context.
 fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
     let config = isa.frontend_config();
-    out.signature = unit::stub_signature(which);
+    out.signature = unit::stub_signature();
     let mut b = FunctionBuilder::new(out, context);
     let block = b.create_block();
-    b.append_block_params_for_function_params(block);
     b.switch_to_block(block);
-    let mut args = b.block_params(block).to_vec();
     let flags = MemFlagsData::trusted();
-    if helper::takes_state(which) {
-        for (value, at) in
-            args.drain(1..1 + helper::STATE.len()).collect::<Vec<_>>().into_iter().zip(helper::STATE)
-        {
-            b.ins().store(flags, value, args[0], at);
-        }
+    let mut args = vec![b.ins().get_pinned_reg(I64)];
+    for n in 0..helper::PARAMS[which] as i32 - 1 {
+        let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
+        args.push(arg);
     }
     if helper::sees_frame(which) {
         // Who calls is found from here, so that none of the many calls has to say it.

@@ -19,6 +19,8 @@ use dscript_interp::native::Trapped;
 use crate::code::{Code, Lent};
 use crate::unit::Place;
 
+/// What a stub hands on to its helper, besides the context.
+pub(crate) const ARGS_MAX: usize = 3;
 /// Scalars that one instruction may lend or get back.
 pub(crate) const VALUES_MAX: usize = 64;
 
@@ -46,6 +48,7 @@ pub(crate) struct Context {
     /// `Code::dispatch`.
     dispatch: *const u32,
     helpers: *const Helper,
+    args: [u64; ARGS_MAX],
     values: [u64; VALUES_MAX],
 
     place: u32,
@@ -73,9 +76,10 @@ pub(crate) mod at {
     pub const ENTRIES: i32 = offset_of!(Context, entries) as i32;
     pub const DISPATCH: i32 = offset_of!(Context, dispatch) as i32;
     pub const HELPERS: i32 = offset_of!(Context, helpers) as i32;
+    pub const ARGS: i32 = offset_of!(Context, args) as i32;
     pub const VALUES: i32 = offset_of!(Context, values) as i32;
     /// What code that is kept depends on.
-    pub const ALL: [i32; 16] = [
+    pub const ALL: [i32; 17] = [
         HEAP,
         TOP,
         END,
@@ -90,6 +94,7 @@ pub(crate) mod at {
         ENTRIES,
         DISPATCH,
         HELPERS,
+        ARGS,
         VALUES,
         super::VALUES_MAX as i32,
     ];
@@ -170,12 +175,12 @@ pub(crate) mod helper {
         !is_direct(which) && which != REMEMBER
     }
 
-    /// Whether they need the frame's window and counters, and may change them: the stub takes them behind the context.
+    /// Whether they need the frame's window and counters, and may change them.
     pub fn takes_state(which: usize) -> bool {
         sees_frame(which) && which != TRAP
     }
 
-    /// What of the frame's state the stub takes, in order.
+    /// Where these lie in the context then: the counter of interruptions, the window and the calls that are left.
     pub const STATE: [i32; 3] = [super::at::FUEL, super::at::REFS, super::at::LEFT];
 }
 
@@ -246,6 +251,7 @@ impl Context {
             entries: code.entries(),
             dispatch: code.dispatch(),
             helpers: HELPERS.0.as_ptr(),
+            args: [0; ARGS_MAX],
             values: [0; VALUES_MAX],
             place: 0,
             running: std::ptr::from_mut(running).cast(),

@@ -1,9 +1,8 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
-use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
+    self, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
@@ -16,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
-use crate::context::helper::{self, PARAMS};
+use crate::context::helper::PARAMS;
 use crate::layout::Shape;
 use crate::translate::{self, Start};
 
@@ -502,7 +501,7 @@ impl<'p> Unit<'p> {
         if let Some(known) = self.stubs[which] {
             return known;
         }
-        let signature = into.import_signature(stub_signature(which));
+        let signature = into.import_signature(stub_signature());
         let name = UserExternalName { namespace: STUBS, index: which as u32 };
         let name = ExternalName::user(into.declare_imported_user_function(name));
         let import = into.import_function(ExtFuncData { name, signature, colocated: true, patchable: false });
@@ -515,12 +514,10 @@ impl<'p> Unit<'p> {
 pub(crate) const FUNCTIONS: u32 = 0;
 pub(crate) const STUBS: u32 = 1;
 
-/// The form of a helper's stub.
-pub(crate) fn stub_signature(which: usize) -> Signature {
-    let mut signature = Signature::new(CallConv::PreserveAll);
-    let state = if helper::takes_state(which) { helper::STATE.len() } else { 0 };
-    signature.params = vec![AbiParam::new(I64); PARAMS[which] + state];
-    signature
+/// The form of every helper's stub: it takes what it hands on from the context, so that no register has to be free for it
+/// where it is called.
+pub(crate) fn stub_signature() -> Signature {
+    Signature::new(CallConv::PreserveAll)
 }
 
 /// An instruction that may be lent with its registers renamed.

@@ -490,41 +490,35 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     /// Calls a helper with the context, the frame's state and these.
     fn call_helper(&mut self, which: usize, args: &[Value]) {
-        let mut all = vec![self.context()];
         if helper::takes_state(which) {
-            // As `helper::STATE` has it.
-            all.extend([self.b.use_var(self.fuel), self.window, self.left]);
+            self.store_state();
         }
-        all.extend(args);
-        self.call_stub(which, &all);
+        let (context, flags) = (self.context(), self.flags(Area::Context));
+        for (arg, n) in args.iter().zip(0..) {
+            self.b.ins().store(flags, *arg, context, at::ARGS + 8 * n);
+        }
+        let stub = self.unit.import_stub(self.b.func, which);
+        self.b.ins().call(stub, &[]);
     }
 
     /// As `call_helper`, for calls that are done often: as functions in Rust are called, which spares saving registers that
     /// hold nothing.
     fn call_helper_often(&mut self, which: usize, args: &[Value]) {
-        let context = self.context();
+        self.store_state();
+        let (context, flags) = (self.context(), self.flags(Area::Context));
         let frame = self.b.ins().get_frame_pointer(I64);
-        let state = [self.b.use_var(self.fuel), self.window, self.left];
-        let flags = self.flags(Area::Context);
-        for (value, at) in state.into_iter().zip(helper::STATE).chain([(frame, at::FRAME)]) {
-            self.b.ins().store(flags, value, context, at);
-        }
+        self.b.ins().store(flags, frame, context, at::FRAME);
         let mut all = vec![context];
         all.extend(args);
         self.call_direct(which, &all, None);
     }
 
-    /// Calls a helper so that no register is lost by it: what is in one over a call that is hardly ever done stays
-    /// there.
-    fn call_stub(&mut self, which: usize, args: &[Value]) {
-        let stub = self.unit.import_stub(self.b.func, which);
-        self.b.ins().call(stub, args);
-    }
-
-    /// Calls a helper that neither collects nor ends the frame.
-    fn call_note(&mut self, which: usize, arg: Value) {
-        let context = self.context();
-        self.call_stub(which, &[context, arg]);
+    fn store_state(&mut self) {
+        let (context, flags) = (self.context(), self.flags(Area::Context));
+        let state = [self.b.use_var(self.fuel), self.window, self.left];
+        for (value, at) in state.into_iter().zip(helper::STATE) {
+            self.b.ins().store(flags, value, context, at);
+        }
     }
 
     fn helper_address(&mut self, which: usize) -> Value {

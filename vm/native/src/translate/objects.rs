@@ -347,7 +347,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.ins().brif(is_old, old, &[], next, &[]);
         self.b.switch_to_block(old);
         let slot = self.b.ins().ushr_imm_u(place, 2);
-        self.call_note(helper::REMEMBER, slot);
+        self.call_helper(helper::REMEMBER, &[slot]);
         self.b.ins().jump(next, &[]);
         self.b.switch_to_block(next);
     }
