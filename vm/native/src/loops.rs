@@ -18,6 +18,46 @@ pub(crate) struct QuietLoop {
     pub last: usize,
     pub lists: Vec<R>,
     pub texts: Vec<R>,
+    /// Lists that it reads anew in each round, always the same ones. Behind those that they are read from.
+    pub rows: Vec<Row>,
+}
+
+/// A list that an instruction of a loop reads from where nothing changes in the loop, as `a[i]` in a loop over `j`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub reg: R,
+    /// The instruction.
+    pub at: usize,
+    /// Between which instructions the register holds it.
+    pub scope: (usize, usize),
+    pub from: Source,
+    /// What it is read from in the end, which is the same all through the loop.
+    pub root: R,
+}
+
+impl Row {
+    pub fn holds(&self, pc: usize) -> bool {
+        (self.scope.0..=self.scope.1).contains(&pc)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Element { list: R, index: S },
+    Field { object: R, slot: Slot },
+}
+
+/// What of the references that objects hold changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stores {
+    pub elements: bool,
+    pub fields: bool,
+}
+
+impl Stores {
+    pub fn and(self, other: Stores) -> Stores {
+        Stores { elements: self.elements || other.elements, fields: self.fields || other.fields }
+    }
 }
 
 /// The head of each loop and the last jump back to it.
@@ -67,6 +107,7 @@ pub(crate) fn quiet_loops(
     code: &[Instr],
     analysis: &Analysis,
     collects: &dyn Fn(&Instr) -> Collects,
+    stores: &dyn Fn(&Instr) -> Stores,
     char_at: &dyn Fn(&Instr) -> Option<R>,
 ) -> Vec<QuietLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
@@ -91,17 +132,81 @@ pub(crate) fn quiet_loops(
             regs.dedup();
             regs
         };
-        let lists = same(&|instr| match *instr {
-            Instr::ListGetScalar { list, .. }
-            | Instr::ListGetRef { list, .. }
-            | Instr::ListSetScalar { list, .. }
-            | Instr::ListSetRef { list, .. }
-            | Instr::ListSize { list, .. } => Some(list),
-            _ => None,
-        });
+        let lists = same(&list_of);
         let texts = same(char_at);
-        if !lists.is_empty() || !texts.is_empty() {
-            found.push(QuietLoop { head, last, lists, texts });
+        let stores = code[head..=last].iter().map(stores).fold(Stores::default(), Stores::and);
+        // Before a loop in it they are read anew, which is often enough.
+        let is_innermost = (head..=last)
+            .all(|pc| operands[pc].labels.iter().all(|to| to.index() == head || to.index() > pc));
+        let rows = match is_innermost {
+            true => rows(code, &operands, analysis, (head, last), stores),
+            false => Vec::new(),
+        };
+        if !lists.is_empty() || !texts.is_empty() || !rows.is_empty() {
+            found.push(QuietLoop { head, last, lists, texts, rows });
+        }
+    }
+    found
+}
+
+/// The list that an instruction reaches into.
+fn list_of(instr: &Instr) -> Option<R> {
+    match *instr {
+        Instr::ListGetScalar { list, .. }
+        | Instr::ListGetRef { list, .. }
+        | Instr::ListSetScalar { list, .. }
+        | Instr::ListSetRef { list, .. }
+        | Instr::ListSize { list, .. } => Some(list),
+        _ => None,
+    }
+}
+
+fn rows(
+    code: &[Instr],
+    operands: &[Operands],
+    analysis: &Analysis,
+    (head, last): (usize, usize),
+    stores: Stores,
+) -> Vec<Row> {
+    let inside = head..=last;
+    // Where the loop is entered, or gone through once more.
+    let outside = (0..head).chain(last + 1..code.len()).flat_map(|pc| &operands[pc].labels);
+    let entries: Vec<usize> =
+        outside.map(|to| to.index()).filter(|to| inside.contains(to)).chain([head]).collect();
+    let alive_at =
+        |at: usize, reg: Reg| analysis.heads[at].as_ref().is_some_and(|alive| alive.contains(&reg));
+    let definitions = |reg: Reg| inside.clone().filter(|pc| operands[*pc].defs.contains(&reg)).count();
+    let stays = |reg: Reg| alive_at(head, reg) && definitions(reg) == 0;
+    let begins_without = |reg: Reg| entries.iter().all(|at| !alive_at(*at, reg));
+    let mut found: Vec<Row> = Vec::new();
+    for at in inside.clone() {
+        let (reg, base, from) = match code[at] {
+            Instr::ListGetRef { list, index, dst } if !stores.elements && stays(Reg::S(index)) => {
+                (dst, list, Source::Element { list, index })
+            }
+            Instr::GetRef { object, slot, dst } if !stores.fields => {
+                (dst, object, Source::Field { object, slot })
+            }
+            _ => continue,
+        };
+        let root = match found.iter().rfind(|row| row.reg == base && row.holds(at)) {
+            Some(row) => Some(row.root),
+            None => stays(Reg::R(base)).then_some(base),
+        };
+        let Some(root) = root else { continue };
+        let scope = if begins_without(Reg::R(reg)) && definitions(Reg::R(reg)) == 1 {
+            (head, last)
+        } else {
+            // Until something else is in the register, or may be.
+            let ends = |pc: &usize| analysis.leaders[*pc] || operands[*pc - 1].defs.contains(&Reg::R(reg));
+            (at + 1, (at + 2..=last).find(ends).unwrap_or(last + 1) - 1)
+        };
+        let read = |instr: &Instr| {
+            let field_of = if let Instr::GetRef { object, .. } = *instr { Some(object) } else { None };
+            list_of(instr) == Some(reg) || field_of == Some(reg)
+        };
+        if code[scope.0..=scope.1].iter().any(read) {
+            found.push(Row { reg, at, scope, from, root });
         }
     }
     found

@@ -1,9 +1,7 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
-use cranelift_codegen::ir::{
-    self, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
-};
+use cranelift_codegen::ir::{self, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Type};
@@ -17,6 +15,7 @@ use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
 use crate::context::helper::PARAMS;
 use crate::layout::Shape;
+use crate::loops::Stores;
 use crate::translate::{self, Start};
 
 /// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
@@ -371,6 +370,24 @@ impl<'p> Unit<'p> {
             | Instr::CallMethod { .. }
             | Instr::GetStatic { .. } => Collects::Lent,
             _ => Collects::Never,
+        }
+    }
+
+    /// What an instruction that collects never stores in objects.
+    pub fn stores(&self, function: &Function, instr: &Instr) -> Stores {
+        let inside = |callee: &FunctionId| {
+            let callee = self.function(*callee);
+            callee.code.iter().map(|instr| self.stores(callee, instr)).fold(Stores::default(), Stores::and)
+        };
+        match instr {
+            Instr::ListSetRef { .. } => Stores { elements: true, fields: false },
+            Instr::SetRef { .. } => Stores { elements: false, fields: true },
+            Instr::Call { function, .. } if self.is_inlined(*function) => inside(function),
+            Instr::CallValue { .. } | Instr::CallMethod { .. } => {
+                let callees = self.inlined_callees(function, instr).into_iter().flatten();
+                callees.map(inside).fold(Stores::default(), Stores::and)
+            }
+            _ => Stores::default(),
         }
     }
 

@@ -7,9 +7,10 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::Function;
 
-use super::Translator;
+use super::{Area, Translator};
 use crate::context::helper;
-use crate::loops::{CountedLoop, Step, counted_loops};
+use crate::layout;
+use crate::loops::{CountedLoop, Row, Source, Step, counted_loops};
 use crate::ranges::Ranges;
 
 /// Rounds of a counted loop that are paid for at once.
@@ -23,6 +24,10 @@ pub(super) struct View {
     pub last: usize,
     pub reg: R,
     pub what: Viewed,
+    /// The register that all of this is read by.
+    pub root: R,
+    /// Of a list that is read in the loop: the list.
+    pub object: Variable,
     pub start: Variable,
     pub size: Variable,
 }
@@ -31,6 +36,8 @@ pub(super) struct View {
 pub(super) enum Viewed {
     List,
     Text,
+    /// Where reading it would trap there is none, and it is as if it were empty.
+    Row(Row),
 }
 
 impl View {
@@ -66,7 +73,7 @@ impl Translator<'_, '_, '_> {
         }
         let alive = self.alive_at(to);
         self.read_views(&|view| {
-            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.reg)
+            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.root)
         });
         self.begin_chunks(&|chunk| chunk.holds(to) && !from.is_some_and(|pc| chunk.holds(pc)));
     }
@@ -82,11 +89,24 @@ impl Translator<'_, '_, '_> {
             if !which(&self.views[at]) {
                 continue;
             }
-            let View { reg, what, start, size, .. } = self.views[at];
-            let object = self.object(reg);
+            let view = self.views[at];
+            let View { reg, what, object, start, size, .. } = view;
             let (first, count) = match what {
-                Viewed::List => (self.list_array(object), self.list_size(object)),
-                Viewed::Text => self.bytes_of(object),
+                Viewed::List => {
+                    let list = self.object(reg);
+                    (self.list_array(list), self.list_size(list))
+                }
+                Viewed::Text => {
+                    let text = self.object(reg);
+                    self.bytes_of(text)
+                }
+                Viewed::Row(row) => {
+                    let row = self.row_of(&view, row);
+                    self.b.def_var(object, row);
+                    let (list, none) = (self.address(row), self.int(0));
+                    let size = self.list_size(list);
+                    (self.list_array(list), self.b.ins().select(row, size, none))
+                }
             };
             self.b.def_var(start, first);
             self.b.def_var(size, count);
@@ -111,7 +131,55 @@ impl Translator<'_, '_, '_> {
 
     /// Reads anew where lists lie that the loops around an instruction reach.
     pub(super) fn read_views_around(&mut self, pc: usize, alive: &[R]) {
-        self.read_views(&|view| view.holds(pc) && alive.contains(&view.reg));
+        self.read_views(&|view| view.holds(pc) && alive.contains(&view.root));
+    }
+
+    /// The list that is read there, or null where there is none.
+    fn row_of(&mut self, of: &View, row: Row) -> Value {
+        // What it is read from has a view of the same loop, or is there all through it.
+        let known = |this: &Self, reg: R| {
+            let same = |view: &&View| (view.head, view.last, view.reg) == (of.head, of.last, reg);
+            let holds = |view: &View| match view.what {
+                Viewed::List => true,
+                Viewed::Text => false,
+                Viewed::Row(base) => base.holds(row.at),
+            };
+            this.views.iter().rfind(|view| same(view) && holds(view)).copied()
+        };
+        let (there, area, place, offset) = match row.from {
+            Source::Element { list, index } => {
+                let view = known(self, list).expect("a list of a quiet loop has a view");
+                let (array, size) = (self.b.use_var(view.start), self.b.use_var(view.size));
+                let index = self.scalar(index);
+                let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
+                (inside, Area::RefElements, self.ref_at(array, index), layout::ELEMENTS)
+            }
+            Source::Field { object, slot } => {
+                let offset = self.ref_field(object, slot);
+                let object = match known(self, object) {
+                    Some(View { what: Viewed::Row(..), object, .. }) => self.b.use_var(object),
+                    _ => self.reference(object),
+                };
+                (object, Area::RefFields, self.address(object), offset)
+            }
+        };
+        // Something of the heap that nobody looks at.
+        let heap = self.b.use_var(self.heap);
+        let place = self.b.ins().select(there, place, heap);
+        let flags = self.flags(area);
+        let row = self.b.ins().uload32(flags, place, offset);
+        let none = self.int(0);
+        self.b.ins().select(there, row, none)
+    }
+
+    /// What an instruction would read from where nothing changes in the loop around it.
+    pub(super) fn row(&mut self, reg: R) -> Option<Value> {
+        let here = |view: &&View| {
+            let reads = matches!(view.what, Viewed::Row(row) if row.at == self.pc);
+            view.reg == reg && reads && view.holds(self.from)
+        };
+        let object = self.views.iter().rev().find(here)?.object;
+        Some(self.b.use_var(object))
     }
 
     /// Array and size of a list, where they are known.
@@ -125,9 +193,11 @@ impl Translator<'_, '_, '_> {
     }
 
     fn view_of(&mut self, reg: R, what: Viewed) -> Option<(Value, Value)> {
-        let here = |view: &&View| {
-            (view.reg, view.what) == (reg, what) && view.holds(self.pc) && view.holds(self.from)
+        let is = |view: &View| match view.what {
+            Viewed::Row(row) => what == Viewed::List && row.holds(self.pc),
+            other => what == other,
         };
+        let here = |view: &&View| view.reg == reg && is(view) && view.holds(self.pc) && view.holds(self.from);
         let view = self.views.iter().rev().find(here)?;
         let (start, size) = (view.start, view.size);
         Some((self.b.use_var(start), self.b.use_var(size)))

@@ -154,7 +154,8 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             }
             _ => None,
         };
-        let loops = quiet_loops(&function.code, &analysis, &collects, &char_at);
+        let stores = |instr: &Instr| unit.stores(function, instr);
+        let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
         let ranges = Ranges::of(function, &analysis.leaders, &[], None);
         out.signature = signature(function, start);
         let mut b = FunctionBuilder::new(out, context);
@@ -162,14 +163,14 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
         let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
         let mut views = Vec::new();
-        for QuietLoop { head, last, lists, texts } in loops {
-            let lists = lists.into_iter().map(|list| (list, Viewed::List));
-            views.extend(lists.chain(texts.into_iter().map(|text| (text, Viewed::Text))).map(
-                |(reg, what)| {
-                    let (start, size) = (b.declare_var(I64), b.declare_var(I64));
-                    View { head, last, reg, what, start, size }
-                },
-            ));
+        for QuietLoop { head, last, lists, texts, rows } in loops {
+            let mut view = |reg, what, root| {
+                let [object, start, size] = [(); 3].map(|()| b.declare_var(I64));
+                views.push(View { head, last, reg, what, root, object, start, size });
+            };
+            lists.into_iter().for_each(|list| view(list, Viewed::List, list));
+            texts.into_iter().for_each(|text| view(text, Viewed::Text, text));
+            rows.into_iter().for_each(|row| view(row.reg, Viewed::Row(row), row.root));
         }
         let chunks = chunks(&mut b, function, &ranges);
         let entry = b.create_block();

@@ -61,10 +61,15 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.b.ins().store(flags, value, address, layout::scalar_field(slot));
             }
             Instr::GetRef { object, slot, dst } => {
-                let at = self.ref_field(object, slot);
-                let address = self.object(object);
-                let flags = self.flags(Area::RefFields);
-                let value = self.b.ins().uload32(flags, address, at);
+                let value = match self.row(dst) {
+                    Some(row) => row,
+                    None => {
+                        let at = self.ref_field(object, slot);
+                        let address = self.object(object);
+                        let flags = self.flags(Area::RefFields);
+                        self.b.ins().uload32(flags, address, at)
+                    }
+                };
                 self.set_ref(dst, value);
             }
             Instr::SetRef { object, slot, src } => {
@@ -120,8 +125,13 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::ListGetRef { list, index, dst } => {
                 let (array, index) = self.element(list, index);
-                let (flags, address) = (self.flags(Area::RefElements), self.ref_at(array, index));
-                let value = self.b.ins().uload32(flags, address, layout::ELEMENTS);
+                let value = match self.row(dst) {
+                    Some(row) => row,
+                    None => {
+                        let (flags, address) = (self.flags(Area::RefElements), self.ref_at(array, index));
+                        self.b.ins().uload32(flags, address, layout::ELEMENTS)
+                    }
+                };
                 self.set_ref(dst, value);
             }
             Instr::ListSetRef { list, index, src } => {
@@ -175,7 +185,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// Where a reference field lies in objects of the type that the register has.
-    fn ref_field(&self, object: R, slot: Slot) -> i32 {
+    pub(super) fn ref_field(&self, object: R, slot: Slot) -> i32 {
         self.unit.shape(self.function.refs[object.index()].ty).ref_field(slot)
     }
 
@@ -352,7 +362,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.switch_to_block(next);
     }
 
-    fn ref_at(&mut self, array: Value, index: Value) -> Value {
+    pub(super) fn ref_at(&mut self, array: Value, index: Value) -> Value {
         let offset = self.b.ins().ishl_imm_u(index, 2);
         self.b.ins().iadd(array, offset)
     }
