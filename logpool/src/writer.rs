@@ -3,7 +3,7 @@
 //! Steps of an append: the caller's thread encodes and checks the records; if nobody commits at the moment and nothing
 //! waits, it writes and syncs them itself; otherwise they join a group in a bounded queue, to be committed together.
 //! Whoever has committed a group wakes all of it at once, and then offers the log to the next one, so that those
-//! who were woken can come with their next appends; one of its callers takes the log. Appends with a callback have no
+//! who were woken can join it with their next appends; one of its callers takes the log. Appends with a callback have no
 //! caller that could commit: a thread does that for them, and for whatever else waits until nothing does.
 //!
 //! After an error the file is given up (see `commit`), and the next group begins a new one. Records of a failed
@@ -341,11 +341,28 @@ impl Shared {
 
     /// Commits the first group, which the caller is of.
     fn lead(&self, mut log: CommitLog) -> Result<()> {
+        self.gather();
         let Some(group) = self.next_group(self.queue()) else { return Err(self.gone()) };
         let result = self.commit(&mut log, &group.payloads, Some(&group.turn));
         group.answer(result.clone());
         self.hand_over(log);
         result
+    }
+
+    /// Lets those that were woken with the last group come with their next appends, as long as they do: where there
+    /// are few processors, a sync for each half of the callers takes longer than one for all. Nobody but callers that
+    /// then wait joins the group, so it ends.
+    fn gather(&self) {
+        let first_group = || self.queue().groups.front().map(|group| group.appends);
+        let mut before = first_group();
+        loop {
+            thread::yield_now();
+            let now = first_group();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Gives the log to the group that waits, if there is one.

@@ -1,8 +1,8 @@
 //! The LogPool at work: what is durable is acknowledged, and a mover runs beside the writer as in the controller.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 
 use dscript_logpool::{FieldValue, Mover, Pattern, Query, Reader, Record, Retention, RunId, Stats, Writer};
@@ -127,27 +127,21 @@ pub fn puts(dir: &Path, _: u64) -> Value {
         .1
         .wall;
     }
-    let each = PUTS / 4;
-    let ready = Barrier::new(WRITERS as usize + 1);
-    // Making the samples is not counted.
-    let many = std::thread::scope(|scope| {
-        for run in 1..=WRITERS {
-            let (writer, sample, ready) = (&writer, &sample, &ready);
-            scope.spawn(move || {
-                let record = |seq| Record { run: RunId(u128::from(run)), seq, ..sample.clone() };
-                let records: Vec<_> = (0..each).map(|seq| vec![record(seq)]).collect();
-                ready.wait();
-                for record in records {
-                    writer.append(record).expect("a put");
-                }
-            });
-        }
-        ready.wait();
-        Span::begin()
+    let (_, many) = timed(|| {
+        std::thread::scope(|scope| {
+            for run in 1..=WRITERS {
+                let (writer, sample) = (&writer, &sample);
+                scope.spawn(move || {
+                    for seq in 0..PUTS / 4 {
+                        let record = Record { run: RunId(u128::from(run)), seq, ..sample.clone() };
+                        writer.append(vec![record]).expect("a put");
+                    }
+                });
+            }
+        });
     });
-    let many = many.times();
     let (bare, single) = (rate(PUTS, bare), rate(PUTS, single));
-    let many = rate(WRITERS * each, many.wall);
+    let many = rate(WRITERS * PUTS / 4, many.wall);
     json!({
         "bare_append_and_sync_per_s": bare,
         "one_writer_per_s": single,
