@@ -6,14 +6,13 @@
 //! Nothing is known here of threads, nor of who waits for what.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind, LogName};
-use crate::frame::{self, FileId, HEADER_BYTES};
-use crate::limits::GROUP_BYTES_MAX;
+use crate::frame::{self, FRAME_HEADER_BYTES, FileId, HEADER_BYTES};
 
 pub struct Options {
     pub kind: LogKind,
@@ -48,7 +47,6 @@ pub struct CommitLog {
     file_bytes_max: u64,
     open: Option<OpenLog>,
     next: FileId,
-    buffer: Vec<u8>,
     synced: Arc<Mutex<Synced>>,
 }
 
@@ -63,7 +61,7 @@ impl CommitLog {
         let Options { kind, first_part: part, file_bytes_max } = options;
         let synced = Arc::new(Mutex::new(Synced { part, bytes: 0 }));
         let next = FileId { part, writer };
-        CommitLog { folder, kind, file_bytes_max, open: None, next, buffer: Vec::new(), synced }
+        CommitLog { folder, kind, file_bytes_max, open: None, next, synced }
     }
 
     /// The part that is being written, or will be next, and how much of it is on disk.
@@ -72,9 +70,8 @@ impl CommitLog {
     }
 
     /// Returns when the payloads are on disk.
-    pub fn commit<'a>(&mut self, payloads: impl IntoIterator<Item = &'a Payload>) -> Result<()> {
-        let mut payloads = payloads.into_iter().peekable();
-        if payloads.peek().is_none() {
+    pub fn commit(&mut self, payloads: &[Payload]) -> Result<()> {
+        if payloads.is_empty() {
             return Ok(());
         }
         if self.open.as_ref().is_some_and(|log| log.bytes >= self.file_bytes_max) {
@@ -84,26 +81,26 @@ impl CommitLog {
             Some(log) => log,
             None => self.create()?,
         };
-        self.buffer.clear();
+        let mut end = log.bytes;
+        let mut frames = Vec::with_capacity(payloads.len());
         for payload in payloads {
-            let offset = log.bytes + self.buffer.len() as u64;
-            frame::put_frame(&mut self.buffer, log.id, offset, &payload.bytes, payload.crc);
+            frames.push((frame::frame_header(log.id, end, &payload.bytes, payload.crc), &payload.bytes));
+            end += (FRAME_HEADER_BYTES + payload.bytes.len()) as u64;
         }
+        let mut pieces: Vec<IoSlice> =
+            frames.iter().flat_map(|(header, bytes)| [IoSlice::new(header), IoSlice::new(bytes)]).collect();
         let path = self.path(log.id);
-        let written = log
-            .file
-            .write_all(&self.buffer)
+        let written = write_all(&mut log.file, &mut pieces)
             .map_err(LogPoolError::io("write to", &path))
             .and_then(|()| log.file.sync_data().map_err(LogPoolError::io("sync", &path)));
         match written {
             Ok(()) => {
-                log.bytes += self.buffer.len() as u64;
-                self.publish(log.id.part, log.bytes);
+                log.bytes = end;
+                self.publish(log.id.part, end);
                 self.open = Some(log);
             }
             Err(_) => self.give_up(log),
         }
-        self.buffer.shrink_to(GROUP_BYTES_MAX);
         written
     }
 
@@ -140,4 +137,16 @@ impl CommitLog {
     fn path(&self, id: FileId) -> PathBuf {
         self.folder.log_path(LogName { id, kind: self.kind })
     }
+}
+
+fn write_all(file: &mut File, mut pieces: &mut [IoSlice]) -> io::Result<()> {
+    while !pieces.is_empty() {
+        match file.write_vectored(pieces) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(bytes) => IoSlice::advance_slices(&mut pieces, bytes),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -77,15 +77,15 @@ pub fn payload_crc(payload: &[u8]) -> u32 {
     crc32fast::hash(payload)
 }
 
-/// Appends a frame that will lie at `offset` of the file.
-pub fn put_frame(out: &mut Vec<u8>, id: FileId, offset: u64, payload: &[u8], payload_crc: u32) {
-    let start = out.len();
-    out.extend_from_slice(&MARKER);
-    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    out.extend_from_slice(&payload_crc.to_le_bytes());
-    let crc = frame_crc(id, offset, &out[start..]);
-    out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(payload);
+/// What stands before the payload in a frame that will lie at `offset` of the file.
+pub fn frame_header(id: FileId, offset: u64, payload: &[u8], payload_crc: u32) -> [u8; FRAME_HEADER_BYTES] {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    header[..4].copy_from_slice(&MARKER);
+    header[4..8].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    header[8..12].copy_from_slice(&payload_crc.to_le_bytes());
+    let crc = frame_crc(id, offset, &header[..12]);
+    header[12..].copy_from_slice(&crc.to_le_bytes());
+    header
 }
 
 fn frame_crc(id: FileId, offset: u64, first_twelve: &[u8]) -> u32 {
@@ -219,7 +219,8 @@ mod tests {
         let mut bytes = encode_header(ID).to_vec();
         for payload in payloads {
             let offset = bytes.len() as u64;
-            put_frame(&mut bytes, ID, offset, payload, payload_crc(payload));
+            bytes.extend(frame_header(ID, offset, payload, payload_crc(payload)));
+            bytes.extend_from_slice(payload);
         }
         bytes
     }

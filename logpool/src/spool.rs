@@ -515,9 +515,9 @@ mod tests {
         let length = std::fs::metadata(&path).unwrap().len();
         // As the file looks between a write and its sync.
         let payload = payload::encode_payloads(&records(2..3)).unwrap().remove(0);
-        let mut frame = Vec::new();
         let crc = crate::frame::payload_crc(&payload);
-        crate::frame::put_frame(&mut frame, name.id, length, &payload, crc);
+        let mut frame = crate::frame::frame_header(name.id, length, &payload, crc).to_vec();
+        frame.extend_from_slice(&payload);
         OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&frame, length).unwrap();
         assert_eq!(seqs(&spool.next_batch(ALL, ALL).unwrap()), [0, 1]);
         drop(spool);
