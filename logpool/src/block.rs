@@ -407,9 +407,18 @@ impl<'a> Block<'a> {
         out.into_iter().map(|bytes| text(bytes).and_then(|task| fits(task, NAME_BYTES_MAX))).collect()
     }
 
-    /// The columns of a record's fields, in their order.
+    /// The shapes of its records: the columns of the fields, in their order.
+    pub fn shapes(&self) -> &[Vec<usize>] {
+        &self.shapes
+    }
+
+    /// The place of a record's shape among them.
+    pub fn shape_of(&self, record: usize) -> usize {
+        self.shape_of[record] as usize
+    }
+
     pub fn shape(&self, record: usize) -> &[usize] {
-        &self.shapes[self.shape_of[record] as usize]
+        &self.shapes[self.shape_of(record)]
     }
 
     pub fn values(&self, column: usize) -> Result<Decoded<'a>, Malformed> {
@@ -502,6 +511,7 @@ fn places(bytes: &[u8], count: usize, among: usize, out: &mut Vec<i64>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Fields;
     use crate::incoming::Incoming;
     use crate::payload;
     use crate::record::{FieldValue, Record};
@@ -515,7 +525,7 @@ mod tests {
             run: RunId(1),
             seq: 0,
             time: 0,
-            fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            fields: fields.into(),
         }
     }
 
@@ -556,13 +566,13 @@ mod tests {
         for (at, row) in rows.iter().enumerate() {
             assert_eq!((times[at], numbers[at]), (row.time, row.seq));
             assert_eq!(block.runs()[runs[at] as usize], known.runs[row.run as usize]);
-            let fields: Vec<(String, FieldValue)> = block
+            let fields: Fields = block
                 .shape(at)
                 .iter()
                 .map(|&column| {
                     let value = columns[column].get(next[column]).unwrap().decode().unwrap();
                     next[column] += 1;
-                    (block.columns[column].name.to_string(), value)
+                    (block.columns[column].name, value)
                 })
                 .collect();
             assert_eq!(fields, records[at].fields);

@@ -19,6 +19,7 @@
 //! never reserves more than the bytes that are there could fill.
 
 use crate::error::{LogPoolError, Result};
+use crate::fields::Fields;
 use crate::limits::*;
 use crate::record::{FieldValue, Record, RunId};
 
@@ -58,17 +59,16 @@ pub type Decoded<T> = Result<T, Malformed>;
 
 impl<'a> RecordHead<'a> {
     pub fn decode(&self) -> Decoded<Record> {
-        let walk = self.fields()?;
-        let mut fields = Vec::with_capacity(walk.left);
-        for field in walk {
+        let field = |field: Decoded<(&'a str, ValueRef<'a>)>| {
             let (name, value) = field?;
-            fields.push((name.to_owned(), value.decode()?));
-        }
+            Ok((name, value.decode()?))
+        };
+        let fields = self.fields()?.map(field).collect::<Decoded<Fields>>()?;
         Ok(Record {
-            pool: self.pool.to_owned(),
-            key: self.key.to_owned(),
-            node: self.node.to_owned(),
-            task: self.task.to_owned(),
+            pool: self.pool.into(),
+            key: self.key.into(),
+            node: self.node.into(),
+            task: self.task.into(),
             run: self.run,
             seq: self.seq,
             time: self.time,
@@ -555,7 +555,7 @@ mod tests {
     use crate::payload::{PayloadRecords, encode_payloads};
     use crate::record::RunId;
 
-    fn record(fields: Vec<(String, FieldValue)>) -> Record {
+    fn record(fields: Vec<(&str, FieldValue)>) -> Record {
         Record {
             pool: "memcached".into(),
             key: "key -name".into(),
@@ -564,25 +564,24 @@ mod tests {
             run: RunId(7),
             seq: u64::MAX,
             time: i64::MIN,
-            fields,
+            fields: fields.into(),
         }
     }
 
     fn every_kind() -> Record {
-        let named = |name: &str, value| (name.to_owned(), value);
         record(vec![
-            named("null", FieldValue::Null),
-            named("min", FieldValue::Int(i64::MIN)),
-            named("max", FieldValue::Int(i64::MAX)),
-            named("double", FieldValue::Double(-0.5)),
-            named("yes", FieldValue::Bool(true)),
-            named("no", FieldValue::Bool(false)),
-            named("größe", FieldValue::String("a\n\u{1F600}".into())),
-            named("bytes", FieldValue::Bytes(vec![0, 255])),
-            named("duration", FieldValue::Duration(-1)),
-            named("time", FieldValue::Time(1_700_000_000_000_000_000)),
-            named("list", FieldValue::List(vec![FieldValue::Int(1), FieldValue::List(vec![])])),
-            named("map", FieldValue::Map(vec![named("k", FieldValue::Null)])),
+            ("null", FieldValue::Null),
+            ("min", FieldValue::Int(i64::MIN)),
+            ("max", FieldValue::Int(i64::MAX)),
+            ("double", FieldValue::Double(-0.5)),
+            ("yes", FieldValue::Bool(true)),
+            ("no", FieldValue::Bool(false)),
+            ("größe", FieldValue::String("a\n\u{1F600}".into())),
+            ("bytes", FieldValue::Bytes(vec![0, 255])),
+            ("duration", FieldValue::Duration(-1)),
+            ("time", FieldValue::Time(1_700_000_000_000_000_000)),
+            ("list", FieldValue::List(vec![FieldValue::Int(1), FieldValue::List(vec![])])),
+            ("map", FieldValue::Map(vec![("k".into(), FieldValue::Null)])),
         ])
     }
 
@@ -605,13 +604,14 @@ mod tests {
         let sample = |run, node: &str, value: FieldValue| Record {
             run: RunId(run),
             node: node.into(),
-            ..record(vec![("some field".into(), value)])
+            ..record(vec![("some field", value)])
         };
         let mut records = Vec::new();
         for n in 0..100 {
             records.push(sample(n % 7, ["a", "b", "c"][n as usize % 3], FieldValue::Int(n as i64)));
             records.push(sample(n % 7, "a", FieldValue::Bool(n % 2 == 0)));
-            records.push(Record { key: format!("key {}", n % 50), ..sample(1, "a", FieldValue::Null) });
+            records
+                .push(Record { key: format!("key {}", n % 50).into(), ..sample(1, "a", FieldValue::Null) });
         }
         let payload = encoded_all(&records);
         assert_eq!(decoded(&payload).unwrap(), records);
@@ -653,17 +653,17 @@ mod tests {
         let refused = |record: Record| {
             assert!(matches!(encode_payloads(&[record]), Err(LogPoolError::TooLarge { .. })));
         };
-        refused(Record { pool: "p".repeat(NAME_BYTES_MAX + 1), ..record(vec![]) });
-        refused(record(vec![("f".repeat(FIELD_NAME_BYTES_MAX + 1), FieldValue::Null)]));
-        refused(record(vec![(String::new(), FieldValue::Null); FIELDS_MAX + 1]));
-        refused(record(vec![("f".into(), FieldValue::String("x".repeat(RECORD_BYTES_MAX)))]));
+        refused(Record { pool: "p".repeat(NAME_BYTES_MAX + 1).into(), ..record(vec![]) });
+        refused(record(vec![(&"f".repeat(FIELD_NAME_BYTES_MAX + 1), FieldValue::Null)]));
+        refused(record(vec![("", FieldValue::Null); FIELDS_MAX + 1]));
+        refused(record(vec![("f", FieldValue::String("x".repeat(RECORD_BYTES_MAX)))]));
         let mut deep = FieldValue::Null;
         for _ in 0..=VALUE_DEPTH_MAX {
             deep = FieldValue::List(vec![deep]);
         }
-        refused(record(vec![("f".into(), deep.clone())]));
+        refused(record(vec![("f", deep.clone())]));
         let FieldValue::List(mut allowed) = deep else { unreachable!() };
-        let allowed = record(vec![("f".into(), allowed.remove(0))]);
+        let allowed = record(vec![("f", allowed.remove(0))]);
         assert_eq!(decoded(&encoded(&allowed)).unwrap(), [allowed]);
     }
 
@@ -735,7 +735,7 @@ mod tests {
 
     #[test]
     fn large_appends_become_several_frames() {
-        let large = record(vec![("f".into(), FieldValue::Bytes(vec![1; RECORD_BYTES_MAX / 2]))]);
+        let large = record(vec![("f", FieldValue::Bytes(vec![1; RECORD_BYTES_MAX / 2]))]);
         let payloads = encode_payloads(&vec![large; 10]).unwrap();
         assert!(payloads.len() > 1 && payloads.iter().all(|p| p.len() <= FRAME_BYTES_MAX + 16));
         let back: usize = payloads.iter().map(|p| PayloadRecords::new(p).filter(|r| r.is_ok()).count()).sum();

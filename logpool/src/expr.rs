@@ -60,18 +60,18 @@ impl Meta {
 
 /// A record as an expression sees it.
 pub trait Row {
-    /// The field of that number among the names that the expression was given (see [`Fields`]).
+    /// The field of that number among the names that the expression was given (see [`FieldNames`]).
     fn field(&self, number: usize) -> Option<ValueRef<'_>>;
     fn meta(&self, meta: Meta) -> ValueRef<'_>;
 }
 
 /// The names of the fields that expressions read; they know them by number.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fields {
+pub struct FieldNames {
     names: Vec<String>,
 }
 
-impl Fields {
+impl FieldNames {
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -130,7 +130,7 @@ pub enum Operator {
 
 impl Expr {
     /// Reads an expression, and gives the fields it reads numbers.
-    pub fn parse(text: &str, fields: &mut Fields) -> Result<Expr, ExprError> {
+    pub fn parse(text: &str, fields: &mut FieldNames) -> Result<Expr, ExprError> {
         let mut parser = Parser::new(text, fields)?;
         let expr = parser.or()?;
         parser.end()?;
@@ -361,7 +361,7 @@ mod tests {
 
     struct Sample;
 
-    impl Row for (Sample, &Fields) {
+    impl Row for (Sample, &FieldNames) {
         fn field(&self, number: usize) -> Option<ValueRef<'static>> {
             Some(match self.1.names()[number].as_str() {
                 "wa" => ValueRef::Int(21),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     fn holds(text: &str) -> bool {
-        let mut fields = Fields::default();
+        let mut fields = FieldNames::default();
         let expr = Expr::parse(text, &mut fields).unwrap_or_else(|error| panic!("{error}"));
         expr.holds(&(Sample, &fields))
     }
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn blocks_are_ruled_out_by_their_bounds() {
-        let mut fields = Fields::default();
+        let mut fields = FieldNames::default();
         let mut check = |text: &str, expected: bool| {
             let expr = Expr::parse(text, &mut fields).unwrap();
             assert_eq!(expr.rules_out(&|_| Some((10.0, 20.0))), expected, "{text}");

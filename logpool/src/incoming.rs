@@ -210,7 +210,7 @@ mod tests {
             run: RunId(run),
             seq,
             time,
-            fields: vec![("x".into(), FieldValue::Int(seq as i64))],
+            fields: [("x", FieldValue::Int(seq as i64))].into(),
         }
     }
 

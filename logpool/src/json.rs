@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::name::Name;
 use crate::record::{FieldValue, Record, RunId};
 use crate::text::{parse_time, time_text, value_text};
 use dscript_units::parse_duration;
@@ -15,18 +16,18 @@ use dscript_units::parse_duration;
 pub fn record_json(record: &Record) -> Value {
     let mut json = json!({
         "time": time_text(record.time),
-        "pool": record.pool,
-        "key": record.key,
-        "node": record.node,
-        "task": record.task,
+        "pool": record.pool.as_str(),
+        "key": record.key.as_str(),
+        "node": record.node.as_str(),
+        "task": record.task.as_str(),
         "run": record.run.to_string(),
         "seq": record.seq,
-        "fields": fields_json(&record.fields),
+        "fields": fields_json(record.fields.iter()),
     });
     let types: Map<String, Value> = record
         .fields
         .iter()
-        .filter_map(|(name, value)| type_of(value).map(|kind| (name.clone(), Value::from(kind))))
+        .filter_map(|(name, value)| type_of(value).map(|kind| (name.to_owned(), Value::from(kind))))
         .collect();
     if !types.is_empty() {
         json["types"] = Value::Object(types);
@@ -34,8 +35,8 @@ pub fn record_json(record: &Record) -> Value {
     json
 }
 
-fn fields_json(fields: &[(String, FieldValue)]) -> Value {
-    Value::Object(fields.iter().map(|(name, value)| (name.clone(), value_json(value))).collect::<Map<_, _>>())
+fn fields_json<'a>(fields: impl Iterator<Item = (&'a str, &'a FieldValue)>) -> Value {
+    Value::Object(fields.map(|(name, value)| (name.to_owned(), value_json(value))).collect::<Map<_, _>>())
 }
 
 pub fn value_json(value: &FieldValue) -> Value {
@@ -46,7 +47,7 @@ pub fn value_json(value: &FieldValue) -> Value {
         FieldValue::Double(value) if value.is_finite() => json!(value),
         FieldValue::Bool(value) => json!(value),
         FieldValue::List(values) => Value::Array(values.iter().map(value_json).collect()),
-        FieldValue::Map(entries) => fields_json(entries),
+        FieldValue::Map(entries) => fields_json(entries.iter().map(|(name, value)| (&name[..], value))),
         other => Value::String(value_text(other)),
     }
 }
@@ -67,7 +68,7 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
     let json: Value = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
     let text = |name: &str| match &json[name] {
         Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
+        Value::String(text) => Ok(Some(Name::from(text))),
         other => Err(format!("`{name}` is {other}, not a text")),
     };
     let needed = |name: &str| text(name)?.ok_or_else(|| format!("`{name}` is missing"));
@@ -91,7 +92,7 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
             for (name, value) in map {
                 let kind = json["types"][name].as_str();
                 fields.push((
-                    name.clone(),
+                    &name[..],
                     value_of(value, kind).map_err(|why| format!("field `{name}`: {why}"))?,
                 ));
             }
@@ -106,7 +107,7 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
         run,
         seq,
         time,
-        fields,
+        fields: fields.into(),
     })
 }
 
@@ -168,7 +169,7 @@ mod tests {
             run: RunId(7),
             seq: u64::MAX,
             time: 1_700_000_000_123_456_789,
-            fields: vec![
+            fields: [
                 named("null", FieldValue::Null),
                 named("int", FieldValue::Int(i64::MIN)),
                 named("whole", FieldValue::Double(3.0)),
@@ -181,7 +182,8 @@ mod tests {
                 named("at", FieldValue::Time(-1)),
                 named("list", FieldValue::List(vec![FieldValue::Int(1), FieldValue::Null])),
                 named("map", FieldValue::Map(vec![named("a", FieldValue::Double(0.5))])),
-            ],
+            ]
+            .into(),
         };
         assert_eq!(record_from_json(&record_json(&record).to_string(), RunId(1), 1), Ok(record));
     }

@@ -100,6 +100,7 @@ fn decoded(piece: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Fields;
 
     #[test]
     fn keys_are_decoded() {
@@ -114,17 +115,16 @@ mod tests {
 
     #[test]
     fn names_come_back() {
-        let (pool, key, node) =
-            (String::from("p/ü"), String::from("key -name%\n:latest"), String::from("web-1"));
+        let [pool, key, node] = ["p/ü", "key -name%\n:latest", "web-1"].map(String::from);
         let record = Record {
-            pool: pool.clone(),
-            key: key.clone(),
-            node: node.clone(),
-            task: String::new(),
+            pool: pool[..].into(),
+            key: key[..].into(),
+            node: node[..].into(),
+            task: "".into(),
             run: RunId(0x0123_4567_89ab_cdef_0000_0000_0000_0001),
             seq: 7,
             time: 1_700_000_000_000_000_000,
-            fields: Vec::new(),
+            fields: Fields::default(),
         };
         let full = full_key(&record);
         assert_eq!(

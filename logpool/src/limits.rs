@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 1024;
 pub const FIELD_NAME_BYTES_MAX: usize = 1024;
 /// Fields of one record.
 pub const FIELDS_MAX: usize = 4096;
+/// Shapes of records that a thread remembers, to make records of the same shape with them, and names of one such shape.
+pub const SHAPES_REMEMBERED_MAX: usize = 8;
+pub const SHAPE_NAMES_REMEMBERED_MAX: usize = 256;
 /// Lists and maps in each other.
 pub const VALUE_DEPTH_MAX: usize = 32;
 

@@ -248,13 +248,13 @@ mod tests {
         Record {
             pool: "p".into(),
             key: "k".into(),
-            node: format!("n{}", seq % 2),
+            node: format!("n{}", seq % 2).into(),
             task: "t".into(),
             run: RunId(1),
             seq,
             // Some come late.
             time: (seq ^ 5) as i64,
-            fields: vec![(format!("f{}", seq % 3), FieldValue::Int(seq as i64))],
+            fields: [(format!("f{}", seq % 3), FieldValue::Int(seq as i64))].into(),
         }
     }
 

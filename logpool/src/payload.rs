@@ -77,15 +77,33 @@ fn varint(n: usize) -> Vec<u8> {
     bytes
 }
 
-/// The forms and origins of the payload that is being written, by the first record that had each.
+/// The forms and origins of the payload that is being written.
 struct Known<'a> {
     records: &'a [Record],
-    forms: Vec<usize>,
+    forms: Vec<Written<'a>>,
     /// The number of the form that was used last: the next record likely has it too.
     last: usize,
-    /// By run, with the number.
+    /// By run, with the number and the first record that had it.
     origins: FxHashMap<RunId, (u64, usize)>,
     next_origin: u64,
+}
+
+/// A form, by the first record that had it, and the tags of its values.
+struct Written<'a> {
+    first: &'a Record,
+    tags: Vec<u8>,
+}
+
+impl Written<'_> {
+    fn is_of(&self, record: &Record) -> bool {
+        let first = self.first;
+        let tags = || record.fields.values().iter().map(form_tag);
+        first.fields.shape() == record.fields.shape()
+            && first.key == record.key
+            && first.pool == record.pool
+            && first.task == record.task
+            && self.tags.iter().copied().eq(tags())
+    }
 }
 
 impl<'a> Known<'a> {
@@ -96,11 +114,11 @@ impl<'a> Known<'a> {
     fn put(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
         let record = &self.records[at];
         let start = out.len();
-        self.put_form(at, out)?;
+        self.put_form(record, out)?;
         self.put_origin(at, out)?;
         put_varint(out, record.seq);
         out.extend_from_slice(&record.time.to_le_bytes());
-        for (_, value) in &record.fields {
+        for value in record.fields.values() {
             match value {
                 FieldValue::Int(n) => put_zigzag(out, *n),
                 other => put_bare(out, other, start)?,
@@ -109,9 +127,8 @@ impl<'a> Known<'a> {
         check_size(out, start)
     }
 
-    fn put_form(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        let is = |&number: &usize| same_form(record, &self.records[self.forms[number]]);
+    fn put_form(&mut self, record: &'a Record, out: &mut Vec<u8>) -> Result<()> {
+        let is = |&number: &usize| self.forms[number].is_of(record);
         let recent = self.forms.len().saturating_sub(FORMS_SEARCHED_MAX)..self.forms.len();
         let last = (self.last < self.forms.len()).then_some(self.last);
         if let Some(number) = last.filter(is).or_else(|| recent.rev().find(is)) {
@@ -120,7 +137,8 @@ impl<'a> Known<'a> {
             return Ok(());
         }
         self.last = self.forms.len();
-        self.forms.push(at);
+        let tags = record.fields.values().iter().map(form_tag).collect();
+        self.forms.push(Written { first: record, tags });
         out.push(0);
         put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
         put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
@@ -147,29 +165,6 @@ impl<'a> Known<'a> {
         out.push(0);
         out.extend_from_slice(&record.run.0.to_be_bytes());
         put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)
-    }
-}
-
-fn same_form(a: &Record, b: &Record) -> bool {
-    let field = |((a, x), (b, y)): (&(String, FieldValue), &(String, FieldValue))| {
-        form_tag(x) == form_tag(y) && same(a, b)
-    };
-    a.fields.len() == b.fields.len()
-        && same(&a.key, &b.key)
-        && same(&a.pool, &b.pool)
-        && same(&a.task, &b.task)
-        && a.fields.iter().zip(&b.fields).all(field)
-}
-
-/// Whether two texts are the same. Most names are so short that to call the general comparison would take longer.
-fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    match a.len() {
-        length if length != b.len() => false,
-        0..4 => a.iter().eq(b),
-        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
-        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        _ => a == b,
     }
 }
 

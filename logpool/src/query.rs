@@ -1,7 +1,7 @@
 //! What is asked of the LogPool, and whether a record is part of the answer. It reads nothing itself.
 
 use crate::codec::{Malformed, RecordHead};
-use crate::expr::{Expr, ExprError, Fields};
+use crate::expr::{Expr, ExprError, FieldNames};
 use crate::record::{Record, RunPrefix};
 use crate::rows::{HeadRow, RecordRow};
 
@@ -69,12 +69,12 @@ impl Query {
 pub struct Condition {
     text: String,
     pub(crate) expr: Expr,
-    pub(crate) fields: Fields,
+    pub(crate) fields: FieldNames,
 }
 
 impl Condition {
     pub fn parse(text: &str) -> Result<Condition, ExprError> {
-        let mut fields = Fields::default();
+        let mut fields = FieldNames::default();
         let expr = Expr::parse(text, &mut fields)?;
         Ok(Condition { text: text.to_owned(), expr, fields })
     }

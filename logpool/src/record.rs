@@ -7,25 +7,28 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::Fields;
+use crate::name::Name;
+
 /// One log record. `(run, seq)` identifies it: a second record with the same pair is the same record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    pub pool: String,
-    pub key: String,
-    pub node: String,
-    pub task: String,
+    pub pool: Name,
+    pub key: Name,
+    pub node: Name,
+    pub task: Name,
     pub run: RunId,
     pub seq: u64,
     /// Nanoseconds since 1970.
     pub time: i64,
     /// In the order in which they were written; names are expected to be different from each other.
-    pub fields: Vec<(String, FieldValue)>,
+    pub fields: Fields,
 }
 
 impl Record {
     /// The value of the first field of that name.
     pub fn field(&self, name: &str) -> Option<&FieldValue> {
-        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+        self.fields.get(name)
     }
 
     /// The order of query results: by time, then by identity.

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use crate::block::{Block, Decoded, Kind};
 use crate::codec::{Malformed, RecordHead, ValueRef};
-use crate::expr::{Expr, Fields, Meta, Row};
+use crate::expr::{Expr, FieldNames, Meta, Row};
 use crate::record::Record;
 use crate::segment::Series;
 
 /// A record that is there whole.
 pub struct RecordRow<'a> {
     pub record: &'a Record,
-    pub fields: &'a Fields,
+    pub fields: &'a FieldNames,
 }
 
 impl Row for RecordRow<'_> {
@@ -42,8 +42,8 @@ pub struct HeadRow<'a> {
 }
 
 impl<'a> HeadRow<'a> {
-    pub fn new(head: RecordHead<'a>, wanted: Option<&Fields>) -> Result<HeadRow<'a>, Malformed> {
-        let names = wanted.map_or(&[][..], Fields::names);
+    pub fn new(head: RecordHead<'a>, wanted: Option<&FieldNames>) -> Result<HeadRow<'a>, Malformed> {
+        let names = wanted.map_or(&[][..], FieldNames::names);
         let mut fields = vec![None; names.len()];
         if !names.is_empty() {
             for field in head.fields()? {
@@ -94,7 +94,7 @@ impl<'a> BlockRows<'a> {
         block: &Block<'a>,
         series: &'a Series,
         times: &'a [i64],
-        wanted: &Fields,
+        wanted: &FieldNames,
         needs_tasks: bool,
     ) -> Result<BlockRows<'a>, Malformed> {
         let mut columns = Vec::with_capacity(wanted.names().len());
@@ -149,7 +149,7 @@ fn sparse<'a>(block: &Block<'a>, places: &[usize]) -> Result<Vec<Option<ValueRef
 }
 
 /// Whether no record of the block can fulfil the condition, by what the directory says of its columns.
-pub fn rules_out(block: &Block, condition: &Expr, fields: &Fields) -> bool {
+pub fn rules_out(block: &Block, condition: &Expr, fields: &FieldNames) -> bool {
     condition.rules_out(&|number| {
         let name = &fields.names()[number];
         let mut places = (0..block.columns.len()).filter(|&at| block.columns[at].name == name);

@@ -32,6 +32,7 @@ use crate::error::Result;
 use crate::incoming::{Group, Known, OfSegment, Row};
 use crate::limits::*;
 use crate::merge::{self, Merged};
+use crate::name::Name;
 use crate::names::Names;
 use crate::record::RunId;
 
@@ -48,9 +49,9 @@ pub(crate) const SEEN: TableDefinition<(u128, u64), u64> = TableDefinition::new(
 #[derive(Clone, Debug)]
 pub struct Series {
     pub id: u32,
-    pub pool: String,
-    pub key: String,
-    pub node: String,
+    pub pool: Name,
+    pub key: Name,
+    pub node: Name,
     pub records: u64,
     pub first: i64,
     pub last: i64,
@@ -312,9 +313,9 @@ impl Series {
     fn new(id: u32, pool: &str, group: &Group) -> Series {
         Series {
             id,
-            pool: pool.to_owned(),
-            key: group.key.to_owned(),
-            node: group.node.to_owned(),
+            pool: pool.into(),
+            key: group.key.into(),
+            node: group.node.into(),
             records: 0,
             first: i64::MAX,
             last: i64::MIN,
@@ -345,7 +346,7 @@ pub(crate) fn decode_series(id: u32, row: &[u8]) -> Result<Series, Malformed> {
     let mut input = Input { bytes: row };
     let records = u64::from_le_bytes(input.array()?);
     let [first, last, span] = [input.array()?, input.array()?, input.array()?].map(i64::from_le_bytes);
-    let mut name = || input.name(NAME_BYTES_MAX).map(str::to_owned);
+    let mut name = || input.name(NAME_BYTES_MAX).map(Name::from);
     let (pool, key, node) = (name()?, name()?, name()?);
     input.end()?;
     Ok(Series { id, pool, key, node, records, first, last, span })

@@ -16,9 +16,11 @@ use crate::block::{Block, Decoded};
 use crate::codec::Malformed;
 use crate::database::{self, failed};
 use crate::error::{LogPoolError, Result};
+use crate::fields::{Fields, Shape};
 use crate::folder::Folder;
 use crate::index::{Index, SegmentId};
 use crate::merge::{Place, Resume};
+use crate::name::Name;
 use crate::names::Names;
 use crate::query::{Condition, Query};
 use crate::record::{Record, RunId};
@@ -337,23 +339,28 @@ pub fn read_block(
     let columns: Vec<Decoded> =
         (0..block.columns.len()).map(|column| block.values(column)).collect::<Result<_, _>>()?;
     let mut next = vec![0usize; columns.len()];
+    let names = |shape: &Vec<usize>| Shape::new(shape.iter().map(|&column| block.columns[column].name));
+    let shapes: Vec<Shape> = block.shapes().iter().map(names).collect();
+    let mut task = Name::default();
     let mut chosen = chosen.into_iter().peekable();
     for at in 0..block.len {
-        let shape = block.shape(at);
+        let place = block.shape_of(at);
+        let shape = &block.shapes()[place];
         if chosen.next_if_eq(&at).is_some() {
-            let field = |&column: &usize| {
-                let value = columns[column].get(next[column])?.decode()?;
-                Ok((block.columns[column].name.to_owned(), value))
-            };
+            let value = |&column: &usize| columns[column].get(next[column])?.decode();
+            let values = shape.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+            if task != *tasks[at] {
+                task = tasks[at].into();
+            }
             out.push(Record {
                 pool: series.pool.clone(),
                 key: series.key.clone(),
                 node: series.node.clone(),
-                task: tasks[at].to_owned(),
+                task: task.clone(),
                 run: block.runs()[runs[at] as usize],
                 seq: numbers[at],
                 time: times[at],
-                fields: shape.iter().map(field).collect::<Result<_, _>>()?,
+                fields: Fields::new(shapes[place].clone(), values),
             });
         }
         for &column in shape {

@@ -385,13 +385,15 @@ fn decode_slot(bytes: &[u8]) -> Option<(u64, SpoolPosition)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Fields;
+    use crate::name::Name;
     use crate::payload;
     use crate::record::RunId;
 
     fn record(seq: u64) -> Record {
-        let name = || String::from("x");
+        let name = || Name::from("x");
         let (pool, key, node, task) = (name(), name(), name(), name());
-        Record { pool, key, node, task, run: RunId(1), seq, time: 0, fields: Vec::new() }
+        Record { pool, key, node, task, run: RunId(1), seq, time: 0, fields: Fields::default() }
     }
 
     fn records(seqs: std::ops::Range<u64>) -> Vec<Record> {
@@ -476,7 +478,7 @@ mod tests {
     fn a_large_backlog_is_read_in_windows() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        let large = |seq| Record { task: "t".repeat(1000), ..record(seq) };
+        let large = |seq| Record { task: "t".repeat(1000).into(), ..record(seq) };
         for start in (0..9000).step_by(100) {
             spool.append((start..start + 100).map(large).collect()).unwrap();
         }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::codec::ValueRef;
 use crate::error::{LogPoolError, Result};
-use crate::expr::{Comparison, Expr, ExprError, Fields, Meta, Parser, Row};
+use crate::expr::{Comparison, Expr, ExprError, FieldNames, Meta, Parser, Row};
 use crate::limits::{STANDING_GROUPS_MAX, STANDING_VALUES_MAX};
 use crate::query::Query;
 use crate::record::{FieldValue, Record};
@@ -24,7 +24,7 @@ pub struct Standing {
     /// Of the aggregate's value as field 0.
     condition: Expr,
     by: Vec<(String, Expr)>,
-    fields: Fields,
+    fields: FieldNames,
     over: i64,
     groups: HashMap<Vec<Key>, Group>,
 }
@@ -53,7 +53,7 @@ impl Standing {
     /// The records of `query` (whose times, `limit` and `order` do not count), by `by`, over so many nanoseconds. The
     /// condition is an aggregate, a comparison and a value: `p99(wa) >= 20`.
     pub fn parse(query: Query, condition: &str, by: &str, over: i64) -> Result<Standing, ExprError> {
-        let mut fields = Fields::default();
+        let mut fields = FieldNames::default();
         let mut parser = Parser::new(condition, &mut fields)?;
         let aggregate = Aggregate::read(&mut parser)?;
         let mut comparison = None;
@@ -190,7 +190,7 @@ mod tests {
             run: RunId(1),
             seq: 0,
             time: second * SECOND,
-            fields: us.map(|us| ("us".to_owned(), FieldValue::Int(us))).into_iter().collect(),
+            fields: us.map(|us| ("us", FieldValue::Int(us))).into_iter().collect(),
         }
     }
 

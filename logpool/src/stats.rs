@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use rustc_hash::FxHashMap;
 
 use crate::codec::ValueRef;
-use crate::expr::{Expr, ExprError, Fields, Meta, Parser, Row, order};
+use crate::expr::{Expr, ExprError, FieldNames, Meta, Parser, Row, order};
 use crate::limits::{DISTINCT_MAX, GROUPS_MAX};
 use crate::record::FieldValue;
 use crate::rows::BlockRows;
@@ -27,7 +27,7 @@ use crate::values::Values;
 pub struct Stats {
     pub aggregates: Vec<Aggregate>,
     /// What the aggregates and `by` read.
-    pub(crate) fields: Fields,
+    pub(crate) fields: FieldNames,
     /// Length of the windows in nanoseconds; they begin at multiples of it since 1970.
     pub every: Option<i64>,
     pub(crate) by: Vec<(String, Expr)>,
@@ -80,7 +80,7 @@ impl Function {
 impl Stats {
     /// `avg(us), p99(wa)` and, of what to group by, `node, key`.
     pub fn parse(aggregates: &str, by: &str, every: Option<i64>) -> Result<Stats, ExprError> {
-        let mut fields = Fields::default();
+        let mut fields = FieldNames::default();
         let mut all = Vec::new();
         let mut parser = Parser::new(aggregates, &mut fields)?;
         loop {
@@ -321,7 +321,7 @@ impl<'s> Table<'s> {
 }
 
 /// What groups have in common: expressions with commas between them.
-pub(crate) fn groups(text: &str, fields: &mut Fields) -> Result<Vec<(String, Expr)>, ExprError> {
+pub(crate) fn groups(text: &str, fields: &mut FieldNames) -> Result<Vec<(String, Expr)>, ExprError> {
     let mut groups = Vec::new();
     if text.trim().is_empty() {
         return Ok(groups);

@@ -148,12 +148,12 @@ fn record(seq: u64) -> Record {
     Record {
         pool: "p".into(),
         key: "k".into(),
-        node: format!("n{}", seq % 3),
+        node: format!("n{}", seq % 3).into(),
         task: "t".into(),
         run: RunId(1),
         seq,
         time: seq as i64,
-        fields: vec![("text".into(), FieldValue::String(format!("{seq:0200}")))],
+        fields: [("text", FieldValue::String(format!("{seq:0200}")))].into(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::folder::Folder;
 use crate::index::SegmentId;
 use crate::merge::Place;
+use crate::name::Name;
 use crate::query::Query;
 use crate::reader::{Logs, Reader};
 use crate::snapshot::{SegmentSnapshot, Snapshot};
@@ -65,7 +66,7 @@ fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut 
     let file = segment.path().display().to_string();
     let mut problem = |what: String| verified.problems.push(format!("{file}: {what}"));
     let (first, last) = id.times();
-    let mut by_series: HashMap<(String, String, String), u64> = HashMap::new();
+    let mut by_series: HashMap<[Name; 3], u64> = HashMap::new();
     let (mut records, mut strangers, mut unseen, mut blocks) = (0u64, 0u64, 0u64, 0u64);
     let mut failed = None;
     let end = segment.blocks()?.read_from(Place::default(), |found| {
@@ -77,7 +78,7 @@ fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut 
                 Ok(seen) => unseen += u64::from(!seen),
                 Err(why) => failed = Some(why),
             }
-            *by_series.entry((record.pool, record.key, record.node)).or_default() += 1;
+            *by_series.entry([record.pool, record.key, record.node]).or_default() += 1;
         }
         failed.is_none()
     })?;
@@ -96,8 +97,8 @@ fn check(segment: &SegmentSnapshot, id: SegmentId, ordinal: u64, verified: &mut 
     }
     for series in segment.series()? {
         let name = format!("{} {:?} {}", series.pool, series.key, series.node);
-        let found =
-            by_series.remove(&(series.pool.clone(), series.key.clone(), series.node.clone())).unwrap_or(0);
+        let key = [&series.pool, &series.key, &series.node].map(Name::clone);
+        let found = by_series.remove(&key).unwrap_or(0);
         if found != series.records {
             problem(format!("{found} records of {name} are there, {} are listed", series.records));
         }
@@ -139,12 +140,12 @@ mod tests {
         let record = |seq: u64| Record {
             pool: "p".into(),
             key: "k".into(),
-            node: format!("n{}", seq % 2),
+            node: format!("n{}", seq % 2).into(),
             task: "t".into(),
             run: RunId(1),
             seq,
             time: seq as i64 * 60_000_000_000,
-            fields: vec![("text".into(), FieldValue::String(format!("value {seq}")))],
+            fields: [("text", FieldValue::String(format!("value {seq}")))].into(),
         };
         seqs.map(record).collect()
     }

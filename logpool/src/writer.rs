@@ -460,14 +460,16 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
+    use crate::fields::Fields;
+    use crate::name::Name;
     use crate::query::Query;
     use crate::reader::Reader;
     use crate::record::RunId;
 
     fn record(run: u128, seq: u64) -> Record {
-        let name = || String::from("x");
+        let name = || Name::from("x");
         let (pool, key, node, task) = (name(), name(), name(), name());
-        Record { pool, key, node, task, run: RunId(run), seq, time: 0, fields: Vec::new() }
+        Record { pool, key, node, task, run: RunId(run), seq, time: 0, fields: Fields::default() }
     }
 
     fn count(dir: &Path) -> usize {
@@ -670,7 +672,7 @@ mod tests {
     fn one_bad_record_refuses_its_append_only() {
         let dir = tempfile::tempdir().unwrap();
         let writer = Writer::open(dir.path()).unwrap();
-        let bad = Record { pool: "p".repeat(NAME_BYTES_MAX + 1), ..record(1, 1) };
+        let bad = Record { pool: "p".repeat(NAME_BYTES_MAX + 1).into(), ..record(1, 1) };
         let refused = writer.append(vec![record(1, 0), bad]);
         assert!(matches!(refused, Err(LogPoolError::TooLarge { .. })));
         writer.append(vec![record(1, 2)]).unwrap();

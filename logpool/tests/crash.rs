@@ -298,7 +298,7 @@ fn limit_file_size(bytes: u64) {
 fn bulky(seq: u64) -> Record {
     let mut random = Random(seq);
     let text = (0..400).map(|_| format!("{:08x}", random.below(1 << 31))).collect();
-    Record { fields: vec![("text".into(), FieldValue::String(text))], ..common::record(2, seq) }
+    Record { fields: [("text", FieldValue::String(text))].into(), ..common::record(2, seq) }
 }
 
 fn append_with_a_full_disk(dir: &Path) {

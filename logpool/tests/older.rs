@@ -18,7 +18,7 @@ fn is_whole(data: &Path, more: u64) {
             ("note", FieldValue::String(note.into())),
             ("load", FieldValue::Double(i as f64 / 4.0)),
         ];
-        assert_eq!(record.fields, fields.map(|(name, value)| (name.to_owned(), value)));
+        assert_eq!(record.fields, fields.into());
         assert_eq!((record.seq, &record.node[..]), (i as u64, ["web-0", "web-1"][i as usize % 2]));
     }
     let stats = Stats::parse("count(), sum(us)", "", None).unwrap();
@@ -47,10 +47,7 @@ fn format_3() {
         run: RunId(2),
         seq,
         time: 1_700_007_000_000_000_000 + seq as i64,
-        fields: vec![
-            ("us".into(), FieldValue::Int(1)),
-            ("free".into(), FieldValue::Int(seq as i64 % 3 * 4096)),
-        ],
+        fields: [("us", FieldValue::Int(1)), ("free", FieldValue::Int(seq as i64 % 3 * 4096))].into(),
     };
     writer.append((0..100).map(more).collect()).unwrap();
     let moved = Mover::try_acquire(data).unwrap().unwrap().move_once().unwrap();

@@ -211,10 +211,10 @@ fn a_database_that_is_none_is_an_error() {
 
 fn random_record(random: &mut Random, seq: u64) -> Record {
     Record {
-        pool: format!("pool{}", random.below(2)),
-        key: format!("key{}", random.below(3)),
-        node: format!("web-{}", random.below(3)),
-        task: format!("task{}", random.below(2)),
+        pool: format!("pool{}", random.below(2)).into(),
+        key: format!("key{}", random.below(3)).into(),
+        node: format!("web-{}", random.below(3)).into(),
+        task: format!("task{}", random.below(2)).into(),
         // On two days.
         time: random.below(1000) as i64 - 500,
         fields: random_fields(random),
@@ -223,23 +223,23 @@ fn random_record(random: &mut Random, seq: u64) -> Record {
 }
 
 /// Most records have the same fields; some lack one, or have one of another kind or twice.
-fn random_fields(random: &mut Random) -> Vec<(String, FieldValue)> {
+fn random_fields(random: &mut Random) -> Fields {
     let mut fields = vec![
-        ("us".to_owned(), FieldValue::Int(random.below(100) as i64)),
-        ("load".to_owned(), FieldValue::Double(random.below(64) as f64 / 8.0)),
-        ("state".to_owned(), FieldValue::String(["up", "down"][random.below(2) as usize].to_owned())),
+        ("us", FieldValue::Int(random.below(100) as i64)),
+        ("load", FieldValue::Double(random.below(64) as f64 / 8.0)),
+        ("state", FieldValue::String(["up", "down"][random.below(2) as usize].to_owned())),
     ];
     match random.below(12) {
         0 => fields.swap(0, 2),
         1 => drop(fields.remove(0)),
         2 => fields[0].1 = FieldValue::Double(random.below(200) as f64 / 2.0),
         3 => fields[1].1 = FieldValue::Null,
-        4 => fields.push(("us".to_owned(), FieldValue::Int(7))),
+        4 => fields.push(("us", FieldValue::Int(7))),
         5 => fields[2].1 = FieldValue::List(vec![FieldValue::Bool(true)]),
-        6 => fields.push(("took".to_owned(), FieldValue::Duration(random.below(5000) as i64))),
+        6 => fields.push(("took", FieldValue::Duration(random.below(5000) as i64))),
         _ => {}
     }
-    fields
+    fields.into()
 }
 
 const CONDITIONS: [&str; 10] = [
@@ -328,7 +328,7 @@ fn check_stats(reader: &Reader, query: &Query, model: &[Record]) {
     let mut expected: BTreeMap<(i64, String), Totals> = BTreeMap::new();
     for record in model.iter().filter(|record| query.matches(record)) {
         let window = record.time.div_euclid(100) * 100;
-        let (count, sum, max) = expected.entry((window, record.node.clone())).or_default();
+        let (count, sum, max) = expected.entry((window, record.node.to_string())).or_default();
         *count += 1;
         if let Some(us) = number(record.field("us")) {
             *sum = Some(sum.unwrap_or(0.0) + us);
@@ -549,9 +549,9 @@ fn aggregates_do_not_change_when_records_are_moved() {
     };
     let all: Vec<Record> = (0..1400)
         .map(|seq| Record {
-            node: format!("n{}", seq % 3),
+            node: format!("n{}", seq % 3).into(),
             time: (seq as i64 - 200) * 11 * SECOND,
-            fields: value(seq).map(|value| ("x".to_owned(), value)).into_iter().collect(),
+            fields: value(seq).map(|value| ("x", value)).into_iter().collect(),
             ..record(u128::from(seq % 3), seq)
         })
         .collect();

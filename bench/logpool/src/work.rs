@@ -1,6 +1,6 @@
 //! The work that everyone does: vmstat samples of 100 nodes, one a second each, in batches of 1,000.
 
-use dscript_logpool::{FieldValue, Record, RunId};
+use dscript_logpool::{FieldValue, Fields, Name, Record, RunId, Shape};
 
 pub const FIELDS: [&str; 17] = [
     "r", "b", "swpd", "free", "buff", "cache", "si", "so", "bi", "bo", "in", "cs", "us", "sy", "id", "wa",
@@ -14,7 +14,7 @@ pub const MIDNIGHT: i64 = 1_700_006_400 * SECOND;
 
 /// What one node's next samples follow from: slow walks and bursts, as a busy server's numbers go.
 struct Node {
-    name: String,
+    name: Name,
     free: i64,
     buff: i64,
     cache: i64,
@@ -23,6 +23,9 @@ struct Node {
 
 pub struct Work {
     nodes: Vec<Node>,
+    /// Of the pool, the key and the task.
+    names: [Name; 3],
+    shape: Shape,
     start: i64,
     second: u64,
     random: u64,
@@ -33,7 +36,7 @@ pub type Sample = [i64; 17];
 impl Work {
     pub fn new(records: u64) -> Work {
         let nodes = (0..NODES).map(|n| Node {
-            name: format!("web-{n:03}"),
+            name: format!("web-{n:03}").into(),
             free: (2 << 20) + n as i64 * 10_000,
             buff: 300_000 + n as i64 * 1000,
             cache: (8 << 20) + n as i64 * 5000,
@@ -42,6 +45,8 @@ impl Work {
         let before_midnight = (records / NODES) as i64 * 864 / 1000;
         Work {
             nodes: nodes.collect(),
+            names: ["metrics", "vmstat", "DVMStat"].map(Name::from),
+            shape: Shape::new(FIELDS),
             start: MIDNIGHT - before_midnight * SECOND,
             second: 0,
             random: 0x9e37_79b9_7f4a_7c15,
@@ -82,7 +87,7 @@ impl Work {
     }
 
     /// The next samples of all nodes, in the order in which they come in.
-    pub fn batch(&mut self, mut each: impl FnMut(usize, &str, u64, i64, Sample)) {
+    pub fn batch(&mut self, mut each: impl FnMut(usize, &Name, u64, i64, Sample)) {
         for _ in 0..BATCH / NODES {
             let second = self.second;
             for n in 0..NODES as usize {
@@ -97,24 +102,19 @@ impl Work {
 
     pub fn records(&mut self) -> Vec<Record> {
         let mut records = Vec::with_capacity(BATCH as usize);
-        self.batch(|n, node, seq, time, sample| records.push(record(n, node, seq, time, sample)));
+        let ([pool, key, task], shape) = (self.names.clone(), self.shape.clone());
+        self.batch(|n, node, seq, time, sample| {
+            records.push(Record {
+                pool: pool.clone(),
+                key: key.clone(),
+                node: node.clone(),
+                task: task.clone(),
+                run: RunId(0x0123_4567_89ab_cdef << 64 | n as u128),
+                seq,
+                time,
+                fields: Fields::new(shape.clone(), sample.map(FieldValue::Int).into()),
+            });
+        });
         records
-    }
-}
-
-fn record(n: usize, node: &str, seq: u64, time: i64, sample: Sample) -> Record {
-    Record {
-        pool: "metrics".into(),
-        key: "vmstat".into(),
-        node: node.to_owned(),
-        task: "DVMStat".into(),
-        run: RunId(0x0123_4567_89ab_cdef << 64 | n as u128),
-        seq,
-        time,
-        fields: FIELDS
-            .iter()
-            .zip(sample)
-            .map(|(name, value)| ((*name).to_owned(), FieldValue::Int(value)))
-            .collect(),
     }
 }

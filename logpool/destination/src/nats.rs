@@ -278,7 +278,7 @@ mod tests {
             run: RunId(1),
             seq,
             time: 0,
-            fields: Vec::new(),
+            fields: dscript_logpool::Fields::default(),
         }
     }
 

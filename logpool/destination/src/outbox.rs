@@ -151,7 +151,7 @@ mod tests {
             run: dscript_logpool::RunId(1),
             seq,
             time: 0,
-            fields: Vec::new(),
+            fields: dscript_logpool::Fields::default(),
         };
         let first = Outbox::open(&dir).expect("an outbox");
         let second = Outbox::open(&dir).expect("another one");

@@ -10,7 +10,7 @@
 //!
 //! What the names and the numbers are, `expr` says.
 
-use super::{Comparison, Expr, ExprError, Fields, Literal, Meta, Operator};
+use super::{Comparison, Expr, ExprError, FieldNames, Literal, Meta, Operator};
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX};
 use crate::query::Pattern;
 use dscript_units::{duration_unit, size_unit};
@@ -30,7 +30,7 @@ const SIGNS: [&str; 17] =
 /// Reads expressions out of a text.
 pub struct Parser<'t> {
     text: &'t str,
-    fields: &'t mut Fields,
+    fields: &'t mut FieldNames,
     token: Token,
     /// Where the token begins and ends.
     start: usize,
@@ -39,7 +39,7 @@ pub struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    pub fn new(text: &'t str, fields: &'t mut Fields) -> Result<Parser<'t>, ExprError> {
+    pub fn new(text: &'t str, fields: &'t mut FieldNames) -> Result<Parser<'t>, ExprError> {
         let mut parser = Parser { text, fields, token: Token::End, start: 0, end: 0, depth: 0 };
         if text.len() > EXPRESSION_BYTES_MAX {
             let message = format!("an expression has at most {EXPRESSION_BYTES_MAX} bytes");
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn mistakes_are_shown_where_they_are() {
         let check = |text: &str, expected: &str| {
-            let error = Expr::parse(text, &mut Fields::default()).expect_err(text).to_string();
+            let error = Expr::parse(text, &mut FieldNames::default()).expect_err(text).to_string();
             assert_eq!(error, expected);
         };
         check("wa = 20", "two values are compared by `==`\n  wa = 20\n     ^");

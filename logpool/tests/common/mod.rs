@@ -15,10 +15,7 @@ pub fn record(run: u128, seq: u64) -> Record {
         run: RunId(run),
         seq,
         time: seq as i64 * SECOND,
-        fields: vec![
-            ("seq".into(), FieldValue::Int(seq as i64)),
-            ("text".into(), FieldValue::String("ü".into())),
-        ],
+        fields: [("seq", FieldValue::Int(seq as i64)), ("text", FieldValue::String("ü".into()))].into(),
     }
 }
 

@@ -190,7 +190,7 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
         }
     };
     let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
-    let author = Author { node: node.name.clone(), task: task.clone(), run };
+    let author = Author { node: node.name[..].into(), task: task[..].into(), run };
     Ok(Ready {
         program,
         task,

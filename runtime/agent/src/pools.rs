@@ -14,8 +14,8 @@ use dscript_host::pool::{
     TailDone,
 };
 use dscript_logpool::{
-    Condition, Cursor, FieldValue, LogPoolError, Mover, Order, Pattern, Query, Reader, Record, RunId, Stats,
-    StatsRow, Writer,
+    Condition, Cursor, FieldValue, Fields, LogPoolError, Mover, Name, Order, Pattern, Query, Reader, Record,
+    RunId, Stats, StatsRow, Writer,
 };
 use dscript_protocol::units::setting;
 
@@ -29,22 +29,22 @@ pub fn wall_now() -> i64 {
 /// Who writes: what every record of a run carries.
 #[derive(Clone, Debug)]
 pub struct Author {
-    pub node: String,
-    pub task: String,
+    pub node: Name,
+    pub task: Name,
     pub run: RunId,
 }
 
 impl Author {
-    pub fn record(&self, pool: &str, key: &str, seq: u64, fields: Vec<(String, FieldValue)>) -> Record {
+    pub fn record(&self, pool: &str, key: &str, seq: u64, fields: impl Into<Fields>) -> Record {
         Record {
-            pool: pool.to_owned(),
-            key: key.to_owned(),
+            pool: pool.into(),
+            key: key.into(),
             node: self.node.clone(),
             task: self.task.clone(),
             run: self.run,
             seq,
             time: wall_now(),
-            fields,
+            fields: fields.into(),
         }
     }
 }
@@ -538,7 +538,7 @@ fn pool_records(records: Vec<Record>) -> Vec<PoolRecord> {
 }
 
 fn pool_record(record: Record) -> PoolRecord {
-    let fields = record.fields.into_iter().map(|(name, value)| (name, pool_value(value))).collect();
+    let fields = record.fields.into_iter().map(|(name, value)| (name.into(), pool_value(value))).collect();
     PoolRecord { time: record.time, fields }
 }
 

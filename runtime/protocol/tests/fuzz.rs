@@ -41,7 +41,7 @@ fn record(value: FieldValue) -> Record {
         run: RunId(7),
         seq: 3,
         time: -1,
-        fields: vec![("free".into(), FieldValue::Int(-5)), ("x".into(), value)],
+        fields: [("free", FieldValue::Int(-5)), ("x", value)].into(),
     }
 }
 

@@ -217,7 +217,7 @@ impl Core {
                     let _ = std::fs::remove_file(self.image(&hash));
                 }
                 Effect::Note { run, label, outcome } => {
-                    let author = Author { node: self.shared.node.name.clone(), task: label, run };
+                    let author = Author { node: self.shared.node.name[..].into(), task: label.into(), run };
                     self.shared.logs.result(&author, &outcome, None);
                 }
             }

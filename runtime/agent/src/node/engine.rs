@@ -128,7 +128,7 @@ fn work(context: Context, mut incoming: mpsc::UnboundedReceiver<Job>) {
 
 /// As whom a run writes log records.
 fn author(context: &Context, start: &Start) -> Author {
-    Author { node: context.shared.node.name.clone(), task: start.label.clone(), run: start.run }
+    Author { node: context.shared.node.name[..].into(), task: start.label[..].into(), run: start.run }
 }
 
 /// Runs one D-Task to its end.

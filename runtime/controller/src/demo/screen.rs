@@ -83,7 +83,7 @@ impl Screen {
     fn take(&mut self, record: &Record) {
         if self.columns.is_empty() {
             self.columns.push("time".into());
-            self.columns.extend(record.fields.iter().map(|(name, _)| name.clone()));
+            self.columns.extend(record.fields.iter().map(|(name, _)| name.to_owned()));
         }
         let mut row = vec![clock(record.time)];
         row.extend(self.columns[1..].iter().map(|name| match record.field(name) {

@@ -1,6 +1,8 @@
 //! From what the operator asks to what the LogPool is asked; the same here and in the controller.
 
-use dscript_logpool::{Condition, Order, Pattern, Query, Reader, Record, RunId, Stats, StatsRow};
+use dscript_logpool::{
+    Condition, Fields, Name, Order, Pattern, Query, Reader, Record, RunId, Shape, Stats, StatsRow,
+};
 use dscript_protocol::RunPrefix;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats};
 
@@ -62,21 +64,17 @@ pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec
 
 /// The same of rows that are there.
 pub fn groups(stats: &Stats, rows: Vec<StatsRow>) -> Vec<Record> {
-    let names: Vec<&str> =
-        stats.by().chain(stats.aggregates.iter().map(|aggregate| &aggregate.name[..])).collect();
+    let shape = Shape::new(stats.by().chain(stats.aggregates.iter().map(|aggregate| &aggregate.name[..])));
+    let none = Name::default();
     let record = |row: StatsRow| Record {
-        pool: String::new(),
-        key: String::new(),
-        node: String::new(),
-        task: String::new(),
+        pool: none.clone(),
+        key: none.clone(),
+        node: none.clone(),
+        task: none.clone(),
         run: RunId(0),
         seq: 0,
         time: row.window.unwrap_or(0),
-        fields: names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .zip(row.by.into_iter().chain(row.values))
-            .collect(),
+        fields: Fields::new(shape.clone(), row.by.into_iter().chain(row.values).collect()),
     };
     rows.into_iter().map(record).collect()
 }

@@ -191,7 +191,7 @@ impl<W: Write + Send> Table<W> {
 
     fn add(&mut self, record: &Record) -> Result<(), Failed> {
         let run = record.run.to_string();
-        let texts = [&record.pool, &record.key, &record.node, &record.task, &run];
+        let texts: [&str; 5] = [&record.pool, &record.key, &record.node, &record.task, &run];
         let [time, pool, key, node, task, of_run, seq] = &mut self.meta;
         time.int(record.time);
         for (column, text) in [pool, key, node, task, of_run].into_iter().zip(texts) {
@@ -349,16 +349,16 @@ impl Column {
 mod tests {
     use std::fs::File;
 
-    use dscript_logpool::{RunId, Writer};
+    use dscript_logpool::{Name, RunId, Writer};
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Row;
 
     use super::*;
 
     fn record(seq: u64, fields: Vec<(&str, FieldValue)>) -> Record {
-        let [pool, key, node, task] = ["p", "k", "n", "t"].map(str::to_owned);
-        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Record { pool, key, node, task, run: RunId(7), seq, time: 1_700_000_000_000_000_001, fields }
+        let [pool, key, node, task] = ["p", "k", "n", "t"].map(Name::from);
+        let (run, fields) = (RunId(7), fields.into());
+        Record { pool, key, node, task, run, seq, time: 1_700_000_000_000_000_001, fields }
     }
 
     fn field(name: &str, kinds: &[FieldKind]) -> FieldInfo {

@@ -76,12 +76,11 @@ pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
     let by = stats
         .map_or(0, |stats| if stats.by.trim().is_empty() { 0 } else { stats.by.matches(',').count() + 1 });
     for record in records {
-        let (front, fields) = record.fields.split_at(by.min(record.fields.len()));
         let group: Vec<String> = match stats {
-            Some(_) => front.iter().map(|(_, value)| value_text(value)).collect(),
-            None => vec![record.node.clone(), record.key.clone()],
+            Some(_) => record.fields.iter().take(by).map(|(_, value)| value_text(value)).collect(),
+            None => vec![record.node.to_string(), record.key.to_string()],
         };
-        for (name, value) in fields {
+        for (name, value) in record.fields.iter().skip(by) {
             if let Some((value, unit)) = number(value) {
                 let name = format!("{name}{unit}");
                 let name = group.iter().chain([&name]).map(String::as_str).collect::<Vec<_>>().join(" ");
@@ -279,7 +278,7 @@ web-1 us  10
             run: dscript_logpool::RunId(1),
             seq: 0,
             time,
-            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            fields: fields.iter().cloned().collect(),
         };
         let records = [
             record("b", 1, &[("us", FieldValue::Int(1)), ("text", FieldValue::String("x".into()))]),

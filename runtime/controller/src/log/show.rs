@@ -24,7 +24,7 @@ pub fn json_lines(records: &[Record]) -> String {
 /// Names of all fields, in the order in which they are first met.
 fn columns(records: &[Record]) -> Vec<&str> {
     let mut met = BTreeSet::new();
-    let names = records.iter().flat_map(|record| record.fields.iter().map(|(name, _)| name.as_str()));
+    let names = records.iter().flat_map(|record| record.fields.iter().map(|(name, _)| name));
     names.filter(|name| met.insert(*name)).collect()
 }
 
@@ -49,7 +49,7 @@ pub fn table(records: &[Record]) -> Result<(), String> {
     for record in records {
         let mut row = vec![out::short_time(record.time, 3)];
         let meta = [(pools, &record.pool), (keys, &record.key), (nodes, &record.node)];
-        row.extend(meta.iter().filter(|(there, _)| *there).map(|(_, value)| (*value).clone()));
+        row.extend(meta.iter().filter(|(there, _)| *there).map(|(_, value)| value.to_string()));
         if apart {
             row.extend(columns.iter().map(|name| record.field(name).map(value_text).unwrap_or_default()));
         } else {
@@ -92,10 +92,10 @@ pub fn csv_heading(columns: &[String]) -> String {
 pub fn csv_row(record: &Record, columns: &[String]) -> String {
     let meta = [
         out::time(record.time),
-        record.pool.clone(),
-        record.key.clone(),
-        record.node.clone(),
-        record.task.clone(),
+        record.pool.to_string(),
+        record.key.to_string(),
+        record.node.to_string(),
+        record.task.to_string(),
         record.run.to_string(),
         record.seq.to_string(),
     ];
@@ -141,7 +141,7 @@ pub fn stats_json(groups: &[Record], windows: bool) -> Result<(), String> {
 
 pub fn group_json(group: &Record, windows: bool) -> Value {
     let window = windows.then(|| ("window".to_owned(), json!(out::time(group.time))));
-    let fields = group.fields.iter().map(|(name, value)| (name.clone(), value_json(value)));
+    let fields = group.fields.iter().map(|(name, value)| (name.to_owned(), value_json(value)));
     Value::Object(window.into_iter().chain(fields).collect())
 }
 

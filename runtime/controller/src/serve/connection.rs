@@ -128,7 +128,8 @@ async fn listen(
         let said = match message {
             FromNode::LogBatch { batch, mut records } => {
                 // A node speaks for itself only.
-                records.iter_mut().for_each(|record| name.clone_into(&mut record.node));
+                let node = dscript_logpool::Name::from(name);
+                records.iter_mut().for_each(|record| record.node = node.clone());
                 if let Err(why) = hall.logs.append(records).await {
                     return eprintln!("dsctl: log records of {name} could not be stored: {why}");
                 }
