@@ -19,11 +19,15 @@
 //!
 //! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
+use std::hint::black_box;
+
 use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
+use crate::cpu::wide;
 use crate::incoming::{Known, Row};
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
+use crate::packed;
 use crate::record::RunId;
 
 const VERSION: u8 = 3;
@@ -59,21 +63,6 @@ impl Kind {
         Kind::Time,
         Kind::Nested,
     ];
-
-    /// As a form has it.
-    fn tag(self) -> u8 {
-        match self {
-            Kind::Null => codec::NULL,
-            Kind::Bool => codec::FALSE,
-            Kind::Int => codec::INT,
-            Kind::Double => codec::DOUBLE,
-            Kind::String => codec::STRING,
-            Kind::Bytes => codec::BYTES,
-            Kind::Duration => codec::DURATION,
-            Kind::Time => codec::TIME,
-            Kind::Nested => codec::LIST,
-        }
-    }
 
     pub(crate) fn of(value: &ValueRef) -> Kind {
         match value {
@@ -123,13 +112,12 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The next bare value of the column's kind.
-    fn push_bare(&mut self, kind: Kind, input: &mut Input<'a>) -> Result<(), Malformed> {
-        match (self, kind) {
-            (Values::Ints(all), Kind::Int | Kind::Duration) => all.push(input.zigzag()?),
-            (values, kind) => values.push(input.bare_value(kind.tag())?),
+    /// The column, which is one of ints.
+    fn take_ints(&mut self) -> Vec<i64> {
+        match self {
+            Values::Ints(all) => std::mem::take(all),
+            _ => unreachable!("ints in a column of another kind"),
         }
-        Ok(())
     }
 
     fn put(&self, out: &mut Vec<u8>) {
@@ -147,32 +135,41 @@ struct Builder<'a> {
     shapes: Vec<Vec<usize>>,
     /// The shape of each record.
     of: Vec<i64>,
-    /// The form of the record before.
-    form: Option<u32>,
     /// How many records there will be at most.
     records: usize,
 }
 
 impl<'a> Builder<'a> {
-    /// Records of one program look alike: their values go where those of the record before went.
-    fn add(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
-        if let (Some(form), Some(&last)) = (self.form, self.of.last())
-            && form == row.form
-        {
-            let mut values = Input { bytes: row.values };
-            for &at in &self.shapes[last as usize] {
-                let (_, kind, column) = &mut self.columns[at];
-                column.push_bare(*kind, &mut values)?;
-            }
-            self.of.push(last);
+    /// Records of one program look alike: where the values of the first one go, those of the others go.
+    fn add(&mut self, rows: &[Row<'a>], known: &Known<'a>) -> Result<(), Malformed> {
+        let Some((first, rest)) = rows.split_first() else { return Ok(()) };
+        self.add_first(first, known)?;
+        if rest.is_empty() {
             return Ok(());
         }
-        self.form = Some(row.form);
-        self.add_other(row, known)
+        let tags = codec::tags(known.forms[first.form as usize].fields)?;
+        let place = self.of[self.of.len() - 1];
+        let shape = &self.shapes[place as usize];
+        if packed::are_all(&tags) {
+            let mut columns: Vec<Vec<i64>> = shape.iter().map(|&at| self.columns[at].2.take_ints()).collect();
+            add_packed(&mut columns, rest);
+            for (&at, column) in shape.iter().zip(columns) {
+                self.columns[at].2 = Values::Ints(column);
+            }
+        } else {
+            for row in rest {
+                let mut values = packed::Values::new(row.values);
+                for (&tag, &at) in tags.iter().zip(shape) {
+                    self.columns[at].2.push(values.value(tag)?);
+                }
+            }
+        }
+        self.of.resize(self.of.len() + rest.len(), place);
+        Ok(())
     }
 
     /// Each field is first looked for where the record before had it.
-    fn add_other(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
+    fn add_first(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
         let last = self.of.last().map_or(&[][..], |&shape| &self.shapes[shape as usize]);
         let mut guess = last.iter().copied();
         let mut shape: Vec<usize> = Vec::with_capacity(last.len());
@@ -209,6 +206,34 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Adds rows of ints, each to a column of its own.
+fn add_packed(columns: &mut [Vec<i64>], rows: &[Row]) {
+    wide!(add_packed_rows(columns: &mut [Vec<i64>], rows: &[Row]))
+}
+
+/// Some rows at a time: so the numbers of a column are put down side by side, and where the rows lie, which is anywhere, is
+/// looked at for all of them at once.
+#[inline(always)]
+fn add_packed_rows(columns: &mut [Vec<i64>], rows: &[Row]) {
+    const TILE: usize = 8;
+    let mut tile = vec![[0i64; TILE]; columns.len()];
+    let mut ahead = rows.chunks(TILE).skip(1);
+    for rows in rows.chunks(TILE) {
+        // So that the next ones come into the cache meanwhile.
+        let ends = |row: &Row| row.values.first().zip(row.values.last()).map_or(0, |(a, b)| a ^ b);
+        black_box(ahead.next().map(|rows| rows.iter().fold(0, |all, row| all ^ ends(row))));
+        for (nth, row) in rows.iter().enumerate() {
+            packed::each(row.values, tile.len(), |at, value| tile[at][nth] = value);
+        }
+        for (column, values) in columns.iter_mut().zip(&tile) {
+            match rows.len() {
+                TILE => column.extend_from_slice(values),
+                fewer => column.extend_from_slice(&values[..fewer]),
+            }
+        }
+    }
+}
+
 fn section(out: &mut Vec<u8>, bytes: &[u8]) {
     codec::put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -226,7 +251,7 @@ pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Re
     let mut runs: Vec<u32> = Vec::new();
     let mut run_of = Vec::with_capacity(rows.len());
     let mut builder =
-        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), form: None, records: rows.len() };
+        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), records: rows.len() };
     let mut tasks: Vec<&[u8]> = Vec::with_capacity(rows.len());
     let (mut times, mut numbers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
@@ -239,7 +264,9 @@ pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Re
         });
         run_of.push(run as i64);
         tasks.push(known.forms[row.form as usize].task.as_bytes());
-        builder.add(row, known)?;
+    }
+    for stretch in rows.chunk_by(|a, b| a.form == b.form) {
+        builder.add(stretch, known)?;
     }
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());

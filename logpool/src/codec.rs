@@ -7,9 +7,11 @@
 //! - record: form, origin, seq (varint), time (8 bytes), and the bare value of each field of its form
 //! - form: what records of a program have in common, written once in a payload. The number of an earlier one plus
 //!   one (varint), or 0 and a new one, which gets the next number: pool, key, task (texts), number of fields
-//!   (varint), and for each its name (text) and the tag of its value, 1 for false and true, 9 for lists and maps
+//!   (varint), and for each its name (text) and the tag of its value, 1 for false and true, 9 for lists and maps; 0x40
+//!   is added where the values are packed
 //! - origin: the same for the run (16 bytes, big-endian) and the node (text)
-//! - bare value: a value without its tag; of false and true a byte 0 or 1; of lists and maps with its tag
+//! - bare value: a value without its tag; of false and true a byte 0 or 1; of lists and maps with its tag; ints and
+//!   durations are packed (see `packed`), but in files of version 2 of `frame`
 //! - value: a tag byte, then
 //!   0 null; 1 false; 2 true; 3 int (zigzag); 4 double (8 bytes, IEEE 754); 5 string (text);
 //!   6 bytes (varint length, bytes); 7 duration (zigzag, nanoseconds); 8 time (8 bytes, nanoseconds since 1970);
@@ -21,6 +23,7 @@
 use crate::error::{LogPoolError, Result};
 use crate::fields::Fields;
 use crate::limits::*;
+use crate::packed::{Values, unzigzag, zigzag};
 use crate::record::{FieldValue, Record, RunId};
 
 pub const NULL: u8 = 0;
@@ -90,7 +93,7 @@ impl<'a> RecordHead<'a> {
 
 pub struct FieldWalk<'a> {
     form: Input<'a>,
-    values: Input<'a>,
+    values: Values<'a>,
     left: usize,
 }
 
@@ -99,14 +102,25 @@ impl<'a> FieldWalk<'a> {
     pub fn new(form: &'a [u8], values: &'a [u8]) -> Decoded<FieldWalk<'a>> {
         let mut form = Input { bytes: form };
         let left = form.count(FIELDS_MAX, 2)?;
-        Ok(FieldWalk { form, values: Input { bytes: values }, left })
+        Ok(FieldWalk { form, values: Values::new(values), left })
     }
 
     fn field(&mut self) -> Decoded<(&'a str, ValueRef<'a>)> {
         let name = self.form.name(FIELD_NAME_BYTES_MAX)?;
         let [tag] = self.form.array()?;
-        Ok((name, self.values.bare_value(tag)?))
+        Ok((name, self.values.value(tag)?))
     }
+}
+
+/// The tags of the fields of a form.
+pub fn tags(form: &[u8]) -> Decoded<Vec<u8>> {
+    let mut form = Input { bytes: form };
+    let count = form.count(FIELDS_MAX, 2)?;
+    let tag = |_| {
+        form.name(FIELD_NAME_BYTES_MAX)?;
+        form.array().map(|[tag]| tag)
+    };
+    (0..count).map(tag).collect()
 }
 
 impl<'a> Iterator for FieldWalk<'a> {
@@ -151,6 +165,14 @@ impl<'a> ValueRef<'a> {
             FieldValue::Time(value) => ValueRef::Time(*value),
             FieldValue::List(_) | FieldValue::Map(_) => return None,
         })
+    }
+
+    pub fn of_int(tag: u8, value: i64) -> Decoded<ValueRef<'a>> {
+        match tag {
+            INT => Ok(ValueRef::Int(value)),
+            DURATION => Ok(ValueRef::Duration(value)),
+            _ => Err(Malformed),
+        }
     }
 
     pub fn decode(self) -> Decoded<FieldValue> {
@@ -204,12 +226,12 @@ fn put_long_varint(out: &mut Vec<u8>, mut n: u64) {
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 pub fn put_zigzag(out: &mut Vec<u8>, n: i64) {
-    put_varint(out, ((n << 1) ^ (n >> 63)) as u64);
+    put_varint(out, zigzag(n));
 }
 
 /// What `put_zigzag` takes.
 pub fn zigzag_bytes(n: i64) -> u64 {
-    u64::from((64 - (((n << 1) ^ (n >> 63)) | 1).leading_zeros()).div_ceil(7))
+    u64::from((64 - (zigzag(n) | 1).leading_zeros()).div_ceil(7))
 }
 
 pub fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -223,9 +245,9 @@ pub fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize)
     Ok(())
 }
 
+/// Of a value that is not packed.
 pub fn put_bare(out: &mut Vec<u8>, value: &FieldValue, start: usize) -> Result<()> {
     match value {
-        FieldValue::Int(n) | FieldValue::Duration(n) => put_zigzag(out, *n),
         FieldValue::Bool(value) => out.push(u8::from(*value)),
         FieldValue::List(_) | FieldValue::Map(_) => put_value(out, value, start, 0)?,
         value => {
@@ -370,8 +392,7 @@ impl<'a> Input<'a> {
     }
 
     pub fn zigzag(&mut self) -> Decoded<i64> {
-        let n = self.varint()?;
-        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+        self.varint().map(unzigzag)
     }
 
     /// A count of things that take at least `bytes_each`.
@@ -417,46 +438,6 @@ impl<'a> Input<'a> {
             TRUE | MAP => Err(Malformed),
             tag => self.tagged_value(tag),
         }
-    }
-
-    pub fn skip_bare(&mut self, tag: u8) -> Decoded<()> {
-        match tag {
-            INT | DURATION => self.varint().map(drop),
-            tag => self.bare_value(tag).map(drop),
-        }
-    }
-
-    pub fn skip_varints(&mut self, count: usize) -> Decoded<()> {
-        let mut left = count;
-        // Bytes of the number that has not ended yet.
-        let mut length = 0;
-        let mut end = 0;
-        // Eight bytes at once, where numbers end among them that are shorter than ten.
-        while let Some((&bytes, _)) = self.bytes[end..].split_first_chunk() {
-            let ends = !u64::from_le_bytes(bytes) & HIGH_BITS;
-            let numbers = ((ends >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as usize;
-            if numbers == 0 || numbers >= left || length + ends.trailing_zeros() / 8 >= 9 {
-                break;
-            }
-            left -= numbers;
-            length = ends.leading_zeros() / 8;
-            end += 8;
-        }
-        while left > 0 {
-            let byte = *self.bytes.get(end).ok_or(Malformed)?;
-            end += 1;
-            length += 1;
-            if byte < 0x80 {
-                // The tenth byte has room for one bit.
-                if length > 10 || length == 10 && byte > 1 {
-                    return Err(Malformed);
-                }
-                left -= 1;
-                length = 0;
-            }
-        }
-        self.bytes = &self.bytes[end..];
-        Ok(())
     }
 
     fn value_ref(&mut self) -> Decoded<ValueRef<'a>> {
@@ -674,13 +655,13 @@ mod tests {
         assert_eq!(nested(&[LIST, 1].repeat(100_000)), Err(Malformed));
         assert_eq!(nested(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(Malformed));
         assert_eq!(nested(&[NULL]), Err(Malformed));
-        for tag in [TRUE, MAP, 99] {
+        for tag in [TRUE, MAP, 99, INT | 0x40] {
             assert!(Input { bytes: &[0, 0] }.bare_value(tag).is_err(), "{tag}");
         }
-        let long = [[0x80; 9].as_slice(), &[1]].concat();
-        assert_eq!(Input { bytes: &long }.skip_varints(1), Ok(()));
-        assert_eq!(Input { bytes: &[[0x80; 9].as_slice(), &[2]].concat() }.skip_varints(1), Err(Malformed));
-        assert_eq!(Input { bytes: &[[0x80; 10].as_slice(), &[0]].concat() }.skip_varints(1), Err(Malformed));
+        let long = |last| [[0x80; 9].as_slice(), &[last]].concat();
+        assert_eq!(Input { bytes: &long(1) }.varint(), Ok(1 << 63));
+        assert_eq!(Input { bytes: &long(2) }.varint(), Err(Malformed));
+        assert_eq!(Input { bytes: &[[0x80; 10].as_slice(), &[0]].concat() }.varint(), Err(Malformed));
     }
 
     #[test]
@@ -708,24 +689,8 @@ mod tests {
             put_varint(&mut all, n);
         }
         let mut input = Input { bytes: &all };
-        for (at, &n) in numbers.iter().enumerate() {
-            let mut skipped = Input { bytes: &all };
-            skipped.skip_varints(at).unwrap();
-            assert_eq!(skipped.bytes, input.bytes);
-            assert_eq!(input.varint(), Ok(n));
-        }
+        numbers.iter().for_each(|&n| assert_eq!(input.varint(), Ok(n)));
         assert!(input.bytes.is_empty());
-        assert_eq!(Input { bytes: &all }.skip_varints(numbers.len() + 1), Err(Malformed));
-        for count in 1..20 {
-            let mut input = Input { bytes: &[[5; 40].as_slice(), &[0x80; 9]].concat() };
-            assert_eq!(input.skip_varints(count), Ok(()));
-            assert_eq!(input.bytes.len(), 49 - count);
-        }
-        // One that is too long, wherever it begins.
-        for before in 0..20 {
-            let bytes = [vec![5; before], vec![0x80; 10], vec![0], vec![5; 20]].concat();
-            assert_eq!(Input { bytes: &bytes }.skip_varints(before + 2), Err(Malformed), "{before}");
-        }
         assert_eq!(Input { bytes: &[0xff; 11] }.varint(), Err(Malformed));
         assert_eq!(
             Input { bytes: &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2] }.varint(),

@@ -18,6 +18,7 @@
 use std::collections::HashMap;
 
 use crate::codec::{Input, Malformed, put_varint, put_zigzag, zigzag_bytes};
+use crate::cpu::wide;
 
 type Decoded<T> = Result<T, Malformed>;
 
@@ -29,23 +30,26 @@ const AS_INTS: u8 = 0;
 const RAW: u8 = 1;
 
 pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
+    wide!(put_any_ints(out: &mut Vec<u8>, values: &[i64]))
+}
+
+#[inline(always)]
+fn put_any_ints(out: &mut Vec<u8>, values: &[i64]) {
     let Some((&first, rest)) = values.split_first() else { return };
     // Many columns never change, and of others that is soon known.
-    if rest.iter().all(|&value| value == first) {
+    if rest.chunks(64).all(|some| some.iter().fold(0, |differing, value| differing | (value ^ first)) == 0) {
         put_zigzag(out, first);
         return put_zigzag(out, first);
     }
     let (mut least, mut greatest) = (first, first);
-    let (mut before, mut step, mut step_greatest) = (first, i64::MAX, i64::MIN);
-    let mut differing = 0;
-    for &value in rest {
+    let (mut step, mut step_greatest, mut differing) = (i64::MAX, i64::MIN, 0);
+    for (&before, &value) in values.iter().zip(rest) {
         least = least.min(value);
         greatest = greatest.max(value);
         let difference = value.wrapping_sub(before);
         step = step.min(difference);
         step_greatest = step_greatest.max(difference);
         differing |= difference;
-        before = value;
     }
     put_zigzag(out, least);
     put_zigzag(out, greatest);
@@ -61,37 +65,43 @@ pub fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
     if shift > 0 {
         out.push(shift as u8);
     }
+    let mut numbers: Vec<u64> = Vec::with_capacity(values.len());
     if is_plain {
-        let plains = values.iter().map(|&value| plain(value));
-        pack(out, plains, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
+        numbers.extend(values.iter().map(|&value| plain(value)));
+        pack(out, &mut numbers, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
     } else {
         put_zigzag(out, first);
         put_zigzag(out, step);
-        let deltas = values.iter().zip(rest).map(|(&one, &next)| delta(one, next));
-        pack(out, deltas, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
+        numbers.extend(values.iter().zip(rest).map(|(&one, &next)| delta(one, next)));
+        pack(out, &mut numbers, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
     }
 }
 
 /// The width at which so many packed numbers and exceptions take the fewest bits, and about how many these are. Of many
 /// numbers some stretches are looked at.
+#[inline(always)]
 fn width(count: usize, number: impl Fn(usize) -> u64) -> (u32, u64) {
     let (stretch, apart) = match count {
         few @ ..=128 => (few.max(1), few.max(1)),
         many => (16, many / 8),
     };
-    let mut lengths = [0u32; 65];
+    // Several counts of each length, so that one need not wait for the one before.
+    let mut counts = [[0u8; 65]; 4];
     let mut seen = 0;
     for start in (0..count).step_by(apart) {
         let end = (start + stretch).min(count);
-        (start..end).for_each(|at| lengths[(64 - number(at).leading_zeros()) as usize] += 1);
+        for at in start..end {
+            counts[at % 4][(64 - number(at).leading_zeros()) as usize] += 1;
+        }
         seen += (end - start) as u64;
     }
     // The width is among the lengths of the numbers, and these are few.
     let mut there = [(0u32, 0u32); 65];
     let mut different = 0;
-    for (&count, length) in lengths.iter().zip(0u32..).filter(|&(&count, _)| count > 0) {
-        there[different] = (count, length);
-        different += 1;
+    for length in 0..65 {
+        let count = counts.iter().map(|counts| u32::from(counts[length])).sum();
+        there[different] = (count, length as u32);
+        different += usize::from(count > 0);
     }
     let there = &there[..different];
     let bits = |at: usize| {
@@ -108,40 +118,72 @@ fn low_bits(width: u32) -> u64 {
     if width == 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
-fn pack(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item = u64> + Clone, width: u32, greatest: u64) {
+#[inline(always)]
+fn pack(out: &mut Vec<u8>, numbers: &mut [u64], width: u32, greatest: u64) {
     let mask = low_bits(width);
-    let above = || numbers.clone().enumerate().filter(|&(_, number)| number > mask);
-    let exceptions = if greatest > mask { above().count() } else { 0 };
+    let exceptions =
+        if greatest > mask { numbers.iter().filter(|&&number| number > mask).count() } else { 0 };
     out.push(width as u8);
     put_varint(out, exceptions as u64);
     if exceptions > 0 {
         let mut next = 0;
-        for (at, number) in above() {
-            put_varint(out, (at - next) as u64);
-            put_varint(out, number >> width);
-            next = at + 1;
+        for (at, number) in numbers.iter_mut().enumerate() {
+            if *number > mask {
+                put_varint(out, (at - next) as u64);
+                put_varint(out, *number >> width);
+                next = at + 1;
+                *number &= mask;
+            }
         }
-    }
-    if width == 0 {
-        return;
     }
     let bytes = (numbers.len() * width as usize).div_ceil(8);
-    out.reserve(bytes + 8);
-    let end = out.len() + bytes;
-    let (mut pending, mut bits) = (0u64, 0u32);
-    for number in numbers {
-        let number = number & mask;
-        pending |= number << bits;
-        bits += width;
-        if bits >= 64 {
-            out.extend_from_slice(&pending.to_le_bytes());
-            bits -= 64;
-            // What of the number did not fit.
-            pending = number.checked_shr(width - bits).unwrap_or(0);
-        }
+    let start = out.len();
+    out.resize(start + bytes + 8, 0);
+    let into = &mut out[start..];
+    match width {
+        0 => {}
+        ..=7 => pack_groups::<8>(into, numbers, width),
+        ..=14 => pack_groups::<4>(into, numbers, width),
+        ..=28 => pack_groups::<2>(into, numbers, width),
+        ..=56 => pack_groups::<1>(into, numbers, width),
+        _ => pack_wide(into, numbers, width),
     }
-    out.extend_from_slice(&pending.to_le_bytes());
-    out.truncate(end);
+    out.truncate(start + bytes);
+}
+
+/// Puts so many numbers together, which are at most 56 bits, and then all their bits at once. `out` has eight bytes more
+/// than they need.
+#[inline(always)]
+fn pack_groups<const GROUP: usize>(out: &mut [u8], numbers: &[u64], width: u32) {
+    // Bits that are not in `out` for good, fewer than eight, and where they go.
+    let (mut pending, mut bits, mut at) = (0u64, 0u32, 0usize);
+    let mut put = |number: u64, width: u32| {
+        pending |= number << bits;
+        out[at..at + 8].copy_from_slice(&pending.to_le_bytes());
+        bits += width;
+        at += bits as usize / 8;
+        pending >>= bits / 8 * 8;
+        bits %= 8;
+    };
+    let (groups, rest) = numbers.as_chunks::<GROUP>();
+    for group in groups {
+        put(group.iter().rev().fold(0, |all, number| all << width | number), width * GROUP as u32);
+    }
+    rest.iter().for_each(|&number| put(number, width));
+}
+
+/// The same of any numbers, one by one.
+fn pack_wide(out: &mut [u8], numbers: &[u64], width: u32) {
+    let (mut pending, mut bits, mut at) = (0u128, 0u32, 0usize);
+    for &number in numbers {
+        pending |= u128::from(number) << bits;
+        out[at..at + 8].copy_from_slice(&(pending as u64).to_le_bytes());
+        bits += width;
+        at += bits as usize / 8;
+        pending >>= bits / 8 * 8;
+        bits %= 8;
+        out[at] = pending as u8;
+    }
 }
 
 /// Least and greatest value of an ints column, which must not be empty.
@@ -393,14 +435,14 @@ mod tests {
         check(&[i64::MIN, 0, i64::MIN, 0, 0, i64::MIN], 30);
         check(&[5, 5 + (1 << 62), 5 - (1 << 62), 5], 60);
         let mut state = 1u64;
-        for width in 0..=64 {
-            let numbers: Vec<i64> = (0..97)
+        for (width, count) in (0..=64).flat_map(|width| [(width, 97), (width, 300)]) {
+            let numbers: Vec<i64> = (0..count)
                 .map(|_| {
                     state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                     (state & low_bits(width)) as i64
                 })
                 .collect();
-            check(&numbers, 97 * width as usize / 8 + 40);
+            check(&numbers, count * width as usize / 8 + 40);
         }
     }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::codec::{Decoded, FieldWalk, Malformed, RecordHead};
 use crate::index::SegmentId;
-use crate::payload::PayloadRecords;
+use crate::payload::{Numbered, PayloadRecords};
 use crate::record::RunId;
 
 /// The records of some payloads.
@@ -107,9 +107,9 @@ impl<'a> Incoming<'a> {
     pub fn add(&mut self, payload: &'a [u8]) -> Decoded<()> {
         let mut records = PayloadRecords::new(payload);
         let mut places: Vec<Vec<Place>> = Vec::new();
-        while let Some(record) = records.next() {
-            let head = record?;
-            let (form, origin) = records.last;
+        while let Some(record) = records.next_numbered() {
+            let record = record?;
+            let Numbered { form, origin, time, seq, values } = record;
             if places.len() <= form {
                 places.resize(form + 1, Vec::new());
             }
@@ -118,14 +118,13 @@ impl<'a> Incoming<'a> {
                 of_form.resize(origin + 1, NOWHERE);
             }
             let place = &mut of_form[origin];
-            if head.time < place.first || head.time > place.last {
-                *place = self.place(&head)?;
+            if time < place.first || time > place.last {
+                *place = self.place(&records.head(&record))?;
             }
             let Place { run, form, segment, group, .. } = *place;
             let segment = &mut self.segments[segment as usize];
-            segment.arrivals.push(Arrival { run, group, seq: head.seq });
-            let row = Row { time: head.time, seq: head.seq, run, form, values: head.values };
-            segment.groups[group as usize].rows.push(row);
+            segment.arrivals.push(Arrival { run, group, seq });
+            segment.groups[group as usize].rows.push(Row { time, seq, run, form, values });
             self.records += 1;
         }
         Ok(())

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::codec::*;
 use crate::error::Result;
 use crate::limits::*;
+use crate::packed::{self, PACKED, Packer, Values};
 use crate::record::{FieldValue, Record, RunId};
 
 /// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be.
@@ -38,7 +39,9 @@ struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     fn new(records: &'a [Record]) -> Payload<'a> {
-        let mut bytes = Vec::new();
+        let fields = records.first().map_or(0, |record| record.fields.len());
+        let likely = records.len().saturating_mul(16 + 4 * fields).min(FRAME_BYTES_MAX);
+        let mut bytes = Vec::with_capacity(likely);
         put_varint(&mut bytes, records.len() as u64);
         Payload { prefix: bytes.len(), bytes, count: 0, known: Known::new(records) }
     }
@@ -86,29 +89,38 @@ struct Known<'a> {
     /// By run, with the number and the first record that had it.
     origins: FxHashMap<RunId, (u64, usize)>,
     next_origin: u64,
+    packer: Packer,
 }
 
 /// A form, by the first record that had it, and the tags of its values.
 struct Written<'a> {
     first: &'a Record,
     tags: Vec<u8>,
+    /// All of them are ints or durations.
+    packed: bool,
 }
 
 impl Written<'_> {
     fn is_of(&self, record: &Record) -> bool {
         let first = self.first;
-        let tags = || record.fields.values().iter().map(form_tag);
         first.fields.shape() == record.fields.shape()
             && first.key == record.key
             && first.pool == record.pool
             && first.task == record.task
-            && self.tags.iter().copied().eq(tags())
+            && self.tags.iter().zip(record.fields.values()).all(|(&tag, value)| tag == form_tag(value))
     }
 }
 
 impl<'a> Known<'a> {
     fn new(records: &'a [Record]) -> Known<'a> {
-        Known { records, forms: Vec::new(), last: 0, origins: FxHashMap::default(), next_origin: 0 }
+        Known {
+            records,
+            forms: Vec::new(),
+            last: 0,
+            origins: FxHashMap::default(),
+            next_origin: 0,
+            packer: Packer::default(),
+        }
     }
 
     fn put(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -118,11 +130,17 @@ impl<'a> Known<'a> {
         self.put_origin(at, out)?;
         put_varint(out, record.seq);
         out.extend_from_slice(&record.time.to_le_bytes());
-        for value in record.fields.values() {
-            match value {
-                FieldValue::Int(n) => put_zigzag(out, *n),
-                other => put_bare(out, other, start)?,
+        let values = record.fields.values();
+        if self.forms[self.last].packed {
+            self.packer.put_all(out, values);
+        } else {
+            for value in values {
+                match value {
+                    FieldValue::Int(n) | FieldValue::Duration(n) => self.packer.put(out, *n),
+                    other => put_bare(out, other, start)?,
+                }
             }
+            self.packer.finish(out);
         }
         check_size(out, start)
     }
@@ -137,8 +155,9 @@ impl<'a> Known<'a> {
             return Ok(());
         }
         self.last = self.forms.len();
-        let tags = record.fields.values().iter().map(form_tag).collect();
-        self.forms.push(Written { first: record, tags });
+        let tags: Vec<u8> = record.fields.values().iter().map(form_tag).collect();
+        let packed = packed::are_all(&tags);
+        self.forms.push(Written { first: record, tags, packed });
         out.push(0);
         put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
         put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
@@ -172,11 +191,11 @@ fn form_tag(value: &FieldValue) -> u8 {
     match value {
         FieldValue::Null => NULL,
         FieldValue::Bool(_) => FALSE,
-        FieldValue::Int(_) => INT,
+        FieldValue::Int(_) => INT | PACKED,
         FieldValue::Double(_) => DOUBLE,
         FieldValue::String(_) => STRING,
         FieldValue::Bytes(_) => BYTES,
-        FieldValue::Duration(_) => DURATION,
+        FieldValue::Duration(_) => DURATION | PACKED,
         FieldValue::Time(_) => TIME,
         FieldValue::List(_) | FieldValue::Map(_) => LIST,
     }
@@ -188,19 +207,27 @@ pub struct PayloadRecords<'a> {
     left: u64,
     forms: Vec<Form<'a>>,
     origins: Vec<(RunId, &'a str)>,
-    /// The numbers of form and origin of the record that came last.
-    pub last: (usize, usize),
 }
 
-#[derive(Clone, Copy)]
 struct Form<'a> {
     pool: &'a str,
     key: &'a str,
     task: &'a str,
     /// From the number of fields on.
     fields: &'a [u8],
-    /// How many fields, if all of them are varints.
-    varints: Option<usize>,
+    tags: Vec<u8>,
+    /// Of all fields.
+    packed: bool,
+}
+
+/// A record by the numbers of its form and its origin.
+#[derive(Clone, Copy)]
+pub struct Numbered<'a> {
+    pub form: usize,
+    pub origin: usize,
+    pub seq: u64,
+    pub time: i64,
+    pub values: &'a [u8],
 }
 
 impl<'a> PayloadRecords<'a> {
@@ -208,37 +235,55 @@ impl<'a> PayloadRecords<'a> {
         let mut input = Input { bytes: payload };
         // A count that is none is counted as one malformed record.
         let left = input.varint().unwrap_or(1);
-        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new(), last: (0, 0) }
+        PayloadRecords { input, left, forms: Vec::new(), origins: Vec::new() }
     }
 
-    fn record(&mut self) -> Decoded<RecordHead<'a>> {
+    /// As `next` does, without what the record has in common with others.
+    #[inline]
+    pub fn next_numbered(&mut self) -> Option<Decoded<Numbered<'a>>> {
+        self.left = self.left.checked_sub(1)?;
+        let record = self.record();
+        if record.is_err() {
+            self.left = 0;
+        }
+        Some(record)
+    }
+
+    /// The whole of a record that `next_numbered` gave.
+    pub fn head(&self, record: &Numbered<'a>) -> RecordHead<'a> {
+        let Form { pool, key, task, fields, .. } = self.forms[record.form];
+        let (run, node) = self.origins[record.origin];
+        let Numbered { seq, time, values, .. } = *record;
+        RecordHead { run, seq, time, pool, key, node, task, form: fields, values }
+    }
+
+    #[inline]
+    fn record(&mut self) -> Decoded<Numbered<'a>> {
         let length = self.input.count(RECORD_BYTES_MAX, 1)?;
         let mut input = Input { bytes: self.input.take(length)? };
-        let known = |number: u64| usize::try_from(number).map_err(|_| Malformed);
         let form = match input.varint()?.checked_sub(1) {
-            Some(number) => known(number)?,
+            Some(number) => number as usize,
             None => {
                 self.forms.push(Form::read(&mut input)?);
                 self.forms.len() - 1
             }
         };
         let origin = match input.varint()?.checked_sub(1) {
-            Some(number) => known(number)?,
+            Some(number) => number as usize,
             None => {
                 let origin = (RunId(u128::from_be_bytes(input.array()?)), input.name(NAME_BYTES_MAX)?);
                 self.origins.push(origin);
                 self.origins.len() - 1
             }
         };
-        self.last = (form, origin);
-        let form = *self.forms.get(form).ok_or(Malformed)?;
-        let (run, node) = *self.origins.get(origin).ok_or(Malformed)?;
+        if origin >= self.origins.len() {
+            return Err(Malformed);
+        }
         let seq = input.varint()?;
         let time = i64::from_le_bytes(input.array()?);
-        let Form { pool, key, task, fields, .. } = form;
-        let head = RecordHead { run, seq, time, pool, key, node, task, form: fields, values: input.bytes };
-        form.check(input)?;
-        Ok(head)
+        let values = input.bytes;
+        self.forms.get(form).ok_or(Malformed)?.check(values)?;
+        Ok(Numbered { form, origin, seq, time, values })
     }
 }
 
@@ -247,29 +292,24 @@ impl<'a> Form<'a> {
         let (pool, key) = (input.name(NAME_BYTES_MAX)?, input.name(NAME_BYTES_MAX)?);
         let task = input.name(NAME_BYTES_MAX)?;
         let start = input.bytes;
-        let count = input.count(FIELDS_MAX, 2)?;
-        let mut varints = true;
-        for _ in 0..count {
+        for _ in 0..input.count(FIELDS_MAX, 2)? {
             input.name(FIELD_NAME_BYTES_MAX)?;
-            let [tag] = input.array()?;
-            varints &= matches!(tag, INT | DURATION);
+            input.array::<1>()?;
         }
         let fields = &start[..start.len() - input.bytes.len()];
-        Ok(Form { pool, key, task, fields, varints: varints.then_some(count) })
+        let tags = tags(fields)?;
+        let packed = packed::are_all(&tags);
+        Ok(Form { pool, key, task, fields, tags, packed })
     }
 
-    /// Walks through the values, so that they can be read later.
-    fn check(&self, mut values: Input<'a>) -> Decoded<()> {
-        if let Some(count) = self.varints {
-            values.skip_varints(count)?;
-            return values.end();
+    /// Whether the values can be read later.
+    #[inline]
+    fn check(&self, bytes: &[u8]) -> Decoded<()> {
+        if self.packed {
+            return packed::check(bytes, self.tags.len());
         }
-        let mut form = Input { bytes: self.fields };
-        for _ in 0..form.count(FIELDS_MAX, 2)? {
-            form.name(FIELD_NAME_BYTES_MAX)?;
-            let [tag] = form.array()?;
-            values.skip_bare(tag)?;
-        }
+        let mut values = Values::new(bytes);
+        self.tags.iter().try_for_each(|&tag| values.value(tag).map(drop))?;
         values.end()
     }
 }
@@ -278,11 +318,7 @@ impl<'a> Iterator for PayloadRecords<'a> {
     type Item = Decoded<RecordHead<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let record = self.record();
-        if record.is_err() {
-            self.left = 0;
-        }
-        Some(record)
+        let record = self.next_numbered()?;
+        Some(record.map(|record| self.head(&record)))
     }
 }

@@ -54,3 +54,48 @@ fn format_3() {
     assert_eq!(moved.records, 100);
     is_whole(data, 100);
 }
+
+/// `log-2` is a log file of version 2, with 100 records of three runs, whose ints are varints.
+#[test]
+fn log_2() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log-2/log");
+    fs::create_dir(data.join("log")).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), data.join("log").join(file.file_name())).unwrap();
+    }
+    let expected = |seq: u64| {
+        let i = seq as i64;
+        let mut fields = vec![
+            ("zero", FieldValue::Int(0)),
+            ("us", FieldValue::Int(i % 7)),
+            ("free", FieldValue::Int((1 << 30) + i * 4096 * (1 + i % 5))),
+            ("back", FieldValue::Int(-i * 1_000_003)),
+            ("least", FieldValue::Int(i64::MIN + i)),
+            ("took", FieldValue::Duration(i * 1_000_000_007 - 5)),
+        ];
+        if i % 2 > 0 {
+            fields.push(("note", FieldValue::String("x".repeat(i as usize % 5))));
+            fields.push(("load", FieldValue::Double(i as f64 / 4.0)));
+            fields.push(("after", FieldValue::Int(i)));
+        }
+        Record {
+            pool: "metrics".into(),
+            key: "vmstat".into(),
+            node: format!("web-{}", seq % 3).into(),
+            task: "t".into(),
+            run: RunId(1 + u128::from(seq % 3)),
+            seq,
+            time: 1_700_000_000_000_000_000 + i * 1_000_000_000,
+            fields: fields.into(),
+        }
+    };
+    let expected: Vec<Record> = (0..100).map(expected).collect();
+    assert_eq!(Reader::open(data).query(&Query::default()).unwrap(), expected);
+    // The same records, as they are written now, are the same.
+    Writer::open(data).unwrap().append(expected.clone()).unwrap();
+    let moved = Mover::try_acquire(data).unwrap().unwrap().move_once().unwrap();
+    assert_eq!((moved.records, moved.duplicates, moved.damage.len()), (100, 100, 0));
+    assert_eq!(Reader::open(data).query(&Query::default()).unwrap(), expected);
+}
