@@ -142,10 +142,10 @@ fn pack(out: &mut Vec<u8>, numbers: &mut [u64], width: u32, greatest: u64) {
     let into = &mut out[start..];
     match width {
         0 => {}
-        ..=7 => pack_groups::<8>(into, numbers, width),
-        ..=14 => pack_groups::<4>(into, numbers, width),
-        ..=28 => pack_groups::<2>(into, numbers, width),
-        ..=56 => pack_groups::<1>(into, numbers, width),
+        1..=7 => pack_groups::<8>(into, numbers, width),
+        8..=14 => pack_groups::<4>(into, numbers, width),
+        15..=28 => pack_groups::<2>(into, numbers, width),
+        29..=56 => pack_groups::<1>(into, numbers, width),
         _ => pack_wide(into, numbers, width),
     }
     out.truncate(start + bytes);

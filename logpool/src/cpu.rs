@@ -4,7 +4,7 @@
 
 /// Calls a function that is `#[inline(always)]`, in the version for this CPU.
 macro_rules! wide {
-    ($body:ident($($name:ident: $kind:ty),* $(,)?) $(-> $result:ty)?) => {{
+    ($body:ident($($name:ident: $kind:ty),* $(,)?) $(-> $result:ty)?) => {'call: {
         #[cfg(target_arch = "x86_64")]
         {
             #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -13,7 +13,7 @@ macro_rules! wide {
             }
             if crate::cpu::is_wide() {
                 // SAFETY: the CPU has these instructions.
-                return unsafe { wide($($name),*) };
+                break 'call unsafe { wide($($name),*) };
             }
         }
         $body($($name),*)

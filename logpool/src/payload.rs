@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::codec::*;
 use crate::error::Result;
 use crate::limits::*;
+use crate::name::Name;
 use crate::packed::{self, PACKED, Packer, Values};
 use crate::record::{FieldValue, Record, RunId};
 
@@ -86,9 +87,7 @@ struct Known<'a> {
     forms: Vec<Written<'a>>,
     /// The number of the form that was used last: the next record likely has it too.
     last: usize,
-    /// By run, with the number and the first record that had it.
-    origins: FxHashMap<RunId, (u64, usize)>,
-    next_origin: u64,
+    origins: Origins<'a>,
     packer: Packer,
 }
 
@@ -96,52 +95,54 @@ struct Known<'a> {
 struct Written<'a> {
     first: &'a Record,
     tags: Vec<u8>,
-    /// All of them are ints or durations.
-    packed: bool,
+    ints: bool,
 }
 
 impl Written<'_> {
-    fn is_of(&self, record: &Record) -> bool {
+    /// Whether a record is of the form if its values are.
+    fn has_names_of(&self, record: &Record) -> bool {
         let first = self.first;
         first.fields.shape() == record.fields.shape()
             && first.key == record.key
             && first.pool == record.pool
             && first.task == record.task
+    }
+
+    fn is_of(&self, record: &Record) -> bool {
+        self.has_names_of(record)
             && self.tags.iter().zip(record.fields.values()).all(|(&tag, value)| tag == form_tag(value))
     }
 }
 
 impl<'a> Known<'a> {
     fn new(records: &'a [Record]) -> Known<'a> {
-        Known {
-            records,
-            forms: Vec::new(),
-            last: 0,
-            origins: FxHashMap::default(),
-            next_origin: 0,
-            packer: Packer::default(),
-        }
+        Known { records, forms: Vec::new(), last: 0, origins: Origins::default(), packer: Packer::default() }
     }
 
     fn put(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        let start = out.len();
-        self.put_form(record, out)?;
-        self.put_origin(at, out)?;
-        put_varint(out, record.seq);
-        out.extend_from_slice(&record.time.to_le_bytes());
+        let (record, start) = (&self.records[at], out.len());
         let values = record.fields.values();
-        if self.forms[self.last].packed {
-            self.packer.put_all(out, values);
-        } else {
-            for value in values {
-                match value {
-                    FieldValue::Int(n) | FieldValue::Duration(n) => self.packer.put(out, *n),
-                    other => put_bare(out, other, start)?,
-                }
-            }
-            self.packer.finish(out);
+        // Most records are ints, and of the form of the one before.
+        let last = self.forms.get(self.last).filter(|form| form.ints && form.has_names_of(record));
+        if last.is_some()
+            && let Some(ints) = self.packer.ints(values)
+        {
+            put_varint(out, self.last as u64 + 1);
+            self.origins.put(record, out)?;
+            put_number_and_time(record, out);
+            out.extend_from_slice(ints);
+            return check_size(out, start);
         }
+        self.put_form(record, out)?;
+        self.origins.put(record, out)?;
+        put_number_and_time(record, out);
+        for value in values {
+            match value {
+                FieldValue::Int(n) | FieldValue::Duration(n) => self.packer.put(out, *n),
+                other => put_bare(out, other, start)?,
+            }
+        }
+        self.packer.finish(out);
         check_size(out, start)
     }
 
@@ -156,8 +157,8 @@ impl<'a> Known<'a> {
         }
         self.last = self.forms.len();
         let tags: Vec<u8> = record.fields.values().iter().map(form_tag).collect();
-        let packed = packed::are_all(&tags);
-        self.forms.push(Written { first: record, tags, packed });
+        let ints = tags.iter().all(|&tag| tag == INT | PACKED);
+        self.forms.push(Written { first: record, tags, ints });
         out.push(0);
         put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
         put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
@@ -170,17 +171,30 @@ impl<'a> Known<'a> {
         }
         Ok(())
     }
+}
 
-    fn put_origin(&mut self, at: usize, out: &mut Vec<u8>) -> Result<()> {
-        let record = &self.records[at];
-        if let Some(&(number, first)) = self.origins.get(&record.run)
-            && self.records[first].node == record.node
+fn put_number_and_time(record: &Record, out: &mut Vec<u8>) {
+    put_varint(out, record.seq);
+    out.extend_from_slice(&record.time.to_le_bytes());
+}
+
+#[derive(Default)]
+struct Origins<'a> {
+    /// By run, with the number and the node.
+    by_run: FxHashMap<RunId, (u64, &'a Name)>,
+    next: u64,
+}
+
+impl<'a> Origins<'a> {
+    fn put(&mut self, record: &'a Record, out: &mut Vec<u8>) -> Result<()> {
+        if let Some(&(number, node)) = self.by_run.get(&record.run)
+            && *node == record.node
         {
             put_varint(out, number + 1);
             return Ok(());
         }
-        self.origins.insert(record.run, (self.next_origin, at));
-        self.next_origin += 1;
+        self.by_run.insert(record.run, (self.next, &record.node));
+        self.next += 1;
         out.push(0);
         out.extend_from_slice(&record.run.0.to_be_bytes());
         put_name(out, "the node's name", &record.node, NAME_BYTES_MAX)
@@ -301,7 +315,6 @@ impl<'a> Form<'a> {
         let packed = packed::are_all(&tags);
         Ok(Form { pool, key, task, fields, tags, packed })
     }
-
     /// Whether the values can be read later.
     #[inline]
     fn check(&self, bytes: &[u8]) -> Decoded<()> {
