@@ -1,6 +1,7 @@
 //! The names that many records have in common: of pools, keys, nodes, tasks and fields.
 
 use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -8,33 +9,78 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that its clones share, so that to copy it costs no memory, and to compare copies takes no look at the text.
+/// A text that is copied and dropped at no cost: a short one lies in the value itself, a long one is shared with the copies.
 /// It is used as a `&str` is, and made from one with `into`.
-#[derive(Clone, PartialOrd, Ord, Eq)]
-pub struct Name(Arc<str>);
+#[derive(Clone, Eq)]
+pub struct Name(Text);
+
+/// Bytes of a text that lies in the value: as many as make it no larger than a `String`.
+const SHORT: usize = 22;
+
+#[derive(Clone, Eq)]
+enum Text {
+    /// Zeros behind the text.
+    Short {
+        length: u8,
+        bytes: [u8; SHORT],
+    },
+    Long(Arc<str>),
+}
 
 impl Name {
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            // SAFETY: these are the bytes of a whole `str`: nothing else makes or changes a `Text`.
+            Text::Short { length, bytes } => unsafe {
+                str::from_utf8_unchecked(&bytes[..usize::from(*length)])
+            },
+            Text::Long(text) => text,
+        }
     }
 
-    /// Makes this one a clone of the other if both are the same text.
-    pub fn share(&mut self, other: &Name) {
-        if self == other {
-            self.clone_from(other);
-        }
+    fn short(text: &str) -> Option<Name> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Name(Text::Short { length: text.len() as u8, bytes }))
     }
 }
 
 impl PartialEq for Name {
+    #[inline]
     fn eq(&self, other: &Name) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || same(&self.0, &other.0)
+        self.0 == other.0
+    }
+}
+
+impl PartialEq for Text {
+    #[inline]
+    fn eq(&self, other: &Text) -> bool {
+        match (self, other) {
+            (Text::Short { length, bytes }, Text::Short { length: other, bytes: others }) => {
+                length == other && bytes == others
+            }
+            (Text::Long(one), Text::Long(other)) => Arc::ptr_eq(one, other) || one == other,
+            // A short text is never kept as a long one.
+            _ => false,
+        }
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Name) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Name) -> Ordering {
+        self.as_str().cmp(other.as_str())
     }
 }
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.as_str().hash(state);
     }
 }
 
@@ -60,19 +106,19 @@ impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -90,13 +136,13 @@ impl fmt::Debug for Name {
 
 impl From<&str> for Name {
     fn from(text: &str) -> Name {
-        Name(text.into())
+        Name::short(text).unwrap_or_else(|| Name(Text::Long(text.into())))
     }
 }
 
 impl From<String> for Name {
     fn from(text: String) -> Name {
-        Name(text.into())
+        Name::from(&text[..])
     }
 }
 
@@ -108,7 +154,7 @@ impl From<&String> for Name {
 
 impl From<Cow<'_, str>> for Name {
     fn from(text: Cow<'_, str>) -> Name {
-        Name(text.into())
+        Name::from(&*text)
     }
 }
 
@@ -167,21 +213,18 @@ mod tests {
 
     #[test]
     fn names_are_what_their_texts_are() {
-        let texts = ["", "a", "abc", "abcd", "abce", "abcdefg", "abcdefgh", "abcdefgi", "xbcdefgh"];
-        let long = ["0123456789abcdef", "0123456789abcdeg", "0123456789abcdef0"];
-        let all: Vec<&str> = texts.into_iter().chain(long).collect();
+        let texts =
+            ["", "a", "abc", "abcd", "abce", "abcdefg", "abcdefgh", "abcdefgi", "xbcdefgh", "grö", "a\0"];
+        let long: Vec<String> = (SHORT - 2..SHORT + 3).flat_map(|n| ["a".repeat(n), "b".repeat(n)]).collect();
+        let all: Vec<&str> = texts.into_iter().chain(long.iter().map(|text| &text[..])).collect();
         for a in &all {
+            assert_eq!(Name::from(*a).as_str(), *a);
             for b in &all {
                 let (one, other) = (Name::from(*a), Name::from(*b));
                 assert_eq!(one == other, a == b, "{a} and {b}");
                 assert_eq!(one.cmp(&other), a.cmp(b));
             }
         }
-        let (mut name, other) = (Name::from("web-1"), Name::from("web-1"));
-        assert!(!Arc::ptr_eq(&name.0, &other.0));
-        name.share(&other);
-        assert!(Arc::ptr_eq(&name.0, &other.0));
-        name.share(&"web-2".into());
-        assert_eq!(name, "web-1");
+        assert_eq!(size_of::<Name>(), size_of::<String>());
     }
 }
