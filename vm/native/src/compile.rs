@@ -7,22 +7,19 @@ use std::sync::Arc;
 
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::types::{F64, I8, I64};
-use cranelift_codegen::ir::{
-    self, AbiParam, ExternalName, InstBuilder, MemFlagsData, Signature, UserFuncName,
-};
+use cranelift_codegen::ir::{ExternalName, UserFuncName};
 use cranelift_codegen::isa::{self, TargetFrontendConfig, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, FinalizedRelocTarget};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_frontend::FunctionBuilderContext;
 use dscript_bytecode::ids::FunctionId;
-use dscript_bytecode::image::{Function, RegType};
 use dscript_interp::Program;
 use dscript_interp::door::NATIVE_FRAME_BYTES;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::context::{at, helper};
-use crate::translate::{self, Start, Translator};
+use crate::context::helper;
+use crate::glue::{self, Glue};
+use crate::translate::{Start, Translator};
 use crate::unit::{self, Facts, Place, Site, Unit};
 
 /// Code before it is put where it runs.
@@ -49,6 +46,7 @@ pub(crate) struct PieceEntry {
 /// A processor to compile for.
 pub(crate) struct Target {
     isa: Arc<dyn TargetIsa>,
+    glue: Glue,
 }
 
 impl Target {
@@ -59,30 +57,34 @@ impl Target {
 
     /// By architecture, as the least processor has it unless `host` says to look at this one.
     pub fn new(architecture: &str, host: bool) -> Result<Target, String> {
-        let mut flags = settings::builder();
-        let mut set = |name: &str, value: &str| {
-            flags.set(name, value).map_err(|why| format!("the code generator refuses {name}: {why}"))
-        };
-        set("opt_level", "speed")?;
-        set("enable_pinned_reg", "true")?;
-        set("preserve_frame_pointers", "true")?;
-        set("unwind_info", "false")?;
-        set("enable_probestack", "false")?;
-        set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
-        let mut builder = isa::lookup_by_name(&format!("{architecture}-unknown-linux-gnu"))
-            .map_err(|why| format!("there is no native code for {architecture}: {why}"))?;
-        if host {
-            for feature in host_features() {
-                builder.enable(feature).map_err(|why| format!("{feature}: {why}"))?;
-            }
-        }
-        let isa = builder.finish(settings::Flags::new(flags)).map_err(|why| why.to_string())?;
-        Ok(Target { isa })
+        Ok(Target { isa: isa(architecture, host)?, glue: Glue::of(architecture) })
     }
 
     pub fn frontend_config(&self) -> TargetFrontendConfig {
         self.isa.frontend_config()
     }
+}
+
+/// What makes code for an architecture, as the least processor has it unless `host` says to look at this one.
+pub(crate) fn isa(architecture: &str, host: bool) -> Result<Arc<dyn TargetIsa>, String> {
+    let mut flags = settings::builder();
+    let mut set = |name: &str, value: &str| {
+        flags.set(name, value).map_err(|why| format!("the code generator refuses {name}: {why}"))
+    };
+    set("opt_level", "speed")?;
+    set("enable_pinned_reg", "true")?;
+    set("preserve_frame_pointers", "true")?;
+    set("unwind_info", "false")?;
+    set("enable_probestack", "false")?;
+    set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
+    let mut builder = isa::lookup_by_name(&format!("{architecture}-unknown-linux-gnu"))
+        .map_err(|why| format!("there is no native code for {architecture}: {why}"))?;
+    if host {
+        for feature in host_features() {
+            builder.enable(feature).map_err(|why| format!("{feature}: {why}"))?;
+        }
+    }
+    builder.finish(settings::Flags::new(flags)).map_err(|why| why.to_string())
 }
 
 /// Features of this machine's processor that the code generator can use.
@@ -156,7 +158,7 @@ fn compile(
     let mut builder = FunctionBuilderContext::new();
     let mut context = Context::new();
     let mut starts: Starts = FxHashMap::default();
-    let mut trampolines: FxHashMap<Form, u32> = FxHashMap::default();
+    let mut trampolines: FxHashMap<String, u32> = FxHashMap::default();
     let mut entries = Vec::new();
     let mut extra_frame_bytes = 0;
     for &(function, start) in wanted {
@@ -174,13 +176,24 @@ fn compile(
         if start == Start::Call {
             starts.insert((unit::FUNCTIONS, function.0), code);
         }
-        let form = Form::of(unit.function(function), start);
+        let form = glue::form(unit.function(function), start);
         let trampoline = match trampolines.get(&form) {
             Some(known) => *known,
             None => {
-                context.clear();
-                form.trampoline(unit.function(function), start, isa, &mut context.func, &mut builder);
-                let (code, _) = out.add(&mut context)?;
+                let code = match target.glue.trampoline(&form) {
+                    Some(ready) => out.place(ready),
+                    None => {
+                        context.clear();
+                        glue::trampoline(
+                            unit.function(function),
+                            start,
+                            isa,
+                            &mut context.func,
+                            &mut builder,
+                        );
+                        out.add(&mut context)?.0
+                    }
+                };
                 trampolines.insert(form, code);
                 code
             }
@@ -190,10 +203,8 @@ fn compile(
     for which in 0..helper::PARAMS.len() {
         let name = (unit::STUBS, which as u32);
         if out.calls.iter().any(|(.., called)| *called == name) {
-            context.clear();
-            stub(which, isa, &mut context.func, &mut builder);
-            let (code, _) = out.add(&mut context)?;
-            starts.insert(name, code);
+            let ready = target.glue.stub(which);
+            starts.insert(name, out.place(ready));
         }
     }
     let code = out.link(&starts)?;
@@ -223,16 +234,22 @@ struct Assembler<'a> {
 }
 
 impl Assembler<'_> {
+    /// Adds code that calls nothing in the piece; gives where it begins.
+    fn place(&mut self, code: &[u8]) -> u32 {
+        const ALIGNMENT: usize = 32;
+        self.code.resize(self.code.len().next_multiple_of(ALIGNMENT), 0);
+        let start = self.code.len() as u32;
+        self.code.extend_from_slice(code);
+        start
+    }
+
     /// Compiles a function; gives where it begins and how many bytes its frame has at most.
     fn add(&mut self, context: &mut Context) -> Result<(u32, usize), String> {
-        const ALIGNMENT: usize = 32;
         context
             .compile(self.isa, &mut ControlPlane::default())
             .map_err(|why| format!("the code generator fails at {}: {:?}", why.func.name, why.inner))?;
         let compiled = context.compiled_code().expect("it was compiled");
-        self.code.resize(self.code.len().next_multiple_of(ALIGNMENT), 0);
-        let start = self.code.len() as u32;
-        self.code.extend_from_slice(compiled.code_buffer());
+        let start = self.place(compiled.code_buffer());
         for reloc in compiled.buffer.relocs() {
             let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
                 return Err(format!("native code refers to {:?}", reloc.target));
@@ -284,134 +301,5 @@ impl Assembler<'_> {
         }
         self.returns.sort_unstable();
         Ok((self.code, self.returns))
-    }
-}
-
-/// A helper for callers who want all their registers back; what it takes lies in the context.
-fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
-    let config = isa.frontend_config();
-    out.signature = unit::stub_signature();
-    let mut b = FunctionBuilder::new(out, context);
-    let block = b.create_block();
-    b.switch_to_block(block);
-    let flags = MemFlagsData::trusted();
-    let mut args = vec![b.ins().get_pinned_reg(I64)];
-    for n in 0..helper::PARAMS[which] as i32 - 1 {
-        let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
-        args.push(arg);
-    }
-    if helper::sees_frame(which) {
-        // Who calls is found from here, so that none of the many calls has to say it.
-        let own = b.ins().get_frame_pointer(I64);
-        for (from, at) in [(0, at::FRAME), (8, at::RETURNS_TO)] {
-            let value = b.ins().load(I64, flags, own, from);
-            b.ins().store(flags, value, args[0], at);
-        }
-    }
-    let helpers = b.ins().load(I64, flags, args[0], at::HELPERS);
-    let target = b.ins().load(I64, flags, helpers, 8 * which as i32);
-    let mut signature = Signature::new(config.default_call_conv);
-    signature.params = vec![AbiParam::new(I64); args.len()];
-    let signature = b.import_signature(signature);
-    b.ins().call_indirect(signature, target, &args);
-    b.ins().return_(&[]);
-    b.seal_all_blocks();
-    b.finalize(config);
-}
-
-/// What trampolines differ by.
-#[derive(PartialEq, Eq, Hash)]
-struct Form {
-    in_loop: bool,
-    params: Vec<ir::Type>,
-    results: Vec<ir::Type>,
-    refs: Vec<bool>,
-}
-
-impl Form {
-    fn of(function: &Function, start: Start) -> Form {
-        let types = |regs: &[RegType]| regs.iter().map(translate::reg_type).collect();
-        let in_loop = start != Start::Call;
-        let is_ref = |reg: &RegType| matches!(reg, RegType::Ref(_));
-        let params = if in_loop { &[][..] } else { &function.params };
-        Form {
-            in_loop,
-            params: types(params),
-            results: types(&function.results),
-            refs: params.iter().chain(&function.results).map(is_ref).collect(),
-        }
-    }
-
-    /// `(context, code, scalars, refs, out) -> counter`: takes the arguments from the windows of the interpreter's
-    /// frame, calls the code with the context in the pinned register, and leaves the results in `out` as a `Cell`.
-    fn trampoline(
-        &self,
-        function: &Function,
-        start: Start,
-        isa: &dyn TargetIsa,
-        out: &mut ir::Function,
-        context: &mut FunctionBuilderContext,
-    ) {
-        let config = isa.frontend_config();
-        let mut signature = Signature::new(config.default_call_conv);
-        signature.params = vec![AbiParam::new(I64); 5];
-        signature.returns = vec![AbiParam::new(I64)];
-        out.signature = signature;
-        let mut b = FunctionBuilder::new(out, context);
-        let block = b.create_block();
-        b.append_block_params_for_function_params(block);
-        b.switch_to_block(block);
-        let [own, code, scalars, refs, results] = b.block_params(block) else {
-            unreachable!("the signature has five parameters")
-        };
-        let (own, code, scalars, refs, results) = (*own, *code, *scalars, *refs, *results);
-        let flags = MemFlagsData::trusted();
-        let before = b.ins().get_pinned_reg(I64);
-        b.ins().set_pinned_reg(own);
-        let left = b.ins().load(I64, flags, own, at::LEFT);
-        let fuel = b.ins().load(I64, flags, own, at::FUEL);
-        let mut args = vec![left, refs, fuel];
-        if self.in_loop {
-            args.push(scalars);
-        } else {
-            let (mut s, mut r) = (0, 0);
-            for param in &function.params {
-                match param {
-                    RegType::Scalar(_) => {
-                        args.push(b.ins().load(translate::reg_type(param), flags, scalars, 8 * s));
-                        s += 1;
-                    }
-                    RegType::Ref(_) => {
-                        args.push(b.ins().uload32(flags, refs, 4 * r));
-                        r += 1;
-                    }
-                }
-            }
-        }
-        let signature = b.import_signature(translate::signature(function, start));
-        let call = b.ins().call_indirect(signature, code, &args);
-        let given = b.inst_results(call).to_vec();
-        let (mut s, mut r) = (0, 0);
-        for (result, value) in function.results.iter().zip(&given[1..]) {
-            match (result, translate::reg_type(result)) {
-                (RegType::Ref(_), _) => {
-                    b.ins().istore32(flags, *value, results, 16 + 4 * r);
-                    r += 1;
-                }
-                (_, ty) => {
-                    let bits = match ty {
-                        I8 => b.ins().uextend(I64, *value),
-                        F64 => b.ins().bitcast(I64, MemFlagsData::new(), *value),
-                        _ => *value,
-                    };
-                    b.ins().store(flags, bits, results, 8 * s);
-                    s += 1;
-                }
-            }
-        }
-        b.ins().set_pinned_reg(before);
-        b.ins().return_(&[given[0]]);
-        b.seal_all_blocks();
-        b.finalize(config);
     }
 }

@@ -11,6 +11,7 @@
 //! - `loops`: loops in which no list changes;
 //! - `translate`: from bytecode to Cranelift's form;
 //! - `compile`: to one piece of position-independent code with its tables;
+//! - `glue`: code in it that is the same for every program;
 //! - `code`, `memory`: pieces where they run;
 //! - `engine`: how the interpreter enters it; `hot`: when what is compiled;
 //! - `ahead`: pieces that are made ahead of time and kept in images;
@@ -26,6 +27,7 @@ mod code;
 mod compile;
 mod context;
 mod engine;
+mod glue;
 mod graph;
 mod hot;
 mod layout;
