@@ -48,8 +48,24 @@ pub trait Engine: Send + Sync {
     fn calls(&self, activation: &Activation, see: &mut dyn FnMut(FunctionId, u32) -> bool) -> bool;
     /// After how many jumps and calls it wants to be told where the interpreter is, each time; `None` for never.
     fn samples(&self) -> Option<i64>;
-    /// So many were done, the last one here.
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, met: Met) -> Sampled;
+    /// So many were done, the last one here; with the frames of the fiber, outermost first.
+    fn sampled(
+        &self,
+        program: &Arc<Program>,
+        function: FunctionId,
+        pc: u32,
+        met: Met,
+        frames: &mut dyn Iterator<Item = Look<'_>>,
+    ) -> Sampled;
+}
+
+/// What an engine sees of a frame of the interpreter.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    pub function: FunctionId,
+    /// Where it is; `None` where native code runs in its place, which shows no more frames.
+    pub pc: Option<u32>,
+    pub scalars: &'a [u64],
 }
 
 /// What the last one was that was done.
@@ -194,18 +210,15 @@ impl Running<'_> {
 
     /// After an interruption: tells the engine where the fiber is; an entry for that place, or 0.
     pub(crate) fn sample(&mut self, pc: u32, met: Met) -> usize {
-        let program = Arc::clone(&self.vm().program);
-        let function = self.vm().frame().function;
-        match program.engine() {
-            Some(engine) if engine.samples().is_some() => match engine.sampled(&program, function, pc, met) {
-                Sampled::Enter(entry) => entry,
-                Sampled::Nothing => 0,
-                Sampled::Soon => {
-                    self.vm().end_slice();
-                    0
-                }
-            },
-            _ => 0,
+        let vm = self.vm();
+        let function = vm.frame().function;
+        match vm.tell_engine(function, pc, met) {
+            Sampled::Enter(entry) => entry,
+            Sampled::Nothing => 0,
+            Sampled::Soon => {
+                vm.end_slice();
+                0
+            }
         }
     }
 
@@ -519,10 +532,7 @@ impl Running<'_> {
         results: &[Reg],
     ) -> Result<(), Exit> {
         if self.spend()? {
-            let program = Arc::clone(&self.vm().program);
-            if let Some(engine) = program.engine() {
-                engine.sampled(&program, function, 0, Met::LentCall);
-            }
+            self.vm().tell_engine(function, 0, Met::LentCall);
         }
         // Called directly, a small function is none of the calls that are counted.
         let counted = object.is_some() || !crate::code::is_small(self.vm().program.image(), function);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::door::{Look, Met, Sampled};
 use crate::fiber::{Exit, Running};
 use crate::native::Trapped;
 use crate::program::Program;
@@ -182,6 +183,32 @@ impl Vm {
                 }
             }
         }
+    }
+
+    /// Tells the engine where the fiber is, after an interruption.
+    pub(crate) fn tell_engine(&self, function: FunctionId, pc: u32, met: Met) -> Sampled {
+        match self.program.engine() {
+            Some(engine) if engine.samples().is_some() => {
+                engine.sampled(&self.program, function, pc, met, &mut self.looks(pc))
+            }
+            _ => Sampled::Nothing,
+        }
+    }
+
+    /// The frames, outermost first, up to one that native code runs; the innermost is at `pc`.
+    fn looks(&self, pc: u32) -> impl Iterator<Item = Look<'_>> {
+        let native = self.stack.activations.first().map_or(usize::MAX, |native| native.frame);
+        let frames = self.stack.frames.iter().enumerate().take(native.saturating_add(1));
+        frames.map(move |(index, frame)| {
+            let pc = match index {
+                _ if index == native => None,
+                _ if index + 1 == self.stack.frames.len() => Some(pc),
+                _ => Some(self.program.code(frame.function).origin(self.place_of(index)).pc),
+            };
+            let window = frame.base.scalars()..frame.end.scalars();
+            let scalars = self.stack.scalars.get(window).unwrap_or_default();
+            Look { function: frame.function, pc, scalars }
+        })
     }
 
     /// What the innermost function of the program's own may ask for, where it says so.

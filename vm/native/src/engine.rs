@@ -16,13 +16,14 @@ use std::time::Duration;
 use dscript_bytecode::ids::FunctionId;
 use dscript_interp::Program;
 use dscript_interp::door::{
-    Activation, Cell, Engine, Exit, Met, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
+    Activation, Cell, Engine, Exit, Look, Met, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::code::{Code, Entry};
 use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
+use crate::foresight::Foresight;
 use crate::hot::{Heat, Pace, together};
 use crate::loops;
 use crate::translate::Start;
@@ -76,6 +77,7 @@ pub(crate) struct Auto {
 
 #[derive(Default)]
 struct Seen {
+    foresight: Foresight,
     heat: FxHashMap<(FunctionId, Start), Heat>,
     /// Compiled, being compiled, or not to be.
     asked: FxHashSet<(FunctionId, Start)>,
@@ -276,7 +278,14 @@ impl Engine for Native {
         self.auto.as_ref().map(|auto| auto.pace.every)
     }
 
-    fn sampled(&self, program: &Arc<Program>, function: FunctionId, pc: u32, met: Met) -> Sampled {
+    fn sampled(
+        &self,
+        program: &Arc<Program>,
+        function: FunctionId,
+        pc: u32,
+        met: Met,
+        frames: &mut dyn Iterator<Item = Look<'_>>,
+    ) -> Sampled {
         let Some(auto) = &self.auto else { return Sampled::Nothing };
         let mut seen = auto.seen();
         // A call in a loop speaks for the loop: it may be that the interpreter is met at such calls only.
@@ -298,12 +307,12 @@ impl Engine for Native {
             (_, Some(head)) => Start::Loop(head),
         };
         let asked = (function, start);
-        if seen.asked.contains(&asked) {
-            return known;
-        }
-        let heat = seen.heat.entry(asked);
-        let heat = heat.or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
-        if !heat.add(auto.pace.every, met) {
+        let Seen { heat, foresight, .. } = &mut *seen;
+        let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
+        let spent_ns = heat.add(auto.pace.every, met);
+        let ahead = foresight.look(program.image(), spent_ns, frames);
+        let worth = heat.is_worth(ahead, foresight.spent_ns());
+        if !worth || seen.asked.contains(&asked) {
             return known;
         }
         seen.asked.insert(asked);

@@ -11,6 +11,7 @@ use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Met;
 use rustc_hash::FxHashSet;
 
+use crate::foresight::Ahead;
 use crate::loops;
 use crate::translate::{self, Start};
 
@@ -26,6 +27,11 @@ const CALL_WEIGHT: usize = 4;
 const LENT_CALL_NS: u64 = 100;
 /// What is compiled with a hot function, in instructions.
 const TOGETHER_MAX: usize = 2_000;
+
+/// What is known to be ahead must be worth more than compiling by this part of it: it is an estimate.
+const MARGIN: u64 = 2;
+/// How many times what compiling takes is spent where little is known to be ahead.
+const PATIENCE: u64 = 4;
 
 /// How often an engine is told where the interpreter is, and how soon it compiles that.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +70,20 @@ impl Heat {
         Heat { spent_ns: 0, round_ns: STEP_NS * round.clamp(1, ROUND_MAX) as u64, worth_ns }
     }
 
-    /// So many jumps or calls more; whether it is worth compiling now.
-    pub fn add(&mut self, rounds: i64, met: Met) -> bool {
+    /// So many jumps or calls more; gives what they took.
+    pub fn add(&mut self, rounds: i64, met: Met) -> u64 {
         let beyond = if met == Met::LentCall { LENT_CALL_NS } else { 0 };
-        self.spent_ns += (self.round_ns + beyond) * rounds as u64;
-        self.spent_ns >= self.worth_ns
+        let more = (self.round_ns + beyond) * rounds as u64;
+        self.spent_ns += more;
+        more
+    }
+
+    /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part.
+    pub fn is_worth(&self, ahead: Ahead, all_ns: u64) -> bool {
+        let part = self.spent_ns as f64 / all_ns.max(1) as f64;
+        let ahead_ns = (ahead.ns as f64 * part) as u64;
+        let soon_done = ahead.all && ahead_ns < self.worth_ns && self.spent_ns < PATIENCE * self.worth_ns;
+        ahead_ns >= self.worth_ns + self.worth_ns / MARGIN || self.spent_ns >= self.worth_ns && !soon_done
     }
 
     /// Begins anew.
@@ -221,10 +236,33 @@ mod tests {
         let rounds = |instrs: usize| {
             let code = vec![Instr::Int { value: 0, dst: S(0) }; instrs];
             let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
-            (1..).find(|_| heat.add(1_000, Met::Call)).expect("some time it is worth it")
+            let worth = |heat: &mut Heat| {
+                let spent = heat.add(1_000, Met::Call);
+                heat.is_worth(Ahead::default(), spent)
+            };
+            (1..).find(|_| worth(&mut heat)).expect("some time it is worth it")
         };
         assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
         let pace = Pace { every: 1, at_once: true };
-        assert!(Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace).add(1, Met::Jump));
+        let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace);
+        assert!(heat.is_worth(Ahead::default(), 0));
+    }
+
+    #[test]
+    fn what_is_known_to_be_ahead_decides() {
+        let code = vec![Instr::Int { value: 0, dst: S(0) }; 10];
+        let heat = |rounds| {
+            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
+            heat.add(rounds, Met::Call);
+            heat
+        };
+        let (early, late) = (heat(1_000), heat(1_000_000));
+        let (little, much) = (Ahead { ns: 1_000, all: true }, Ahead { ns: 1_000_000_000, all: false });
+        assert!(early.is_worth(much, early.spent_ns) && !early.is_worth(little, early.spent_ns));
+        // Of what is ahead only as much is this one's as it was until now.
+        assert!(!early.is_worth(much, 10_000 * early.spent_ns));
+        let worth = heat(early.worth_ns as i64 / 10);
+        assert!(worth.is_worth(Ahead { all: false, ..little }, worth.spent_ns));
+        assert!(!worth.is_worth(little, worth.spent_ns) && late.is_worth(little, late.spent_ns));
     }
 }

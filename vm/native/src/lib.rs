@@ -13,7 +13,7 @@
 //! - `compile`: to one piece of position-independent code with its tables;
 //! - `glue`: code in it that is the same for every program;
 //! - `code`, `memory`: pieces where they run;
-//! - `engine`: how the interpreter enters it; `hot`: when what is compiled;
+//! - `engine`: how the interpreter enters it; `hot`, `foresight`: when what is compiled;
 //! - `ahead`: pieces that are made ahead of time and kept in images;
 //! - `context`: what native code has at hand, and the functions it calls out to.
 //!
@@ -27,6 +27,7 @@ mod code;
 mod compile;
 mod context;
 mod engine;
+mod foresight;
 mod glue;
 mod graph;
 mod hot;

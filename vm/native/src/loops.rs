@@ -9,7 +9,6 @@ use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use crate::analysis::{Analysis, Collects, Operands};
-use crate::ranges::Ranges;
 
 /// A loop, and the lists whose elements it reaches and that are the same all through it, and the Strings.
 pub(crate) struct QuietLoop {
@@ -61,7 +60,7 @@ impl Stores {
 }
 
 /// The head of each loop and the last jump back to it.
-fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
+pub(crate) fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
     let mut loops: Vec<(usize, usize)> = Vec::new();
     for (pc, ops) in operands.iter().enumerate() {
         for head in ops.labels.iter().map(|to| to.index()).filter(|to| *to <= pc) {
@@ -229,7 +228,8 @@ pub(crate) enum Step {
     Register(S),
 }
 
-pub(crate) fn counted_loops(code: &[Instr], ranges: &Ranges) -> Vec<CountedLoop> {
+/// `positive` says of an addition that its second operand is above 0.
+pub(crate) fn counted_loops(code: &[Instr], positive: &dyn Fn(usize) -> bool) -> Vec<CountedLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let counted = |last: usize| {
         let (counter, bound, to) = match code[last] {
@@ -250,7 +250,7 @@ pub(crate) fn counted_loops(code: &[Instr], ranges: &Ranges) -> Vec<CountedLoop>
         // Nothing within jumps over the step.
         let avoided = (head..step)
             .any(|pc| operands[pc].labels.iter().any(|to| inside.contains(&to.index()) && to.index() > step));
-        let by = grows(code, ranges, step, counter)?;
+        let by = grows(code, positive, step, counter)?;
         let even = match by {
             Step::Constant(_) => true,
             Step::Register(reg) => stays(reg),
@@ -262,14 +262,12 @@ pub(crate) fn counted_loops(code: &[Instr], ranges: &Ranges) -> Vec<CountedLoop>
 }
 
 /// By what a register grows in an instruction that defines it, with the one before.
-fn grows(code: &[Instr], ranges: &Ranges, step: usize, counter: S) -> Option<Step> {
+fn grows(code: &[Instr], positive: &dyn Fn(usize) -> bool, step: usize, counter: S) -> Option<Step> {
     let sum = |pc: usize, sum: S| match code[pc] {
         Instr::AddImm { a, value, dst } if a == counter && dst == sum && value > 0 => {
             Some(Step::Constant(value))
         }
-        Instr::AddInt { a, b, dst } if a == counter && dst == sum && ranges.at(pc)[1].low > 0 => {
-            Some(Step::Register(b))
-        }
+        Instr::AddInt { a, b, dst } if a == counter && dst == sum && positive(pc) => Some(Step::Register(b)),
         _ => None,
     };
     match code[step] {

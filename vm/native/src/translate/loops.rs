@@ -60,7 +60,7 @@ impl Chunk {
 }
 
 pub(super) fn chunks(b: &mut FunctionBuilder, function: &Function, ranges: &Ranges) -> Vec<Chunk> {
-    let loops = counted_loops(&function.code, ranges).into_iter();
+    let loops = counted_loops(&function.code, &|pc| ranges.at(pc)[1].low > 0).into_iter();
     loops.map(|of| Chunk { of, limit: b.declare_var(I64) }).collect()
 }
 

@@ -1,0 +1,246 @@
+//! What a program has ahead of it, as far as the loops say that it is in: one that counts up to a bound tells how many
+//! rounds are left, and what its rounds have taken so far tells what those will.
+
+use dscript_bytecode::ids::{FunctionId, S};
+use dscript_bytecode::image::Image;
+use dscript_bytecode::instr::Instr;
+use dscript_interp::door::Look;
+use rustc_hash::FxHashMap;
+
+use crate::analysis::Operands;
+use crate::loops::{self, Step};
+
+/// Frames that are looked at, the outermost: what those above do is part of their rounds.
+const FRAMES_MAX: usize = 16;
+
+/// An estimate in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    pub ns: u64,
+    /// Whether that is about all there is until the loops are done; else it is the least.
+    pub all: bool,
+}
+
+/// What was seen of a program's loops.
+#[derive(Default)]
+pub(crate) struct Foresight {
+    /// Of functions that were met, outer loops first.
+    loops: FxHashMap<FunctionId, Vec<Loop>>,
+    /// Of the loops that the program is in, outermost first.
+    marks: Vec<Mark>,
+    spent_ns: u64,
+}
+
+struct Loop {
+    head: usize,
+    last: usize,
+    counted: Option<Counted>,
+}
+
+#[derive(Clone, Copy)]
+struct Counted {
+    counter: S,
+    bound: S,
+    /// Whether there is a round at the bound too.
+    reaches: bool,
+    step: Step,
+}
+
+/// A running loop as it was when it was seen first.
+struct Mark {
+    frame: usize,
+    function: FunctionId,
+    head: usize,
+    spent_ns: u64,
+    /// The counter then, and when it was seen last.
+    first: i64,
+    last: i64,
+}
+
+/// A loop that an instruction is in: its head, and its counter, the rounds left and the step where it counts.
+type Around = (usize, FunctionId, usize, Option<(i64, u64, u64)>);
+
+impl Foresight {
+    /// So much more was done, and now the program is there.
+    pub fn look(
+        &mut self,
+        image: &Image,
+        spent_ns: u64,
+        frames: &mut dyn Iterator<Item = Look<'_>>,
+    ) -> Ahead {
+        self.spent_ns += spent_ns;
+        let mut around: Vec<Around> = Vec::new();
+        let mut all = true;
+        for (at, frame) in frames.enumerate() {
+            let Some(pc) = frame.pc.filter(|_| at < FRAMES_MAX) else {
+                all = false;
+                break;
+            };
+            let loops = self.loops.entry(frame.function);
+            let loops = loops.or_insert_with(|| loops_of(&image.functions[frame.function.index()].code));
+            let here = loops.iter().filter(|l| (l.head..=l.last).contains(&(pc as usize)));
+            around.extend(here.map(|l| (at, frame.function, l.head, l.state(frame.scalars))));
+        }
+        self.mark(&around);
+        self.ahead(&around, all)
+    }
+
+    /// All that was done.
+    pub fn spent_ns(&self) -> u64 {
+        self.spent_ns
+    }
+
+    /// Keeps what is known of loops that still run, and begins with others.
+    fn mark(&mut self, around: &[Around]) {
+        let mut kept = 0;
+        for (mark, (frame, function, head, state)) in self.marks.iter_mut().zip(around) {
+            let counter = state.map_or(0, |(counter, ..)| counter);
+            if (mark.frame, mark.function, mark.head) != (*frame, *function, *head) || counter < mark.last {
+                break;
+            }
+            kept += 1;
+            // Another round: loops in it were begun anew.
+            if std::mem::replace(&mut mark.last, counter) != counter {
+                break;
+            }
+        }
+        self.marks.truncate(kept);
+        let spent_ns = self.spent_ns;
+        self.marks.extend(around[kept..].iter().map(|(frame, function, head, state)| {
+            let counter = state.map_or(0, |(counter, ..)| counter);
+            Mark { frame: *frame, function: *function, head: *head, spent_ns, first: counter, last: counter }
+        }));
+    }
+
+    fn ahead(&self, around: &[Around], mut all: bool) -> Ahead {
+        let mut ns: u64 = 0;
+        for (mark, (.., state)) in self.marks.iter().zip(around).rev() {
+            let Some((counter, left, step)) = *state else {
+                all = false;
+                continue;
+            };
+            let since = self.spent_ns - mark.spent_ns;
+            match counter.abs_diff(mark.first) / step {
+                // A round takes what this one has taken until now, and what is ahead of it.
+                0 => {
+                    all &= left == 0 || since > 0;
+                    ns = ns.saturating_add(left.saturating_mul(since.saturating_add(ns)));
+                }
+                rounds => {
+                    all = true;
+                    ns = left.saturating_mul(since / rounds).saturating_add(ns.min(since / rounds));
+                }
+            }
+        }
+        Ahead { ns, all }
+    }
+}
+
+fn loops_of(code: &[Instr]) -> Vec<Loop> {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let counted = loops::counted_loops(code, &|_| true);
+    let of = |(head, last): (usize, usize)| {
+        let counted = counted.iter().find(|of| of.head == head).and_then(|of| match code[of.last] {
+            Instr::IfLtInt { a, b, .. } => {
+                Some(Counted { counter: a, bound: b, reaches: false, step: of.step })
+            }
+            Instr::IfLeInt { a, b, .. } => {
+                Some(Counted { counter: a, bound: b, reaches: true, step: of.step })
+            }
+            _ => None,
+        });
+        Loop { head, last, counted }
+    };
+    let mut loops: Vec<Loop> = loops::all_loops(&operands).into_iter().map(of).collect();
+    loops.sort_by_key(|l| (l.head, std::cmp::Reverse(l.last)));
+    loops
+}
+
+impl Loop {
+    /// The counter, the rounds left after this one and the step; `None` where it does not count.
+    fn state(&self, scalars: &[u64]) -> Option<(i64, u64, u64)> {
+        let of = self.counted?;
+        let int = |reg: S| scalars.get(reg.index()).map(|bits| *bits as i64);
+        let (counter, bound) = (int(of.counter)?, int(of.bound)?);
+        let step = match of.step {
+            Step::Constant(step) => step,
+            Step::Register(reg) => int(reg)?,
+        };
+        let step = u64::try_from(step).ok().filter(|step| *step > 0)?;
+        let end = if of.reaches { bound.saturating_add(1) } else { bound };
+        let left = if counter < end { (end.abs_diff(counter) - 1) / step } else { 0 };
+        Some((counter, left, step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dscript_bytecode::ids::Label;
+    use dscript_bytecode::image::Function;
+
+    const FUNCTION: FunctionId = FunctionId(0);
+
+    /// A loop at 0 that counts S0 up to S1, in it one at 1 that counts S2 up to S3; and a loop at 5 without a bound.
+    fn image() -> Image {
+        let step = |reg: u16| Instr::AddImm { a: S(reg), value: 1, dst: S(reg) };
+        let back = |a: u16, b: u16, to: u32| Instr::IfLtInt { a: S(a), b: S(b), to: Label(to) };
+        let code = vec![
+            Instr::Int { value: 0, dst: S(2) },
+            step(2),
+            back(2, 3, 1),
+            step(0),
+            back(0, 1, 0),
+            step(0),
+            Instr::Jump { to: Label(5) },
+        ];
+        let function = Function {
+            name: String::new(),
+            params: Vec::new(),
+            results: Vec::new(),
+            scalars: Vec::new(),
+            refs: Vec::new(),
+            code,
+            heads: Vec::new(),
+            lines: Vec::new(),
+        };
+        Image { functions: vec![function], ..Image::default() }
+    }
+
+    fn look(foresight: &mut Foresight, spent_ns: u64, pc: Option<u32>, scalars: &[u64]) -> Ahead {
+        let mut frames = std::iter::once(Look { function: FUNCTION, pc, scalars });
+        foresight.look(&image(), spent_ns, &mut frames)
+    }
+
+    #[test]
+    fn rounds_that_are_left_take_as_long_as_those_before() {
+        let mut foresight = Foresight::default();
+        let mut at = |spent, outer, inner| look(&mut foresight, spent, Some(1), &[outer, 10, inner, 100]);
+        assert!(!at(1_000, 0, 10).all);
+        // 10 rounds took 1,000: the inner loop takes 10,000 and the outer ten times that, but for what is done.
+        assert_eq!(at(1_000, 0, 20), Ahead { ns: 7_900 + 9 * 8_900, all: true });
+        // Three rounds of the outer loop in 27,000.
+        assert_eq!(at(26_000, 3, 20), Ahead { ns: 6 * 9_000, all: true });
+        assert_eq!(at(9_000, 9, 99), Ahead { ns: 0, all: true });
+    }
+
+    #[test]
+    fn of_a_loop_without_a_bound_and_of_native_code_nothing_is_known() {
+        let mut foresight = Foresight::default();
+        for _ in 0..3 {
+            assert_eq!(look(&mut foresight, 1_000, Some(5), &[0; 4]), Ahead { ns: 0, all: false });
+            assert_eq!(look(&mut foresight, 1_000, None, &[0; 4]), Ahead { ns: 0, all: false });
+        }
+        assert_eq!(look(&mut foresight, 1_000, Some(4), &[9, 10, 0, 0]), Ahead { ns: 0, all: true });
+    }
+
+    #[test]
+    fn numbers_that_are_too_large_do_no_harm() {
+        let mut foresight = Foresight::default();
+        let far = i64::MAX as u64;
+        look(&mut foresight, 1_000, Some(1), &[0, far, 0, far]);
+        assert_eq!(look(&mut foresight, 1_000, Some(1), &[0, far, 0, far]).ns, u64::MAX);
+        look(&mut foresight, 1_000, Some(1), &[i64::MIN as u64, far, 0, far]);
+        look(&mut foresight, 1_000, Some(1), &[far, far, 0, far]);
+    }
+}
