@@ -20,16 +20,18 @@ const STEP_NS: u64 = 1;
 /// Instructions of one round of a loop, or of one call, that are thought to be done: of long ones many are jumped over.
 const ROUND_MAX: usize = 64;
 /// What compiling takes, what it takes for an instruction, and for how many of these one counts that becomes a call.
-const COMPILE_NS: u64 = 900_000;
-const COMPILE_INSTR_NS: u64 = 12_000;
+const COMPILE_NS: u64 = 600_000;
+const COMPILE_INSTR_NS: u64 = 10_000;
 const CALL_WEIGHT: usize = 4;
 /// What a call takes, beyond its instructions, that native code leaves to the interpreter.
 const LENT_CALL_NS: u64 = 100;
 /// What is compiled with a hot function, in instructions.
 const TOGETHER_MAX: usize = 2_000;
 
-/// What is known to be ahead must be worth more than compiling by this part of it: it is an estimate.
+/// What is known to be ahead must be worth more than compiling by this part of it, and counts up to so many times what
+/// was done: it is an estimate.
 const MARGIN: u64 = 2;
+const BELIEVED: u64 = 8;
 /// How many times what compiling takes is spent where little is known to be ahead.
 const PATIENCE: u64 = 4;
 
@@ -54,6 +56,8 @@ pub(crate) struct Heat {
     /// What one jump or call stands for.
     round_ns: u64,
     worth_ns: u64,
+    /// Whether it may be compiled for what is ahead alone.
+    eager: bool,
 }
 
 impl Heat {
@@ -67,7 +71,7 @@ impl Heat {
         let round = round.iter().filter(|instr| !is_call(instr)).count();
         let size: usize = together(image, function, start).iter().map(|id| compiled_size(image, *id)).sum();
         let worth_ns = if pace.at_once { 0 } else { COMPILE_NS + COMPILE_INSTR_NS * size as u64 };
-        Heat { spent_ns: 0, round_ns: STEP_NS * round.clamp(1, ROUND_MAX) as u64, worth_ns }
+        Heat { spent_ns: 0, round_ns: STEP_NS * round.clamp(1, ROUND_MAX) as u64, worth_ns, eager: true }
     }
 
     /// So many jumps or calls more; gives what they took.
@@ -82,13 +86,18 @@ impl Heat {
     pub fn is_worth(&self, ahead: Ahead, all_ns: u64) -> bool {
         let part = self.spent_ns as f64 / all_ns.max(1) as f64;
         let ahead_ns = (ahead.ns as f64 * part) as u64;
-        let soon_done = ahead.all && ahead_ns < self.worth_ns && self.spent_ns < PATIENCE * self.worth_ns;
-        ahead_ns >= self.worth_ns + self.worth_ns / MARGIN || self.spent_ns >= self.worth_ns && !soon_done
+        let enough_ns = self.worth_ns + self.worth_ns / MARGIN;
+        if self.eager && ahead_ns.min(BELIEVED * self.spent_ns) >= enough_ns {
+            return true;
+        }
+        let soon_done = ahead.all && ahead_ns < enough_ns && self.spent_ns < PATIENCE * self.worth_ns;
+        self.spent_ns >= self.worth_ns && !soon_done
     }
 
-    /// Begins anew.
+    /// Begins anew: other code is there now for what is ahead.
     pub fn cool(&mut self) {
         self.spent_ns = 0;
+        self.eager = false;
     }
 }
 
@@ -256,13 +265,18 @@ mod tests {
             heat.add(rounds, Met::Call);
             heat
         };
-        let (early, late) = (heat(1_000), heat(1_000_000));
+        let (first, early, late) = (heat(1_000), heat(20_000), heat(1_000_000));
         let (little, much) = (Ahead { ns: 1_000, all: true }, Ahead { ns: 1_000_000_000, all: false });
         assert!(early.is_worth(much, early.spent_ns) && !early.is_worth(little, early.spent_ns));
+        // Little was seen yet.
+        assert!(!first.is_worth(much, first.spent_ns));
         // Of what is ahead only as much is this one's as it was until now.
         assert!(!early.is_worth(much, 10_000 * early.spent_ns));
-        let worth = heat(early.worth_ns as i64 / 10);
+        let mut worth = heat(early.worth_ns as i64 / 10);
         assert!(worth.is_worth(Ahead { all: false, ..little }, worth.spent_ns));
         assert!(!worth.is_worth(little, worth.spent_ns) && late.is_worth(little, late.spent_ns));
+        worth.cool();
+        worth.add(20_000, Met::Call);
+        assert!(!worth.is_worth(much, worth.spent_ns));
     }
 }
