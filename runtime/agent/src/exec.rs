@@ -173,6 +173,7 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
                     eprintln!("dsvm: note: {file} runs without its native code: {why}");
                 }
             }
+            one_arena();
             // Where there is native code this changes nothing.
             let eager = args.look_every.map(|every| Pace { every, at_once: true });
             dscript_native::attach_auto(&program, eager.unwrap_or_default());
@@ -201,6 +202,16 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
         node,
         time: args.time,
     })
+}
+
+/// Lets the thread that compiles take its memory from where that of the first thread ends. An arena of its own grows by
+/// a page or a few at a time, each time for a call of the kernel that holds up the program.
+fn one_arena() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it sets a number.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }
 
 /// Whether the machine code in a file may be run: nobody but who runs it, or root, can have written it.
