@@ -105,6 +105,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.code(0..function.code.len());
         self.nested -= 1;
         self.swap(&mut inner);
+        self.checked.clear();
         self.b.switch_to_block(done);
         self.b.set_srcloc(SourceLoc::new(self.place));
         let values = self.b.block_params(done).to_vec();

@@ -127,6 +127,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     views: Vec<View>,
     chunks: Vec<Chunk>,
     copies: Vec<Copy>,
+    /// Indices that were seen to be below sizes on the way here, since the last place where ways meet.
+    checked: Vec<(Value, Value)>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
     /// The function that all of it becomes.
@@ -207,6 +209,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             views,
             chunks,
             copies,
+            checked: Vec::new(),
             inlined: None,
             outer: id,
             nested: 0,
@@ -338,6 +341,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     self.enter_block(pc.checked_sub(1), pc);
                 }
                 self.b.switch_to_block(block);
+                self.checked.clear();
                 open = true;
             }
             if !open {
@@ -368,6 +372,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.here();
             self.instruction(instr);
         }
+        self.checked.clear();
         self.pc = pc;
     }
 

@@ -309,8 +309,11 @@ impl<'p> Translator<'_, '_, 'p> {
                 (None, self.list_size(list))
             }
         };
-        let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
-        self.trap_if(outside, What::Index, index, size);
+        if !self.checked.contains(&(index, size)) {
+            let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
+            self.trap_if(outside, What::Index, index, size);
+            self.checked.push((index, size));
+        }
         let array = array.unwrap_or_else(|| {
             let list = self.object(list);
             self.list_array(list)
