@@ -12,6 +12,9 @@ use crate::loops::{self, Step};
 
 /// Frames that are looked at, the outermost: what those above do is part of their rounds.
 const FRAMES_MAX: usize = 16;
+/// Instructions of the longest function whose loops are thought to count: finding out takes as long as there are
+/// loops in it, times their length.
+const INSTRUCTIONS_MAX: usize = 4_000;
 
 /// An estimate in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,7 +141,10 @@ impl Foresight {
 
 fn loops_of(code: &[Instr]) -> Vec<Loop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let counted = loops::counted_loops(code, &|_| true);
+    let counted = match code.len() {
+        0..=INSTRUCTIONS_MAX => loops::counted_loops(code, &|_| true),
+        _ => Vec::new(),
+    };
     let of = |(head, last): (usize, usize)| {
         let counted = counted.iter().find(|of| of.head == head).and_then(|of| match code[of.last] {
             Instr::IfLtInt { a, b, .. } => {
