@@ -250,24 +250,24 @@ pub struct Encoded {
 pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Result<Encoded, Malformed> {
     let mut runs: Vec<u32> = Vec::new();
     let mut run_of = Vec::with_capacity(rows.len());
-    let mut builder =
-        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), records: rows.len() };
-    let mut tasks: Vec<&[u8]> = Vec::with_capacity(rows.len());
-    let (mut times, mut numbers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
-        times.push(row.time);
-        numbers.push(row.seq as i64);
         // Few runs write to one series at a time, and the last one is the likely one.
         let run = runs.iter().rposition(|run| *run == row.run).unwrap_or_else(|| {
             runs.push(row.run);
             runs.len() - 1
         });
         run_of.push(run as i64);
-        tasks.push(known.forms[row.form as usize].task.as_bytes());
     }
+    let mut builder =
+        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), records: rows.len() };
+    let mut tasks: Vec<&[u8]> = Vec::new();
     for stretch in rows.chunk_by(|a, b| a.form == b.form) {
         builder.add(stretch, known)?;
+        let task = known.forms[stretch[0].form as usize].task.as_bytes();
+        tasks.resize(tasks.len() + stretch.len(), task);
     }
+    let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
+    let numbers: Vec<i64> = rows.iter().map(|row| row.seq as i64).collect();
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
     codec::put_varint(&mut out, rows.len() as u64);

@@ -25,5 +25,8 @@ pub(crate) use wide;
 #[inline]
 pub fn is_wide() -> bool {
     use std::arch::is_x86_feature_detected as has;
-    has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt")
+    static WIDE: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt")
+    });
+    *WIDE
 }
