@@ -3,6 +3,11 @@
 //! After an error nothing more is written to the file, because what a failed sync left behind is not known: it is cut
 //! back to what was acknowledged and given up, and the next group begins a new one.
 //!
+//! A file grows with what is written to it, so each sync writes its inode, too. Zeros ahead, or an old file used again,
+//! would spare that, which is a third of a sync; but zeros cost most of it again and are written as well, a file that
+//! is used again changes under readers that have it open, and in neither can a write that is under way be told from
+//! damage by where the file ends.
+//!
 //! Nothing is known here of threads, nor of who waits for what.
 
 use std::fs::File;
