@@ -310,8 +310,8 @@ impl Engine for Native {
         let Seen { heat, foresight, .. } = &mut *seen;
         let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
         let spent_ns = heat.add(auto.pace.every, met);
-        let ahead = foresight.look(program.image(), spent_ns, frames);
-        let worth = heat.is_worth(ahead, foresight.spent_ns());
+        let outlook = foresight.look(program.image(), spent_ns, frames);
+        let worth = heat.is_worth(outlook, foresight.spent_ns());
         if !worth || seen.asked.contains(&asked) {
             return known;
         }

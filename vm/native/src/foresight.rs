@@ -24,6 +24,13 @@ pub(crate) struct Ahead {
     pub all: bool,
 }
 
+/// What the program has ahead of it, and of that what the innermost frame has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outlook {
+    pub program: Ahead,
+    pub frame: Ahead,
+}
+
 /// What was seen of a program's loops.
 #[derive(Default)]
 pub(crate) struct Foresight {
@@ -70,22 +77,26 @@ impl Foresight {
         image: &Image,
         spent_ns: u64,
         frames: &mut dyn Iterator<Item = Look<'_>>,
-    ) -> Ahead {
+    ) -> Outlook {
         self.spent_ns += spent_ns;
         let mut around: Vec<Around> = Vec::new();
-        let mut all = true;
+        let mut innermost = None;
         for (at, frame) in frames.enumerate() {
             let Some(pc) = frame.pc.filter(|_| at < FRAMES_MAX) else {
-                all = false;
+                innermost = None;
                 break;
             };
+            innermost = Some(at);
             let loops = self.loops.entry(frame.function);
             let loops = loops.or_insert_with(|| loops_of(&image.functions[frame.function.index()].code));
             let here = loops.iter().filter(|l| (l.head..=l.last).contains(&(pc as usize)));
             around.extend(here.map(|l| (at, frame.function, l.head, l.state(frame.scalars))));
         }
         self.mark(&around);
-        self.ahead(&around, all)
+        let Some(innermost) = innermost else {
+            return Outlook { program: self.ahead(&around, 0, false), frame: Ahead::default() };
+        };
+        Outlook { program: self.ahead(&around, 0, true), frame: self.ahead(&around, innermost, true) }
     }
 
     /// All that was done.
@@ -115,9 +126,13 @@ impl Foresight {
         }));
     }
 
-    fn ahead(&self, around: &[Around], mut all: bool) -> Ahead {
+    /// What the loops of this frame and those above it have ahead of them; `all` where what runs in them is known.
+    fn ahead(&self, around: &[Around], frame: usize, mut all: bool) -> Ahead {
         let mut ns: u64 = 0;
-        for (mark, (.., state)) in self.marks.iter().zip(around).rev() {
+        for (mark, (at, .., state)) in self.marks.iter().zip(around).rev() {
+            if *at < frame {
+                break;
+            }
             let Some((counter, left, step)) = *state else {
                 all = false;
                 continue;
@@ -215,7 +230,7 @@ mod tests {
 
     fn look(foresight: &mut Foresight, spent_ns: u64, pc: Option<u32>, scalars: &[u64]) -> Ahead {
         let mut frames = std::iter::once(Look { function: FUNCTION, pc, scalars });
-        foresight.look(&image(), spent_ns, &mut frames)
+        foresight.look(&image(), spent_ns, &mut frames).program
     }
 
     #[test]
@@ -238,6 +253,20 @@ mod tests {
             assert_eq!(look(&mut foresight, 1_000, None, &[0; 4]), Ahead { ns: 0, all: false });
         }
         assert_eq!(look(&mut foresight, 1_000, Some(4), &[9, 10, 0, 0]), Ahead { ns: 0, all: true });
+    }
+
+    #[test]
+    fn a_frame_has_only_its_own_loops_ahead() {
+        let mut foresight = Foresight::default();
+        let mut at = |counter| {
+            let below = Look { function: FUNCTION, pc: Some(4), scalars: &[0, 10, 0, 0] };
+            let above = Look { function: FUNCTION, pc: Some(4), scalars: &[counter, 10, 0, 0] };
+            foresight.look(&image(), 1_000, &mut [below, above].into_iter())
+        };
+        at(0);
+        let Outlook { program, frame } = at(1);
+        assert_eq!(frame, Ahead { ns: 8_000, all: true });
+        assert_eq!(program, Ahead { ns: 8_000 + 9 * 9_000, all: true });
     }
 
     #[test]

@@ -11,7 +11,7 @@ use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Met;
 use rustc_hash::FxHashSet;
 
-use crate::foresight::Ahead;
+use crate::foresight::Outlook;
 use crate::loops;
 use crate::translate::{self, Start};
 
@@ -56,7 +56,8 @@ pub(crate) struct Heat {
     /// What one jump or call stands for.
     round_ns: u64,
     worth_ns: u64,
-    /// Whether it may be compiled for what is ahead alone.
+    /// Whether it may be compiled for what is ahead alone. Where there is code for calls already, no other than the frame
+    /// that runs has a use for it.
     eager: bool,
 }
 
@@ -83,10 +84,13 @@ impl Heat {
     }
 
     /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part.
-    pub fn is_worth(&self, ahead: Ahead, all_ns: u64) -> bool {
-        let part = self.spent_ns as f64 / all_ns.max(1) as f64;
-        let ahead_ns = (ahead.ns as f64 * part) as u64;
+    pub fn is_worth(&self, outlook: Outlook, all_ns: u64) -> bool {
         let enough_ns = self.worth_ns + self.worth_ns / MARGIN;
+        let part = self.spent_ns as f64 / all_ns.max(1) as f64;
+        let (ahead, ahead_ns) = match self.eager {
+            true => (outlook.program, (outlook.program.ns as f64 * part) as u64),
+            false => (outlook.frame, outlook.frame.ns),
+        };
         if self.eager && ahead_ns.min(BELIEVED * self.spent_ns) >= enough_ns {
             return true;
         }
@@ -199,6 +203,7 @@ pub(crate) fn repeated(image: &Image, recursive: &[bool], edges: &[Vec<u32>]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foresight::Ahead;
     use dscript_bytecode::ids::{Label, S};
 
     fn call(function: u32) -> Instr {
@@ -247,14 +252,14 @@ mod tests {
             let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
             let worth = |heat: &mut Heat| {
                 let spent = heat.add(1_000, Met::Call);
-                heat.is_worth(Ahead::default(), spent)
+                heat.is_worth(Outlook::default(), spent)
             };
             (1..).find(|_| worth(&mut heat)).expect("some time it is worth it")
         };
         assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
         let pace = Pace { every: 1, at_once: true };
         let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace);
-        assert!(heat.is_worth(Ahead::default(), 0));
+        assert!(heat.is_worth(Outlook::default(), 0));
     }
 
     #[test]
@@ -266,17 +271,24 @@ mod tests {
             heat
         };
         let (first, early, late) = (heat(1_000), heat(20_000), heat(1_000_000));
-        let (little, much) = (Ahead { ns: 1_000, all: true }, Ahead { ns: 1_000_000_000, all: false });
+        let outlook = |ns, all| Outlook { program: Ahead { ns, all }, frame: Ahead::default() };
+        let (little, much) = (outlook(1_000, true), outlook(1_000_000_000, false));
         assert!(early.is_worth(much, early.spent_ns) && !early.is_worth(little, early.spent_ns));
         // Little was seen yet.
         assert!(!first.is_worth(much, first.spent_ns));
         // Of what is ahead only as much is this one's as it was until now.
         assert!(!early.is_worth(much, 10_000 * early.spent_ns));
         let mut worth = heat(early.worth_ns as i64 / 10);
-        assert!(worth.is_worth(Ahead { all: false, ..little }, worth.spent_ns));
+        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns));
         assert!(!worth.is_worth(little, worth.spent_ns) && late.is_worth(little, late.spent_ns));
         worth.cool();
         worth.add(20_000, Met::Call);
         assert!(!worth.is_worth(much, worth.spent_ns));
+        worth.add(200_000, Met::Call);
+        let frame = Ahead { ns: 1_000, all: true };
+        assert!(
+            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns)
+                && worth.is_worth(much, worth.spent_ns)
+        );
     }
 }
