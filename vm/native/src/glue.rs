@@ -12,11 +12,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 
 use crate::context::at;
-#[cfg(test)]
-use crate::context::helper;
 use crate::translate::{self, Start};
-#[cfg(test)]
-use crate::unit;
 
 /// Stubs and trampolines that are kept, by name.
 pub(crate) struct Glue(Vec<(&'static str, &'static [u8])>);
@@ -145,39 +141,6 @@ pub(crate) fn trampoline(
     b.finalize(config);
 }
 
-/// How what is kept was made: a helper for callers who want all their registers back; what it takes lies in the context.
-#[cfg(test)]
-fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
-    let config = isa.frontend_config();
-    out.signature = unit::stub_signature();
-    let mut b = FunctionBuilder::new(out, context);
-    let block = b.create_block();
-    b.switch_to_block(block);
-    let flags = MemFlagsData::trusted();
-    let mut args = vec![b.ins().get_pinned_reg(I64)];
-    for n in 0..helper::PARAMS[which] as i32 - 1 {
-        let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
-        args.push(arg);
-    }
-    if helper::sees_frame(which) {
-        // Who calls is found from here, so that none of the many calls has to say it.
-        let own = b.ins().get_frame_pointer(I64);
-        for (from, at) in [(0, at::FRAME), (8, at::RETURNS_TO)] {
-            let value = b.ins().load(I64, flags, own, from);
-            b.ins().store(flags, value, args[0], at);
-        }
-    }
-    let helpers = b.ins().load(I64, flags, args[0], at::HELPERS);
-    let target = b.ins().load(I64, flags, helpers, 8 * which as i32);
-    let mut signature = Signature::new(config.default_call_conv);
-    signature.params = vec![AbiParam::new(I64); args.len()];
-    let signature = b.import_signature(signature);
-    b.ins().call_indirect(signature, target, &args);
-    b.ins().return_(&[]);
-    b.seal_all_blocks();
-    b.finalize(config);
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -185,6 +148,8 @@ mod tests {
     use super::*;
     use crate::ahead::ARCHITECTURES;
     use crate::compile;
+    use crate::context::helper;
+    use crate::unit;
     use cranelift_codegen::Context;
     use cranelift_codegen::control::ControlPlane;
     use dscript_bytecode::ids::TypeId;
@@ -228,6 +193,38 @@ mod tests {
         let calls = calls.map(|(params, results)| (function(params, results), Start::Call));
         let loops = results().map(|results| (function(Vec::new(), results), Start::Loop(0)));
         calls.chain(loops).collect()
+    }
+
+    /// A helper for callers who want all their registers back; what it takes lies in the context.
+    fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
+        let config = isa.frontend_config();
+        out.signature = unit::stub_signature();
+        let mut b = FunctionBuilder::new(out, context);
+        let block = b.create_block();
+        b.switch_to_block(block);
+        let flags = MemFlagsData::trusted();
+        let mut args = vec![b.ins().get_pinned_reg(I64)];
+        for n in 0..helper::PARAMS[which] as i32 - 1 {
+            let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
+            args.push(arg);
+        }
+        if helper::sees_frame(which) {
+            // Who calls is found from here, so that none of the many calls has to say it.
+            let own = b.ins().get_frame_pointer(I64);
+            for (from, at) in [(0, at::FRAME), (8, at::RETURNS_TO)] {
+                let value = b.ins().load(I64, flags, own, from);
+                b.ins().store(flags, value, args[0], at);
+            }
+        }
+        let helpers = b.ins().load(I64, flags, args[0], at::HELPERS);
+        let target = b.ins().load(I64, flags, helpers, 8 * which as i32);
+        let mut signature = Signature::new(config.default_call_conv);
+        signature.params = vec![AbiParam::new(I64); args.len()];
+        let signature = b.import_signature(signature);
+        b.ins().call_indirect(signature, target, &args);
+        b.ins().return_(&[]);
+        b.seal_all_blocks();
+        b.finalize(config);
     }
 
     fn made(architecture: &str) -> Vec<(String, Vec<u8>)> {

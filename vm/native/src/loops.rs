@@ -53,9 +53,13 @@ pub(crate) struct Stores {
     pub fields: bool,
 }
 
-impl Stores {
-    pub fn and(self, other: Stores) -> Stores {
-        Stores { elements: self.elements || other.elements, fields: self.fields || other.fields }
+/// What all of some instructions change.
+impl FromIterator<Stores> for Stores {
+    fn from_iter<I: IntoIterator<Item = Stores>>(all: I) -> Stores {
+        all.into_iter().fold(Stores::default(), |a, b| Stores {
+            elements: a.elements || b.elements,
+            fields: a.fields || b.fields,
+        })
     }
 }
 
@@ -133,7 +137,7 @@ pub(crate) fn quiet_loops(
         };
         let lists = same(&list_of);
         let texts = same(char_at);
-        let stores = code[head..=last].iter().map(stores).fold(Stores::default(), Stores::and);
+        let stores = code[head..=last].iter().map(stores).collect();
         // Before a loop in it they are read anew, which is often enough.
         let is_innermost = (head..=last)
             .all(|pc| operands[pc].labels.iter().all(|to| to.index() == head || to.index() > pc));

@@ -375,17 +375,16 @@ impl<'p> Unit<'p> {
 
     /// What an instruction that collects never stores in objects.
     pub fn stores(&self, function: &Function, instr: &Instr) -> Stores {
-        let inside = |callee: &FunctionId| {
+        let inside = |callee: &FunctionId| -> Stores {
             let callee = self.function(*callee);
-            callee.code.iter().map(|instr| self.stores(callee, instr)).fold(Stores::default(), Stores::and)
+            callee.code.iter().map(|instr| self.stores(callee, instr)).collect()
         };
         match instr {
             Instr::ListSetRef { .. } => Stores { elements: true, fields: false },
             Instr::SetRef { .. } => Stores { elements: false, fields: true },
             Instr::Call { function, .. } if self.is_inlined(*function) => inside(function),
             Instr::CallValue { .. } | Instr::CallMethod { .. } => {
-                let callees = self.inlined_callees(function, instr).into_iter().flatten();
-                callees.map(inside).fold(Stores::default(), Stores::and)
+                self.inlined_callees(function, instr).into_iter().flatten().map(inside).collect()
             }
             _ => Stores::default(),
         }
