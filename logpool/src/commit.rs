@@ -43,6 +43,11 @@ impl Payload {
         let crc = frame::payload_crc(&bytes);
         Payload { bytes, crc }
     }
+
+    /// Of its frame.
+    pub fn frame_bytes(&self) -> usize {
+        FRAME_HEADER_BYTES + self.bytes.len()
+    }
 }
 
 /// One writer's files, one after the other.
@@ -90,7 +95,7 @@ impl CommitLog {
         let mut frames = Vec::with_capacity(payloads.len());
         for payload in payloads {
             frames.push((frame::frame_header(log.id, end, &payload.bytes, payload.crc), &payload.bytes));
-            end += (FRAME_HEADER_BYTES + payload.bytes.len()) as u64;
+            end += payload.frame_bytes() as u64;
         }
         let mut pieces: Vec<IoSlice> =
             frames.iter().flat_map(|(header, bytes)| [IoSlice::new(header), IoSlice::new(bytes)]).collect();

@@ -251,13 +251,20 @@ fn lock_now(file: &File, path: &Path) -> Result<()> {
 
 /// What the file holds from `offset` on, at most `limit` bytes of it.
 pub fn read_from(file: &File, path: &Path, offset: u64, limit: u64) -> Result<Vec<u8>> {
-    let read = |mut file: &File| {
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, file, path, offset, limit)?;
+    Ok(bytes)
+}
+
+/// The same, instead of what is in `bytes`.
+pub fn read_into(bytes: &mut Vec<u8>, file: &File, path: &Path, offset: u64, limit: u64) -> Result<()> {
+    let mut read = |mut file: &File| {
         let there = file.metadata()?.len().saturating_sub(offset).min(limit);
+        bytes.clear();
         // A byte more, so that the end is met without asking for room.
-        let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or(0) + 1);
+        bytes.reserve(usize::try_from(there).unwrap_or(0) + 1);
         file.seek(SeekFrom::Start(offset))?;
-        file.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        file.take(limit).read_to_end(bytes).map(drop)
     };
     read(file).map_err(LogPoolError::io("read", path))
 }

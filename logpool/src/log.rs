@@ -47,8 +47,12 @@ impl LogFile {
 
     /// What is between two offsets now. The first is the end of the header or of a frame.
     pub fn read(&self, from: u64, to: u64) -> Result<Window> {
+        self.read_into(Vec::new(), from, to)
+    }
+
+    fn read_into(&self, mut bytes: Vec<u8>, from: u64, to: u64) -> Result<Window> {
         let base = from.max(HEADER_BYTES as u64);
-        let bytes = folder::read_from(&self.file, &self.path, base, to.saturating_sub(base))?;
+        folder::read_into(&mut bytes, &self.file, &self.path, base, to.saturating_sub(base))?;
         let header_damaged = self.header_damaged && base == HEADER_BYTES as u64;
         Ok(Window { id: self.id, path: self.path.clone(), base, bytes, header_damaged })
     }
@@ -58,21 +62,26 @@ impl LogFile {
     }
 
     /// What is between two offsets, at least about so many bytes of it and at least one whole frame, if there are
-    /// as many; and whether that is all.
-    pub fn read_some(&self, from: u64, to: u64, bytes: usize) -> Result<(Window, bool)> {
+    /// as many; and whether that is all. What was in `buffer` is lost, its room is used.
+    pub fn read_some(&self, buffer: Vec<u8>, from: u64, to: u64, bytes: usize) -> Result<(Window, bool)> {
         let from = from.max(HEADER_BYTES as u64);
         let room = (bytes + WINDOW_SLACK_BYTES) as u64;
-        if to.saturating_sub(from) > room {
-            let window = self.read(from, from + room)?;
-            if window.bytes.len() as u64 == room && window.frames(|_| false).1 > from {
-                return Ok((window, false));
-            }
+        let window = self.read_into(buffer, from, to.min(from + room))?;
+        if to <= from + room || window.len() as u64 != room {
+            return Ok((window, true));
         }
-        Ok((self.read(from, to)?, true))
+        if window.frames(|_| false).1 > from {
+            return Ok((window, false));
+        }
+        Ok((self.read_into(window.bytes, from, to)?, true))
     }
 }
 
 impl Window {
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     pub fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -1,14 +1,16 @@
 //! Moves what processes appended to their log files into the database.
 //!
 //! Steps of a move: list the log files; for each find out, by its lock, whether its writer is done with it, and
-//! only then read what was not moved yet; put the records of many files into one transaction, with how far each
-//! file was read; when that is on disk, delete the files that are moved to their end and have no writer. Killed
-//! at any point, the next mover finds either a transaction that was committed, and goes on behind it, or one that
-//! was not, and does it again. A file with unreadable pieces is put aside instead of deleted, and reported.
+//! only then read what was not moved yet, a long file piece by piece; put the records of many files into one
+//! transaction, with how far each file was read; when that is on disk, delete the files that are moved to their end
+//! and have no writer. Killed at any point, the next mover finds either a transaction that was committed, and goes on
+//! behind it, or one that was not, and does it again. A file with unreadable pieces is put aside instead of deleted,
+//! and reported.
 //!
-//! When to move, and how often, is the caller's decision: few large moves cost less than many small ones.
+//! When to move, and how often, is the caller's decision: few large moves cost less than many small ones
+//! (`Writer::wait_until_worth`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::Path;
 
@@ -42,6 +44,8 @@ pub struct Mover {
     /// After an I/O error the database refuses everything until it is opened again. Until then it stays open,
     /// because others can read it only while it has a writer or was closed properly.
     failed: bool,
+    /// For what is read of the next log file.
+    buffer: Vec<u8>,
     _lock: File,
 }
 
@@ -58,7 +62,7 @@ impl Mover {
             folder::create_dir_all(&folder.root)?;
         }
         let lock = lock(&folder)?;
-        Ok(lock.map(|lock| Mover { folder, store: None, failed: false, _lock: lock }))
+        Ok(lock.map(|lock| Mover { folder, store: None, failed: false, buffer: Vec::new(), _lock: lock }))
     }
 
     /// Moves everything that is in the log files now.
@@ -118,20 +122,22 @@ impl Mover {
             return Ok(moved);
         }
         let folder = self.folder.clone();
+        let mut buffer = std::mem::take(&mut self.buffer);
         let store = self.open()?;
         let mut marks = store.index().marks.clone();
         let mut forget: Vec<String> = {
             let here: std::collections::HashSet<String> = names.iter().map(LogName::file_name).collect();
             marks.keys().filter(|name| !here.contains(*name)).cloned().collect()
         };
-        let mut names = names.into_iter().peekable();
-        while names.peek().is_some() {
+        let mut names = VecDeque::from(names);
+        while !names.is_empty() {
             let mut loaded = Vec::new();
             let mut bytes = 0;
             while bytes < LOAD_BYTES_MIN
-                && let Some(name) = names.next()
+                && let Some(name) = names.pop_front()
             {
-                match Loaded::read(&folder, name, &mut marks) {
+                let buffer = std::mem::take(&mut buffer);
+                match Loaded::read(&folder, name, &mut marks, buffer, LOAD_BYTES_MIN - bytes) {
                     Ok(file) => {
                         bytes += file.as_ref().map_or(0, |file| file.window.len());
                         loaded.extend(file);
@@ -140,33 +146,52 @@ impl Mover {
                 }
             }
             move_files(store, &mut loaded, &mut forget, &mut moved)?;
-            for file in &loaded {
-                match file.finish(&folder) {
-                    Ok(gone) => moved.files_deleted += u64::from(gone),
-                    Err(error) => moved.failed.push(error),
+            for file in loaded.into_iter().rev() {
+                if !file.whole {
+                    marks.insert(file.log.name.file_name(), file.mark);
+                    names.push_front(file.log.name);
+                } else {
+                    match file.finish(&folder) {
+                        Ok(gone) => moved.files_deleted += u64::from(gone),
+                        Err(error) => moved.failed.push(error),
+                    }
+                }
+                let used = file.window.into_buffer();
+                if used.capacity() > buffer.capacity() {
+                    buffer = used;
                 }
             }
         }
+        self.buffer = buffer;
         Ok(moved)
     }
 }
 
-/// A log file with what is still to be moved of it.
+/// A log file with what is to be moved of it now.
 struct Loaded {
     log: LogFile,
     /// It was so before the bytes were read, so there will never be more.
     sealed: bool,
     mark: FileMark,
     window: Window,
+    /// Nothing follows what was read.
+    whole: bool,
 }
 
 impl Loaded {
-    fn read(folder: &Folder, name: LogName, marks: &mut HashMap<String, FileMark>) -> Result<Option<Loaded>> {
+    /// At least about so many bytes, if there are as many.
+    fn read(
+        folder: &Folder,
+        name: LogName,
+        marks: &mut HashMap<String, FileMark>,
+        buffer: Vec<u8>,
+        bytes: usize,
+    ) -> Result<Option<Loaded>> {
         let Some(log) = LogFile::open(folder, name)? else { return Ok(None) };
         let sealed = folder::try_lock(&log.file, &log.path)?;
         let mark = marks.remove(&name.file_name()).unwrap_or_default();
-        let window = log.read_to_end(mark.offset)?;
-        Ok(Some(Loaded { log, sealed, mark, window }))
+        let (window, whole) = log.read_some(buffer, mark.offset, u64::MAX, bytes)?;
+        Ok(Some(Loaded { log, sealed, mark, window, whole }))
     }
 
     /// Everything of it is in the database; true if it is gone now.
@@ -200,7 +225,7 @@ fn move_files(
             frames.push(frame);
             true
         });
-        if let (true, Tail::Bad { offset, bytes }) = (file.sealed, tail) {
+        if let (true, Tail::Bad { offset, bytes }) = (file.sealed && file.whole, tail) {
             damage.push(log::damage(&file.log.path, offset, bytes));
         }
         mark.damaged |= !damage.is_empty();

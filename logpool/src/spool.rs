@@ -193,7 +193,7 @@ impl Spool {
             }
             let mut left = false;
             if name.id.part == up_to.part {
-                let (window, _) = log.read_some(up_to.offset, u64::MAX, 0)?;
+                let (window, _) = log.read_some(Vec::new(), up_to.offset, u64::MAX, 0)?;
                 window.frames(|_| {
                     left = true;
                     false
@@ -266,7 +266,8 @@ impl Batch {
     fn read_file(&mut self, log: &LogFile, from: u64, end: u64) -> Result<bool> {
         let mut from = from;
         loop {
-            let (window, all) = log.read_some(from, end, self.max_bytes.min(FILE_BYTES_MAX as usize))?;
+            let (window, all) =
+                log.read_some(Vec::new(), from, end, self.max_bytes.min(FILE_BYTES_MAX as usize))?;
             match self.read_window(log, &window) {
                 None => return Ok(false),
                 Some(_) if all => return Ok(true),

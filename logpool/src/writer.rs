@@ -2,9 +2,9 @@
 //!
 //! Steps of an append: the caller's thread encodes and checks the records; if nobody commits at the moment and nothing
 //! waits, it writes and syncs them itself; otherwise they join a group in a bounded queue, to be committed together.
-//! Whoever has committed a group wakes all of it at once, and then offers the log to the next one, so that those
-//! who were woken can join it with their next appends; one of its callers takes the log. Appends with a callback have no
-//! caller that could commit: a thread does that for them, and for whatever else waits until nothing does.
+//! Whoever has committed a group answers all of it at once, and then offers the log to the next one, so that those
+//! who were answered can join it with their next appends (`gather`); one of its callers takes the log. Appends with a
+//! callback have no caller that could commit: a thread does that for them, and for whatever else waits until nothing does.
 //!
 //! After an error the file is given up (see `commit`), and the next group begins a new one. Records of a failed
 //! append may still be found; they were never acknowledged, and to append them again stores them once.
@@ -17,11 +17,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::commit::{CommitLog, Options, Payload, Synced};
 use crate::error::{LogPoolError, Result};
 use crate::folder::{self, Folder, LogKind};
-use crate::frame;
 use crate::limits::*;
 use crate::payload;
 use crate::record::Record;
@@ -58,6 +58,8 @@ impl Writer {
             queue: Mutex::new(Queue { log: Some(log), ..Queue::default() }),
             work: Condvar::new(),
             room: Condvar::new(),
+            unmoved: Mutex::new(0),
+            worth: Condvar::new(),
         };
         Ok(Writer { handle: Arc::new(Handle { shared: Arc::new(shared) }) })
     }
@@ -81,6 +83,15 @@ impl Writer {
     /// Returns when everything that was appended before is on disk or has failed.
     pub fn flush(&self) -> Result<()> {
         self.append(Vec::new()).map(drop)
+    }
+
+    /// For a mover in the same process: returns when this writer has put as much on disk since the last call as is worth
+    /// a move, and after so long in any case, because others may have.
+    pub fn wait_until_worth(&self, at_most: Duration) {
+        let shared = self.shared();
+        let unmoved = lock(&shared.unmoved);
+        let waited = shared.worth.wait_timeout_while(unmoved, at_most, |bytes| *bytes < MOVE_BYTES_MIN);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = 0;
     }
 
     /// The part that is being written, or will be next, and how much of it is on disk.
@@ -120,6 +131,9 @@ struct Shared {
     work: Condvar,
     room: Condvar,
     synced: Arc<Mutex<Synced>>,
+    /// Bytes on disk since `wait_until_worth` returned last, and its signal.
+    unmoved: Mutex<u64>,
+    worth: Condvar,
 }
 
 #[derive(Default)]
@@ -234,8 +248,9 @@ struct Job {
 
 impl Job {
     fn new(payloads: Vec<Vec<u8>>, records: usize) -> Job {
-        let bytes = payloads.iter().map(|payload| payload.len() + frame::FRAME_HEADER_BYTES).sum();
-        Job { payloads: payloads.into_iter().map(Payload::new).collect(), records, bytes }
+        let payloads: Vec<Payload> = payloads.into_iter().map(Payload::new).collect();
+        let bytes = payloads.iter().map(|payload| payload.frame_bytes()).sum();
+        Job { payloads, records, bytes }
     }
 }
 
@@ -349,9 +364,9 @@ impl Shared {
         result
     }
 
-    /// Lets those that were woken with the last group come with their next appends, as long as they do: where there
-    /// are few processors, a sync for each half of the callers takes longer than one for all. Nobody but callers that
-    /// then wait joins the group, so it ends.
+    /// Lets those that were answered with the last group come with their next appends, as long as they do: where there
+    /// are few processors, a sync for each half of them takes longer than one for all. It ends when nobody comes, or
+    /// with as many bytes as a group may have.
     fn gather(&self) {
         let first_group = || self.queue().groups.front().map(|group| group.appends);
         let mut before = first_group();
@@ -403,10 +418,12 @@ impl Shared {
                 continue;
             };
             queue.idle = false;
-            while let Some(group) = self.next_group(queue) {
+            drop(queue);
+            self.gather();
+            while let Some(group) = self.next_group(self.queue()) {
                 let result = self.commit(&mut log, &group.payloads, Some(&group.turn));
                 group.answer(result);
-                queue = self.queue();
+                self.gather();
             }
             queue = self.queue();
             queue.log = Some(log);
@@ -427,6 +444,13 @@ impl Shared {
         let guard = FailureGuard { shared: self, turn };
         let result = log.commit(payloads);
         std::mem::forget(guard);
+        if result.is_ok() {
+            let mut unmoved = lock(&self.unmoved);
+            *unmoved += payloads.iter().map(Payload::frame_bytes).sum::<usize>() as u64;
+            if *unmoved >= MOVE_BYTES_MIN {
+                self.worth.notify_one();
+            }
+        }
         result
     }
 }
@@ -666,6 +690,30 @@ mod tests {
         writer.append_with(vec![record(1, 0)], Box::new(done));
         drop(writer);
         assert_eq!(answer.recv().unwrap().unwrap(), Ack { records: 1 });
+    }
+
+    #[test]
+    fn whoever_moves_is_told_when_it_is_worth_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = Writer::open(dir.path()).unwrap();
+        let bulky = |seq| {
+            let text = crate::record::FieldValue::Bytes(vec![1; 1 << 19]);
+            vec![Record { fields: [("text", text)].into(), ..record(1, seq) }]
+        };
+        thread::scope(|scope| {
+            // It would wait for an hour, or for too little.
+            let waiter = scope.spawn(|| {
+                writer.wait_until_worth(Duration::from_secs(3600));
+                Reader::open(dir.path()).query(&Query::default()).unwrap().len()
+            });
+            for seq in 0..8 {
+                writer.append(bulky(seq)).unwrap();
+            }
+            assert_eq!(waiter.join().unwrap(), 8);
+        });
+        writer.append(bulky(8)).unwrap();
+        writer.wait_until_worth(Duration::from_millis(1));
+        assert_eq!(*lock(&writer.shared().unmoved), 0);
     }
 
     #[test]

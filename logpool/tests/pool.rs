@@ -179,6 +179,47 @@ fn damage_is_reported_and_the_rest_is_kept() {
 }
 
 #[test]
+fn a_long_file_is_moved_piece_by_piece() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path()).unwrap();
+    let bulky = |seq| {
+        let text = char::from(b'a' + seq as u8).to_string().repeat(500_000);
+        Record { fields: [("text", FieldValue::String(text))].into(), ..record(1, seq) }
+    };
+    // One file, of more bytes than a move reads at a time.
+    for seq in 0..16 {
+        writer.append(vec![bulky(seq)]).unwrap();
+    }
+    let mut mover = Mover::try_acquire(dir.path()).unwrap().unwrap();
+    let moved = mover.move_once().unwrap();
+    assert_eq!((moved.records, moved.duplicates, moved.files_deleted, moved.damage.len()), (16, 0, 0, 0));
+    writer.append(vec![bulky(16)]).unwrap();
+    drop(writer);
+    let file = log_files(dir.path()).remove(0);
+    assert_eq!(log_files(dir.path()).len(), 1);
+    let bytes = fs::read(&file).unwrap();
+    let moved = mover.move_once().unwrap();
+    assert_eq!((moved.records, moved.files_deleted), (1, 1));
+    assert_eq!(all(dir.path()), (0..17).map(bulky).collect::<Vec<_>>());
+
+    // Damage is found in each piece, and the bytes of a frame that are not there at its end.
+    for at in [1_000_000, bytes.len() - 700_000, bytes.len()] {
+        let broken = tempdir().unwrap();
+        fs::create_dir(broken.path().join("log")).unwrap();
+        let mut changed = bytes.clone();
+        match changed.get_mut(at) {
+            Some(byte) => *byte ^= 0x40,
+            None => changed.truncate(at - 1),
+        }
+        fs::write(broken.path().join("log").join(file.file_name().unwrap()), &changed).unwrap();
+        let moved = move_all(broken.path());
+        assert_eq!((moved.records, moved.damage.len()), (16, usize::from(at < bytes.len())), "at {at}");
+        assert_eq!(all(broken.path()).len(), 16, "at {at}");
+        assert!(log_files(broken.path()).is_empty());
+    }
+}
+
+#[test]
 fn a_file_of_a_newer_version_is_left_alone() {
     let dir = tempdir().unwrap();
     append(dir.path(), records(1, 0..2));

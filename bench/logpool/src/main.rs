@@ -7,6 +7,7 @@ mod door;
 mod ending;
 mod measure;
 mod pool;
+mod senders;
 mod sqlite;
 mod work;
 
@@ -16,7 +17,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::Parser;
-use measure::Times;
 use serde_json::{Value, json};
 
 /// With the same options as in dsctl (`runtime/controller/src/main.rs`).
@@ -35,6 +35,9 @@ struct Args {
     /// How many samples; a multiple of 10,000
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     records: u64,
+    /// How many batches are under way at a time, each of another sender
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    senders: u16,
     /// Where the databases are made and deleted again; the disk that is measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
@@ -57,20 +60,26 @@ struct Args {
     part: Option<String>,
 }
 
-type Part = fn(&Path, u64) -> Value;
+type Part = fn(&Path, &Args) -> Value;
 
-/// In this order: a part finds what those before it left.
-const POOL: [(&str, Part); 4] = [
-    ("ingest", pool::ingest),
-    ("series", pool::series),
-    ("aggregate", pool::aggregate),
-    ("drop_day", pool::drop_day),
+/// In this order, and what has the same folder finds what those before it left there.
+const POOL: [(&str, &str, Part); 6] = [
+    ("ingest", "pool", |dir, args| pool::ingest(dir, args.records, args.senders.into())),
+    ("series", "pool", |dir, args| pool::series(dir, args.records)),
+    ("aggregate", "pool", |dir, _| pool::aggregate(dir)),
+    ("drop_day", "pool", |dir, _| pool::drop_day(dir)),
+    ("ingest_one_sender", "pool-one", |dir, args| pool::ingest(dir, args.records, 1)),
+    ("puts", "puts", |dir, _| pool::puts(dir)),
 ];
-const SQLITE: [(&str, Part); 4] = [
-    ("ingest", sqlite::ingest),
-    ("series", sqlite::series),
-    ("aggregate", sqlite::aggregate),
-    ("drop_day", sqlite::drop_day),
+const SQLITE: [(&str, &str, Part); 6] = [
+    ("ingest", "sqlite", |dir, args| sqlite::ingest(dir, args.records, args.senders.into())),
+    ("series", "sqlite", |dir, args| sqlite::series(dir, args.records)),
+    ("aggregate", "sqlite", |dir, _| sqlite::aggregate(dir)),
+    ("drop_day", "sqlite", |dir, _| sqlite::drop_day(dir)),
+    ("ingest_one_sender", "sqlite-one", |dir, args| sqlite::ingest(dir, args.records, 1)),
+    ("ingest_indexed", "sqlite-indexed", |dir, args| {
+        sqlite::ingest_indexed(dir, args.records, args.senders.into())
+    }),
 ];
 
 fn main() {
@@ -91,11 +100,7 @@ fn main() {
 fn run_part(part: &str, args: &Args) {
     let (who, name) = part.split_once('.').unwrap_or((part, ""));
     let parts = if who == "sqlite" { SQLITE } else { POOL };
-    let mut result = match part {
-        "pool.puts" => pool::puts(&args.dir, args.records),
-        "sqlite.ingest_indexed" => sqlite::ingest_indexed(&args.dir, args.records),
-        _ => parts.iter().find(|(known, _)| *known == name).expect("a part").1(&args.dir, args.records),
-    };
+    let mut result = parts.iter().find(|(known, ..)| *known == name).expect("a part").2(&args.dir, args);
     result["peak_rss_mib"] = json!(measure::peak_rss() as f64 / f64::from(1 << 20));
     println!("{result}");
 }
@@ -111,7 +116,8 @@ fn run_all(args: &Args) {
     let run = |part: &str, dir: &Path| {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
-        command.args(["--part", part, "--records", &args.records.to_string(), "--dir"]).arg(dir);
+        command.args(["--part", part, "--records", &args.records.to_string()]);
+        command.args(["--senders", &args.senders.to_string(), "--dir"]).arg(dir);
         answer(command, part)
     };
     if args.door {
@@ -119,15 +125,13 @@ fn run_all(args: &Args) {
         return print(&json!({ "door": figures }), args);
     }
     let mut figures = json!({ "records": args.records });
-    for (name, _) in POOL {
-        figures["logpool"][name] = run(&format!("pool.{name}"), &folder("pool"));
+    for (name, place, _) in POOL {
+        figures["logpool"][name] = run(&format!("pool.{name}"), &folder(place));
     }
-    figures["logpool"]["puts"] = run("pool.puts", &folder("puts"));
     if !args.alone {
-        for (name, _) in SQLITE {
-            figures["sqlite"][name] = run(&format!("sqlite.{name}"), &folder("sqlite"));
+        for (name, place, _) in SQLITE {
+            figures["sqlite"][name] = run(&format!("sqlite.{name}"), &folder(place));
         }
-        figures["sqlite"]["ingest_indexed"] = run("sqlite.ingest_indexed", &folder("sqlite-indexed"));
         figures["sqlite"]["version"] = json!(rusqlite::version());
         if let Some(python) = &args.python {
             let csv = work.path().join("samples.csv");
@@ -167,9 +171,12 @@ fn compare(figures: &mut Value) {
     let ratio = |a: &str, b: &str| json!(at(a) / at(b));
     let mut ratios = json!({
         "ingest_cpu_to_sqlite": ratio("/logpool/ingest/per_cpu_s", "/sqlite/ingest/per_cpu_s"),
+        "ingest_wall_to_sqlite": ratio("/logpool/ingest/per_wall_s", "/sqlite/ingest/per_wall_s"),
         "ingest_cpu_to_sqlite_indexed": ratio("/logpool/ingest/per_cpu_s", "/sqlite/ingest_indexed/per_cpu_s"),
         "ingest_wall_to_sqlite_indexed": ratio("/logpool/ingest/per_wall_s", "/sqlite/ingest_indexed/per_wall_s"),
-        "ingest_wall_to_sqlite": ratio("/logpool/ingest/per_wall_s", "/sqlite/ingest/per_wall_s"),
+        "one_sender_cpu_to_sqlite": ratio("/logpool/ingest_one_sender/per_cpu_s", "/sqlite/ingest_one_sender/per_cpu_s"),
+        "one_sender_wall_to_sqlite":
+            ratio("/logpool/ingest_one_sender/per_wall_s", "/sqlite/ingest_one_sender/per_wall_s"),
         "aggregate_cpu_of_sqlite_to_ours": ratio("/sqlite/aggregate/cpu_ms", "/logpool/aggregate/cpu_ms"),
         "series_wall_of_sqlite_to_ours": ratio("/sqlite/series/wall_ms", "/logpool/series/wall_ms"),
     });
@@ -201,26 +208,8 @@ fn write_csv(path: &Path, records: u64) {
     out.flush().expect("a file");
 }
 
-/// Figures of an ingest from the times of its tenths.
-fn ingested(records: u64, tenths: &[Times]) -> Value {
-    let sum = |of: fn(&Times) -> Duration| tenths.iter().map(of).sum::<Duration>();
-    let (wall, cpu) = (sum(|times| times.wall), sum(|times| times.cpu));
-    let (first, last) = (tenths[0], tenths[tenths.len() - 1]);
-    json!({
-        "per_cpu_s": rate(records, cpu),
-        "per_wall_s": rate(records, wall),
-        "last_tenth_to_first_cpu": first.cpu.as_secs_f64() / last.cpu.as_secs_f64(),
-        "last_tenth_to_first_wall": first.wall.as_secs_f64() / last.wall.as_secs_f64(),
-        "tenths": tenths.iter().copied().map(times).collect::<Vec<_>>(),
-    })
-}
-
 fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
-}
-
-fn times(times: Times) -> Value {
-    json!({ "wall_ms": times.wall.as_secs_f64() * 1e3, "cpu_ms": times.cpu.as_secs_f64() * 1e3 })
 }
 
 /// Of all files in the folder.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 /// Wall time and CPU time (user and system, all threads) since a moment.
 pub struct Span {
     wall: Instant,
@@ -54,4 +56,8 @@ pub fn peak_rss() -> u64 {
 pub fn median(mut times: Vec<Times>) -> Times {
     times.sort_by_key(|times| times.cpu);
     times[times.len() / 2]
+}
+
+pub fn times(times: Times) -> Value {
+    json!({ "wall_ms": times.wall.as_secs_f64() * 1e3, "cpu_ms": times.cpu.as_secs_f64() * 1e3 })
 }

@@ -1,15 +1,17 @@
 //! SQLite at the same work: WAL, synchronous=FULL, one transaction a batch, a column for each field.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Mutex;
 
+use dscript_logpool::Name;
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 use serde_json::{Value, json};
 
-use crate::measure::{Span, Times, median, thread_cpu, timed};
-use crate::work::{BATCH, FIELDS, MIDNIGHT, SECOND, Work};
-use crate::{bytes_below, rate};
+use crate::bytes_below;
+use crate::measure::{median, timed, times};
+use crate::senders::{self, Done};
+use crate::work::{BATCH, FIELDS, MIDNIGHT, SECOND, Sample, Work};
 
 fn open(dir: &Path) -> Connection {
     let db = Connection::open(dir.join("peer.sqlite")).expect("SQLite");
@@ -19,55 +21,51 @@ fn open(dir: &Path) -> Connection {
 }
 
 /// Without an index, which is the fastest it can do; no query by node finds its records then.
-pub fn ingest(dir: &Path, records: u64) -> Value {
-    fill(open(dir), dir, records, "")
+pub fn ingest(dir: &Path, records: u64, senders: usize) -> Value {
+    fill(open(dir), dir, records, senders, "")
 }
 
 /// With the index that the question for one series needs.
-pub fn ingest_indexed(dir: &Path, records: u64) -> Value {
-    fill(open(dir), dir, records, INDEX)
+pub fn ingest_indexed(dir: &Path, records: u64, senders: usize) -> Value {
+    fill(open(dir), dir, records, senders, INDEX)
 }
 
 const INDEX: &str = "CREATE INDEX IF NOT EXISTS by_series ON samples (node, time)";
 
-fn fill(db: Connection, dir: &Path, records: u64, index: &str) -> Value {
+/// All senders share one connection and its prepared statement: it has one writer at a time in any case, and
+/// connections of their own would poll for its lock.
+fn fill(db: Connection, dir: &Path, records: u64, senders: usize, index: &str) -> Value {
     let columns = FIELDS.map(|name| format!("\"{name}\" INTEGER")).join(", ");
     db.execute_batch(&format!("CREATE TABLE samples (time INTEGER, node TEXT, {columns})")).expect("a table");
     db.execute_batch(index).expect("an index");
     let marks = vec!["?"; FIELDS.len() + 2].join(", ");
-    let mut insert = db.prepare(&format!("INSERT INTO samples VALUES ({marks})")).expect("a statement");
-    let mut work = Work::new(records);
-    let mut tenths = Vec::new();
-    let mut put = Duration::ZERO;
-    for _ in 0..10 {
-        let span = Span::begin();
-        let mut making = Times::default();
-        for _ in 0..records / 10 / BATCH {
-            let (wall, cpu) = (std::time::Instant::now(), thread_cpu());
-            let mut rows = Vec::with_capacity(BATCH as usize);
-            work.batch(|_, node, _, time, sample| rows.push((time, node.to_owned(), sample)));
-            making.wall += wall.elapsed();
-            making.cpu += thread_cpu() - cpu;
-            let wall = std::time::Instant::now();
-            db.execute_batch("BEGIN").expect("a transaction");
-            for (time, node, sample) in &rows {
-                insert.raw_bind_parameter(1, time).expect("a value");
-                insert.raw_bind_parameter(2, node.as_str()).expect("a value");
-                for (at, value) in sample.iter().enumerate() {
-                    insert.raw_bind_parameter(at + 3, value).expect("a value");
-                }
-                insert.raw_execute().expect("an insert");
+    let insert = format!("INSERT INTO samples VALUES ({marks})");
+    let db = Mutex::new(db);
+    let make = |work: &mut Work| {
+        let mut rows = Vec::with_capacity(BATCH as usize);
+        work.batch(|_, node, _, time, sample| rows.push((time, node.clone(), sample)));
+        rows
+    };
+    let send = |rows: Vec<(i64, Name, Sample)>, done: Done| {
+        let db = db.lock().expect("no panic");
+        let mut insert = db.prepare(&insert).expect("a statement");
+        db.execute_batch("BEGIN").expect("a transaction");
+        for (time, node, sample) in &rows {
+            insert.raw_bind_parameter(1, time).expect("a value");
+            insert.raw_bind_parameter(2, node.as_str()).expect("a value");
+            for (at, value) in sample.iter().enumerate() {
+                insert.raw_bind_parameter(at + 3, value).expect("a value");
             }
-            db.execute_batch("COMMIT").expect("a commit");
-            put += wall.elapsed();
+            insert.raw_execute().expect("an insert");
         }
-        let all = span.times();
-        tenths.push(Times { wall: all.wall - making.wall, cpu: all.cpu - making.cpu });
-    }
-    drop(insert);
-    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("a checkpoint");
-    let mut result = crate::ingested(records, &tenths);
-    result["acknowledged_per_wall_s"] = json!(rate(records, put));
+        db.execute_batch("COMMIT").expect("a commit");
+        done();
+    };
+    let checkpoint = || {
+        let db = db.lock().expect("no panic");
+        db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("a checkpoint");
+    };
+    let mut result = senders::ingest(records, senders, make, send, checkpoint);
     result["bytes_per_record"] = json!(bytes_below(dir) as f64 / records as f64);
     result
 }
@@ -78,7 +76,7 @@ pub fn series(dir: &Path, records: u64) -> Value {
     db.execute_batch(INDEX).expect("an index");
     let sql = "SELECT * FROM samples WHERE node = ? AND time >= ? ORDER BY time";
     let mut select = db.prepare(sql).expect("a query");
-    let mut times = Vec::new();
+    let mut all = Vec::new();
     for _ in 0..21 {
         let (_, time) = timed(|| {
             let since = Work::last_time(records) - 599 * SECOND;
@@ -89,12 +87,12 @@ pub fn series(dir: &Path, records: u64) -> Value {
                 .expect("rows");
             rows.map(|row| row.expect("a row")).collect::<Vec<_>>()
         });
-        times.push(time);
+        all.push(time);
     }
-    crate::times(median(times))
+    times(median(all))
 }
 
-pub fn aggregate(dir: &Path, _: u64) -> Value {
+pub fn aggregate(dir: &Path) -> Value {
     let db = open(dir);
     let sql = format!(
         "WITH ranked AS (SELECT time / {minute} AS minute, node, us, \
@@ -110,14 +108,14 @@ pub fn aggregate(dir: &Path, _: u64) -> Value {
         })
         .expect("aggregates")
     });
-    let mut result = crate::times(time);
+    let mut result = times(time);
     result["answer"] = json!({ "groups": answer.0, "avg": answer.1, "p99": answer.2 });
     result
 }
 
-pub fn drop_day(dir: &Path, _: u64) -> Value {
+pub fn drop_day(dir: &Path) -> Value {
     let db = open(dir);
     let (_, time) =
         timed(|| db.execute("DELETE FROM samples WHERE time < ?", [MIDNIGHT]).expect("a deletion"));
-    crate::times(time)
+    times(time)
 }

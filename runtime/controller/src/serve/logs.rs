@@ -15,7 +15,8 @@ use super::core::wall_now;
 use super::metrics::{Metrics, add};
 use crate::log::filter;
 
-const MOVE_EVERY: Duration = Duration::from_secs(1);
+/// For what others than the controller append.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Also what is little.
 const MOVE_ALL_EVERY: Duration = Duration::from_secs(60);
 const RETAIN_EVERY: Duration = Duration::from_secs(600);
@@ -33,10 +34,10 @@ impl Logs {
         let writer = Writer::open(data).map_err(|why| why.to_string())?;
         let folder = data.to_owned();
         let metrics = Arc::new(Metrics::default());
-        let counts = metrics.clone();
+        let (counts, appends) = (metrics.clone(), writer.clone());
         std::thread::Builder::new()
             .name("mover".into())
-            .spawn(move || move_for_ever(&folder, &retention, &counts))
+            .spawn(move || move_for_ever(&folder, &appends, &retention, &counts))
             .map_err(|why| format!("cannot start a thread: {why}"))?;
         Ok(Self { writer, data: data.to_owned(), metrics })
     }
@@ -141,7 +142,7 @@ pub fn answers(mut records: Vec<Record>) -> Vec<ToOperator> {
 }
 
 /// Moves what is worth it at once, the rest now and then, and drops what is past its time.
-fn move_for_ever(data: &Path, retention: &[Retention], metrics: &Metrics) {
+fn move_for_ever(data: &Path, writer: &Writer, retention: &[Retention], metrics: &Metrics) {
     let mut mover: Option<Mover> = None;
     let mut said = String::new();
     let mut moved_all = Instant::now();
@@ -172,8 +173,8 @@ fn move_for_ever(data: &Path, retention: &[Retention], metrics: &Metrics) {
             }
             Ok(())
         };
-        let pause = match turn() {
-            Ok(()) => MOVE_EVERY,
+        match turn() {
+            Ok(()) => writer.wait_until_worth(LOOK_EVERY),
             Err(why) => {
                 add(&metrics.move_failures, 1);
                 // Once for each trouble: it may last for days.
@@ -183,9 +184,8 @@ fn move_for_ever(data: &Path, retention: &[Retention], metrics: &Metrics) {
                     said = why;
                 }
                 mover = None;
-                TROUBLE_PAUSE
+                std::thread::sleep(TROUBLE_PAUSE);
             }
-        };
-        std::thread::sleep(pause);
+        }
     }
 }
