@@ -15,7 +15,7 @@ use crate::arithmetic::Operation;
 pub use crate::fiber::{Exit, Running};
 use crate::native::{Body, PureCall, Trapped};
 use crate::program::Program;
-pub use crate::quick::Quick;
+pub use crate::quick::{Quick, pair_get, pair_put};
 pub use crate::stack::Activation;
 use crate::stack::{BANK_SLOTS_MAX, ENTRY, Frame, Marks};
 pub use crate::vm::Cell;

@@ -1,18 +1,20 @@
 //! Maps and sets: entries in insertion order, found through an index.
 //!
-//! Four arrays hang off a map: the index (twice as many words as entries, probed linearly: the key's hash above,
-//! the number of its entry plus one below, or 0), the entries' hashes in half words (0 marks a removed entry),
+//! Four arrays hang off a map: the index (`index`), the entries' hashes in half words (0 marks a removed entry),
 //! their keys, and a map's values. Where keys and values are words, they lie side by side in the array of keys. A
-//! removed entry keeps its places until the arrays are made anew; the one in the index has no hash then.
+//! removed entry keeps its place until the arrays are made anew.
 
-use crate::heap::{Heap, Ref, SCALARS, high, low, pair};
+mod index;
+
+use crate::heap::{Ref, SCALARS, high, low, pair};
 use crate::list::array_words;
 use crate::native::Trapped;
 use crate::program::{Element, Info};
-use crate::text::{fold, mix};
 use crate::vm::{Cell, Vm};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;
+pub(crate) use index::{find_pair, put_pair};
+use std::convert::Infallible;
 
 const INDEX: usize = 0;
 const HASHES: usize = 1;
@@ -37,15 +39,27 @@ pub(crate) struct MapType {
     paired: bool,
 }
 
-/// The last key that was looked up: it is often the next one too.
+/// The last key that was looked up and is an object: it is often the next one too.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memo {
     map: Ref,
-    key: u64,
+    key: Ref,
     /// Size and version of the map, which every structural change changes.
     state: u64,
+    found: Found,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
     hash: u32,
-    entry: Option<usize>,
+    entry: Option<u32>,
+}
+
+impl Found {
+    fn entry(self) -> Option<usize> {
+        self.entry.map(|entry| entry as usize)
+    }
 }
 
 /// How keys are hashed and compared.
@@ -78,37 +92,10 @@ impl MapType {
     }
 }
 
-/// The bit of a hash that tells which int it is of.
-const IS_KEY: u32 = 1 << 31;
-
-/// The hash of an int: eight that follow each other have places that follow each other, as programs often ask for
-/// keys in their order. Never 0. Those of the ints from 0 to 2^31 - 1 are all different and differ from those of
-/// all others, so that where such a hash is found its entry need not be looked at.
-#[inline]
-fn bits_hash(key: u64) -> u32 {
-    if key < u64::from(IS_KEY) {
-        // Each step gives different results for different numbers of 28 bits.
-        const MASK: u32 = (1 << 28) - 1;
-        let mut eights = (key as u32 >> 3).wrapping_mul(0x9e37_79b1) & MASK;
-        eights ^= eights >> 14;
-        eights = eights.wrapping_mul(0x85eb_ca6b) & MASK;
-        eights ^= eights >> 13;
-        return IS_KEY | eights << 3 | key as u32 & 7;
-    }
-    let hash = fold(mix(key >> 3)) & !IS_KEY & !7 | (key & 7) as u32;
-    if hash == 0 { 8 } else { hash }
-}
-
-/// Whether equal hashes mean equal ints.
-#[inline]
-fn is_key(hash: u32) -> bool {
-    hash & IS_KEY != 0
-}
-
 fn entry_words(map: &MapType, capacity: usize) -> usize {
     let values = if map.value.is_some() { array_words(map.value_element, capacity) } else { 0 };
     // Side by side they have one header for two.
-    (1 + 2 * capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
+    (1 + capacity) + (1 + capacity / 2) + array_words(map.key_element, capacity) + values
 }
 
 pub(crate) fn map_words(map: &MapType, entries: usize) -> usize {
@@ -140,7 +127,7 @@ impl Vm {
     }
 
     fn make_arrays(&mut self, map: &MapType, object: Ref, capacity: usize) {
-        let index = self.heap.allocate(SCALARS, 2 * capacity as u32, 1 + 2 * capacity);
+        let index = self.heap.allocate(SCALARS, capacity as u32, 1 + capacity);
         let hashes = self.heap.allocate(SCALARS, (capacity / 2) as u32, 1 + capacity / 2);
         let (keys, values) = match map.value {
             Some(_) if map.paired => (self.new_array(Element::Scalar, 2 * capacity), 0),
@@ -178,7 +165,7 @@ impl Vm {
     fn map_capacity(&self, map: Ref) -> usize {
         match self.array(map, INDEX) {
             0 => 0,
-            index => self.heap.len(index) / 2,
+            index => self.heap.len(index),
         }
     }
 
@@ -191,7 +178,7 @@ impl Vm {
     #[inline]
     fn key_hash(&mut self, map: &MapType, key: u64) -> Result<u32, Trapped> {
         match map.keys {
-            KeyKind::Bits => Ok(bits_hash(key)),
+            KeyKind::Bits => Ok(index::bits_hash(key)),
             KeyKind::Text => Ok(self.heap.text_hash(low(key))),
             KeyKind::Parts => {
                 let cell = self.unboxed(map.key, key);
@@ -204,91 +191,82 @@ impl Vm {
         self.program.maps[self.heap.tag(map) as usize].as_ref().expect("a type of maps or sets")
     }
 
-    /// The entry of a key that is an int or a String, which cannot fail to be compared.
-    fn map_find_simple(&mut self, map: Ref, key: u64) -> Option<usize> {
-        if self.map_size(map) == 0 {
-            return None;
+    /// What is known of a key that is an int or a String, which cannot fail to be compared.
+    fn map_find_simple(&mut self, map: Ref, key: u64) -> Found {
+        let kind = self.kind_of(map);
+        let (is_text, element) = (kind.keys == KeyKind::Text, kind.key_element);
+        if is_text {
+            return self.map_find_text(map, low(key));
         }
+        let hash = index::bits_hash(key);
+        let found = if kind.paired {
+            self.map_probe(map, hash, |vm, keys, entry| Ok(vm.heap.word(keys, 1 + 2 * entry) == key))
+        } else {
+            self.map_probe(map, hash, |vm, keys, entry| Ok(vm.array_get(element, keys, entry) == key))
+        };
+        let entry: Result<_, Infallible> = found;
+        let Ok(entry) = entry;
+        Found { hash, entry }
+    }
+
+    fn map_find_text(&mut self, map: Ref, key: Ref) -> Found {
         let state = self.heap.word(map, 1);
         let memo = self.memo;
         if memo.map == map && memo.key == key && memo.state == state {
-            return memo.entry;
+            return memo.found;
         }
-        let kind = self.kind_of(map);
-        let (is_text, paired, element) = (kind.keys == KeyKind::Text, kind.paired, kind.key_element);
-        let (hash, entry) = if is_text {
-            let hash = self.heap.text_hash(low(key));
-            let same = |heap: &Heap, keys, entry| {
-                let other = heap.ref_at(keys, 1, entry);
-                other == low(key) || heap.same_text(low(key), other)
-            };
-            (hash, self.map_probe(map, hash, same))
-        } else if paired {
-            let hash = bits_hash(key);
-            let same = |heap: &Heap, keys, entry| is_key(hash) || heap.word(keys, 1 + 2 * entry) == key;
-            (hash, self.map_probe(map, hash, same))
-        } else {
-            let hash = bits_hash(key);
-            let same = |_: &Heap, keys, entry| is_key(hash) || self.array_get(element, keys, entry) == key;
-            (hash, self.map_probe(map, hash, same))
-        };
-        self.memo = Memo { map, key, state, hash, entry };
-        entry
+        let hash = self.heap.text_hash(key);
+        let entry: Result<_, Infallible> = self.map_probe(map, hash, |vm, keys, entry| {
+            let other = vm.heap.ref_at(keys, 1, entry);
+            Ok(other == key || vm.heap.same_text(key, other))
+        });
+        let Ok(entry) = entry;
+        let found = Found { hash, entry };
+        self.memo = Memo { map, key, state, found };
+        found
     }
 
     /// The entry with such a hash of which `same` holds, given the keys.
     #[inline(always)]
-    fn map_probe(&self, map: Ref, hash: u32, same: impl Fn(&Heap, Ref, usize) -> bool) -> Option<usize> {
+    fn map_probe<E>(
+        &self,
+        map: Ref,
+        hash: u32,
+        same: impl Fn(&Vm, Ref, usize) -> Result<bool, E>,
+    ) -> Result<Option<u32>, E> {
         let index = self.array(map, INDEX);
         if index == 0 {
-            return None;
+            return Ok(None);
         }
         let keys = self.array(map, KEYS);
-        let mask = self.heap.len(index) - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            let found = self.heap.word(index, 1 + place);
-            if found == 0 {
-                return None;
-            }
-            let entry = (low(found) as usize).wrapping_sub(1);
-            if high(found) == hash && same(&self.heap, keys, entry) {
-                return Some(entry);
-            }
-            place = (place + 1) & mask;
-        }
+        let found = self.heap.find_entry(index, hash, |entry| same(self, keys, entry))?;
+        Ok(found.map(|entry| entry as u32))
     }
 
     /// The value of such a key.
     #[inline(never)]
     pub(crate) fn map_get(&mut self, map: Ref, key: u64) -> Option<u64> {
-        let entry = self.map_find_simple(map, key)?;
+        let entry = self.map_find_simple(map, key).entry()?;
         Some(self.map_value(self.kind_of(map), map, entry))
     }
 
     #[inline(never)]
     pub(crate) fn map_has(&mut self, map: Ref, key: u64) -> bool {
-        self.map_find_simple(map, key).is_some()
+        self.map_find_simple(map, key).entry.is_some()
     }
 
     /// Puts a value in the place of such a key, or behind the others where there is room, and says whether the key is
     /// new; else `None`.
     #[inline(never)]
     pub(crate) fn map_put_now(&mut self, map: Ref, key: u64, value: u64) -> Option<bool> {
-        if self.map_size(map) == 0 {
-            return None;
-        }
         let found = self.map_find_simple(map, key);
         let kind = *self.kind_of(map);
-        match found {
+        match found.entry() {
             Some(entry) => self.map_set_value(&kind, map, entry, value),
             None if self.map_used(map) == self.map_capacity(map) => return None,
-            None => {
-                let hash = self.memo.hash;
-                self.map_append(&kind, map, key, value, hash);
-            }
+            None => self.map_append(&kind, map, key, value, found.hash),
         }
-        Some(found.is_none())
+        Some(found.entry.is_none())
     }
 
     /// The entry of a key, a scalar's bits or a reference.
@@ -296,64 +274,40 @@ impl Vm {
         if self.map_size(map) == 0 {
             return Ok(None);
         }
-        self.map_look_up(kind, map, key).map(|memo| memo.entry)
+        self.map_look_up(kind, map, key).map(Found::entry)
     }
 
     #[inline]
-    fn map_look_up(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Memo, Trapped> {
+    fn map_look_up(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Found, Trapped> {
+        if kind.keys != KeyKind::Parts {
+            return Ok(self.map_find_simple(map, key));
+        }
         let memo = self.memo;
         let state = self.heap.word(map, 1);
-        if memo.map == map && memo.key == key && memo.state == state {
-            return Ok(memo);
+        if memo.map == map && memo.key == low(key) && memo.state == state {
+            return Ok(memo.found);
         }
         let hash = self.key_hash(kind, key)?;
-        let entry = self.map_find_hashed(kind, map, key, hash)?;
-        self.memo = Memo { map, key, state, hash, entry };
-        Ok(self.memo)
+        let found = Found { hash, entry: self.map_find_hashed(kind, map, key, hash)? };
+        self.memo = Memo { map, key: low(key), state, found };
+        Ok(found)
     }
 
-    #[inline]
-    fn map_find_hashed(
-        &self,
-        kind: &MapType,
-        map: Ref,
-        key: u64,
-        hash: u32,
-    ) -> Result<Option<usize>, Trapped> {
-        let index = self.array(map, INDEX);
-        if index == 0 {
-            return Ok(None);
-        }
-        let keys = self.array(map, KEYS);
-        let mask = self.heap.len(index) - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            let found = self.heap.word(index, 1 + place);
-            if found == 0 {
-                return Ok(None);
-            }
-            if high(found) == hash {
-                let entry = low(found) as usize - 1;
-                let same = match kind.keys {
-                    KeyKind::Bits if is_key(hash) => true,
-                    KeyKind::Bits if kind.paired => self.heap.word(keys, 1 + 2 * entry) == key,
-                    KeyKind::Bits => self.array_get(kind.key_element, keys, entry) == key,
-                    KeyKind::Text => {
-                        let other = self.heap.ref_at(keys, 1, entry);
-                        other == low(key) || self.heap.same_text(low(key), other)
-                    }
-                    KeyKind::Parts => {
-                        let other = self.heap.ref_at(keys, 1, entry);
-                        other == low(key)
-                            || self.equal(kind.key, Cell::reference(low(key)), Cell::reference(other))?
-                    }
-                };
-                if same {
-                    return Ok(Some(entry));
+    fn map_find_hashed(&self, kind: &MapType, map: Ref, key: u64, hash: u32) -> Result<Option<u32>, Trapped> {
+        self.map_probe(map, hash, |vm, keys, entry| match kind.keys {
+            KeyKind::Bits if kind.paired => Ok(vm.heap.word(keys, 1 + 2 * entry) == key),
+            KeyKind::Bits => Ok(vm.array_get(kind.key_element, keys, entry) == key),
+            KeyKind::Text | KeyKind::Parts => {
+                let other = vm.heap.ref_at(keys, 1, entry);
+                if other == low(key) {
+                    return Ok(true);
+                }
+                match kind.keys {
+                    KeyKind::Text => Ok(vm.heap.same_text(low(key), other)),
+                    _ => vm.equal(kind.key, Cell::reference(low(key)), Cell::reference(other)),
                 }
             }
-            place = (place + 1) & mask;
-        }
+        })
     }
 
     /// Adds or replaces. True when the key is new. Map, key and value may move.
@@ -364,8 +318,8 @@ impl Vm {
         key: u64,
         value: u64,
     ) -> Result<bool, Trapped> {
-        let Memo { hash, entry, .. } = self.map_look_up(kind, map, key)?;
-        if let Some(entry) = entry {
+        let found = self.map_look_up(kind, map, key)?;
+        if let Some(entry) = found.entry() {
             self.map_set_value(kind, map, entry, value);
             return Ok(false);
         }
@@ -388,7 +342,7 @@ impl Vm {
             }
             self.rebuild(kind, map, capacity);
         }
-        self.map_append(kind, map, key, value, hash);
+        self.map_append(kind, map, key, value, found.hash);
         Ok(true)
     }
 
@@ -399,18 +353,8 @@ impl Vm {
         self.set_key(kind, keys, entry, key);
         self.heap.set_half_at(hashes, entry, hash);
         self.map_set_value(kind, map, entry, value);
-        self.enter(map, entry, hash);
+        self.heap.enter(self.array(map, INDEX), entry, hash);
         self.map_resized(map, self.map_size(map) + 1, entry + 1);
-    }
-
-    fn enter(&mut self, map: Ref, entry: usize, hash: u32) {
-        let index = self.array(map, INDEX);
-        let mask = self.heap.len(index) - 1;
-        let mut place = hash as usize & mask;
-        while self.heap.word(index, 1 + place) != 0 {
-            place = (place + 1) & mask;
-        }
-        self.heap.set_word(index, 1 + place, pair(entry as u32 + 1, hash));
     }
 
     /// New arrays without the removed entries; room was reserved.
@@ -418,6 +362,7 @@ impl Vm {
         let used = self.map_used(map);
         let old = [HASHES, KEYS, VALUES].map(|which| self.array(map, which));
         self.make_arrays(kind, map, capacity);
+        let index = self.array(map, INDEX);
         let new = [HASHES, KEYS, VALUES].map(|which| self.array(map, which));
         let mut next = 0;
         for entry in 0..used {
@@ -428,15 +373,13 @@ impl Vm {
             self.heap.set_half_at(new[0], next, hash);
             if kind.paired {
                 self.heap.copy_scalars(old[1], 2 * entry, new[1], 2 * next, 2);
-                self.enter(map, next, hash);
-                next += 1;
-                continue;
+            } else {
+                self.array_copy(kind.key_element, old[1], entry, new[1], next, 1);
+                if kind.value.is_some() {
+                    self.array_copy(kind.value_element, old[2], entry, new[2], next, 1);
+                }
             }
-            self.array_copy(kind.key_element, old[1], entry, new[1], next, 1);
-            if kind.value.is_some() {
-                self.array_copy(kind.value_element, old[2], entry, new[2], next, 1);
-            }
-            self.enter(map, next, hash);
+            self.heap.enter(index, next, hash);
             next += 1;
         }
         self.heap.set_word(map, 2, next as u64);
@@ -463,7 +406,7 @@ impl Vm {
 
     pub(crate) fn map_remove(&mut self, kind: &MapType, map: Ref, entry: usize) {
         let (keys, hashes) = (self.array(map, KEYS), self.array(map, HASHES));
-        self.forget(map, entry, self.half(hashes, entry));
+        self.heap.forget(self.array(map, INDEX), entry, self.half(hashes, entry));
         self.heap.set_half_at(hashes, entry, 0);
         self.set_key(kind, keys, entry, 0);
         self.map_set_value(kind, map, entry, 0);
@@ -471,17 +414,6 @@ impl Vm {
             0 => self.map_clear(map),
             size => self.map_resized(map, size, self.map_used(map)),
         }
-    }
-
-    /// Takes the hash of an entry out of the index, so that nothing is found there.
-    fn forget(&mut self, map: Ref, entry: usize, hash: u32) {
-        let index = self.array(map, INDEX);
-        let mask = self.heap.len(index) - 1;
-        let mut place = hash as usize & mask;
-        while low(self.heap.word(index, 1 + place)) as usize != entry + 1 {
-            place = (place + 1) & mask;
-        }
-        self.heap.set_word(index, 1 + place, pair(entry as u32 + 1, 0));
     }
 
     pub(crate) fn map_clear(&mut self, map: Ref) {
@@ -545,45 +477,7 @@ impl Vm {
         b: Ref,
         key: u64,
     ) -> Result<Option<usize>, Trapped> {
-        self.map_find_hashed(kind, b, key, self.half(self.array(a, HASHES), entry))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustc_hash::FxHashSet;
-
-    #[test]
-    fn small_ints_have_hashes_of_their_own() {
-        // Places of all bits, and runs.
-        let keys: FxHashSet<u64> = (0..31)
-            .flat_map(|bit| (0..40_000u64).map(move |n| (n << bit) & ((1 << 31) - 1)))
-            .chain((1 << 31) - 1_000..1 << 31)
-            .collect();
-        let hashes: FxHashSet<u32> = keys.iter().map(|key| bits_hash(*key)).collect();
-        assert_eq!(hashes.len(), keys.len());
-        assert!(hashes.iter().all(|hash| is_key(*hash)));
-        assert!([1 << 31, 1 << 40, u64::MAX, i64::MIN as u64].iter().all(|key| {
-            let hash = bits_hash(*key);
-            hash != 0 && !is_key(hash)
-        }));
-    }
-
-    #[test]
-    fn strides_do_not_crowd_a_map() {
-        const ENTRIES: usize = 1 << 11;
-        for bit in 0..20 {
-            let mut taken = vec![false; 2 * ENTRIES];
-            let mut steps = 0;
-            for n in 0..ENTRIES as u64 {
-                let mut place = bits_hash(n << bit) as usize & (taken.len() - 1);
-                while std::mem::replace(&mut taken[place], true) {
-                    place = (place + 1) & (taken.len() - 1);
-                    steps += 1;
-                }
-            }
-            assert!(steps < 8 * ENTRIES, "{steps} steps for a stride of 2^{bit}");
-        }
+        let found = self.map_find_hashed(kind, b, key, self.half(self.array(a, HASHES), entry))?;
+        Ok(found.map(|entry| entry as usize))
     }
 }

@@ -1,8 +1,9 @@
-//! Natives of maps and sets that are done at once where nothing is unusual: then they neither collect nor trap nor wait.
+//! Natives of maps, sets and texts that are done at once where nothing is unusual: then they neither collect nor trap nor wait.
 //! The interpreter has handlers for them, and machine code calls them without bringing the fiber up to date. The rest,
 //! such as a map that must grow, is the ordinary native's.
 
 use crate::fiber::Running;
+use crate::map;
 use crate::natives::char_of;
 use crate::program::{Element, Info, Program};
 use dscript_bytecode::ids::{NativeId, TypeId};
@@ -16,6 +17,10 @@ pub enum Quick {
     Has,
     /// Stores the value of a key, where there is room.
     Put,
+    /// As these, of a map of words to words.
+    PairGet,
+    PairHas,
+    PairPut,
     /// Puts a key into a set, where there is room; whether it is new.
     Add,
     /// How many entries there are.
@@ -26,9 +31,17 @@ pub enum Quick {
     KeyAt,
     /// Its value.
     ValueAt,
+    /// Below, at or above 0 as a String sorts before, with or after another.
+    Compare,
 }
 
 impl Quick {
+    /// Whether there are ways that are the ordinary native's.
+    pub fn may_be_lent(self) -> bool {
+        use Quick::{Add, KeyAt, PairPut, Put, ValueAt};
+        matches!(self, Put | PairPut | Add | KeyAt | ValueAt)
+    }
+
     /// What a native of this program is, by its name and how its keys and values are held.
     pub fn of(program: &Program, native: NativeId) -> Option<Quick> {
         Quick::of_native(program.image(), &program.infos, native)
@@ -45,22 +58,53 @@ impl Quick {
             "Map.nextIndex" | "Set.nextIndex" => Quick::Next,
             "Map.keyAt" | "Set.at" => Quick::KeyAt,
             "Map.valueAt" => Quick::ValueAt,
+            "String.compareTo" => Quick::Compare,
             _ => return None,
         };
         let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
         match quick {
-            Quick::Size | Quick::Next => return Some(quick),
+            Quick::Size | Quick::Next | Quick::Compare => return Some(quick),
             Quick::KeyAt => return native.type_args.first().is_some_and(is_plain).then_some(quick),
             Quick::ValueAt => return native.type_args.get(1).is_some_and(is_plain).then_some(quick),
-            Quick::Get | Quick::Has | Quick::Put | Quick::Add => {}
+            _ => {}
         }
         let key = &image.types[native.type_args.first()?.index()];
         let simple = matches!(
             key,
             Type::String | Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. }
         );
-        (simple && native.type_args.get(1).is_none_or(is_plain)).then_some(quick)
+        if !simple || !native.type_args.get(1).is_none_or(is_plain) {
+            return None;
+        }
+        let is_word = |ty: &TypeId| infos[ty.index()].element == Element::Scalar;
+        let pairs = native.type_args.len() == 2 && native.type_args.iter().all(is_word);
+        Some(match quick {
+            Quick::Get if pairs => Quick::PairGet,
+            Quick::Has if pairs => Quick::PairHas,
+            Quick::Put if pairs => Quick::PairPut,
+            quick => quick,
+        })
     }
+}
+
+/// The value of a key in a map of words to words.
+///
+/// # Safety
+/// The map is one, in the heap that begins at `heap`.
+#[inline]
+pub unsafe fn pair_get(heap: *mut u64, map: u32, key: u64) -> Option<u64> {
+    // SAFETY: the caller sees to it.
+    unsafe { map::find_pair(heap, map, key).as_ref().copied() }
+}
+
+/// Stores it, and says whether the key is new; `None` where there is no room, and nothing was done.
+///
+/// # Safety
+/// As `pair_get`.
+#[inline]
+pub unsafe fn pair_put(heap: *mut u64, map: u32, key: u64, value: u64) -> Option<bool> {
+    // SAFETY: the caller sees to it.
+    unsafe { map::put_pair(heap, map, key, value) }
 }
 
 impl Running<'_> {
@@ -96,6 +140,11 @@ impl Running<'_> {
     /// Whether two Strings have the same text.
     pub fn same_text(&mut self, a: u32, b: u32) -> bool {
         self.vm().heap.same_text(a, b)
+    }
+
+    /// Below, at or above 0 as a String sorts before, with or after another.
+    pub fn compare_text(&mut self, a: u32, b: u32) -> i64 {
+        self.vm().heap.compare_text(a, b) as i64
     }
 
     /// A code point of a String, where it has so many, and what looking for it costs.

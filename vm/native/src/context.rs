@@ -13,7 +13,7 @@ use dscript_bytecode::ids::ConstId;
 use dscript_bytecode::image::Constant;
 use dscript_bytecode::trap::TrapKind;
 use dscript_interp::arithmetic::Operation;
-use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
+use dscript_interp::door::{self, CallOut, Exit, Lend, Running, Windows};
 use dscript_interp::native::Trapped;
 
 use crate::code::{Code, Lent};
@@ -104,7 +104,7 @@ pub(crate) mod at {
 pub(crate) type Helper = *const ();
 
 /// The table that `Context::helpers` points to, by the numbers in `helper`.
-struct Helpers([Helper; 16]);
+struct Helpers([Helper; helper::PARAMS.len()]);
 
 // SAFETY: addresses of functions.
 unsafe impl Sync for Helpers {}
@@ -126,6 +126,10 @@ static HELPERS: Helpers = Helpers([
     map_next as *const (),
     map_key_at as *const (),
     map_value_at as *const (),
+    pair_get as *const (),
+    pair_has as *const (),
+    pair_put as *const (),
+    compare_text as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -162,8 +166,16 @@ pub(crate) mod helper {
     pub const MAP_KEY_AT: usize = 14;
     /// (context, map, entry): the same of its value.
     pub const MAP_VALUE_AT: usize = 15;
+    /// As `MAP_GET`, of a map of words to words.
+    pub const PAIR_GET: usize = 16;
+    /// As `MAP_HAS`, of such a map.
+    pub const PAIR_HAS: usize = 17;
+    /// As `MAP_PUT`, of such a map.
+    pub const PAIR_PUT: usize = 18;
+    /// (context, a, b): below, at or above 0 as a String sorts before, with or after another.
+    pub const COMPARE_TEXT: usize = 19;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 16] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3];
+    pub const PARAMS: [usize; 20] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
     pub fn is_direct(which: usize) -> bool {
@@ -494,6 +506,25 @@ unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, value: u
     unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
 }
 
+unsafe extern "C" fn pair_get(context: *mut Context, map: u32, key: u64) -> i64 {
+    // SAFETY: native code calls with its own context, which knows the heap, and a map of its function's types.
+    unsafe {
+        let value = door::pair_get((*context).heap, map, key);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
+}
+
+unsafe extern "C" fn pair_has(context: *mut Context, map: u32, key: u64) -> i64 {
+    // SAFETY: as in `pair_get`.
+    unsafe { door::pair_get((*context).heap, map, key).is_some().into() }
+}
+
+unsafe extern "C" fn pair_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
+    // SAFETY: as in `pair_get`.
+    unsafe { door::pair_put((*context).heap, map, key, value).map_or(-1, i64::from) }
+}
+
 unsafe extern "C" fn map_next(context: *mut Context, map: u32, after: i64) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().map_next(map, after) }
@@ -520,6 +551,11 @@ unsafe extern "C" fn map_value_at(context: *mut Context, map: u32, index: i64) -
 unsafe extern "C" fn same_text(context: *mut Context, a: u32, b: u32) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().same_text(a, b).into() }
+}
+
+unsafe extern "C" fn compare_text(context: *mut Context, a: u32, b: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().compare_text(a, b) }
 }
 
 unsafe extern "C" fn char_at(context: *mut Context, text: u32, index: i64) -> i64 {

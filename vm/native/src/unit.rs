@@ -41,8 +41,8 @@ pub(crate) enum Intrinsic {
     Mul,
     Length,
     CharAt,
-    /// Of maps and sets; of those that store, only where there is room: the interpreter does the rest.
-    Map(Quick),
+    /// Of those that store, only where there is room: the interpreter does the rest.
+    Quick(Quick),
 }
 
 impl Intrinsic {
@@ -55,7 +55,7 @@ impl Intrinsic {
             "Int.wrappingMul" => Intrinsic::Mul,
             "String.length" => Intrinsic::Length,
             "String.charAt" => Intrinsic::CharAt,
-            _ => return Quick::of(program, native).map(Intrinsic::Map),
+            _ => return Quick::of(program, native).map(Intrinsic::Quick),
         })
     }
 }
@@ -346,9 +346,8 @@ impl<'p> Unit<'p> {
             Instr::Call { function, .. } if self.is_inlined(*function) => Collects::Never,
             Instr::Call { function, .. } if self.is_near(*function) => Collects::After,
             Instr::CallNative { native, .. } => match self.intrinsic(*native) {
-                None | Some(Intrinsic::Map(Quick::Put | Quick::Add | Quick::KeyAt | Quick::ValueAt)) => {
-                    Collects::Lent
-                }
+                None => Collects::Lent,
+                Some(Intrinsic::Quick(quick)) if quick.may_be_lent() => Collects::Lent,
                 Some(_) => Collects::Never,
             },
             Instr::EqValue { ty, .. } if self.is_text(*ty) => Collects::Never,
@@ -443,8 +442,8 @@ impl<'p> Unit<'p> {
                     && self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
             }
             Instr::CallNative { native, .. } => {
-                use Intrinsic::{CharAt, Length, Map};
-                matches!(self.intrinsic(*native), Some(Length | CharAt | Map(Quick::Size)))
+                use Intrinsic::{CharAt, Length};
+                matches!(self.intrinsic(*native), Some(Length | CharAt | Intrinsic::Quick(Quick::Size)))
             }
             Instr::New { .. }
             | Instr::GetScalar { .. }

@@ -190,8 +190,15 @@ impl Read for Patient<'_> {
 
 fn contents(path: &Path, wanted: &Wanted) -> io::Result<Vec<u8>> {
     let file = open_to_read(path)?;
-    let mut bytes = Vec::new();
-    Patient::new(file, wanted, None)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let (size, limit) = (file.metadata()?.size(), FILE_BYTES_MAX + 1);
+    // One more, so that the end is found without more room.
+    let mut bytes = Vec::with_capacity(size.saturating_add(1).min(limit) as usize);
+    let from = Patient::new(file, wanted, None)?;
+    match from.waits {
+        true => from.take(limit).read_to_end(&mut bytes)?,
+        // The file itself reads into room that nobody has cleared.
+        false => from.file.take(limit).read_to_end(&mut bytes)?,
+    };
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
     }

@@ -630,6 +630,9 @@ impl Emitter<'_> {
     fn quick(&self, native: NativeId, args: &[Reg], results: &[Reg]) -> Option<(Handler, u64)> {
         let quick = Quick::of_native(self.image, self.infos, native)?;
         let handler: Handler = match (quick, args, results) {
+            (Quick::PairGet, ..) => slow::pair_get,
+            (Quick::PairHas, ..) => slow::pair_contains,
+            (Quick::PairPut, ..) => slow::pair_put,
             (Quick::Get, [_, Reg::S(_)], [_, _]) => slow::map_get_bits,
             (Quick::Get, [_, Reg::R(_)], [_, _]) => slow::map_get_text,
             (Quick::Get, [_, Reg::S(_)], _) => slow::map_get_bits_ref,
@@ -648,10 +651,11 @@ impl Emitter<'_> {
             (Quick::KeyAt, _, _) => slow::map_key_at_ref,
             (Quick::ValueAt, _, [Reg::S(_)]) => slow::map_value_at_bits,
             (Quick::ValueAt, _, _) => slow::map_value_at_ref,
+            (Quick::Compare, ..) => slow::compare_texts,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {
-            Quick::Put => lanes(reg(args, 0), reg(args, 1), reg(args, 2), 0),
+            Quick::Put | Quick::PairPut => lanes(reg(args, 0), reg(args, 1), reg(args, 2), 0),
             _ => lanes(reg(args, 0), reg(args, 1), reg(results, 0), reg(results, 1)),
         };
         Some((handler, registers))

@@ -8,6 +8,7 @@ use crate::door::Met;
 use crate::fiber::Exit;
 use crate::heap::{Ref, SLICE, STRING, high, low};
 use crate::native::{PureCall, Trapped};
+use crate::quick::{pair_get as pair_get_at, pair_put as pair_put_at};
 use crate::stack::Frame;
 use crate::vm::{Vm, trapped};
 use dscript_bytecode::ids::{ConstId, TypeId};
@@ -270,6 +271,26 @@ quick! {
         is_quick
     }
 
+    compare_texts |m, quick| {
+        let order = (*m.vm).heap.compare_text(quick.reference::<0>(), quick.reference::<1>());
+        quick.set_int::<2>(order as i64);
+        true
+    }
+
+    pair_get |m, quick| {
+        let value = pair_get_at(m.heap, quick.reference::<0>(), quick.bits::<1>());
+        quick.set_bits::<2>(u64::from(value.is_some()));
+        quick.set_bits::<3>(value.unwrap_or_default());
+        true
+    }
+    pair_contains |m, quick| {
+        let value = pair_get_at(m.heap, quick.reference::<0>(), quick.bits::<1>());
+        quick.set_bits::<2>(u64::from(value.is_some()));
+        true
+    }
+    pair_put |m, quick| {
+        pair_put_at(m.heap, quick.reference::<0>(), quick.bits::<1>(), quick.bits::<2>()).is_some()
+    }
     map_get_bits |m, quick| {
         get(m.vm, quick, quick.bits::<1>())
     }

@@ -1,7 +1,5 @@
 //! List.
 
-use std::cmp::Ordering;
-
 use super::{Done, cells, count, natives};
 use crate::arithmetic::Operation;
 use crate::heap::{Ref, low, string_words};
@@ -193,10 +191,42 @@ fn put(call: &mut PureCall<'_>, all: Vec<u64>) {
 /// Stable, by natural order; doubles as Java's `Double.compare`.
 fn sort(call: &mut PureCall<'_>) -> Done {
     let mut all = take(call);
-    let compare = natural_order(call)?;
-    all.sort_by(|&a, &b| compare(call, a, b));
+    if natural_order(call)? == Natural::Int {
+        // Equal ones are the same.
+        all.sort_unstable_by_key(|bits| *bits as i64);
+    } else {
+        let items = sorted(call, &all)?;
+        all = items.into_iter().map(|item| all[item.at as usize]).collect();
+    }
     put(call, all);
     Ok(())
+}
+
+/// An item of a list that is sorted.
+struct Item {
+    /// Sorts as it does, but for texts that begin alike.
+    key: u64,
+    text: Ref,
+    /// Where it stands.
+    at: u32,
+}
+
+/// The items in the order of sorting; equal ones in the order they stand.
+fn sorted(call: &PureCall<'_>, all: &[u64]) -> Result<Vec<Item>, Trapped> {
+    let (order, heap) = (natural_order(call)?, &call.vm.heap);
+    let key = |bits: u64| match order {
+        Natural::Int => bits ^ 1 << 63,
+        Natural::Double => double_key(bits),
+        Natural::Text => heap.text_prefix(low(bits)),
+    };
+    let item = |(at, bits): (usize, &u64)| Item { key: key(*bits), text: low(*bits), at: at as u32 };
+    let mut items: Vec<Item> = all.iter().enumerate().map(item).collect();
+    if order == Natural::Text {
+        items.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| heap.compare_text(a.text, b.text)));
+    } else {
+        items.sort_by_key(|item| item.key);
+    }
+    Ok(items)
 }
 
 /// Below, at or above 0 as one item sorts before, with or after another.
@@ -207,16 +237,18 @@ fn compare_at(call: &mut PureCall<'_>) -> Done {
     let (first, second) = (call.vm.index(call.int(1), size)?, call.vm.index(call.int(2), size)?);
     let a = call.vm.list_get(element, list, first);
     let b = call.vm.list_get(element, list, second);
-    let order = natural_order(call)?(call, a, b);
+    let order = match natural_order(call)? {
+        Natural::Int => (a as i64).cmp(&(b as i64)),
+        Natural::Double => double_key(a).cmp(&double_key(b)),
+        Natural::Text => call.vm.heap.compare_text(low(a), low(b)),
+    };
     call.give_int(order as i64)
 }
 
 /// The positions of the items in the order of sorting; equal ones in the order they stand.
 fn order(call: &mut PureCall<'_>) -> Done {
     let all = take(call);
-    let compare = natural_order(call)?;
-    let mut places: Vec<u64> = (0..all.len() as u64).collect();
-    places.sort_by(|&a, &b| compare(call, all[a as usize], all[b as usize]));
+    let places: Vec<u64> = sorted(call, &all)?.iter().map(|item| item.at.into()).collect();
     let ty = call.result_type();
     let (_, element) = call.vm.list_element(ty);
     call.vm.check_size(places.len().saturating_mul(8))?;
@@ -247,16 +279,19 @@ fn sum(call: &mut PureCall<'_>) -> Done {
     call.give_int(total)
 }
 
-type Compare = fn(&PureCall<'_>, u64, u64) -> Ordering;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Natural {
+    Int,
+    Double,
+    Text,
+}
 
-fn natural_order(call: &PureCall<'_>) -> Result<Compare, Trapped> {
+fn natural_order(call: &PureCall<'_>) -> Result<Natural, Trapped> {
     let (ty, _) = call.type_arg(0);
     match call.vm.program.ty(ty) {
-        Type::Int | Type::Duration | Type::Time | Type::Bool | Type::Enum { .. } => {
-            Ok(|_, a, b| (a as i64).cmp(&(b as i64)))
-        }
-        Type::Double => Ok(|_, a, b| compare_doubles(f64::from_bits(a), f64::from_bits(b))),
-        Type::String => Ok(|call, a, b| call.vm.heap.compare_text(low(a), low(b))),
+        Type::Int | Type::Duration | Type::Time | Type::Bool | Type::Enum { .. } => Ok(Natural::Int),
+        Type::Double => Ok(Natural::Double),
+        Type::String => Ok(Natural::Text),
         _ => {
             let name = call.vm.program.type_name(ty);
             Err(trapped(TrapKind::Internal, format!("{name} has no natural order")))
@@ -264,13 +299,13 @@ fn natural_order(call: &PureCall<'_>) -> Result<Compare, Trapped> {
     }
 }
 
-fn compare_doubles(a: f64, b: f64) -> Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (true, true) => Ordering::Equal,
-        (true, false) => Ordering::Greater,
-        (false, true) => Ordering::Less,
-        (false, false) => a.total_cmp(&b),
+/// A number that sorts as a double does: NaNs are equal and come last, -0.0 is below 0.0.
+fn double_key(bits: u64) -> u64 {
+    if f64::from_bits(bits).is_nan() {
+        return u64::MAX;
     }
+    let is_negative = bits >> 63 != 0;
+    if is_negative { !bits } else { bits | 1 << 63 }
 }
 
 fn join(call: &mut PureCall<'_>) -> Done {

@@ -47,7 +47,7 @@ impl<'p> Translator<'_, '_, 'p> {
             (Intrinsic::CharAt, &[Reg::R(text), Reg::S(index)], &[Reg::S(dst)]) => {
                 self.char_at(text, index, dst);
             }
-            (Intrinsic::Map(quick), ..) => self.map_native(instr, quick, args, results),
+            (Intrinsic::Quick(quick), ..) => self.quick_native(instr, quick, args, results),
             _ => self.lend(instr),
         }
     }
@@ -154,8 +154,8 @@ impl<'p> Translator<'_, '_, 'p> {
         self.set_scalar(dst, result);
     }
 
-    /// Natives of maps and sets that a helper does at once where nothing is unusual.
-    fn map_native(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
+    /// Natives of maps, sets and texts that a helper does at once where nothing is unusual.
+    fn quick_native(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
         let map = match args[0] {
             Reg::R(map) => map,
             Reg::S(_) => return self.lend(instr),
@@ -183,8 +183,13 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         match quick {
             Quick::Size => {}
-            Quick::Get => {
-                let found = self.ask(helper::MAP_GET, &given, I64);
+            Quick::Compare => {
+                let order = self.ask(helper::COMPARE_TEXT, &given, I64);
+                self.give(results[0], order);
+            }
+            Quick::Get | Quick::PairGet => {
+                let which = if quick == Quick::Get { helper::MAP_GET } else { helper::PAIR_GET };
+                let found = self.ask(which, &given, I64);
                 let value = self.load_context(at::VALUES);
                 if let [flag, value_of] = *results {
                     self.give(flag, found);
@@ -193,8 +198,9 @@ impl<'p> Translator<'_, '_, 'p> {
                     self.give(results[0], value);
                 }
             }
-            Quick::Has => {
-                let found = self.ask(helper::MAP_HAS, &given, I64);
+            Quick::Has | Quick::PairHas => {
+                let which = if quick == Quick::Has { helper::MAP_HAS } else { helper::PAIR_HAS };
+                let found = self.ask(which, &given, I64);
                 self.give(results[0], found);
             }
             Quick::Next => {
@@ -210,12 +216,13 @@ impl<'p> Translator<'_, '_, 'p> {
                     this.give(results[0], value);
                 });
             }
-            Quick::Put | Quick::Add => {
+            Quick::Put | Quick::PairPut | Quick::Add => {
+                let which = if quick == Quick::PairPut { helper::PAIR_PUT } else { helper::MAP_PUT };
                 if quick == Quick::Add {
                     let none = self.int(0);
                     given.push(none);
                 }
-                let is_new = self.ask(helper::MAP_PUT, &given, I64);
+                let is_new = self.ask(which, &given, I64);
                 let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, is_new, 0);
                 self.or_lend(instr, undone, |this| {
                     if let Some(result) = results.first() {
