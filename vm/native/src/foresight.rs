@@ -157,7 +157,7 @@ impl Foresight {
 fn loops_of(code: &[Instr]) -> Vec<Loop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let counted = match code.len() {
-        0..=INSTRUCTIONS_MAX => loops::counted_loops(code, &|_| true),
+        0..=INSTRUCTIONS_MAX => loops::counted_loops(code, &|_| true, &loops::Stable::NONE),
         _ => Vec::new(),
     };
     let of = |(head, last): (usize, usize)| {

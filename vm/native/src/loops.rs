@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub from: Source,
     /// What it is read from in the end, which is the same all through the loop.
     pub root: R,
+    /// The row before it, by its number, that is the same list.
+    pub like: Option<usize>,
 }
 
 impl Row {
@@ -42,7 +44,7 @@ impl Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    Element { list: R, index: S },
+    Element { list: R, index: Sum },
     Field { object: R, slot: Slot },
 }
 
@@ -77,6 +79,20 @@ pub(crate) fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
     loops
 }
 
+/// Head and last jump back of each loop that is entered at its head only; a test that stands in the place of a jump to it
+/// is no part of the loop there.
+pub(crate) fn entered_at_heads(operands: &[Operands], analysis: &Analysis) -> Vec<(usize, usize)> {
+    let at_head = |(head, last): &(usize, usize)| {
+        let into = |to: usize| (head + 1..=*last).contains(&to);
+        let leads_out = |pc: usize| operands[pc].labels.iter().all(|to| !into(to.index()));
+        let outside = (0..*head).chain(last + 1..operands.len());
+        let mut ways =
+            outside.flat_map(|pc| &operands[pc].labels).map(|to| to.index()).filter(|to| into(*to));
+        ways.all(|to| analysis.tests[to].is_some_and(|end| leads_out(end) && leads_out(end + 1)))
+    };
+    all_loops(operands).into_iter().filter(at_head).collect()
+}
+
 /// The head of the innermost loop around an instruction.
 pub(crate) fn innermost(code: &[Instr], pc: usize) -> Option<usize> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
@@ -106,6 +122,12 @@ pub(crate) fn inside(code: &[Instr]) -> Vec<usize> {
         .collect()
 }
 
+/// Whether no list has another size after an instruction, and none has moved.
+pub(crate) fn keeps_sizes(instr: &Instr, collects: &dyn Fn(&Instr) -> Collects) -> bool {
+    collects(instr) == Collects::Never
+        && !matches!(instr, Instr::ListAddScalar { .. } | Instr::ListAddRef { .. })
+}
+
 pub(crate) fn quiet_loops(
     code: &[Instr],
     analysis: &Analysis,
@@ -115,10 +137,7 @@ pub(crate) fn quiet_loops(
 ) -> Vec<QuietLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let mut loops = all_loops(&operands);
-    let quiet = |instr: &Instr| {
-        collects(instr) == Collects::Never
-            && !matches!(instr, Instr::ListAddScalar { .. } | Instr::ListAddRef { .. })
-    };
+    let quiet = |instr: &Instr| keeps_sizes(instr, collects);
     // Outer loops first.
     loops.sort_by_key(|(head, last)| (*head, std::cmp::Reverse(*last)));
     let mut found = Vec::new();
@@ -139,9 +158,7 @@ pub(crate) fn quiet_loops(
         let texts = same(char_at);
         let stores = code[head..=last].iter().map(stores).collect();
         // Before a loop in it they are read anew, which is often enough.
-        let is_innermost = (head..=last)
-            .all(|pc| operands[pc].labels.iter().all(|to| to.index() == head || to.index() > pc));
-        let rows = match is_innermost {
+        let rows = match is_innermost(&operands, head, last) {
             true => rows(code, &operands, analysis, (head, last), stores),
             false => Vec::new(),
         };
@@ -152,8 +169,12 @@ pub(crate) fn quiet_loops(
     found
 }
 
+fn is_innermost(operands: &[Operands], head: usize, last: usize) -> bool {
+    (head..=last).all(|pc| operands[pc].labels.iter().all(|to| to.index() == head || to.index() > pc))
+}
+
 /// The list that an instruction reaches into.
-fn list_of(instr: &Instr) -> Option<R> {
+pub(crate) fn list_of(instr: &Instr) -> Option<R> {
     match *instr {
         Instr::ListGetScalar { list, .. }
         | Instr::ListGetRef { list, .. }
@@ -172,6 +193,7 @@ fn rows(
     stores: Stores,
 ) -> Vec<Row> {
     let inside = head..=last;
+    let sums = Sums::of(code, operands, &analysis.leaders, (head, last), None);
     // Where the loop is entered, or gone through once more.
     let outside = (0..head).chain(last + 1..code.len()).flat_map(|pc| &operands[pc].labels);
     let entries: Vec<usize> =
@@ -182,21 +204,35 @@ fn rows(
     let stays = |reg: Reg| alive_at(head, reg) && definitions(reg) == 0;
     let begins_without = |reg: Reg| entries.iter().all(|at| !alive_at(*at, reg));
     let mut found: Vec<Row> = Vec::new();
+    let mut places = Vec::new();
     for at in inside.clone() {
         let (reg, base, from) = match code[at] {
-            Instr::ListGetRef { list, index, dst } if !stores.elements && stays(Reg::S(index)) => {
-                (dst, list, Source::Element { list, index })
-            }
+            Instr::ListGetRef { list, dst, .. } if !stores.elements => match sums.index(at) {
+                Some(index) if index.base.is_known(&|reg| alive_at(head, Reg::S(reg))) => {
+                    (dst, list, Source::Element { list, index })
+                }
+                _ => continue,
+            },
             Instr::GetRef { object, slot, dst } if !stores.fields => {
                 (dst, object, Source::Field { object, slot })
             }
             _ => continue,
         };
-        let root = match found.iter().rfind(|row| row.reg == base && row.holds(at)) {
-            Some(row) => Some(row.root),
+        let behind = found.iter().rposition(|row| row.reg == base && row.holds(at));
+        let root = match behind {
+            Some(row) => Some(found[row].root),
             None => stays(Reg::R(base)).then_some(base),
         };
         let Some(root) = root else { continue };
+        // Where it is read, by the first of all rows that are that list.
+        let place = |base: Option<usize>, root: R, from: Source| match (base, from) {
+            (Some(row), Source::Element { index, .. }) => (Err(found[row].like.unwrap_or(row)), Ok(index)),
+            (Some(row), Source::Field { slot, .. }) => (Err(found[row].like.unwrap_or(row)), Err(slot)),
+            (None, Source::Element { index, .. }) => (Ok(root), Ok(index)),
+            (None, Source::Field { slot, .. }) => (Ok(root), Err(slot)),
+        };
+        let here = place(behind, root, from);
+        let like = places.iter().position(|there| *there == here);
         let scope = if begins_without(Reg::R(reg)) && definitions(Reg::R(reg)) == 1 {
             (head, last)
         } else {
@@ -209,10 +245,161 @@ fn rows(
             list_of(instr) == Some(reg) || field_of == Some(reg)
         };
         if code[scope.0..=scope.1].iter().any(read) {
-            found.push(Row { reg, at, scope, from, root });
+            found.push(Row { reg, at, scope, from, root, like });
+            places.push(here);
         }
     }
     found
+}
+
+/// What an int is made of in a loop: something that stays the same in it, or its counter at the beginning of the round, and
+/// a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub base: Base,
+    pub plus: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    None,
+    Stays(S),
+    Counter,
+}
+
+impl Base {
+    pub fn is_known(self, known: &dyn Fn(S) -> bool) -> bool {
+        match self {
+            Base::Stays(reg) => known(reg),
+            Base::None | Base::Counter => true,
+        }
+    }
+}
+
+impl Sum {
+    /// Constants beyond this are of no use for indices.
+    const PLUS_MAX: i64 = 1 << 30;
+
+    fn plus(self, more: i64) -> Option<Sum> {
+        let plus =
+            self.plus.checked_add(more).filter(|sum| (-Self::PLUS_MAX..=Self::PLUS_MAX).contains(sum))?;
+        Some(Sum { plus, ..self })
+    }
+
+    fn constant(self) -> Option<i64> {
+        (self.base == Base::None).then_some(self.plus)
+    }
+}
+
+/// Of a loop without loops in it: the index of each instruction that has one, where it is such a sum.
+pub(crate) struct Sums {
+    head: usize,
+    indices: Vec<Option<Sum>>,
+}
+
+impl Sums {
+    pub fn index(&self, pc: usize) -> Option<Sum> {
+        self.indices[pc - self.head]
+    }
+
+    pub fn of(
+        code: &[Instr],
+        operands: &[Operands],
+        leaders: &[bool],
+        (head, last): (usize, usize),
+        counter: Option<S>,
+    ) -> Sums {
+        type State = Vec<Option<Sum>>;
+        let scalars = operands[head..=last].iter().flat_map(|ops| ops.uses.iter().chain(&ops.defs));
+        let size =
+            scalars.filter_map(|reg| if let Reg::S(s) = reg { Some(s.index() + 1) } else { None }).max();
+        let stay = |reg: usize| Some(Sum { base: Base::Stays(S(reg as u16)), plus: 0 });
+        let mut entered: State = (0..size.unwrap_or(0)).map(stay).collect();
+        for def in operands[head..=last].iter().flat_map(|ops| &ops.defs) {
+            if let Reg::S(reg) = def {
+                entered[reg.index()] = None;
+            }
+        }
+        let mut begun = entered.clone();
+        if let Some(counter) = counter {
+            begun[counter.index()] = Some(Sum { base: Base::Counter, plus: 0 });
+        }
+        let mut heads: Vec<Option<State>> = vec![None; last + 1 - head];
+        heads[0] = Some(begun);
+        let outside = (0..head).chain(last + 1..code.len()).flat_map(|pc| &operands[pc].labels);
+        for to in outside.map(|to| to.index()).filter(|to| (head + 1..=last).contains(to)) {
+            heads[to - head] = Some(entered.clone());
+        }
+        let meet = |into: &mut Option<State>, from: &State| match into {
+            Some(known) => known.iter_mut().zip(from).for_each(|(known, from)| {
+                if known != from {
+                    *known = None;
+                }
+            }),
+            None => *into = Some(from.clone()),
+        };
+        let mut indices = vec![None; last + 1 - head];
+        let mut state: Option<State> = None;
+        for pc in head..=last {
+            if leaders[pc] {
+                if let (Some(state), true) = (&state, pc > head) {
+                    meet(&mut heads[pc - head], state);
+                }
+                state = heads[pc - head].clone();
+            }
+            let Some(now) = &mut state else { continue };
+            indices[pc - head] = index_of(&code[pc]).and_then(|index| now[index.index()]);
+            let of = |reg: S| now[reg.index()];
+            let sum = match code[pc] {
+                Instr::Int { value, .. } => Sum { base: Base::None, plus: 0 }.plus(value),
+                Instr::MoveScalar { src, .. } => of(src),
+                Instr::AddImm { a, value, .. } => of(a).and_then(|sum| sum.plus(value)),
+                Instr::AddInt { a, b, .. } => match (of(a), of(b)) {
+                    (Some(a), Some(b)) => match (a.constant(), b.constant()) {
+                        (_, Some(b)) => a.plus(b),
+                        (Some(a), _) => b.plus(a),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                Instr::SubInt { a, b, .. } => match (of(a), of(b).and_then(Sum::constant)) {
+                    (Some(a), Some(b)) => a.plus(-b),
+                    _ => None,
+                },
+                _ => None,
+            };
+            for def in &operands[pc].defs {
+                if let Reg::S(reg) = def {
+                    now[reg.index()] = sum;
+                }
+            }
+            for to in
+                operands[pc].labels.iter().map(|to| to.index()).filter(|to| (pc + 1..=last).contains(to))
+            {
+                meet(&mut heads[to - head], now);
+            }
+            if code[pc].ends_block() {
+                state = None;
+            }
+        }
+        Sums { head, indices }
+    }
+}
+
+/// The index by which an instruction reaches into a list or a text.
+fn index_of(instr: &Instr) -> Option<S> {
+    match *instr {
+        Instr::ListGetScalar { index, .. }
+        | Instr::ListGetRef { index, .. }
+        | Instr::ListSetScalar { index, .. }
+        | Instr::ListSetRef { index, .. } => Some(index),
+        // The natives that have one have no other scalar.
+        Instr::CallNative { ref args, .. } => match args[..] {
+            [Reg::R(_), Reg::S(index)] => Some(index),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A loop whose counter grows in every round, up to a bound that stays.
@@ -222,6 +409,21 @@ pub(crate) struct CountedLoop {
     /// The comparison that jumps back, the only jump to the head from within.
     pub last: usize,
     pub step: Step,
+    /// Instructions from here to the comparison make the bound anew each time, from what stays the same.
+    pub test: usize,
+}
+
+/// What else than numbers may stay the same in a loop.
+pub(crate) struct Stable<'a> {
+    /// Of which text an instruction gives the length.
+    pub length: &'a dyn Fn(&Instr) -> Option<R>,
+    /// Whether an instruction leaves the sizes of lists as they are.
+    pub keeps_sizes: &'a dyn Fn(&Instr) -> bool,
+}
+
+impl Stable<'_> {
+    /// Nothing.
+    pub const NONE: Stable<'static> = Stable { length: &|_| None, keeps_sizes: &|_| false };
 }
 
 /// By what a counter grows: a number above 0.
@@ -233,8 +435,17 @@ pub(crate) enum Step {
 }
 
 /// `positive` says of an addition that its second operand is above 0.
-pub(crate) fn counted_loops(code: &[Instr], positive: &dyn Fn(usize) -> bool) -> Vec<CountedLoop> {
+pub(crate) fn counted_loops(
+    code: &[Instr],
+    positive: &dyn Fn(usize) -> bool,
+    stable: &Stable<'_>,
+) -> Vec<CountedLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let mut leads = vec![false; code.len() + 1];
+    for (pc, ops) in operands.iter().enumerate() {
+        ops.labels.iter().for_each(|to| leads[to.index()] = true);
+        leads[pc + 1] |= code[pc].ends_block();
+    }
     let counted = |last: usize| {
         let (counter, bound, to) = match code[last] {
             Instr::IfLtInt { a, b, to } | Instr::IfLeInt { a, b, to } => (a, b, to),
@@ -259,10 +470,49 @@ pub(crate) fn counted_loops(code: &[Instr], positive: &dyn Fn(usize) -> bool) ->
             Step::Constant(_) => true,
             Step::Register(reg) => stays(reg),
         };
-        let counted = steps.next().is_none() && even && stays(bound) && one_way_back && !avoided;
-        counted.then_some(CountedLoop { head, last, step: by })
+        let test =
+            if stays(bound) { last } else { bound_from(code, &operands, &leads, (head, last), stable)? };
+        let counted =
+            steps.next().is_none() && even && one_way_back && !avoided && !(test..last).contains(&step);
+        counted.then_some(CountedLoop { head, last, step: by, test })
     };
     (0..code.len()).filter_map(counted).collect()
+}
+
+/// Where the instructions begin that make the bound of a loop's comparison from what stays the same in it, if they do.
+fn bound_from(
+    code: &[Instr],
+    operands: &[Operands],
+    leads: &[bool],
+    (head, last): (usize, usize),
+    stable: &Stable<'_>,
+) -> Option<usize> {
+    let bound = operands[last].uses.get(1)?;
+    let start = (head..last).rev().find(|pc| leads[*pc])?;
+    let inside = &operands[head..=last];
+    let stays = |reg: &Reg| !inside.iter().any(|ops| ops.defs.contains(reg));
+    let mut made: Vec<Reg> = Vec::new();
+    let mut first = None;
+    let mut sizes = None;
+    for pc in start..last {
+        let pure = match code[pc] {
+            Instr::Int { .. } | Instr::MoveScalar { .. } | Instr::AddImm { .. } => true,
+            Instr::AddInt { .. } | Instr::SubInt { .. } => true,
+            Instr::ListSize { .. } => {
+                *sizes.get_or_insert_with(|| code[head..=last].iter().all(stable.keeps_sizes))
+            }
+            ref other => (stable.length)(other).is_some(),
+        };
+        let known = pure && operands[pc].uses.iter().all(|reg| made.contains(reg) || stays(reg));
+        for def in &operands[pc].defs {
+            made.retain(|reg| reg != def);
+            if known {
+                made.push(*def);
+                first.get_or_insert(pc);
+            }
+        }
+    }
+    first.filter(|_| made.contains(bound))
 }
 
 /// By what a register grows in an instruction that defines it, with the one before.
@@ -294,7 +544,8 @@ pub(crate) fn factors(code: &[Instr], function: &Function, of: &CountedLoop) -> 
         _ => return None,
     };
     let changes = |reg: S| operands.iter().any(|ops| ops.defs.contains(&Reg::S(reg)));
-    let mut regs = vec![counter, bound];
+    let mut regs = vec![counter];
+    regs.extend((!changes(bound)).then_some(bound));
     for (instr, ops) in code[inside].iter().zip(&operands) {
         let counts = match instr {
             Instr::AddInt { .. }

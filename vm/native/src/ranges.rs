@@ -381,6 +381,21 @@ fn step(function: &Function, instr: &Instr, state: &mut State) {
             (dst, Range { low: 0, high })
         }
         Instr::ListSize { dst, .. } => (dst, SIZE),
+        Instr::ListGetScalar { index, .. }
+        | Instr::ListSetScalar { index, .. }
+        | Instr::ListGetRef { index, .. }
+        | Instr::ListSetRef { index, .. } => {
+            let known = of(index);
+            // It was inside.
+            let inside = Range { low: known.low.max(0), high: known.high.min(SIZE.high - 1) };
+            if inside.low <= inside.high {
+                state[index.index()] = inside;
+            }
+            if let Instr::ListGetScalar { dst, .. } = *instr {
+                state[dst.index()] = ALL;
+            }
+            return;
+        }
         _ => {
             for def in Operands::of(instr).defs {
                 if let Reg::S(reg) = def {

@@ -1,66 +1,114 @@
-//! Second copies of loops, for small numbers.
+//! Second copies of loops, for small numbers that stay within lists.
 //!
-//! A product of two ints nearly always fits, and yet the test that it does costs more than the product. Where a counted
-//! loop multiplies numbers that are its counter, stay the same in it, or follow from such, these are looked at before
-//! the loop: when all are small, it goes through a copy of the loop in which the products need no test.
+//! A product of two ints nearly always fits, and yet the test that it does costs more than the product; an index that
+//! counts up to a bound nearly always is inside of the list that the bound was made from. Where a counted loop multiplies
+//! numbers that are its counter, stay the same in it, or follow from such, or reaches into lists by them, these are looked at
+//! before the loop: when all are small, and the first and the last index inside, it goes through a copy of the loop in
+//! which neither needs a test.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, InstBuilder};
-use cranelift_frontend::FunctionBuilder;
+use cranelift_codegen::ir::{Block, InstBuilder, Value};
+use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::Function;
 use dscript_bytecode::instr::Instr;
 
 use super::Translator;
-use super::loops::Chunk;
-use crate::analysis::{Analysis, Collects};
-use crate::loops::factors;
+use super::loops::{Chunk, Entry, View, Viewed, view_at};
+use crate::analysis::{Analysis, Collects, Operands};
+use crate::loops::{Base, CountedLoop, Sum, Sums, factors, list_of};
 use crate::ranges::{Assumed, Ranges, SMALL};
-use crate::unit::Unit;
+use crate::unit::{Intrinsic, Unit};
 
-/// Instructions of a loop that is copied, and numbers that are looked at before one.
+/// Instructions of a loop that is copied, and numbers and lists that are looked at before one.
 const LENGTH_MAX: usize = 80;
 const FACTORS_MAX: usize = 10;
+const INSIDE_MAX: usize = 8;
 
 pub(super) struct Copy {
-    head: usize,
-    last: usize,
+    entry: Entry,
+    counted: Counted,
     /// What must be small.
     regs: Vec<S>,
+    /// What must be inside, so that these instructions need no test.
+    inside: Vec<Inside>,
+    safe: Vec<usize>,
+    /// Whether it has code of calls that count as nested, which may be one deeper.
+    deep: bool,
     /// Of the copy, by instruction of the function.
     blocks: Vec<Option<Block>>,
     ranges: Ranges,
+}
+
+/// A counted loop's counter and its bound, which it may reach or not.
+#[derive(Clone, Copy)]
+struct Counted {
+    of: CountedLoop,
+    counter: S,
+    reaches: bool,
+}
+
+impl Counted {
+    fn of(code: &[Instr], of: CountedLoop) -> Option<Counted> {
+        match code[of.last] {
+            Instr::IfLtInt { a, .. } => Some(Counted { of, counter: a, reaches: false }),
+            Instr::IfLeInt { a, .. } => Some(Counted { of, counter: a, reaches: true }),
+            _ => None,
+        }
+    }
+}
+
+/// All indices of one base into one list: these and what lies between.
+#[derive(Clone, Copy)]
+struct Inside {
+    size: Variable,
+    base: Base,
+    first: i64,
+    last: i64,
+}
+
+/// What is known of a function before it is translated.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub function: &'a Function,
+    pub analysis: &'a Analysis,
+    pub ranges: &'a Ranges,
+    pub views: &'a [View],
+    pub entries: &'a [Entry],
 }
 
 /// The loops of a function that are worth it.
 pub(super) fn copies(
     b: &mut FunctionBuilder,
     unit: &Unit<'_>,
-    function: &Function,
-    analysis: &Analysis,
-    ranges: &Ranges,
+    known: Known<'_>,
     chunks: &[Chunk],
     blocks: &mut [Option<Block>],
 ) -> Vec<Copy> {
+    let Known { function, analysis, ranges, .. } = known;
     let code = &function.code[..];
     let mut copies = Vec::new();
     for of in chunks.iter().map(|chunk| chunk.of) {
         let (head, last) = (of.head, of.last);
-        if last - head >= LENGTH_MAX
-            || last + 1 >= code.len()
-            || products(unit, code, ranges, head, last) == 0
-        {
+        let Some(entry) = known.entries.iter().find(|entry| entry.head == head).copied() else { continue };
+        let Some(counted) = Counted::of(code, of) else { continue };
+        if last - head >= LENGTH_MAX || last + 1 >= code.len() {
             continue;
         }
         let Some(regs) = factors(code, function, &of) else { continue };
-        let known =
+        let alive =
             |reg: &S| analysis.heads[head].as_ref().is_some_and(|alive| alive.contains(&Reg::S(*reg)));
-        if regs.len() > FACTORS_MAX || !regs.iter().all(known) {
+        if regs.len() > FACTORS_MAX || !regs.iter().all(alive) {
+            continue;
+        }
+        let (inside, safe) = inside(unit, known, counted);
+        let checked = products(unit, code, ranges, head, last);
+        if checked == 0 && safe.is_empty() {
             continue;
         }
         let assumed = Assumed { head, regs: regs.clone() };
         let small = Ranges::of(function, &analysis.leaders, &[], Some(assumed));
-        if products(unit, code, &small, head, last) >= products(unit, code, ranges, head, last) {
+        if safe.is_empty() && products(unit, code, &small, head, last) >= checked {
             continue;
         }
         // Both copies go on behind the loop.
@@ -69,7 +117,12 @@ pub(super) fn copies(
         for block in own[head..=last].iter_mut().flatten() {
             *block = b.create_block();
         }
-        copies.push(Copy { head, last, regs, blocks: own, ranges: small });
+        let entry = Entry { paid: entry.paid.map(|_| b.create_block()), ..entry };
+        let deep = code[head..=last].iter().any(|instr| match instr {
+            Instr::Call { function, .. } => unit.is_inlined(*function) && unit.is_counted(*function),
+            _ => unit.inlined_callees(function, instr).is_some(),
+        });
+        copies.push(Copy { entry, counted, regs, inside, safe, deep, blocks: own, ranges: small });
     }
     copies
 }
@@ -93,20 +146,69 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
     all
 }
 
+/// Indices in a loop that can be seen before it to be inside of lists and texts that do not change in it, and the instructions
+/// that have them.
+fn inside(unit: &Unit<'_>, known: Known<'_>, counted: Counted) -> (Vec<Inside>, Vec<usize>) {
+    let (mut found, mut safe) = (Vec::<Inside>::new(), Vec::new());
+    let of = counted.of;
+    if !known.views.iter().any(|view| (view.head, view.last) == (of.head, of.last)) {
+        return (found, safe);
+    }
+    let code = &known.function.code[..];
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let extent = (of.head, of.last);
+    let sums = Sums::of(code, &operands, &known.analysis.leaders, extent, Some(counted.counter));
+    for (pc, instr) in code.iter().enumerate().take(of.last + 1).skip(of.head) {
+        let (reg, what) = match instr {
+            Instr::ListSize { .. } => continue,
+            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(Intrinsic::CharAt) => {
+                match args[..] {
+                    [Reg::R(text), Reg::S(_)] => (text, Viewed::Text),
+                    _ => continue,
+                }
+            }
+            _ => match list_of(instr) {
+                Some(list) => (list, Viewed::List),
+                None => continue,
+            },
+        };
+        let view = view_at(known.views, reg, what, pc, pc).filter(|view| (view.head, view.last) == extent);
+        let (Some(view), Some(Sum { base, plus })) = (view, sums.index(pc)) else { continue };
+        if base == Base::None && plus < 0 {
+            continue;
+        }
+        match found.iter().position(|inside| (inside.size, inside.base) == (view.size, base)) {
+            Some(at) => {
+                found[at].first = found[at].first.min(plus);
+                found[at].last = found[at].last.max(plus);
+            }
+            None if found.len() < INSIDE_MAX => {
+                found.push(Inside { size: view.size, base, first: plus, last: plus });
+            }
+            None => continue,
+        }
+        safe.push(pc);
+    }
+    (found, safe)
+}
+
 impl Translator<'_, '_, '_> {
-    /// Goes to a block from an instruction, or from the beginning; into the copy of a loop where that may be.
-    pub(super) fn enter_block(&mut self, from: Option<usize>, to: usize) {
-        let block = self.block_at(to);
-        let outside =
-            |copy: &&Copy| copy.head == to && !from.is_some_and(|pc| (copy.head..=copy.last).contains(&pc));
-        let Some(copy) = self.copies.iter().find(outside) else {
-            self.b.ins().jump(block, &[]);
+    /// At the end of what stands before a loop: goes to the loop, or to its copy where that may be.
+    pub(super) fn choose_copy(&mut self, entry: Entry) {
+        let head = self.block_at(entry.head);
+        let usual = entry.paid.unwrap_or(head);
+        let Some(at) = self.copies.iter().position(|copy| copy.entry.head == entry.head) else {
+            self.b.ins().jump(usual, &[]);
             return;
         };
-        let small = copy.blocks[to].expect("a loop's head leads a block");
+        let Copy { counted, ref regs, ref inside, .. } = self.copies[at];
+        let (regs, inside) = (regs.clone(), inside.clone());
+        let small = self.copies[at].entry.paid.or(self.copies[at].blocks[entry.head]);
+        let small = small.expect("a loop's head leads a block");
         let mut together = None;
-        for reg in copy.regs.clone() {
-            let value = self.scalar(reg);
+        let bound = self.bound(counted.of);
+        let numbers: Vec<Value> = regs.into_iter().map(|reg| self.scalar(reg)).collect();
+        for value in numbers.into_iter().chain((counted.of.test < counted.of.last).then_some(bound)) {
             let above = self.b.ins().iadd_imm_s(value, SMALL);
             together = Some(match together {
                 Some(others) => self.b.ins().bor(others, above),
@@ -114,20 +216,59 @@ impl Translator<'_, '_, '_> {
             });
         }
         let together = together.expect("a counted loop has a counter");
-        let fits = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, together, 2 * SMALL);
-        self.b.ins().brif(fits, small, &[], block, &[]);
+        let mut fits = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, together, 2 * SMALL);
+        for inside in inside {
+            let holds = self.is_inside(counted, bound, inside);
+            fits = self.b.ins().band(fits, holds);
+        }
+        if self.copies[at].deep {
+            let deeper = self.b.ins().icmp_imm_s(IntCC::NotEqual, self.left, 0);
+            fits = self.b.ins().band(fits, deeper);
+        }
+        self.b.ins().brif(fits, small, &[], usual, &[]);
+    }
+
+    /// Whether these indices are inside; where the loop's numbers are small.
+    fn is_inside(&mut self, counted: Counted, bound: Value, inside: Inside) -> Value {
+        let size = self.b.use_var(inside.size);
+        let (low, high) = match inside.base {
+            Base::Counter => {
+                let counter = self.scalar(counted.counter);
+                let bound = if counted.reaches { bound } else { self.b.ins().iadd_imm_s(bound, -1) };
+                // A loop that looks at its counter only at its end goes through it once.
+                (counter, self.b.ins().smax(counter, bound))
+            }
+            base => {
+                let value = self.sum(Sum { base, plus: 0 });
+                (value, value)
+            }
+        };
+        let low = self.b.ins().iadd_imm_s(low, inside.first);
+        let high = self.b.ins().iadd_imm_s(high, inside.last);
+        let above = self.b.ins().icmp(IntCC::UnsignedLessThan, low, size);
+        let below = self.b.ins().icmp(IntCC::UnsignedLessThan, high, size);
+        self.b.ins().band(above, below)
     }
 
     pub(super) fn translate_copies(&mut self) {
         for mut copy in std::mem::take(&mut self.copies) {
+            let Entry { head, last, .. } = copy.entry;
+            let entry = self.entries.iter().position(|entry| entry.head == head).expect("it was found there");
             std::mem::swap(&mut self.blocks, &mut copy.blocks);
             std::mem::swap(&mut self.ranges, &mut copy.ranges);
-            if self.code(copy.head..copy.last + 1) {
-                let behind = self.block_at(copy.last + 1);
+            std::mem::swap(&mut self.safe, &mut copy.safe);
+            std::mem::swap(&mut self.deep, &mut copy.deep);
+            std::mem::swap(&mut self.entries[entry], &mut copy.entry);
+            if self.code(head..last + 1) {
+                let behind = self.block_at(last + 1);
                 self.b.ins().jump(behind, &[]);
             }
+            self.begin_paid(self.entries[entry]);
+            std::mem::swap(&mut self.entries[entry], &mut copy.entry);
             std::mem::swap(&mut self.blocks, &mut copy.blocks);
             std::mem::swap(&mut self.ranges, &mut copy.ranges);
+            std::mem::swap(&mut self.safe, &mut copy.safe);
+            std::mem::swap(&mut self.deep, &mut copy.deep);
         }
     }
 }

@@ -6,12 +6,14 @@ use cranelift_codegen::ir::{Block, InstBuilder, SourceLoc, Value};
 use cranelift_frontend::Variable;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType};
+use dscript_bytecode::instr::Instr;
 
 use super::copies::Copy;
-use super::loops::{Chunk, View, chunks};
+use super::loops::{Chunk, Entry, View, chunks, entries};
 use super::{Translator, blocks, reg_type, scalar_type};
 use crate::analysis::{Analysis, Collects};
 use crate::context::helper;
+use crate::loops::Stable;
 use crate::ranges::Ranges;
 
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
@@ -34,15 +36,25 @@ struct Inner<'p> {
     left: Value,
     views: Vec<View>,
     chunks: Vec<Chunk>,
+    entries: Vec<Entry>,
     copies: Vec<Copy>,
+    safe: Vec<usize>,
+    deep: bool,
     inlined: Option<(Block, u32)>,
 }
 
 impl<'p> Translator<'_, '_, 'p> {
     /// Whether the code of a function that calls or loops is put in the place of a call here.
     pub(super) fn expands(&self, callee: FunctionId) -> bool {
-        let size = self.unit.function(callee).code.len();
-        self.nested < NESTED_MAX
+        let code = &self.unit.function(callee).code;
+        let size = code.len();
+        let again = |instr: &&Instr| matches!(instr, Instr::Call { function, .. } if *function == callee);
+        let calls = code.iter().filter(again).count();
+        // As deep as there is room for all of its calls.
+        let fits =
+            |depth: &usize| (1..=*depth as u32).map(|depth| size * calls.pow(depth)).sum::<usize>() <= ROOM;
+        let depth_max = if calls > 1 { (1..=NESTED_MAX).rev().find(fits).unwrap_or(0) } else { NESTED_MAX };
+        self.nested < depth_max
             && size <= self.room
             && self.unit.is_expandable(callee)
             && !self.unit.is_plain(self.outer)
@@ -50,7 +62,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// Puts the code of a function in the place of a call with these arguments, which may count as nested.
     pub(super) fn inline(&mut self, callee: FunctionId, given: Vec<Value>, results: &[Reg], counted: bool) {
-        if counted {
+        if counted && !self.deep {
             // It is a call all the same, and so many may be nested.
             let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
             self.rarely(none_left, |this| {
@@ -67,6 +79,8 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         let analysis = Analysis::of(function, &|_| Collects::Never);
         let ranges = Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc), None);
+        let chunks = chunks(&mut self.b, function, &ranges, &Stable::NONE);
+        let entries = entries(&mut self.b, function, &analysis, &chunks);
         let mut inner = Inner {
             id: callee,
             function,
@@ -79,8 +93,11 @@ impl<'p> Translator<'_, '_, 'p> {
             place: self.place,
             left,
             views: Vec::new(),
-            chunks: chunks(&mut self.b, function, &ranges),
+            chunks,
+            entries,
             copies: Vec::new(),
+            safe: Vec::new(),
+            deep: false,
             ranges,
             inlined: Some((done, self.place)),
         };
@@ -98,11 +115,11 @@ impl<'p> Translator<'_, '_, 'p> {
                 }
             }
         }
-        let first = self.block_at(0);
         self.enter_loops(None, 0);
-        self.b.ins().jump(first, &[]);
+        self.enter_block(None, 0);
         self.nested += 1;
         self.code(0..function.code.len());
+        self.begin_loops();
         self.nested -= 1;
         self.swap(&mut inner);
         self.checked.clear();
@@ -132,7 +149,10 @@ impl<'p> Translator<'_, '_, 'p> {
         swap(&mut self.left, &mut inner.left);
         swap(&mut self.views, &mut inner.views);
         swap(&mut self.chunks, &mut inner.chunks);
+        swap(&mut self.entries, &mut inner.entries);
         swap(&mut self.copies, &mut inner.copies);
+        swap(&mut self.safe, &mut inner.safe);
+        swap(&mut self.deep, &mut inner.deep);
         swap(&mut self.inlined, &mut inner.inlined);
     }
 }

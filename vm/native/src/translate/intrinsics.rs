@@ -61,6 +61,10 @@ impl<'p> Translator<'_, '_, 'p> {
     /// The code point at an index: where each is one byte, that byte.
     fn char_at(&mut self, text: R, index: S, dst: S) {
         let (reference, index) = (self.reference(text), self.scalar(index));
+        if let (true, Some((start, _))) = (self.safe.contains(&self.pc), self.text_view(text)) {
+            let value = self.byte_at(start, index);
+            return self.set_scalar(dst, value);
+        }
         let (rare, get, next) = (self.cold(), self.b.create_block(), self.b.create_block());
         let result = self.b.append_block_param(next, I64);
         match self.text_view(text) {
@@ -82,10 +86,7 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         self.b.switch_to_block(get);
         let start = self.b.block_params(get)[0];
-        let address = self.b.ins().iadd(start, index);
-        let flags = self.flags(Area::ScalarElements);
-        let byte = self.b.ins().load(I8, flags, address, 0);
-        let value = self.b.ins().uextend(I64, byte);
+        let value = self.byte_at(start, index);
         self.join(next, value);
         self.b.switch_to_block(rare);
         let context = self.context();
@@ -101,6 +102,13 @@ impl<'p> Translator<'_, '_, 'p> {
         self.join(next, code);
         self.b.switch_to_block(next);
         self.set_scalar(dst, result);
+    }
+
+    fn byte_at(&mut self, start: Value, index: Value) -> Value {
+        let address = self.b.ins().iadd(start, index);
+        let flags = self.flags(Area::ScalarElements);
+        let byte = self.b.ins().load(I8, flags, address, 0);
+        self.b.ins().uextend(I64, byte)
     }
 
     /// Takes what was done off the counter of interruptions, which is looked at where it is next.

@@ -2,16 +2,21 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::Function;
+use dscript_bytecode::image::{Function, ScalarKind};
+use dscript_bytecode::instr::Instr;
 
 use super::{Area, Translator};
+use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
 use crate::layout;
-use crate::loops::{CountedLoop, Row, Source, Step, counted_loops};
+use crate::loops::{
+    Base, CountedLoop, QuietLoop, Row, Source, Stable, Step, Sum, counted_loops, entered_at_heads,
+};
 use crate::ranges::Ranges;
+use crate::unit::Intrinsic;
 
 /// Rounds of a counted loop that are paid for at once.
 const CHUNK: i64 = 64;
@@ -30,6 +35,8 @@ pub(super) struct View {
     pub object: Variable,
     pub start: Variable,
     pub size: Variable,
+    /// Whether all of it is another's.
+    pub shared: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,8 +66,73 @@ impl Chunk {
     }
 }
 
-pub(super) fn chunks(b: &mut FunctionBuilder, function: &Function, ranges: &Ranges) -> Vec<Chunk> {
-    let loops = counted_loops(&function.code, &|pc| ranges.at(pc)[1].low > 0).into_iter();
+/// What stands before a loop that is entered at its head only. What is done there once is not done anew in the loop: where
+/// it was interrupted, it is entered anew. So all that the loop itself does not change has one value in it.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub head: usize,
+    pub last: usize,
+    pub block: Block,
+    /// Of a counted loop: where it goes on when rounds were paid for.
+    pub paid: Option<Block>,
+}
+
+pub(super) fn entries(
+    b: &mut FunctionBuilder,
+    function: &Function,
+    analysis: &Analysis,
+    chunks: &[Chunk],
+) -> Vec<Entry> {
+    let operands: Vec<Operands> = function.code.iter().map(Operands::of).collect();
+    let mut entry = |(head, last)| {
+        let counted = chunks.iter().any(|chunk| chunk.of.head == head);
+        let block = b.create_block();
+        Entry { head, last, block, paid: counted.then(|| b.create_block()) }
+    };
+    entered_at_heads(&operands, analysis).into_iter().map(&mut entry).collect()
+}
+
+/// The views of a function's quiet loops.
+pub(super) fn views(b: &mut FunctionBuilder, loops: Vec<QuietLoop>) -> Vec<View> {
+    let mut views: Vec<View> = Vec::new();
+    for QuietLoop { head, last, lists, texts, rows } in loops {
+        let mut own = |reg, what, root| {
+            let [object, start, size] = [(); 3].map(|()| b.declare_var(I64));
+            View { head, last, reg, what, root, object, start, size, shared: false }
+        };
+        views.extend(lists.into_iter().map(|list| own(list, Viewed::List, list)));
+        views.extend(texts.into_iter().map(|text| own(text, Viewed::Text, text)));
+        let first = views.len();
+        for row in rows {
+            views.push(match row.like {
+                Some(like) => {
+                    let what = Viewed::Row(row);
+                    View { reg: row.reg, what, root: row.root, shared: true, ..views[first + like] }
+                }
+                None => own(row.reg, Viewed::Row(row), row.root),
+            });
+        }
+    }
+    views
+}
+
+/// The one that says where a list or a text lies at an instruction.
+pub(super) fn view_at(views: &[View], reg: R, what: Viewed, pc: usize, from: usize) -> Option<View> {
+    let is = |view: &View| match view.what {
+        Viewed::Row(row) => what == Viewed::List && row.holds(pc),
+        other => what == other,
+    };
+    let here = |view: &&View| view.reg == reg && is(view) && view.holds(pc) && view.holds(from);
+    views.iter().rfind(here).copied()
+}
+
+pub(super) fn chunks(
+    b: &mut FunctionBuilder,
+    function: &Function,
+    ranges: &Ranges,
+    stable: &Stable<'_>,
+) -> Vec<Chunk> {
+    let loops = counted_loops(&function.code, &|pc| ranges.at(pc)[1].low > 0, stable).into_iter();
     loops.map(|of| Chunk { of, limit: b.declare_var(I64) }).collect()
 }
 
@@ -72,21 +144,65 @@ impl Translator<'_, '_, '_> {
             return;
         }
         let alive = self.alive_at(to);
+        let later = self.entry_of(from, to).map(|entry| entry.head);
         self.read_views(&|view| {
-            view.holds(to) && !from.is_some_and(|pc| view.holds(pc)) && alive.contains(&view.root)
+            view.holds(to)
+                && !from.is_some_and(|pc| view.holds(pc))
+                && later != Some(view.head)
+                && alive.contains(&view.root)
         });
         self.begin_chunks(&|chunk| chunk.holds(to) && !from.is_some_and(|pc| chunk.holds(pc)));
     }
 
     pub(super) fn enters_loops(&self, from: Option<usize>, to: usize) -> bool {
         let within = |pc: &dyn Fn(usize) -> bool| pc(to) && !from.is_some_and(pc);
-        self.views.iter().any(|view| within(&|pc| view.holds(pc)))
+        self.entry_of(from, to).is_some()
+            || self.views.iter().any(|view| within(&|pc| view.holds(pc)))
             || self.chunks.iter().any(|chunk| within(&|pc| chunk.holds(pc)))
+    }
+
+    /// What stands before the loop that a jump enters at its head.
+    fn entry_of(&self, from: Option<usize>, to: usize) -> Option<Entry> {
+        let outside = |entry: &Entry| !from.is_some_and(|pc| (entry.head..=entry.last).contains(&pc));
+        self.entries.iter().find(|entry| entry.head == to).filter(|entry| outside(entry)).copied()
+    }
+
+    /// Goes to a block from an instruction, or from the beginning.
+    pub(super) fn enter_block(&mut self, from: Option<usize>, to: usize) {
+        let block = self.entry_of(from, to).map_or_else(|| self.block_at(to), |entry| entry.block);
+        self.b.ins().jump(block, &[]);
+    }
+
+    /// What stands before the loops of the function.
+    pub(super) fn begin_loops(&mut self) {
+        for at in 0..self.entries.len() {
+            let entry = self.entries[at];
+            if self.blocks[entry.head].is_none() {
+                continue;
+            }
+            (self.pc, self.from) = (entry.head, entry.head);
+            self.here();
+            self.checked.clear();
+            self.b.switch_to_block(entry.block);
+            let alive = self.alive_at(entry.head);
+            self.read_views(&|view| view.head == entry.head && alive.contains(&view.root));
+            self.choose_copy(entry);
+            self.begin_paid(entry);
+        }
+    }
+
+    /// Where a loop goes on when rounds were paid for.
+    pub(super) fn begin_paid(&mut self, entry: Entry) {
+        if let Some(paid) = entry.paid {
+            self.b.switch_to_block(paid);
+            let head = self.block_at(entry.head);
+            self.b.ins().jump(head, &[]);
+        }
     }
 
     pub(super) fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
         for at in 0..self.views.len() {
-            if !which(&self.views[at]) {
+            if self.views[at].shared || !which(&self.views[at]) {
                 continue;
             }
             let view = self.views[at];
@@ -131,7 +247,8 @@ impl Translator<'_, '_, '_> {
 
     /// Reads anew where lists lie that the loops around an instruction reach.
     pub(super) fn read_views_around(&mut self, pc: usize, alive: &[R]) {
-        self.read_views(&|view| view.holds(pc) && alive.contains(&view.root));
+        let later = self.entry_of(None, pc).map(|entry| entry.head);
+        self.read_views(&|view| view.holds(pc) && later != Some(view.head) && alive.contains(&view.root));
     }
 
     /// The list that is read there, or null where there is none.
@@ -150,7 +267,7 @@ impl Translator<'_, '_, '_> {
             Source::Element { list, index } => {
                 let view = known(self, list).expect("a list of a quiet loop has a view");
                 let (array, size) = (self.b.use_var(view.start), self.b.use_var(view.size));
-                let index = self.scalar(index);
+                let index = self.sum(index);
                 let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
                 (inside, Area::RefElements, self.ref_at(array, index), layout::ELEMENTS)
             }
@@ -170,6 +287,69 @@ impl Translator<'_, '_, '_> {
         let row = self.b.ins().uload32(flags, place, offset);
         let none = self.int(0);
         self.b.ins().select(there, row, none)
+    }
+
+    /// In front of a counted loop: its bound.
+    pub(super) fn bound(&mut self, of: CountedLoop) -> Value {
+        let function = self.function;
+        let mut made: Vec<(Reg, Value)> = Vec::new();
+        // What is made of something that is not known there is not used for the bound.
+        for instr in &function.code[of.test..of.last] {
+            let of = |this: &mut Self, reg: S| {
+                let known = made.iter().rfind(|(made, _)| *made == Reg::S(reg)).map(|(_, value)| *value);
+                known.unwrap_or_else(|| this.scalar(reg))
+            };
+            let (dst, value) = match *instr {
+                Instr::Int { value, dst } => (dst, self.int(value)),
+                Instr::MoveScalar { src, dst } if function.scalars[dst.index()] == ScalarKind::Int => {
+                    (dst, of(self, src))
+                }
+                Instr::AddImm { a, value, dst } => {
+                    let a = of(self, a);
+                    (dst, self.b.ins().iadd_imm_s(a, value))
+                }
+                Instr::AddInt { a, b, dst } => {
+                    let (a, b) = (of(self, a), of(self, b));
+                    (dst, self.b.ins().iadd(a, b))
+                }
+                Instr::SubInt { a, b, dst } => {
+                    let (a, b) = (of(self, a), of(self, b));
+                    (dst, self.b.ins().isub(a, b))
+                }
+                Instr::ListSize { list, dst } => {
+                    let list = self.object(list);
+                    (dst, self.list_size(list))
+                }
+                Instr::CallNative { native, ref args, ref results } => {
+                    match (self.unit.intrinsic(native), &args[..], &results[..]) {
+                        (Some(Intrinsic::Length), &[Reg::R(text)], &[Reg::S(dst)]) => {
+                            let text = self.object(text);
+                            (dst, self.code_points(text))
+                        }
+                        _ => continue,
+                    }
+                }
+                _ => continue,
+            };
+            made.push((Reg::S(dst), value));
+        }
+        let (Instr::IfLtInt { b, .. } | Instr::IfLeInt { b, .. }) = function.code[of.last] else {
+            panic!("a counted loop ends with a comparison")
+        };
+        let made = made.iter().rfind(|(made, _)| *made == Reg::S(b)).map(|(_, value)| *value);
+        made.unwrap_or_else(|| self.scalar(b))
+    }
+
+    /// In front of a loop: what stays the same in it, and a constant.
+    pub(super) fn sum(&mut self, sum: Sum) -> Value {
+        match sum.base {
+            Base::None => self.int(sum.plus),
+            Base::Stays(reg) => {
+                let value = self.scalar(reg);
+                self.b.ins().iadd_imm_s(value, sum.plus)
+            }
+            Base::Counter => panic!("a counter does not stay the same"),
+        }
     }
 
     /// What an instruction would read from where nothing changes in the loop around it.
@@ -193,12 +373,7 @@ impl Translator<'_, '_, '_> {
     }
 
     fn view_of(&mut self, reg: R, what: Viewed) -> Option<(Value, Value)> {
-        let is = |view: &View| match view.what {
-            Viewed::Row(row) => what == Viewed::List && row.holds(self.pc),
-            other => what == other,
-        };
-        let here = |view: &&View| view.reg == reg && is(view) && view.holds(self.pc) && view.holds(self.from);
-        let view = self.views.iter().rev().find(here)?;
+        let view = view_at(&self.views, reg, what, self.pc, self.from)?;
         let (start, size) = (view.start, view.size);
         Some((self.b.use_var(start), self.b.use_var(size)))
     }
@@ -223,6 +398,7 @@ impl Translator<'_, '_, '_> {
     /// again.
     pub(super) fn jump_counted(&mut self, chunk: Chunk, condition: IntCC, counter: Value, bound: Value) {
         let target = self.block_at(chunk.of.head);
+        let paid_for = self.entry_of(None, chunk.of.head).and_then(|entry| entry.paid).unwrap_or(target);
         let (look, more, next) = (self.cold(), self.cold(), self.b.create_block());
         let limit = self.b.use_var(chunk.limit);
         let paid = self.b.ins().icmp(condition, counter, limit);
@@ -249,14 +425,13 @@ impl Translator<'_, '_, '_> {
         self.b.def_var(self.fuel, fuel);
         let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let rare = self.cold();
-        self.b.ins().brif(below, rare, &[], target, &[]);
+        self.b.ins().brif(below, rare, &[], paid_for, &[]);
         self.b.switch_to_block(rare);
         self.interrupt_in_loop(chunk.of.head);
-        self.b.ins().jump(target, &[]);
         self.b.switch_to_block(next);
     }
 
-    /// An interruption at a jump back.
+    /// An interruption at a jump back; goes to the head.
     pub(super) fn interrupt_in_loop(&mut self, head: usize) {
         // What the counter is below zero need not be kept.
         let fuel = self.int(-1);
@@ -265,5 +440,8 @@ impl Translator<'_, '_, '_> {
         let alive = self.alive();
         self.come_back(&alive);
         self.read_views_around(head, &alive);
+        // Lists may have other sizes now.
+        self.begin_chunks(&|chunk| chunk.of.head == head && chunk.of.test < chunk.of.last);
+        self.enter_block(None, head);
     }
 }

@@ -10,6 +10,7 @@
 //! included, is in blocks marked cold.
 
 mod calls;
+mod choices;
 mod copies;
 mod inline;
 mod intrinsics;
@@ -30,12 +31,12 @@ use dscript_bytecode::instr::Instr;
 
 use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
-use crate::loops::{QuietLoop, quiet_loops};
+use crate::loops::{Stable, keeps_sizes, quiet_loops};
 use crate::ranges::Ranges;
 use crate::unit::{Intrinsic, Unit};
-use copies::{Copy, copies};
+use copies::{Copy, Known, copies};
 pub(crate) use inline::ROOM;
-use loops::{Chunk, View, Viewed, chunks};
+use loops::{Chunk, Entry, View, chunks, entries, views};
 
 /// How functions of a program call each other.
 pub(crate) const CONVENTION: CallConv = CallConv::Tail;
@@ -126,7 +127,14 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
     views: Vec<View>,
     chunks: Vec<Chunk>,
+    entries: Vec<Entry>,
     copies: Vec<Copy>,
+    /// In the copy of a loop: instructions whose index is inside.
+    safe: Vec<usize>,
+    /// In the copy of a loop: whether calls may be nested one deeper.
+    deep: bool,
+    /// Whether what follows an instruction is done.
+    closed: bool,
     /// Indices that were seen to be below sizes on the way here, since the last place where ways meet.
     checked: Vec<(Value, Value)>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
@@ -164,21 +172,23 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
         let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
-        let mut views = Vec::new();
-        for QuietLoop { head, last, lists, texts, rows } in loops {
-            let mut view = |reg, what, root| {
-                let [object, start, size] = [(); 3].map(|()| b.declare_var(I64));
-                views.push(View { head, last, reg, what, root, object, start, size });
-            };
-            lists.into_iter().for_each(|list| view(list, Viewed::List, list));
-            texts.into_iter().for_each(|text| view(text, Viewed::Text, text));
-            rows.into_iter().for_each(|row| view(row.reg, Viewed::Row(row), row.root));
-        }
-        let chunks = chunks(&mut b, function, &ranges);
+        let views = views(&mut b, loops);
+        let length = |instr: &Instr| match instr {
+            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(Intrinsic::Length) => {
+                args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
+            }
+            _ => None,
+        };
+        let keeps_sizes = |instr: &Instr| keeps_sizes(instr, &collects);
+        let stable = Stable { length: &length, keeps_sizes: &keeps_sizes };
+        let chunks = chunks(&mut b, function, &ranges, &stable);
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let mut blocks = blocks(&mut b, &analysis);
-        let copies = copies(&mut b, unit, function, &analysis, &ranges, &chunks, &mut blocks);
+        let entries = entries(&mut b, function, &analysis, &chunks);
+        let known =
+            Known { function, analysis: &analysis, ranges: &ranges, views: &views, entries: &entries };
+        let copies = copies(&mut b, unit, known, &chunks, &mut blocks);
         let exit = b.create_block();
         b.set_cold_block(exit);
         b.switch_to_block(entry);
@@ -208,7 +218,11 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             uses_heap,
             views,
             chunks,
+            entries,
             copies,
+            safe: Vec::new(),
+            deep: false,
+            closed: false,
             checked: Vec::new(),
             inlined: None,
             outer: id,
@@ -217,6 +231,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         };
         this.entry(start, &params);
         this.code(0..function.code.len());
+        this.begin_loops();
         this.translate_copies();
         this.exit_block();
         this.b.seal_all_blocks();
@@ -351,7 +366,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.instruction(instr);
             let on =
                 matches!(*instr, Instr::Jump { to } if to.index() == pc + 1 && self.analysis.joined[pc + 1]);
-            open = on || !instr.ends_block();
+            open = !std::mem::take(&mut self.closed) && (on || !instr.ends_block());
         }
         open
     }
@@ -607,13 +622,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.b.ins().brif(below, rare, &[], target, &[]);
             self.b.switch_to_block(rare);
             self.interrupt_in_loop(to.index());
-            self.b.ins().jump(target, &[]);
         } else {
             self.enter_block(Some(self.from), to.index());
         }
     }
 
     fn jump_if(&mut self, condition: Value, to: Label) {
+        if self.choose(condition, to) {
+            return;
+        }
         let next = self.b.create_block();
         let has_block = self.blocks[to.index()].is_some();
         if !has_block || to.index() <= self.from || self.enters_loops(Some(self.from), to.index()) {

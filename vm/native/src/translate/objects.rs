@@ -309,7 +309,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 (None, self.list_size(list))
             }
         };
-        if !self.checked.contains(&(index, size)) {
+        if !self.safe.contains(&self.pc) && !self.checked.contains(&(index, size)) {
             let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
             self.trap_if(outside, What::Index, index, size);
             self.checked.push((index, size));

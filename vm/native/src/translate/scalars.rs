@@ -119,6 +119,8 @@ impl<'p> Translator<'_, '_, 'p> {
                     Some(value) if p.low >= 0 && power_of_two(q).is_some() => {
                         self.b.ins().band_imm_s(x, value - 1)
                     }
+                    // Without a look at what is below zero.
+                    _ if p.low >= 0 && q.low > 0 => self.b.ins().urem(x, y),
                     _ => self.b.ins().srem(x, y),
                 };
                 self.set_scalar(dst, rest);
@@ -255,6 +257,9 @@ impl<'p> Translator<'_, '_, 'p> {
             && let Some(shift) = power_of_two(q)
         {
             return self.b.ins().ushr_imm_u(x, shift);
+        }
+        if p.low >= 0 && q.low > 0 {
+            return self.b.ins().udiv(x, y);
         }
         if q.lacks(0) && (q.lacks(-1) || p.lacks(i64::MIN)) {
             return self.b.ins().sdiv(x, y);
