@@ -13,10 +13,9 @@ mod subprocess;
 mod system;
 
 use std::any::Any;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dscript_bytecode::capability::Capability;
 use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
@@ -101,19 +100,40 @@ const DESCRIPTORS: usize = 12;
 
 /// Where descriptors are short, has objects that the program cannot reach any more give theirs back.
 fn make_room(call: &mut OutsideCall<'_>) {
-    let probe = || {
-        // SAFETY: plain numbers; a descriptor that comes of them is ours alone.
-        unsafe {
-            let fd = libc::eventfd(0, libc::EFD_CLOEXEC);
-            (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
-        }
-    };
-    let held: Vec<OwnedFd> = std::iter::from_fn(probe).take(DESCRIPTORS).collect();
-    let is_short = held.len() < DESCRIPTORS;
-    drop(held);
-    if is_short {
+    if !have_room(DESCRIPTORS) {
         call.collect();
     }
+}
+
+/// Whether this process may open so many descriptors more. It looks first where there was room the last time.
+fn have_room(wanted: usize) -> bool {
+    /// Numbers that are looked at together.
+    const STRETCH: usize = 64;
+    static ROOM: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: the call writes the structure it is given.
+    let limit = unsafe {
+        let mut limit = std::mem::zeroed::<libc::rlimit>();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        usize::try_from(limit.rlim_cur.min(i32::MAX as u64)).unwrap_or(0)
+    };
+    // `poll` says of a number that nothing has it.
+    let free = |from: usize| {
+        let mut stretch = [libc::pollfd { fd: -1, events: 0, revents: 0 }; STRETCH];
+        let count = limit.saturating_sub(from).min(STRETCH);
+        stretch.iter_mut().zip(from..from + count).for_each(|(entry, fd)| entry.fd = fd as i32);
+        // SAFETY: so many entries are there, and it does not wait.
+        unsafe { libc::poll(stretch.as_mut_ptr(), count as libc::nfds_t, 0) };
+        stretch.iter().filter(|entry| entry.revents & libc::POLLNVAL != 0).count()
+    };
+    if free(ROOM.load(Ordering::Relaxed)) >= wanted {
+        return true;
+    }
+    let mut found = 0;
+    (0..limit).step_by(STRETCH).any(|from| {
+        ROOM.store(from, Ordering::Relaxed);
+        found += free(from);
+        found >= wanted
+    })
 }
 
 /// The state of the run, which has reached outside from now on: there is something to undo.
@@ -212,4 +232,30 @@ fn nanoseconds(value: Value) -> i64 {
 
 fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {
     Value::Record(fields.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    /// Lowers the limit of its process.
+    #[test]
+    fn room_is_found_between_descriptors_that_are_held() {
+        let limit = |soft| libc::rlimit { rlim_cur: soft, rlim_max: 4096 };
+        // SAFETY: the call reads the structure it is given.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit(300)) }, 0);
+        assert!(have_room(DESCRIPTORS));
+        let mut held: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert!(held.len() > 200 && !have_room(1));
+        for (freed, at) in [10, 70, 90, 130, 150].into_iter().enumerate() {
+            held.remove(at);
+            assert!(have_room(freed + 1) && !have_room(freed + 2), "{freed}");
+        }
+        // Beyond what there was room for: the limit may be raised while the process runs.
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit(400)) }, 0);
+        assert!(have_room(105) && !have_room(106));
+    }
 }

@@ -1,7 +1,7 @@
 //! Starts one program: the memory of the keeper is shared with the child until it is replaced, so nothing is
 //! copied, and an error comes back through that memory before the start is acknowledged.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -83,7 +83,11 @@ impl Launcher {
         }
         envp.extend(given.iter().map(|(_, pointer)| *pointer));
         envp.push(std::ptr::null());
-        let files = self.candidates(&program[..program.len() - 1]);
+        let mut files = self.candidates(&program[..program.len() - 1]);
+        // To look costs less than to try. Where there is none, all are tried, for the error.
+        if let Some(first) = files.iter().position(|file| is_executable(file)) {
+            files.drain(..first);
+        }
         let candidates: Vec<_> = files.iter().map(|file| file.as_ptr()).collect();
         let mut plan = Plan {
             candidates: &candidates,
@@ -132,6 +136,11 @@ impl Launcher {
         };
         self.path.iter().filter_map(in_dir).collect()
     }
+}
+
+fn is_executable(file: &CStr) -> bool {
+    // SAFETY: the path ends with a zero.
+    unsafe { libc::faccessat(libc::AT_FDCWD, file.as_ptr(), libc::X_OK, libc::AT_EACCESS) == 0 }
 }
 
 fn name_of(pair: &[u8]) -> &[u8] {
