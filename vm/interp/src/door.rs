@@ -348,11 +348,18 @@ impl Running<'_> {
         result
     }
 
-    /// Does an instruction of a native frame that has called out; `scalars` is lent as its window.
-    pub fn execute(&mut self, lend: Lend<'_>, scalars: &mut [u64]) -> Result<(), Exit> {
+    /// Does an instruction of a native frame that has called out; `scalars` is lent as its window. What ends the frame is
+    /// boxed, so that it takes one word to say that nothing does.
+    pub fn execute(&mut self, lend: Lend<'_>, scalars: &mut [u64]) -> Result<(), Box<Exit>> {
         if let Some(done) = self.execute_leaf(&lend, scalars) {
             return done;
         }
+        self.execute_any(&lend, scalars).map_err(Box::new)
+    }
+
+    /// `execute` for whatever an instruction does.
+    #[inline(never)]
+    fn execute_any(&mut self, lend: &Lend<'_>, scalars: &mut [u64]) -> Result<(), Exit> {
         let vm = self.vm();
         let depth = vm.frames_max as i64 - lend.left;
         let native = *vm.stack.activations.last().expect("native code was entered");
@@ -386,7 +393,7 @@ impl Running<'_> {
     /// `execute` for what calls no function of the program and waits for nothing: the frame is there only for its
     /// windows, so what calls go by is not touched. `None` where that does not fit.
     #[inline]
-    fn execute_leaf(&mut self, lend: &Lend<'_>, scalars: &mut [u64]) -> Option<Result<(), Exit>> {
+    fn execute_leaf(&mut self, lend: &Lend<'_>, scalars: &mut [u64]) -> Option<Result<(), Box<Exit>>> {
         let vm = self.vm();
         let native = match lend.instr {
             Instr::Const { .. }
@@ -426,29 +433,38 @@ impl Running<'_> {
             *lent = *value;
         }
         vm.lend(true);
-        let done = match (native, lend.instr) {
-            (Some((body, linked, args, results)), _) => body(&mut PureCall { vm, linked, args, results }),
-            (None, Instr::Concat { parts, dst }) => vm.concat(parts, *dst),
-            (None, Instr::TextScalar { src, ty, dst }) => vm.text_scalar(*src, *ty, *dst),
-            _ => match self.handle(lend.instr) {
-                Err(Exit::Trap(trap)) => Err(trap),
-                done => return Some(self.leave_leaf(first, scalars, done)),
-            },
+        let exit = match (native, lend.instr) {
+            (Some((body, linked, args, results)), _) => {
+                body(&mut PureCall { vm, linked, args, results }).err().map(Exit::Trap)
+            }
+            (None, Instr::Concat { parts, dst }) => vm.concat(parts, *dst).err().map(Exit::Trap),
+            (None, Instr::TextScalar { src, ty, dst }) => {
+                vm.text_scalar(*src, *ty, *dst).err().map(Exit::Trap)
+            }
+            _ => self.handle(lend.instr).err(),
         };
-        let done = self.keep_trace_of(done.map_err(Exit::Trap));
-        Some(self.leave_leaf(first, scalars, done))
-    }
-
-    /// Takes the frame of an instruction off, and its scalars back, which begin at `first`.
-    #[inline]
-    fn leave_leaf(&mut self, first: usize, scalars: &mut [u64], done: Result<(), Exit>) -> Result<(), Exit> {
+        if let Some(exit) = exit {
+            return Some(Err(self.leave_failed(exit)));
+        }
         let vm = self.vm();
         vm.lend(false);
         vm.stack.frames.drop_last();
         for (value, lent) in scalars.iter_mut().zip(&vm.stack.scalars[first..]) {
             *value = *lent;
         }
-        done
+        Some(Ok(()))
+    }
+
+    /// Takes the frame of an instruction off that ends the native frame.
+    #[cold]
+    fn leave_failed(&mut self, exit: Exit) -> Box<Exit> {
+        let vm = self.vm();
+        if matches!(exit, Exit::Trap(_)) {
+            vm.keep_trace();
+        }
+        vm.lend(false);
+        vm.stack.frames.drop_last();
+        Box::new(exit)
     }
 
     /// The handlers of the instructions that native code leaves to the interpreter.

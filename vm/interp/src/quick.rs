@@ -3,11 +3,17 @@
 //! such as a map that must grow, is the ordinary native's.
 
 use crate::fiber::Running;
+use crate::heap::Ref;
 use crate::map;
-use crate::natives::char_of;
+use crate::natives::{char_of, short_decimal};
 use crate::program::{Element, Info, Program};
+use crate::vm::Vm;
 use dscript_bytecode::ids::{NativeId, TypeId};
 use dscript_bytecode::image::{Image, Type};
+use memchr::memmem;
+
+/// Bytes of a text that is looked through at once.
+const SHORT: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quick {
@@ -33,13 +39,22 @@ pub enum Quick {
     ValueAt,
     /// Below, at or above 0 as a String sorts before, with or after another.
     Compare,
+    /// Whether a String has nothing in it.
+    IsEmpty,
+    /// Whether a String begins or ends with another.
+    StartsWith,
+    EndsWith,
+    /// Whether a short String has another in it.
+    Contains,
+    /// The int that a String of a few decimal digits stands for: a flag and a scalar.
+    ParseInt,
 }
 
 impl Quick {
     /// Whether there are ways that are the ordinary native's.
     pub fn may_be_lent(self) -> bool {
-        use Quick::{Add, KeyAt, PairPut, Put, ValueAt};
-        matches!(self, Put | PairPut | Add | KeyAt | ValueAt)
+        use Quick::{Add, Contains, KeyAt, PairPut, ParseInt, Put, ValueAt};
+        matches!(self, Put | PairPut | Add | KeyAt | ValueAt | Contains | ParseInt)
     }
 
     /// What a native of this program is, by its name and how its keys and values are held.
@@ -59,11 +74,18 @@ impl Quick {
             "Map.keyAt" | "Set.at" => Quick::KeyAt,
             "Map.valueAt" => Quick::ValueAt,
             "String.compareTo" => Quick::Compare,
+            "String.isEmpty" => Quick::IsEmpty,
+            "String.startsWith" => Quick::StartsWith,
+            "String.endsWith" => Quick::EndsWith,
+            "String.contains" => Quick::Contains,
+            "Int.parse" => Quick::ParseInt,
             _ => return None,
         };
         let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
         match quick {
-            Quick::Size | Quick::Next | Quick::Compare => return Some(quick),
+            Quick::Size | Quick::Next => return Some(quick),
+            Quick::Compare | Quick::IsEmpty | Quick::StartsWith | Quick::EndsWith => return Some(quick),
+            Quick::Contains | Quick::ParseInt => return Some(quick),
             Quick::KeyAt => return native.type_args.first().is_some_and(is_plain).then_some(quick),
             Quick::ValueAt => return native.type_args.get(1).is_some_and(is_plain).then_some(quick),
             _ => {}
@@ -107,6 +129,30 @@ pub unsafe fn pair_put(heap: *mut u64, map: u32, key: u64, value: u64) -> Option
     unsafe { map::put_pair(heap, map, key, value) }
 }
 
+impl Vm {
+    pub(crate) fn starts_with(&self, text: Ref, part: Ref) -> bool {
+        self.heap.text_bytes(text).starts_with(self.heap.text_bytes(part))
+    }
+
+    pub(crate) fn ends_with(&self, text: Ref, part: Ref) -> bool {
+        self.heap.text_bytes(text).ends_with(self.heap.text_bytes(part))
+    }
+
+    /// `None` where looking costs more than a call.
+    pub(crate) fn contains_now(&self, text: Ref, part: Ref) -> Option<bool> {
+        let bytes = self.heap.text_bytes(text);
+        (bytes.len() <= SHORT).then(|| memmem::find(bytes, self.heap.text_bytes(part)).is_some())
+    }
+
+    /// `None` where the text is of another form, or no number.
+    pub(crate) fn parse_int_now(&self, text: Ref, radix: i64) -> Option<u64> {
+        if radix != 10 {
+            return None;
+        }
+        short_decimal(self.heap.text_bytes(text))
+    }
+}
+
 impl Running<'_> {
     /// The value of a key, a scalar's bits or a reference.
     pub fn map_get(&mut self, map: u32, key: u64) -> Option<u64> {
@@ -145,6 +191,24 @@ impl Running<'_> {
     /// Below, at or above 0 as a String sorts before, with or after another.
     pub fn compare_text(&mut self, a: u32, b: u32) -> i64 {
         self.vm().heap.compare_text(a, b) as i64
+    }
+
+    pub fn starts_with(&mut self, text: u32, part: u32) -> bool {
+        self.vm().starts_with(text, part)
+    }
+
+    pub fn ends_with(&mut self, text: u32, part: u32) -> bool {
+        self.vm().ends_with(text, part)
+    }
+
+    /// Whether a String has another in it; `None` where looking for it costs more than a call.
+    pub fn contains_now(&mut self, text: u32, part: u32) -> Option<bool> {
+        self.vm().contains_now(text, part)
+    }
+
+    /// The int that a few decimal digits stand for; `None` for all other texts.
+    pub fn parse_int_now(&mut self, text: u32, radix: i64) -> Option<u64> {
+        self.vm().parse_int_now(text, radix)
     }
 
     /// A code point of a String, where it has so many, and what looking for it costs.

@@ -130,6 +130,10 @@ static HELPERS: Helpers = Helpers([
     pair_has as *const (),
     pair_put as *const (),
     compare_text as *const (),
+    starts_with as *const (),
+    ends_with as *const (),
+    contains as *const (),
+    parse_int as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -174,8 +178,16 @@ pub(crate) mod helper {
     pub const PAIR_PUT: usize = 18;
     /// (context, a, b): below, at or above 0 as a String sorts before, with or after another.
     pub const COMPARE_TEXT: usize = 19;
+    /// (context, text, part): whether the text begins with it.
+    pub const STARTS_WITH: usize = 20;
+    /// (context, text, part): whether the text ends with it.
+    pub const ENDS_WITH: usize = 21;
+    /// (context, text, part): whether it is in the text, or -1 where nothing was done.
+    pub const CONTAINS: usize = 22;
+    /// (context, text, radix): whether the text was read; the int is the first of the context's values.
+    pub const PARSE_INT: usize = 23;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 20] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3];
+    pub const PARAMS: [usize; 24] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
     pub fn is_direct(which: usize) -> bool {
@@ -333,7 +345,7 @@ impl Context {
 
     /// Takes over what the call out has changed; native code goes on or, with an exit, returns.
     #[inline]
-    fn come_back(&mut self, running: &mut Running<'_>, done: Result<(), Exit>) {
+    fn come_back(&mut self, running: &mut Running<'_>, done: Result<(), Box<Exit>>) {
         let state = running.state();
         (self.heap, self.top, self.end, self.young) = (state.heap, state.top, state.end, state.young);
         (self.constants, self.statics) = (state.constants, state.statics);
@@ -341,14 +353,14 @@ impl Context {
             // What the counter is below zero is of no use to the next check.
             Ok(()) => state.fuel.max(0),
             Err(exit) => {
-                self.exit = Some(exit);
+                self.exit = Some(*exit);
                 -1
             }
         };
     }
 
     /// Runs a helper; a panic in it ends the native frames and goes on where they were entered.
-    fn guarded(&mut self, body: impl FnOnce(&mut Context) -> Result<(), Exit>) {
+    fn guarded(&mut self, body: impl FnOnce(&mut Context) -> Result<(), Box<Exit>>) {
         match catch_unwind(AssertUnwindSafe(|| body(self))) {
             Ok(done) => {
                 // SAFETY: the body has ended, and with it what it had of the fiber.
@@ -368,7 +380,7 @@ unsafe extern "C" fn interrupt(context: *mut Context) {
     unsafe {
         (*context).guarded(|context| {
             context.find_place();
-            context.call_out().interrupt()
+            context.call_out().interrupt().map_err(Box::new)
         })
     }
 }
@@ -378,7 +390,7 @@ unsafe extern "C" fn reserve(context: *mut Context, words: usize) {
     unsafe {
         (*context).guarded(|context| {
             context.find_place();
-            context.call_out().reserve_words(words)
+            context.call_out().reserve_words(words).map_err(Box::new)
         })
     }
 }
@@ -405,7 +417,7 @@ unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
             context.find_place();
             let running = context.call_out();
             let trap = trap_of(running, What::ALL[what as usize], a, b);
-            Err(running.trap(trap))
+            Err(Box::new(running.trap(trap)))
         })
     }
 }
@@ -471,11 +483,11 @@ unsafe extern "C" fn no_deeper(context: *mut Context) {
 }
 
 /// The trap of a call that would be one too many.
-unsafe fn too_many(context: &mut Context) -> Result<(), Exit> {
+unsafe fn too_many(context: &mut Context) -> Result<(), Box<Exit>> {
     // SAFETY: the caller is a helper of native code that is calling out.
     let running = unsafe { context.call_out() };
     let text = format!("more than {} calls are nested", running.frames_max());
-    Err(running.trap(Trapped { kind: TrapKind::Stack, text }))
+    Err(Box::new(running.trap(Trapped { kind: TrapKind::Stack, text })))
 }
 
 unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
@@ -556,6 +568,30 @@ unsafe extern "C" fn same_text(context: *mut Context, a: u32, b: u32) -> i64 {
 unsafe extern "C" fn compare_text(context: *mut Context, a: u32, b: u32) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().compare_text(a, b) }
+}
+
+unsafe extern "C" fn starts_with(context: *mut Context, text: u32, part: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().starts_with(text, part).into() }
+}
+
+unsafe extern "C" fn ends_with(context: *mut Context, text: u32, part: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().ends_with(text, part).into() }
+}
+
+unsafe extern "C" fn contains(context: *mut Context, text: u32, part: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().contains_now(text, part).map_or(-1, i64::from) }
+}
+
+unsafe extern "C" fn parse_int(context: *mut Context, text: u32, radix: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        let value = (*context).running().parse_int_now(text, radix);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
 }
 
 unsafe extern "C" fn char_at(context: *mut Context, text: u32, index: i64) -> i64 {

@@ -443,7 +443,8 @@ impl<'p> Unit<'p> {
             }
             Instr::CallNative { native, .. } => {
                 use Intrinsic::{CharAt, Length};
-                matches!(self.intrinsic(*native), Some(Length | CharAt | Intrinsic::Quick(Quick::Size)))
+                let intrinsic = self.intrinsic(*native);
+                matches!(intrinsic, Some(Length | CharAt | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)))
             }
             Instr::New { .. }
             | Instr::GetScalar { .. }

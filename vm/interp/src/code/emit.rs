@@ -652,6 +652,11 @@ impl Emitter<'_> {
             (Quick::ValueAt, _, [Reg::S(_)]) => slow::map_value_at_bits,
             (Quick::ValueAt, _, _) => slow::map_value_at_ref,
             (Quick::Compare, ..) => slow::compare_texts,
+            (Quick::IsEmpty, ..) => slow::is_empty,
+            (Quick::StartsWith, ..) => slow::starts_with,
+            (Quick::EndsWith, ..) => slow::ends_with,
+            (Quick::Contains, ..) => slow::contains,
+            (Quick::ParseInt, ..) => slow::parse_int,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {

@@ -277,6 +277,34 @@ quick! {
         true
     }
 
+    is_empty |m, quick| {
+        quick.set_bits::<2>(u64::from(high(*m.object(quick.reference::<0>())) == 0));
+        true
+    }
+    starts_with |m, quick| {
+        let yes = (*m.vm).starts_with(quick.reference::<0>(), quick.reference::<1>());
+        quick.set_bits::<2>(u64::from(yes));
+        true
+    }
+    ends_with |m, quick| {
+        let yes = (*m.vm).ends_with(quick.reference::<0>(), quick.reference::<1>());
+        quick.set_bits::<2>(u64::from(yes));
+        true
+    }
+    contains |m, quick| {
+        let found = (*m.vm).contains_now(quick.reference::<0>(), quick.reference::<1>());
+        quick.set_bits::<2>(u64::from(found.unwrap_or_default()));
+        found.is_some()
+    }
+    parse_int |m, quick| {
+        let value = (*m.vm).parse_int_now(quick.reference::<0>(), quick.int::<1>());
+        if let Some(value) = value {
+            quick.set_bits::<2>(1);
+            quick.set_bits::<3>(value);
+        }
+        value.is_some()
+    }
+
     pair_get |m, quick| {
         let value = pair_get_at(m.heap, quick.reference::<0>(), quick.bits::<1>());
         quick.set_bits::<2>(u64::from(value.is_some()));

@@ -145,15 +145,17 @@ fn operands(call: &PureCall<'_>) -> Result<(i64, i64), Trapped> {
     }
 }
 
-/// Of digits alone, as most numbers are, and so few that they fit.
-fn short_decimal(text: &[u8]) -> Option<u64> {
-    if !(1..=18).contains(&text.len()) {
+/// Of digits alone, with a minus or without, as most numbers are, and so few that they fit.
+pub(crate) fn short_decimal(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if !(1..=18).contains(&digits.len()) {
         return None;
     }
-    text.iter().try_fold(0, |value, byte| {
+    let value = digits.iter().try_fold(0u64, |value, byte| {
         let digit = byte.wrapping_sub(b'0');
         (digit < 10).then(|| value * 10 + u64::from(digit))
-    })
+    })?;
+    Some(if digits.len() < text.len() { value.wrapping_neg() } else { value })
 }
 
 fn radix(value: i64) -> Result<u32, Trapped> {

@@ -13,6 +13,7 @@ mod string;
 mod task;
 mod time;
 
+pub(crate) use math::short_decimal;
 pub(crate) use string::char_of;
 
 use crate::heap::Ref;

@@ -164,14 +164,21 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// Natives of maps, sets and texts that a helper does at once where nothing is unusual.
     fn quick_native(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
-        let map = match args[0] {
-            Reg::R(map) => map,
+        let object = match args[0] {
+            Reg::R(object) => object,
             Reg::S(_) => return self.lend(instr),
         };
         if quick == Quick::Size {
-            let object = self.object(map);
-            let size = self.list_size(object);
+            let map = self.object(object);
+            let size = self.list_size(map);
             return self.give(results[0], size);
+        }
+        if quick == Quick::IsEmpty {
+            let text = self.object(object);
+            let points = self.code_points(text);
+            let is_empty = self.b.ins().icmp_imm_s(IntCC::Equal, points, 0);
+            let is_empty = self.bits(ScalarKind::Bool, is_empty);
+            return self.give(results[0], is_empty);
         }
         let mut given = vec![self.context()];
         for arg in args {
@@ -190,10 +197,29 @@ impl<'p> Translator<'_, '_, 'p> {
             });
         }
         match quick {
-            Quick::Size => {}
-            Quick::Compare => {
-                let order = self.ask(helper::COMPARE_TEXT, &given, I64);
-                self.give(results[0], order);
+            Quick::Size | Quick::IsEmpty => {}
+            Quick::Compare | Quick::StartsWith | Quick::EndsWith => {
+                let which = match quick {
+                    Quick::Compare => helper::COMPARE_TEXT,
+                    Quick::StartsWith => helper::STARTS_WITH,
+                    _ => helper::ENDS_WITH,
+                };
+                let result = self.ask(which, &given, I64);
+                self.give(results[0], result);
+            }
+            Quick::Contains => {
+                let found = self.ask(helper::CONTAINS, &given, I64);
+                let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, found, 0);
+                self.or_lend(instr, undone, |this| this.give(results[0], found));
+            }
+            Quick::ParseInt => {
+                let found = self.ask(helper::PARSE_INT, &given, I64);
+                let undone = self.b.ins().icmp_imm_s(IntCC::Equal, found, 0);
+                self.or_lend(instr, undone, |this| {
+                    let value = this.load_context(at::VALUES);
+                    this.give(results[0], found);
+                    this.give(results[1], value);
+                });
             }
             Quick::Get | Quick::PairGet => {
                 let which = if quick == Quick::Get { helper::MAP_GET } else { helper::PAIR_GET };
