@@ -1,8 +1,10 @@
-//! Loops and the jumps in them: what is known at their heads, in every round, and behind them.
+//! Loops and the jumps in them: what is known at their heads, in every round, and behind them. `within` and `retry` run
+//! their blocks under conditions of their own.
 
 use super::flow::Flow;
 use super::stmt::head;
-use super::{Checker, Jump, JumpKind, field_node};
+use super::{Checker, Jump, JumpKind, Retry, field_node};
+use crate::types::Ty;
 use dscript_grammar::ast::{self, Stmt, StmtKind};
 use dscript_grammar::codes;
 use dscript_grammar::span::{NodeId, Span};
@@ -244,5 +246,133 @@ impl<'a> Checker<'a, '_> {
         }
         self.cx.flow = Flow::dead();
         self.cx.flow.doubted = index.is_none();
+    }
+
+    /// The words `every` and `retry` wait: they reach outside. Tells whether that may be here.
+    fn waits(&mut self, span: Span, word: &str) -> bool {
+        if !self.cx.effects {
+            let what = self.cx.pure_what;
+            let at = head(span, word.len() as u32);
+            let report = self
+                .diagnostic(codes::EFFECT, at, format!("`{word}` waits, and this is {what}"))
+                .help("mark the function around it `lowlevel`, or write it in a task");
+            self.diagnostics.push(report);
+        }
+        self.cx.effects
+    }
+
+    pub(super) fn every(
+        &mut self,
+        label: Option<ast::Ident>,
+        span: Span,
+        period: &'a ast::Expr,
+        body: &'a ast::Block,
+    ) {
+        self.waits(span, "every");
+        self.expr_to(period, Ty::DURATION);
+        self.rounds(body.span, |checker| {
+            checker.enter_loop(label);
+            checker.block(body);
+            checker.end_round();
+            checker.leave_loop(Flow::dead())
+        });
+    }
+
+    pub(super) fn within(
+        &mut self,
+        span: Span,
+        limit: &'a ast::Expr,
+        body: &'a ast::Block,
+        else_: Option<&'a ast::Block>,
+    ) {
+        self.expr_to(limit, Ty::DURATION);
+        let before = self.cx.flow.clone();
+        let began = self.now();
+        self.cx.cuts.push(before.clone());
+        self.block(body);
+        // Past the limit: whatever the body assigns and looks at may have come to pass, or not.
+        let mut cut = self.cx.cuts.pop().unwrap_or_default();
+        for local in self.cx.locals.iter().filter(|l| l.read_at > began.reads) {
+            cut.see(local.node);
+        }
+        let after = std::mem::replace(&mut self.cx.flow, cut);
+        match else_ {
+            Some(else_) => self.block(else_),
+            None => {
+                let word = head(span, 6);
+                let good = self.may_fail(word, "within");
+                if good {
+                    // What the body waits for is being waited for.
+                    for &(local, _) in before.pending().iter().filter(|p| after.pending_at(p.0).is_none()) {
+                        self.cx.flow.handle(local);
+                    }
+                    self.may_leave_failed(word);
+                }
+                // What is missing where it may not fail is the `else`, and nobody knows where that would lead.
+                self.cx.flow = Flow::dead();
+                self.cx.flow.doubted = !good;
+            }
+        }
+        self.cx.flow.join(&after);
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        span: Span,
+        times: &'a ast::Expr,
+        pause: &'a ast::Expr,
+        body: &'a ast::Block,
+        else_: Option<&'a ast::RetryElse>,
+    ) {
+        let may_wait = self.waits(span, "retry");
+        self.expr_to(times, Ty::INT);
+        self.expr_to(pause, Ty::DURATION);
+        let began = self.now();
+        let before = self.cx.flow.clone();
+        let mut failed = Flow::dead();
+        self.rounds(body.span, |checker| {
+            let head = checker.cx.flow.clone();
+            checker.cx.retries.push(Retry { locals: checker.cx.locals.len(), fails: Flow::dead() });
+            checker.block(body);
+            let retry = checker.cx.retries.pop();
+            failed = retry.map_or_else(Flow::dead, |retry| retry.fails);
+            checker.assigned_again(
+                checker.cx.locals.len(),
+                &head,
+                &failed,
+                "is final, and may have a value when `retry` runs this again",
+            );
+            failed.clone()
+        });
+        let fails = !failed.dead;
+        if !fails {
+            // Nothing can fail in it, and the rest is never reached: that is not spoken of.
+            failed = before;
+        }
+        let after = std::mem::replace(&mut self.cx.flow, failed);
+        match else_ {
+            Some(else_) => {
+                self.open_scope();
+                if let Some((node, written, name)) = &else_.error {
+                    let ty = self.type_expr(written);
+                    let error = self.error_type();
+                    if ty != error && ty != Ty::POISON {
+                        self.error(codes::MISMATCH, written.span, "what a retry ends with is an `Error`");
+                    }
+                    self.bind(*node, *name, error);
+                }
+                self.block(&else_.body);
+                self.close_scope();
+            }
+            None => {
+                let word = head(span, 5);
+                if may_wait && self.may_fail(word, "retry") && fails {
+                    self.may_leave_failed(word);
+                }
+                self.cx.flow = Flow::dead();
+            }
+        }
+        self.came_round(began, began);
+        self.cx.flow.join(&after);
     }
 }
