@@ -132,6 +132,11 @@ impl Children {
         }
     }
 
+    /// Programs that were asked for and have not ended.
+    pub fn living(&self) -> usize {
+        self.link.borrow().as_ref().map_or(0, |link| link.table.borrow().len())
+    }
+
     /// What has gone into a session of its own is left alone by the `close` that follows.
     pub fn let_go(&self) {
         if let Some(link) = &*self.link.borrow() {

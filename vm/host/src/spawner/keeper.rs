@@ -20,6 +20,19 @@ struct Keeper {
 
 /// Times that what is not to live on is looked for at the end; each takes 20 ms.
 const ROUNDS_MAX: usize = 250;
+/// Dead children that are collected at a time: those of a fork bomb may never end.
+const REAPED_MAX: usize = 1024;
+
+/// What of the children was collected.
+#[derive(PartialEq)]
+enum Reaped {
+    /// There is none any more.
+    All,
+    /// Those that were dead.
+    Dead,
+    /// As many as are collected at a time.
+    Some,
+}
 
 /// Never returns; `guardian` is the process that forked this one.
 pub fn run(socket: OwnedFd, guardian: u32) -> ! {
@@ -56,15 +69,17 @@ impl Keeper {
     fn serve(&mut self, signals: &OwnedFd) {
         let mut buffer = vec![0; wire::HEADER + wire::INLINE_MAX];
         let mut fds = Vec::with_capacity(sys::FDS_MAX);
+        // Dead children that were not collected yet.
+        let mut more = false;
         loop {
-            let ready = sys::poll([self.socket.as_fd(), signals.as_fd()], None);
-            if ready[1] {
+            let ready = sys::poll([self.socket.as_fd(), signals.as_fd()], more.then_some(0));
+            if ready[1] || more {
                 while let Some(signal) = sys::next_signal(signals.as_fd()) {
                     if signal.number != libc::SIGCHLD {
                         return;
                     }
                 }
-                self.reap();
+                more = self.reap() == Reaped::Some;
             }
             if ready[0] {
                 let length = match sys::receive(self.socket.as_fd(), &mut buffer, &mut fds) {
@@ -133,25 +148,26 @@ impl Keeper {
             below.into_iter().for_each(|pid| tree::kill(pid, signal));
         } else {
             // The child is gone, others of its group may be left; only descendants of ours can be meant.
-            for member in tree::descendants(std::process::id()) {
-                if tree::group_of(member) == Some(pid) {
-                    tree::kill(member, signal);
-                }
+            let below = tree::descendants(std::process::id());
+            if below.into_iter().any(|member| tree::group_of(member) == Some(pid)) {
+                tree::kill_group(pid, signal);
             }
         }
     }
 
-    /// Collects the dead, and says whether there is any child left.
-    fn reap(&mut self) -> bool {
-        loop {
+    /// Collects dead children.
+    fn reap(&mut self) -> Reaped {
+        for _ in 0..REAPED_MAX {
             let mut status = 0;
             // SAFETY: both results live until the call is over; rusage is plain data.
             let (pid, usage) = unsafe {
                 let mut usage = std::mem::zeroed::<libc::rusage>();
                 (libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage), usage)
             };
-            if pid <= 0 {
-                return pid == 0;
+            match pid {
+                0 => return Reaped::Dead,
+                ..0 => return Reaped::All,
+                _ => {}
             }
             let Some(id) = self.living.remove(&(pid as u32)) else { continue };
             let micros = |t: libc::timeval| (t.tv_sec as u64) * 1_000_000 + t.tv_usec as u64;
@@ -163,6 +179,7 @@ impl Keeper {
                 resident_bytes: (usage.ru_maxrss as u64) << 10,
             });
         }
+        Reaped::Some
     }
 
     fn tell(&self, reply: Reply) {
@@ -172,10 +189,9 @@ impl Keeper {
 
     /// Ends when no descendant is left: those of a killed process come to us and are next.
     fn kill_all(&mut self, signals: &OwnedFd) {
-        let me = std::process::id();
-        while self.reap() {
+        while self.reap() != Reaped::All {
             self.living.keys().for_each(|group| tree::kill_group(*group, libc::SIGKILL));
-            tree::descendants(me).into_iter().for_each(|pid| tree::kill(pid, libc::SIGKILL));
+            tree::kill_below(std::process::id());
             sys::poll([signals.as_fd()], Some(20));
             while sys::next_signal(signals.as_fd()).is_some() {}
         }
@@ -187,7 +203,7 @@ impl Keeper {
         let me = std::process::id();
         let session = tree::session_of(me);
         for _ in 0..ROUNDS_MAX {
-            if !self.reap() {
+            if self.reap() == Reaped::All {
                 return;
             }
             let is_ours = |pid: &u32| {

@@ -242,6 +242,32 @@ fn a_group_without_its_leader_can_be_signalled() {
     fs::remove_dir_all(folder).expect("it is ours");
 }
 
+/// Processes that each start the next one and end, in the group of the first and each in a session of its own. They end by
+/// themselves after some seconds, should nobody end them.
+#[test]
+fn what_forks_again_and_again_is_ended() {
+    let folder = folder("chains");
+    let script = folder.join("chain");
+    fs::write(&script, "[ $2 -gt 0 ] && $1 sh $0 \"$1\" $(($2 - 1)) &").expect("a writable folder");
+    let running = || {
+        let processes = fs::read_dir("/proc").expect("/proc").flatten();
+        let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+        let name = script.as_os_str().as_encoded_bytes();
+        lines.filter(|line| line.split(|byte| *byte == 0).any(|part| part == name)).count()
+    };
+    block_on(async {
+        let children = Children::new();
+        let start = format!("for i in 1 2 3; do sh {0} '' 3000; sh {0} setsid 3000; done", script.display());
+        let (spawn, _read) = piped("sh", &["-c", &start]);
+        let child = children.spawn(spawn).await.expect("it starts");
+        assert_eq!(child.wait().await.0, Exit::Code(0));
+        wait_until("no chain", || running() > 0);
+        children.close().await;
+        assert_eq!(running(), 0);
+    });
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
 #[test]
 fn dropping_a_start_kills_what_it_started() {
     let folder = folder("dropped");

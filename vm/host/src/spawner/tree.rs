@@ -1,5 +1,6 @@
 //! Which processes descend from a process, as /proc tells.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 
@@ -96,6 +97,33 @@ pub fn kill_group(group: u32, signal: libc::c_int) {
         // SAFETY: plain numbers.
         unsafe { libc::kill(-group, signal) };
     }
+}
+
+/// Times that new descendants are looked for before those that were found are killed.
+const HELD_ROUNDS_MAX: usize = 64;
+
+/// Kills what descends from a process. All are stopped first, so that those that fork again and again end, too: what
+/// is stopped makes nobody new, and has the system's place for a process meanwhile. Groups get their signals as
+/// a whole, which a fork cannot escape.
+pub fn kill_below(pid: u32) {
+    let own = group_of(pid);
+    let (mut found, mut groups) = (HashSet::new(), HashSet::new());
+    for _ in 0..HELD_ROUNDS_MAX {
+        let mut new = descendants(pid);
+        new.retain(|pid| found.insert(*pid));
+        if new.is_empty() {
+            break;
+        }
+        for pid in new {
+            match group_of(pid).filter(|group| Some(*group) != own) {
+                Some(group) if groups.insert(group) => kill_group(group, libc::SIGSTOP),
+                Some(_) => {}
+                None => kill(pid, libc::SIGSTOP),
+            }
+        }
+    }
+    groups.into_iter().for_each(|group| kill_group(group, libc::SIGKILL));
+    found.into_iter().for_each(|pid| kill(pid, libc::SIGKILL));
 }
 
 pub fn group_of(pid: u32) -> Option<u32> {
