@@ -177,6 +177,7 @@ async fn execute_among(
     }
     let begin = run.host.monotonic();
     let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
+    run.check_room(line.name())?;
     let child = children.spawn(spawn).await;
     let child = child.map_err(|why| errors::not_started(&line, why))?;
     let mut guard = KillOnDrop(Some(child.clone()));

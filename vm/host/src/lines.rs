@@ -14,7 +14,7 @@ use memchr::memchr2;
 use tokio::net::unix::pipe;
 
 use crate::errors;
-use crate::state::{Trouble, report};
+use crate::state::{Open, Trouble, report};
 
 /// Read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -33,6 +33,7 @@ pub struct Lines {
     /// Why the stream ended before its end.
     failed: RefCell<Option<ErrorValue>>,
     trouble: Trouble,
+    open: RefCell<Option<Open>>,
 }
 
 impl Resource for Lines {
@@ -59,7 +60,17 @@ impl Lines {
             buffer: RefCell::default(),
             failed: RefCell::default(),
             trouble,
+            open: RefCell::default(),
         }
+    }
+
+    /// Holds that its file is open until it ends.
+    pub fn counted(self, open: Open) -> Self {
+        Lines { open: RefCell::new(Some(open)), ..self }
+    }
+
+    fn end(&self) {
+        drop((self.pipe.borrow_mut().take(), self.open.take()));
     }
 
     /// The next line, without its end, as far as it is there.
@@ -81,11 +92,11 @@ impl Lines {
                 };
             };
             match pipe.try_read_buf(buffer.room()) {
-                Ok(0) => drop(self.pipe.borrow_mut().take()),
+                Ok(0) => self.end(),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => drop(self.pipe.borrow_mut().take()),
+                Err(_) => self.end(),
             }
         }
     }
@@ -115,7 +126,7 @@ impl Lines {
 
     /// Ends the stream with an error, which the log tells too.
     pub fn fail(&self, error: ErrorValue) {
-        drop(self.pipe.borrow_mut().take());
+        self.end();
         let _ = self.trouble.send(report(&self.name, &error));
         *self.failed.borrow_mut() = Some(error);
     }
@@ -157,7 +168,7 @@ impl Lines {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // Others have their turn while a writer is faster than we are.
                 Ok(1..) => tokio::task::yield_now().await,
-                Ok(0) | Err(_) => drop(self.pipe.borrow_mut().take()),
+                Ok(0) | Err(_) => self.end(),
             }
         }
     }
@@ -170,7 +181,7 @@ impl Lines {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Ok(1..) => {}
-                Ok(0) | Err(_) => drop(self.pipe.borrow_mut().take()),
+                Ok(0) | Err(_) => self.end(),
             }
         }
     }

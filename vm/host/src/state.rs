@@ -8,6 +8,7 @@ use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
 use tokio::sync::mpsc;
 
+use crate::errors;
 use crate::pool::Pools;
 use crate::process::Process;
 use crate::run::NodeFacts;
@@ -27,6 +28,8 @@ pub struct RunState {
     processes: RefCell<Vec<Rc<Process>>>,
     /// Length of `processes` at which those that ended are forgotten.
     prune_at: Cell<usize>,
+    /// Files and connections that are open.
+    open: Rc<Cell<usize>>,
 }
 
 /// Takes reports for the log of the run.
@@ -40,6 +43,21 @@ pub fn report(program: &str, error: &ErrorValue) -> String {
 /// Fewer are not worth a look.
 const PRUNE_MIN: usize = 16;
 
+/// Subprocesses of one task that run at once.
+pub const SUBPROCESSES_MAX: usize = 256;
+/// Files that are read line by line, and connections, that one task has open at once.
+pub const OPEN_MAX: usize = 256;
+
+/// That a file or a connection is open, until it is dropped.
+#[derive(Debug)]
+pub struct Open(Rc<Cell<usize>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 impl RunState {
     pub fn new(node: NodeFacts, pools: Arc<dyn Pools>, host: Rc<dyn Host>, trouble: Trouble) -> Rc<Self> {
         Rc::new(Self {
@@ -51,7 +69,28 @@ impl RunState {
             trouble,
             processes: RefCell::default(),
             prune_at: Cell::new(PRUNE_MIN),
+            open: Rc::default(),
         })
+    }
+
+    /// An error with the code `limit` when as many subprocesses run as may.
+    pub fn check_room(&self, program: &str) -> Result<(), ErrorValue> {
+        if self.children.living() < SUBPROCESSES_MAX {
+            return Ok(());
+        }
+        let text =
+            format!("`{program}` is not started: {SUBPROCESSES_MAX} subprocesses of this task run already");
+        Err(errors::error("limit", text))
+    }
+
+    /// Counts a file or a connection, or is an error with the code `limit`.
+    pub fn open_one(&self) -> Result<Open, ErrorValue> {
+        if self.open.get() >= OPEN_MAX {
+            let text = format!("{OPEN_MAX} files and connections of this task are open already; close some");
+            return Err(errors::error("limit", text));
+        }
+        self.open.set(self.open.get() + 1);
+        Ok(Open(self.open.clone()))
     }
 
     /// A handle of something that could not be started, which the log tells too.

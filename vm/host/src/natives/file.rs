@@ -238,7 +238,7 @@ fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 /// A thread reads the file into a pipe, as `cat` would, and ends when nobody reads that any more.
 fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    make_room(call);
+    let open = open_one(call)?;
     let file = with_path(call, "read", "read", |path| {
         let file = open_to_read(path)?;
         match file.metadata()?.is_dir() {
@@ -249,7 +249,7 @@ fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (run, path) = (state(call), call.string(0).to_owned());
     let lines = call.wait(async move {
         let (ours, theirs) = pipes::output()?;
-        let lines = Rc::new(Lines::new(&path, Some(ours), run.trouble.clone()));
+        let lines = Rc::new(Lines::new(&path, Some(ours), run.trouble.clone()).counted(open));
         let told = Rc::downgrade(&lines);
         tokio::task::spawn_local(async move {
             let mut pipe = File::from(theirs);

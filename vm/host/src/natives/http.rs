@@ -161,7 +161,7 @@ struct Answer {
 }
 
 fn send(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    make_room(call);
+    let _open = open_one(call)?;
     let (method, url, limit) = (call.string(0).to_owned(), call.string(1).to_owned(), call.int(4));
     let state = reach(call, "http", &[&method, &url])?;
     let mut target = Target::parse(&url)?;

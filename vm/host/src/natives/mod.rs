@@ -23,7 +23,7 @@ use dscript_interp::value::{ErrorValue, Handle, Value};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::errors;
-use crate::state::RunState;
+use crate::state::{Open, RunState};
 
 pub const ALL: [&[NativeDef]; 10] = [
     command::NATIVES,
@@ -103,6 +103,17 @@ fn make_room(call: &mut OutsideCall<'_>) {
     if !have_room(DESCRIPTORS) {
         call.collect();
     }
+}
+
+/// Counts a file or a connection that is about to be opened, for as long as what is returned lives. Those of objects that
+/// the program cannot reach any more do not count.
+fn open_one(call: &mut OutsideCall<'_>) -> Result<Open, ErrorValue> {
+    make_room(call);
+    let state = state(call);
+    state.open_one().or_else(|_| {
+        call.collect();
+        state.open_one()
+    })
 }
 
 /// Whether this process may open so many descriptors more. It looks first where there was room the last time.

@@ -118,18 +118,19 @@ pub async fn in_time<T>(
 }
 
 /// Checks, and connects within the time of the third argument.
-fn connected(call: &mut OutsideCall<'_>) -> Result<(TcpStream, i64), Failure> {
+fn connected(call: &mut OutsideCall<'_>) -> Result<(TcpStream, i64, Open), Failure> {
     let (host, port, limit) = (call.string(0).to_owned(), call.int(1), call.int(2));
     let Ok(number @ 1..) = u16::try_from(port) else {
         return Err(errors::error("EINVAL", format!("{port} is no port: they are 1 to 65535")).into());
     };
-    make_room(call);
+    let counted = open_one(call)?;
     let state = reach(call, "net", &["connect", &host, &port.to_string()])?;
     let work = async move {
         let what = format!("connecting to {host}:{port}");
         in_time(&state, limit, &what, open(&state, &host, number)).await
     };
-    Ok(call.wait(work)??)
+    let (stream, took) = call.wait(work)??;
+    Ok((stream, took, counted))
 }
 
 fn ping(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -137,14 +138,14 @@ fn ping(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 }
 
 fn connect(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let (stream, _) = connected(call)?;
+    let (stream, _, open) = connected(call)?;
     Ok(Value::Handle(Rc::new(Connection {
         stream,
         peer: place(call.string(0), call.int(1)),
         after_return: Cell::new(false),
         buffer: RefCell::default(),
         ended: Cell::new(false),
-        closed: Cell::new(false),
+        open: RefCell::new(Some(open)),
     })))
 }
 
@@ -166,7 +167,8 @@ struct Connection {
     buffer: RefCell<Vec<u8>>,
     /// Whether the other side sends no more.
     ended: Cell<bool>,
-    closed: Cell<bool>,
+    /// Until it is closed.
+    open: RefCell<Option<Open>>,
 }
 
 impl Resource for Connection {
@@ -177,7 +179,7 @@ impl Resource for Connection {
 
 impl Connection {
     fn check_open(&self) -> Result<(), ErrorValue> {
-        match self.closed.get() {
+        match self.open.borrow().is_none() {
             true => {
                 Err(self.about(errors::error("EBADF", format!("the connection to {} is closed", self.peer))))
             }
@@ -351,7 +353,7 @@ fn read_all(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 /// Who still reads or writes wakes up.
 fn close(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let connection = call.handle::<Connection>(0);
-    connection.closed.set(true);
+    connection.open.take();
     // The other side may have gone already.
     let _ = shutdown(connection.stream.as_raw_fd(), Shutdown::Both);
     Ok(Value::Null)
