@@ -1,23 +1,25 @@
 //! Handlers of calls and returns.
 //!
-//! A call is: handler | counts of arguments to copy (scalars, references), place | callee | method or how large the
-//! window is | arguments, four to a word, scalars first | result registers, four to a word in their order, the first
+//! A call is: handler | counts of arguments to copy (scalars, references), place | callee | how large the
+//! window is, for a method also the object | arguments, four to a word, scalars first | result registers, four to a word in their order, the first
 //! four in the last word. The frame of the caller keeps the word after that, so a return finds the results just before
 //! it. With at most one result the last word also says, below 0, how large the caller's window is, scalars and
 //! references: the callee's begins there, and whoever returns goes back by that. Scalar arguments may have been made where the
 //! callee has them already (`OUTGOING`); there is nothing to copy then.
 
-use super::Code;
 use super::handlers::{handlers, overflow};
 use super::machine::{Handler, M, Status, go, outlined};
 use super::slow;
+use super::{Code, MethodSite};
 use crate::door::Entered;
 use crate::fiber::Exit;
 use crate::heap::{Ref, low};
-use crate::stack::{ENTRY, Frame, Marks, ZEROED};
+use crate::program::Program;
+use crate::stack::{ENTRY, Frame, ZEROED};
 use crate::vm::{Cell, StaticSlot, StaticState, Vm};
-use dscript_bytecode::ids::{FunctionId, MethodId, StaticId, TypeId};
+use dscript_bytecode::ids::{FunctionId, StaticId};
 use dscript_bytecode::instr::Instr;
+use std::sync::atomic::Ordering;
 
 /// Words of a call before its arguments.
 pub(super) const CALL_WORDS: usize = 4;
@@ -103,15 +105,7 @@ unsafe fn zero(r: *mut Ref) {
 /// A call: opens the frame, fills the parameters, goes on. `object`, where there is one, goes before the other
 /// references.
 #[inline(always)]
-unsafe fn enter(
-    m: M,
-    code: &Code,
-    result_words: usize,
-    scalars: usize,
-    refs: usize,
-    object: Ref,
-    window: unsafe fn(M) -> (usize, usize),
-) -> Status {
+unsafe fn enter(m: M, code: &Code, result_words: usize, scalars: usize, refs: usize, object: Ref) -> Status {
     // SAFETY: see `machine`; a code's address is that of a row of the program's table.
     unsafe {
         let after = m.ip.add(CALL_WORDS + (scalars + refs).div_ceil(4) + result_words);
@@ -119,7 +113,7 @@ unsafe fn enter(
             let callee = std::ptr::from_ref(code).cast_mut().cast();
             return enter_slow(m.ip, callee, object as usize as *mut Ref, m.heap, m.vm);
         }
-        let (up_s, up_r) = window(m);
+        let (up_s, up_r) = said(m);
         let (s, r) = (m.s.add(up_s), m.r.add(up_r));
         zero(r);
         let args = m.ip.add(CALL_WORDS).cast::<u16>();
@@ -144,17 +138,6 @@ unsafe fn said(m: M) -> (usize, usize) {
     unsafe {
         let sizes = m.ip.add(3).cast::<u16>();
         (*sizes as usize, *sizes.add(1) as usize)
-    }
-}
-
-/// The size of the caller's window, after the callee's frame was opened.
-#[inline(always)]
-unsafe fn sized(m: M) -> (usize, usize) {
-    // SAFETY: see `machine`.
-    unsafe {
-        let caller = &*m.row;
-        let Marks { scalars, refs } = caller.base;
-        ((caller.end.scalars - scalars) as usize, (caller.end.refs - refs) as usize)
     }
 }
 
@@ -365,7 +348,7 @@ macro_rules! calls {
         handlers! {$(
             $name |m| {
                 spend!(m);
-                enter(m, callee(m), 1, $scalars, $refs, 0, said)
+                enter(m, callee(m), 1, $scalars, $refs, 0)
             }
         )*}
     };
@@ -393,7 +376,7 @@ macro_rules! value_calls {
                 let program = &(*$m.vm).program;
                 let function = program.closure_code(low(*$m.object(object)));
                 let code = &*std::ptr::from_ref(program.code(function));
-                enter($m, code, code.result_words as usize, $scalars, $refs, object, said)
+                enter($m, code, code.result_words as usize, $scalars, $refs, object)
             }
         )*}
     };
@@ -407,6 +390,54 @@ value_calls! {
     call_value_rr |m| 0, 2;
 }
 
+/// Calls of an interface's methods: word 2 is the call's `MethodSite`, and word 3 names the object too.
+macro_rules! method_calls {
+    ($($name:ident |$m:ident, $code:ident| $result_words:expr, $scalars:expr, $refs:expr;)*) => {
+        handlers! {$(
+            $name |$m| {
+                spend!($m);
+                let object = *$m.r.add(*$m.ip.add(3).cast::<u16>().add(2) as usize);
+                let $code = method_of($m, low(*$m.object(object)));
+                enter($m, $code, $result_words, $scalars, $refs, object)
+            }
+        )*}
+    };
+}
+
+method_calls! {
+    call_method |m, code| code.result_words as usize, m.op::<0>(), m.op::<1>();
+    call_method_0 |m, code| 1, 0, 0;
+    call_method_s |m, code| 1, 1, 0;
+    call_method_r |m, code| 1, 0, 1;
+}
+
+/// The method of objects with this tag.
+#[inline(always)]
+unsafe fn method_of(m: M, tag: u32) -> &'static Code {
+    // SAFETY: see `machine`; the code keeps the sites that its words point to, and the table outlives the handlers.
+    unsafe {
+        let site = &*(m.word(2) as *const MethodSite);
+        let program = &(*m.vm).program;
+        let found = &site.found[tag as usize % site.found.len()];
+        let cached = found.load(Ordering::Relaxed);
+        let function = if low(cached) == tag {
+            FunctionId((cached >> 32) as u32)
+        } else {
+            find_method(program, site, tag)
+        };
+        &*std::ptr::from_ref(program.code(function))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn find_method(program: &Program, site: &MethodSite, tag: u32) -> FunctionId {
+    let function = program.method(tag, site.interface, site.method);
+    let found = &site.found[tag as usize % site.found.len()];
+    found.store(u64::from(tag) | u64::from(function.0) << 32, Ordering::Relaxed);
+    function
+}
+
 handlers! {
     native |m| {
         let first = (*m.vm).program.code(m.frame().function).first();
@@ -415,7 +446,7 @@ handlers! {
     call |m| {
         spend!(m);
         let code = callee(m);
-        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), 0, said)
+        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), 0)
     }
     // The one argument is a register and a constant, which stand with the size of the window.
     call_sum |m| {
@@ -448,27 +479,6 @@ handlers! {
         *m.s.add(said(m).0) = value as u64;
         enter_slow(m.ip, m.word(2) as *mut u64, std::ptr::null_mut(), m.heap, m.vm)
     }
-    // Word 2 holds the tag met last and its method, word 3 the object's register, method and interface.
-    call_method |m| {
-        spend!(m);
-        let what = m.word(3);
-        let object = *m.r.add(what as u16 as usize);
-        let tag = low(*m.object(object));
-        let program = &(*m.vm).program;
-        // Written by every thread that runs the program: each value fits the tag beside it.
-        let cache = &*m.ip.add(2).cast::<std::sync::atomic::AtomicU64>();
-        let cached = cache.load(std::sync::atomic::Ordering::Relaxed);
-        let function = if low(cached) == tag {
-            FunctionId((cached >> 32) as u32)
-        } else {
-            let function = program.method(tag, TypeId((what >> 32) as u32), MethodId((what >> 16) as u16));
-            cache.store(u64::from(tag) | u64::from(function.0) << 32, std::sync::atomic::Ordering::Relaxed);
-            function
-        };
-        let code = &*std::ptr::from_ref(program.code(function));
-        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), object, sized)
-    }
-
     return_none |m| {
         if is_special(m) {
             return return_any(m.ip, m.s, m.r, m.heap, m.vm, m.row);

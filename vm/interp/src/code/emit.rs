@@ -1,9 +1,10 @@
 //! Writes the steps of a function as words. A step is the address of its handler, and operands as that reads them.
 
 use super::calls::{self, CALL_WORDS};
-use super::inline::{Flat, flatten};
-use super::select::{Cond, DoubleOp, IntOp, Op, Step, select};
-use super::{Code, Form, Handler, INLINED, PureStep, handlers as h, slow};
+use super::inline::{Flat, choice, flatten};
+use super::op::{Cond, DoubleOp, IntOp, Op, Step};
+use super::select::{Facts, select};
+use super::{Code, Form, Handler, INLINED, MethodSite, PureStep, handlers as h, slow};
 use crate::link::Linked;
 use crate::native::Body;
 use crate::program::{Element, Info};
@@ -12,7 +13,6 @@ use crate::stack::Marks;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, Image, RegType, Type};
 use dscript_bytecode::instr::Instr;
-use std::sync::atomic::AtomicU64;
 
 pub(super) fn emit(
     image: &Image,
@@ -40,19 +40,18 @@ pub(super) fn emit(
             result_words: result_words(f.results.len()) as u32,
             ..Code::default()
         },
-        heads: Vec::with_capacity(f.heads.len()),
+        starts: Vec::with_capacity(f.code.len()),
         fixes: Vec::new(),
         taken: None,
+        copying: None,
     };
-    let steps = select(f);
-    let mut heads = f.heads.iter().peekable();
+    let words: Vec<bool> = f.refs.iter().map(|reg| emitter.is_list_of_words(reg.ty)).collect();
+    let choices = |function: FunctionId| choice(&image.functions[function.index()]);
+    let steps = select(f, &Facts { words: &words, choices: &choices });
     for (at, step) in steps.iter().enumerate() {
-        while heads.next_if(|head| head.at.0 == step.pc).is_some() {
-            emitter.heads.push((step.pc, emitter.words.len() as u32));
-        }
+        emitter.starts.push(emitter.words.len() as u32);
         if !matches!(step.op, Op::Gone) && emitter.taken.take_if(|taken| *taken == at).is_none() {
-            let place = emitter.place(at);
-            emitter.code.places.push((emitter.words.len() as u32, place));
+            emitter.note(at);
             emitter.step(&steps, at);
         }
     }
@@ -64,7 +63,7 @@ fn result_words(results: usize) -> usize {
     results.div_ceil(4).max(1)
 }
 
-struct Emitter<'a> {
+pub(super) struct Emitter<'a> {
     image: &'a Image,
     infos: &'a [Info],
     natives: &'a [Linked],
@@ -73,21 +72,23 @@ struct Emitter<'a> {
     written: &'a Function,
     flat: &'a Flat,
     table: *const Code,
-    words: Vec<u64>,
-    code: Code,
-    /// The first word of each head, by step.
-    heads: Vec<(u32, u32)>,
+    pub words: Vec<u64>,
+    pub code: Code,
+    /// The first word of each step.
+    starts: Vec<u32>,
     /// Distances still to be written: the word they are counted from, the half word they go to, the label.
     fixes: Vec<(usize, usize, Label)>,
     /// A step that the one before has done too.
-    taken: Option<usize>,
+    pub taken: Option<usize>,
+    /// What comes after the step that is emitted, where that is a copy.
+    pub copying: Option<usize>,
 }
 
-fn lanes(a: u16, b: u16, c: u16, d: u16) -> u64 {
+pub(super) fn lanes(a: u16, b: u16, c: u16, d: u16) -> u64 {
     u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48
 }
 
-fn with_upper(a: u16, b: u16, upper: u32) -> u64 {
+pub(super) fn with_upper(a: u16, b: u16, upper: u32) -> u64 {
     u64::from(a) | u64::from(b) << 16 | u64::from(upper) << 32
 }
 
@@ -110,9 +111,28 @@ fn bank(reg: &Reg) -> u16 {
 }
 
 impl Emitter<'_> {
-    fn op(&mut self, handler: Handler, operands: u64) {
+    pub fn op(&mut self, handler: Handler, operands: u64) {
         self.words.push(handler as usize as u64);
         self.words.push(operands);
+    }
+
+    /// From the next word on the code is that of a step.
+    pub fn note(&mut self, at: usize) {
+        let place = self.place(at);
+        self.code.places.push((self.words.len() as u32, place));
+    }
+
+    /// As `note`, from a word before the next one on.
+    pub fn note_at(&mut self, word: usize, at: usize) {
+        let place = self.place(at);
+        self.code.places.push((word as u32, place));
+    }
+
+    /// The next word is that of an operation that is not done as it was written.
+    pub fn note_form(&mut self, form: Form) {
+        if form != Form::Written {
+            self.code.forms.push((self.words.len() as u32, form));
+        }
     }
 
     /// What a frame notes of the place of a step.
@@ -132,7 +152,7 @@ impl Emitter<'_> {
     }
 
     /// A jump to a label, one way or back.
-    fn branch(&mut self, [forward, back]: [Handler; 2], pc: u32, a: u16, b: u16, to: Label) {
+    pub fn branch(&mut self, [forward, back]: [Handler; 2], pc: u32, a: u16, b: u16, to: Label) {
         let at = self.words.len();
         self.fixes.push((at, 2 * (at + 1) + 1, to));
         self.op(if to.0 <= pc { back } else { forward }, with_upper(a, b, 0));
@@ -160,6 +180,14 @@ impl Emitter<'_> {
         1 + self.infos[ty.index()].object.as_ref().map_or(0, |object| object.scalars)
     }
 
+    /// Whether it is a list whose elements are whole words.
+    fn is_list_of_words(&self, ty: TypeId) -> bool {
+        match self.image.types[ty.index()] {
+            Type::List(element) => self.infos[element.index()].element == Element::Scalar,
+            _ => false,
+        }
+    }
+
     fn element(&self, list: R) -> Element {
         match self.image.types[self.ref_type(list).index()] {
             Type::List(element) => self.infos[element.index()].element,
@@ -167,33 +195,49 @@ impl Emitter<'_> {
         }
     }
 
-    fn step(&mut self, steps: &[Step], at: usize) {
+    pub fn step(&mut self, steps: &[Step], at: usize) {
         let Step { pc, ref op } = steps[at];
         match op {
             Op::Gone => {}
             Op::Plain(instr) => self.plain(steps, at, instr),
             Op::IntImm { op, form, a, value, dst } => {
-                if *form != Form::Written {
-                    self.code.forms.push((self.words.len() as u32, *form));
-                }
+                self.note_form(*form);
                 if *op == IntOp::Add
                     && (a == dst && self.counted(steps, at, *a, *value)
                         || self.call_with_sum(steps, at, *a, *value, *dst))
                 {
                     return;
                 }
-                let handler: Handler = match op {
-                    IntOp::Add => h::add_imm,
-                    IntOp::Mul => h::mul_imm,
-                    IntOp::And => h::and_imm,
-                    IntOp::Shl => h::shl_imm,
-                    IntOp::Shr => h::shr_imm,
-                    IntOp::UShr => h::ushr_imm,
-                    IntOp::Div if *value == 2 => h::half,
-                    IntOp::Div => h::div_imm,
-                    IntOp::Rem => h::rem_imm,
+                let power = power_of_two((*value).into());
+                let (handler, value): (Handler, u32) = match (op, power) {
+                    (IntOp::Add, _) => (h::add_imm, *value as u32),
+                    (IntOp::Mul, _) => (h::mul_imm, *value as u32),
+                    (IntOp::And, _) => (h::and_imm, *value as u32),
+                    (IntOp::Shl, _) => (h::shl_imm, *value as u32),
+                    (IntOp::Shr, _) => (h::shr_imm, *value as u32),
+                    (IntOp::UShr, _) => (h::ushr_imm, *value as u32),
+                    (IntOp::Div, _) if *value == 2 => (h::half, *value as u32),
+                    (IntOp::Div, Some(power)) => (h::div_power, power),
+                    (IntOp::Div, None) => (h::div_imm, *value as u32),
+                    (IntOp::Rem, Some(power)) => (h::rem_power, power),
+                    (IntOp::Rem, None) => (h::rem_imm, *value as u32),
                 };
-                self.op(handler, with_upper(a.0, dst.0, *value as u32));
+                self.op(handler, with_upper(a.0, dst.0, value));
+            }
+            Op::IntConst { op, form, a, value, dst } => {
+                self.note_form(*form);
+                let handler: Handler = match (op, power_of_two(*value)) {
+                    (IntOp::Add, _) => h::add_k,
+                    (IntOp::Mul, _) => h::mul_k,
+                    (IntOp::And, _) => h::and_k,
+                    (IntOp::Div, Some(power)) => return self.op(h::div_power, with_upper(a.0, dst.0, power)),
+                    (IntOp::Div, None) => h::div_k,
+                    (IntOp::Rem, Some(power)) => return self.op(h::rem_power, with_upper(a.0, dst.0, power)),
+                    (IntOp::Rem, None) => h::rem_k,
+                    (IntOp::Shl | IntOp::Shr | IntOp::UShr, _) => panic!("distances of shifts are small"),
+                };
+                self.op(handler, with_upper(a.0, dst.0, 0));
+                self.words.push(*value as u64);
             }
             Op::DoubleConst { op, a, value, left, dst } => {
                 let handler: Handler = match (op, left) {
@@ -206,27 +250,6 @@ impl Emitter<'_> {
                 };
                 self.op(handler, with_upper(a.0, dst.0, 0));
                 self.words.push(value.to_bits());
-            }
-            Op::DoubleField { op, a, object, slot, left, dst } => {
-                let handler: Handler = match (op, left) {
-                    (DoubleOp::Add, false) => h::add_df,
-                    (DoubleOp::Add, true) => h::add_fd,
-                    (DoubleOp::Mul, false) => h::mul_df,
-                    (DoubleOp::Mul, true) => h::mul_fd,
-                    (DoubleOp::Sub, false) => h::sub_df,
-                    (DoubleOp::Sub, true) => h::sub_fd,
-                    (DoubleOp::Div, false) => h::div_df,
-                    (DoubleOp::Div, true) => h::div_fd,
-                };
-                self.op(handler, lanes(a.0, object.0, 1 + slot.0, dst.0));
-            }
-            Op::ChangeField { op, a, object, slot } => {
-                let handler: Handler = if *op == DoubleOp::Add { h::add_to_field } else { h::sub_from_field };
-                self.op(handler, lanes(a.0, object.0, 1 + slot.0, 0));
-            }
-            Op::MulAdd { op, a, b, c, dst } => {
-                let handler: Handler = if *op == DoubleOp::Add { h::mul_add_d } else { h::mul_sub_d };
-                self.op(handler, lanes(a.0, b.0, c.0, dst.0));
             }
             Op::IfImm { cond, a, value, to } => {
                 if to.0 > pc && self.returned_after(steps, at).is_some_and(|value| matches!(value, Reg::S(_)))
@@ -247,11 +270,36 @@ impl Emitter<'_> {
                 };
                 self.branch(pair, pc, a.0, *value as u16, *to);
             }
+            Op::Load { from, dst } => self.load_from(from, *dst),
+            Op::Binary { op, form, a, b, dst } => {
+                self.note_form(*form);
+                self.binary(*op, a, b, *dst);
+            }
+            Op::Branch { test, a, b, to } => self.branch_by(*test, a, b, pc, *to),
+            Op::MulAdd { op, a, b, c, dst } => self.mul_add(*op, a, b, *c, *dst),
+            Op::MulAddInt { product, product_form, form, a, b, c, dst } => {
+                self.note_form(*form);
+                self.mul_add_int((*product, *product_form), *a, b, c, *dst);
+            }
+            Op::IfRem { remainder, a, b, value, equal, to } => {
+                self.branch_by_remainder(*remainder as usize, *a, b, (*value, *equal), pc, *to);
+            }
+            Op::Store { to, value } => self.store(to, value),
+            Op::StoreBool { list, index, value } => {
+                self.op(h::list_set_b_imm, lanes(list.0, index.0, (*value).into(), 0));
+            }
+            Op::Change { op, form, to, b } => {
+                self.note_form(*form);
+                self.change(*op, to, b);
+            }
+            Op::ChangeMul { op, a, b, object, slot } => self.change_mul(*op, *a, *b, *object, *slot),
+            Op::Swap { a, b } => self.swap(a, b),
+            Op::Choose { test, a, b, x, y, dst } => self.choose(*test, [*a, *b, *x, *y], *dst),
         }
     }
 
     /// What runs after step `at`, where nothing but jumps to it lies between.
-    fn following<'s>(&self, steps: &'s [Step], at: usize) -> Option<&'s Step> {
+    pub fn following<'s>(&self, steps: &'s [Step], at: usize) -> Option<&'s Step> {
         let mut next = at + 1;
         loop {
             let step = steps.get(next)?;
@@ -263,40 +311,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// An addition at the end of a loop, with the comparison and the jump back.
-    fn counted(&mut self, steps: &[Step], at: usize, a: S, value: i32) -> bool {
-        let Some(next) = self.following(steps, at) else { return false };
-        let mut word = u64::from(value as u32);
-        let (handler, b, to): (Handler, u16, Label) = match next.op {
-            Op::Plain(Instr::IfLtInt { a: x, b, to }) if x == a && b != a => (h::loop_lt, b.0, to),
-            Op::Plain(Instr::IfLeInt { a: x, b, to }) if x == a && b != a => (h::loop_le, b.0, to),
-            Op::IfImm { cond: Cond::Lt, a: x, value, to } if x == a => (h::loop_lt_imm, value as u16, to),
-            Op::IfImm { cond: Cond::Ge, a: x, value, to } if x == a => (h::loop_ge_imm, value as u16, to),
-            Op::Plain(Instr::ListSize { list, dst }) if dst != a => {
-                match self.following(steps, next.pc as usize).map(|step| &step.op) {
-                    Some(Op::Plain(Instr::IfLtInt { a: x, b, to })) if *x == a && *b == dst => {
-                        word |= u64::from(dst.0) << 32;
-                        (h::loop_list, list.0, *to)
-                    }
-                    _ => return false,
-                }
-            }
-            _ => return false,
-        };
-        if to.0 > steps[at].pc {
-            return false;
-        }
-        let from = self.words.len();
-        self.fixes.push((from, 2 * (from + 1) + 1, to));
-        self.op(handler, with_upper(a.0, b, 0));
-        self.words.push(word);
-        // Whoever does not go back compares again, and goes on.
-        self.jump_to(steps, at, next.pc);
-        true
-    }
-
     /// The step after `at`, where nobody jumps to it.
-    fn next_in_block(&self, steps: &[Step], at: usize) -> Option<usize> {
+    pub fn next_in_block(&self, steps: &[Step], at: usize) -> Option<usize> {
         let next = (at + 1..steps.len()).find(|next| !matches!(steps[*next].op, Op::Gone))?;
         let heads = &self.f.heads;
         let first = heads.partition_point(|head| head.at.index() <= at);
@@ -305,6 +321,9 @@ impl Emitter<'_> {
 
     /// What the step after `at` returns, where it is one value.
     fn returned_after(&self, steps: &[Step], at: usize) -> Option<Reg> {
+        if self.copying.is_some() {
+            return None;
+        }
         let next = steps[at + 1..].iter().find(|step| !matches!(step.op, Op::Gone))?;
         match &next.op {
             Op::Plain(Instr::Return { values }) => match values[..] {
@@ -327,26 +346,12 @@ impl Emitter<'_> {
         }
         let callee = self.table.wrapping_add(function.index()) as usize as u64;
         let from = self.words.len();
-        self.call(calls::call_sum, self.flat.origins[next].pc, callee, None, args, results);
+        self.call(calls::call_sum, self.flat.origins[next].pc, callee, 0, args, results);
         self.words[from + 3] |= u64::from(a.0) << 32 | u64::from(value as u16) << 48;
         // What traps at the first word is the sum.
-        let place = self.place(next);
-        self.code.places.push((from as u32 + 1, place));
+        self.note_at(from + 1, next);
         self.taken = Some(next);
         true
-    }
-
-    /// Goes to a step further on, unless it comes next anyway.
-    fn jump_to(&mut self, steps: &[Step], at: usize, pc: u32) {
-        let between = &steps[at + 1..pc as usize];
-        let comes_next = between.iter().all(|step| match &step.op {
-            Op::Gone => true,
-            Op::Plain(Instr::Jump { to }) => to.0 <= pc && to.index() > at,
-            _ => false,
-        });
-        if !comes_next {
-            self.branch([h::jump, h::jump_back], steps[at].pc, 0, 0, Label(pc));
-        }
     }
 
     fn plain(&mut self, steps: &[Step], at: usize, instr: &Instr) {
@@ -375,6 +380,9 @@ impl Emitter<'_> {
 
             Instr::AddInt { a, b, dst } => {
                 let is_returned = self.returned_after(steps, at) == Some(Reg::S(*dst));
+                if a == dst && !is_returned && self.stepped(steps, at, *a, *b) {
+                    return;
+                }
                 self.three(if is_returned { calls::return_sum } else { h::add }, *a, *b, *dst);
             }
             Instr::SubInt { a, b, dst } => self.three(h::sub, *a, *b, *dst),
@@ -420,7 +428,7 @@ impl Emitter<'_> {
             Instr::Jump { to } => {
                 if to.index() <= at {
                     self.branch([h::jump, h::jump_back], pc, 0, 0, *to);
-                } else {
+                } else if !self.copy_ahead(steps, at, *to) {
                     self.jump_to(steps, at, to.0);
                 }
             }
@@ -513,6 +521,9 @@ impl Emitter<'_> {
             }
             Instr::Version { collection, dst } => self.op(h::version, lanes(collection.0, 0, dst.0, 0)),
             Instr::CheckVersion { collection, version } => {
+                if self.each(steps, at, *collection, *version) {
+                    return;
+                }
                 self.op(h::check_version, lanes(collection.0, version.0, 0, 0));
             }
             Instr::Concat { .. } | Instr::TextScalar { .. } => self.slow(instr),
@@ -537,7 +548,7 @@ impl Emitter<'_> {
                     (1, 2) => calls::call_rrs,
                     _ => calls::call,
                 };
-                self.call(handler, place, callee, None, args, results);
+                self.call(handler, place, callee, 0, args, results);
             }
             Instr::CallValue { callee, args, results } => {
                 let handler: Handler = match self.copied(args) {
@@ -547,12 +558,20 @@ impl Emitter<'_> {
                     (0, 2) => calls::call_value_rr,
                     _ => calls::call_value,
                 };
-                self.call(handler, place, u64::from(callee.0), None, args, results);
+                self.call(handler, place, u64::from(callee.0), 0, args, results);
             }
             Instr::CallMethod { object, ty, method, args, results } => {
-                let what = u64::from(object.0) | u64::from(method.0) << 16 | u64::from(ty.0) << 32;
-                // No object has this tag.
-                self.call(calls::call_method, place, u64::from(u32::MAX), Some(what), args, results);
+                let site = Box::new(MethodSite::new(*ty, *method));
+                let at = std::ptr::from_ref::<MethodSite>(&site) as usize as u64;
+                self.code.sites.push(site);
+                let handler: Handler = match self.copied(args) {
+                    _ if result_words(results.len()) > 1 => calls::call_method,
+                    (0, 0) => calls::call_method_0,
+                    (1, 0) => calls::call_method_s,
+                    (0, 1) => calls::call_method_r,
+                    _ => calls::call_method,
+                };
+                self.call(handler, place, at, u64::from(object.0) << 32, args, results);
             }
             Instr::CallNative { native, args, results } => {
                 let linked = &self.natives[native.index()];
@@ -715,19 +734,11 @@ impl Emitter<'_> {
         lanes(self.f.scalars.len() as u16, self.f.refs.len() as u16, 0, 0)
     }
 
-    fn call(
-        &mut self,
-        handler: Handler,
-        pc: u32,
-        callee: u64,
-        method: Option<u64>,
-        args: &[Reg],
-        results: &[Reg],
-    ) {
+    fn call(&mut self, handler: Handler, pc: u32, callee: u64, object: u64, args: &[Reg], results: &[Reg]) {
         let (scalars, refs) = self.copied(args);
         let from = self.words.len();
         self.op(handler, with_upper(scalars as u16, refs as u16, pc));
-        self.words.extend([callee, method.unwrap_or_else(|| self.window())]);
+        self.words.extend([callee, self.window() | object]);
         debug_assert_eq!(self.words.len() - from, CALL_WORDS);
         let copied: Vec<Reg> = args.iter().copied().filter(|arg| scalars > 0 || bank(arg) == 1).collect();
         self.arguments(&copied);
@@ -748,20 +759,23 @@ impl Emitter<'_> {
 
     fn finish(mut self) -> Code {
         for (from, half, label) in std::mem::take(&mut self.fixes) {
-            let at = self.heads.binary_search_by_key(&label.0, |(pc, _)| *pc);
-            let to = at.map(|i| self.heads[i].1).expect("the verifier has found a head at every label");
+            let to = self.starts[label.index()];
             let distance = (i64::from(to) - from as i64) as i32;
             let word = &mut self.words[half / 2];
             let shift = half % 2 * 32;
             *word = *word & !(0xffff_ffff << shift) | u64::from(distance as u32) << shift;
         }
-        // Both are in the order of the heads.
-        let heads = self.written.heads.iter().zip(&self.heads);
-        self.code.heads = heads.map(|(head, (_, word))| (head.at.0, *word)).collect();
-        let words = std::mem::take(&mut self.words);
-        self.code.words = words.into_iter().map(AtomicU64::new).collect();
+        // Both are in the same order.
+        let heads = self.written.heads.iter().zip(&self.f.heads);
+        self.code.heads = heads.map(|(head, moved)| (head.at.0, self.starts[moved.at.index()])).collect();
+        self.code.words = std::mem::take(&mut self.words).into();
         self.code
     }
+}
+
+/// The number of the only bit of a constant above 1.
+pub(super) fn power_of_two(value: i64) -> Option<u32> {
+    (value > 1 && value & (value - 1) == 0).then(|| value.trailing_zeros())
 }
 
 /// Registers of each bank.

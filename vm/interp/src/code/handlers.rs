@@ -4,6 +4,7 @@
 //! the upper two may be a number or a distance of 32 bits. See `emit` for what is where.
 
 use super::machine::{M, Status};
+use super::operands::{quotient_of_power, remainder_of_power};
 use super::slow;
 use crate::arithmetic::Operation;
 use crate::heap::{Ref, high, low};
@@ -59,7 +60,13 @@ pub(super) unsafe extern "C-unwind" fn overflow(
 
 #[cold]
 #[inline(never)]
-unsafe extern "C-unwind" fn by_zero(ip: *const u64, a: i64, sign: u64, _: u64, vm: *mut Vm) -> Status {
+pub(super) unsafe extern "C-unwind" fn by_zero(
+    ip: *const u64,
+    a: i64,
+    sign: u64,
+    _: u64,
+    vm: *mut Vm,
+) -> Status {
     let m = M { ip, vm, ..M::default() };
     // SAFETY: see `machine`.
     unsafe { m.trap_of(Operation::Binary(a, sign as u8 as char, 0), Operation::by_zero) }
@@ -75,7 +82,13 @@ unsafe extern "C-unwind" fn bad_shift(ip: *const u64, by: i64, _: u64, _: u64, v
 
 #[cold]
 #[inline(never)]
-unsafe extern "C-unwind" fn bad_index(ip: *const u64, index: i64, size: u64, _: u64, vm: *mut Vm) -> Status {
+pub(super) unsafe extern "C-unwind" fn bad_index(
+    ip: *const u64,
+    index: i64,
+    size: u64,
+    _: u64,
+    vm: *mut Vm,
+) -> Status {
     let m = M { ip, vm, ..M::default() };
     // SAFETY: see `machine`.
     unsafe { m.trap(TrapKind::Index, format!("index {index}, size {size}")) }
@@ -149,22 +162,6 @@ macro_rules! set {
         $m.set_bits::<2>(u64::from($value));
         $m.next(2)
     }};
-}
-
-/// The field that operands 1 and 2 name.
-#[inline(always)]
-unsafe fn field(m: M) -> f64 {
-    // SAFETY: see `machine`.
-    unsafe { f64::from_bits(*m.object(m.reference::<1>()).add(m.op::<2>())) }
-}
-
-#[inline(always)]
-unsafe fn set_last(m: M, value: f64) -> Status {
-    // SAFETY: see `machine`.
-    unsafe {
-        m.set_double::<3>(value);
-        m.next(2)
-    }
 }
 
 handlers! {
@@ -248,6 +245,14 @@ handlers! {
         }
         m.next(2)
     }
+    // By 2 to the power that operand 1 is.
+    rem_power |m| { m.set_int::<1>(remainder_of_power(m.int::<0>(), m.upper() as u32 & 63)); m.next(2) }
+    div_power |m| { m.set_int::<1>(quotient_of_power(m.int::<0>(), m.upper() as u32 & 63)); m.next(2) }
+    add_k |m| checked!(m, m.int::<0>(), m.word(2) as i64, overflowing_add, '+', 1, 3)
+    mul_k |m| checked!(m, m.int::<0>(), m.word(2) as i64, overflowing_mul, '*', 1, 3)
+    and_k |m| { m.set_int::<1>(m.int::<0>() & m.word(2) as i64); m.next(3) }
+    div_k |m| { m.set_int::<1>(m.int::<0>().wrapping_div(m.word(2) as i64)); m.next(3) }
+    rem_k |m| { m.set_int::<1>(m.int::<0>().wrapping_rem(m.word(2) as i64)); m.next(3) }
     half |m| { m.set_int::<1>(m.int::<0>() / 2); m.next(2) }
 
     add_d |m| set!(m, double m.double::<0>() + m.double::<1>())
@@ -272,28 +277,6 @@ handlers! {
     mul_dk |m| { m.set_double::<1>(m.double::<0>() * f64::from_bits(m.word(2))); m.next(3) }
     div_dk |m| { m.set_double::<1>(m.double::<0>() / f64::from_bits(m.word(2))); m.next(3) }
     div_kd |m| { m.set_double::<1>(f64::from_bits(m.word(2)) / m.double::<0>()); m.next(3) }
-
-    // The product is rounded before the sum is.
-    mul_add_d |m| set_last(m, m.double::<2>() + m.double::<0>() * m.double::<1>())
-    mul_sub_d |m| set_last(m, m.double::<2>() - m.double::<0>() * m.double::<1>())
-    add_df |m| set_last(m, m.double::<0>() + field(m))
-    add_fd |m| set_last(m, field(m) + m.double::<0>())
-    sub_df |m| set_last(m, m.double::<0>() - field(m))
-    sub_fd |m| set_last(m, field(m) - m.double::<0>())
-    mul_df |m| set_last(m, m.double::<0>() * field(m))
-    mul_fd |m| set_last(m, field(m) * m.double::<0>())
-    div_df |m| set_last(m, m.double::<0>() / field(m))
-    div_fd |m| set_last(m, field(m) / m.double::<0>())
-    add_to_field |m| {
-        let field = m.object(m.reference::<1>()).add(m.op::<2>());
-        *field = (f64::from_bits(*field) + m.double::<0>()).to_bits();
-        m.next(2)
-    }
-    sub_from_field |m| {
-        let field = m.object(m.reference::<1>()).add(m.op::<2>());
-        *field = (f64::from_bits(*field) - m.double::<0>()).to_bits();
-        m.next(2)
-    }
 
     eq_i |m| set!(m, bool m.int::<0>() == m.int::<1>())
     lt_i |m| set!(m, bool m.int::<0>() < m.int::<1>())
@@ -455,6 +438,11 @@ handlers! {
         *array.cast::<u8>().add(index) = m.bits::<2>() as u8;
         m.next(2)
     }
+    list_set_b_imm |m| {
+        let (array, index) = element!(m);
+        *array.cast::<u8>().add(index) = m.op::<2>() as u8;
+        m.next(2)
+    }
     list_set_r |m| {
         let (array, index) = element!(m);
         let value = m.reference::<2>();
@@ -582,5 +570,70 @@ loops! {
         *m.s.add(*m.ip.add(2).cast::<u16>().add(2) as usize) = size;
         i < size as i64
     };
+    loop_list_le |m, i| {
+        let size = u64::from(low(*m.object(m.reference::<1>()).add(1)));
+        *m.s.add(*m.ip.add(2).cast::<u16>().add(2) as usize) = size;
+        i <= size as i64
+    };
+    loop_gt |m, i| i > m.int::<1>();
+    loop_ge |m, i| i >= m.int::<1>();
     loop_ge_imm |m, i| i >= i64::from(m.op::<1>() as i16);
+}
+
+/// Counted loops whose step is the register in word 2.
+macro_rules! stepped_loops {
+    ($($name:ident |$m:ident, $i:ident| $condition:expr;)*) => {
+        handlers! {$(
+            $name |$m| {
+                let (a, b) = ($m.int::<0>(), *$m.s.add($m.word(2) as usize) as i64);
+                let ($i, overflows) = a.overflowing_add(b);
+                if overflows {
+                    return overflow($m.ip, a, b, '+' as u64, $m.vm);
+                }
+                $m.set_int::<0>($i);
+                if $condition {
+                    (*$m.vm).fuel -= 1;
+                    if (*$m.vm).fuel < 0 {
+                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
+                    }
+                    $m.jump()
+                } else {
+                    $m.next(3)
+                }
+            }
+        )*}
+    };
+}
+
+stepped_loops! {
+    step_lt |m, i| i < m.int::<1>();
+    step_le |m, i| i <= m.int::<1>();
+}
+
+handlers! {
+    // The end of a round over a list: word 2 names the registers of the version it had and of its size. A trap of the sum
+    // is placed there.
+    loop_each |m| {
+        let state = *m.object(m.reference::<1>()).add(1);
+        let registers = m.ip.add(2).cast::<u16>();
+        if u64::from(high(state)) != *m.s.add(*registers as usize) {
+            return other(m.ip, CHANGED, 0, 0, m.vm);
+        }
+        let a = m.int::<0>();
+        let (i, overflows) = a.overflowing_add(1);
+        if overflows {
+            return overflow(m.ip.add(2), a, 1, '+' as u64, m.vm);
+        }
+        m.set_int::<0>(i);
+        *m.s.add(*registers.add(1) as usize) = u64::from(low(state));
+        if i < i64::from(low(state)) {
+            (*m.vm).fuel -= 1;
+            if (*m.vm).fuel < 0 {
+                return slow::interrupt_jump(m.ip, m.s, m.r, m.heap, m.vm, m.row);
+            }
+            m.jump()
+        } else {
+            m.next(3)
+        }
+    }
 }

@@ -38,7 +38,9 @@ pub(super) fn flatten(image: &Image, f: &Function) -> Flat {
         moved.push(flat.function.code.len() as u32);
         let pc = pc as u32;
         match instr {
-            Instr::Call { function, args, results } if is_small(image, *function) => {
+            Instr::Call { function, args, results }
+                if is_straight(image, &image.functions[function.index()]) =>
+            {
                 let callee = &image.functions[function.index()];
                 match flat.window(*function, callee, &mut windows) {
                     Some(window) => flat.put(pc, *function, callee, window, args, results),
@@ -57,9 +59,15 @@ pub(super) fn flatten(image: &Image, f: &Function) -> Flat {
     flat
 }
 
-/// Whether calls of the function are no frames of their own, and so are not counted as nested.
+/// Whether calls of the function are no frames of their own, and so are not counted as nested: those that are put in,
+/// and those that only choose one of their arguments.
 pub(crate) fn is_small(image: &Image, function: FunctionId) -> bool {
     let f = &image.functions[function.index()];
+    is_straight(image, f) || choice(f).is_some()
+}
+
+/// Whether a function may be put in the place of its calls.
+fn is_straight(image: &Image, f: &Function) -> bool {
     if f.code.len() > INLINED_MAX || !f.heads.is_empty() {
         return false;
     }
@@ -78,6 +86,55 @@ pub(crate) fn is_small(image: &Image, function: FunctionId) -> bool {
     })
 }
 
+/// A function that gives one of its int parameters: `x` where `a < b`, or `a <= b`, and else `y`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub or_equal: bool,
+    pub a: u16,
+    pub b: u16,
+    pub x: u16,
+    pub y: u16,
+}
+
+/// What a function chooses, where it does nothing else.
+pub(super) fn choice(f: &Function) -> Option<Choice> {
+    let params = f.params.len();
+    let ints = f.params.iter().all(|param| matches!(param, RegType::Scalar(_)));
+    if f.code.len() > INLINED_MAX || !ints || params > 4 {
+        return None;
+    }
+    let (or_equal, a, b, to) = match f.code[0] {
+        Instr::IfLtInt { a, b, to } => (false, a, b, to),
+        Instr::IfLeInt { a, b, to } => (true, a, b, to),
+        _ => return None,
+    };
+    let (x, y) = (given(f, to.index())?, given(f, 1)?);
+    let all_params = [a, b, x, y].iter().all(|reg| reg.index() < params);
+    all_params.then_some(Choice { or_equal, a: a.0, b: b.0, x: x.0, y: y.0 })
+}
+
+/// The parameter that a function returns from `pc` on, where it does nothing else.
+fn given(f: &Function, mut pc: usize) -> Option<S> {
+    let mut copies: Vec<(S, S)> = Vec::new();
+    let source = |copies: &[(S, S)], reg: S| {
+        copies.iter().rev().find(|(copy, _)| *copy == reg).map_or(reg, |(_, source)| *source)
+    };
+    loop {
+        match f.code[pc] {
+            Instr::MoveScalar { src, dst } => {
+                copies.push((dst, source(&copies, src)));
+                pc += 1;
+            }
+            Instr::Jump { to } if to.index() > pc => pc = to.index(),
+            Instr::Return { ref values } => match values[..] {
+                [Reg::S(value)] => return Some(source(&copies, value)),
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
+}
+
 /// Registers of the larger bank of a function with those of all small ones it calls; beyond `REGISTERS_MAX` some are
 /// not put in.
 pub(crate) fn frame_registers(image: &Image, function: FunctionId) -> usize {
@@ -86,7 +143,9 @@ pub(crate) fn frame_registers(image: &Image, function: FunctionId) -> usize {
         .code
         .iter()
         .filter_map(|instr| match instr {
-            Instr::Call { function, .. } if is_small(image, *function) => Some(*function),
+            Instr::Call { function, .. } if is_straight(image, &image.functions[function.index()]) => {
+                Some(*function)
+            }
             _ => None,
         })
         .collect();

@@ -5,9 +5,15 @@
 
 mod calls;
 mod emit;
+mod flow;
+mod fuse;
+mod fused;
 mod handlers;
 mod inline;
 mod machine;
+mod nulls;
+mod op;
+mod operands;
 mod select;
 mod slow;
 
@@ -21,14 +27,13 @@ use crate::link::Linked;
 use crate::native::PureBody;
 use crate::program::Info;
 use crate::stack::Marks;
-use dscript_bytecode::ids::{FunctionId, NativeId, Reg};
+use dscript_bytecode::ids::{FunctionId, MethodId, NativeId, Reg, TypeId};
 use dscript_bytecode::image::Image;
 use dscript_bytecode::instr::Instr;
 
 /// The code of one function.
 pub(crate) struct Code {
-    /// Read as plain words; only inline caches are written while the program runs.
-    words: Box<[AtomicU64]>,
+    words: Box<[u64]>,
     pub function: FunctionId,
     /// Registers of the frame.
     pub window: Marks,
@@ -52,6 +57,23 @@ pub(crate) struct Code {
     instrs: Vec<Box<Instr>>,
     #[allow(clippy::vec_box)]
     pure: Vec<Box<PureStep>>,
+    #[allow(clippy::vec_box)]
+    sites: Vec<Box<MethodSite>>,
+}
+
+/// A call of an interface's method, and which functions it found last: the tag of an object and its function by the last
+/// bits of the tag. Every thread that runs the program writes them; each function fits the tag beside it.
+struct MethodSite {
+    found: [AtomicU64; 8],
+    interface: TypeId,
+    method: MethodId,
+}
+
+impl MethodSite {
+    fn new(interface: TypeId, method: MethodId) -> Self {
+        // No object has this tag.
+        MethodSite { found: std::array::from_fn(|_| AtomicU64::new(u32::MAX.into())), interface, method }
+    }
 }
 
 /// A call of a pure native.
@@ -91,6 +113,7 @@ impl Default for Code {
             native: OnceLock::new(),
             instrs: Vec::new(),
             pure: Vec::new(),
+            sites: Vec::new(),
         }
     }
 }
@@ -116,7 +139,7 @@ impl Code {
 
     /// The first word of the interpreter's code.
     pub fn first(&self) -> *const u64 {
-        self.words.as_ptr().cast()
+        self.words.as_ptr()
     }
 
     /// Where a frame that noted this place is, and in what was put there.
@@ -161,7 +184,7 @@ impl Code {
     pub fn ip_of(&self, head: u32) -> *const u64 {
         let at = self.heads.binary_search_by_key(&head, |(pc, _)| *pc);
         let at = at.map(|i| self.heads[i].1).expect("the verifier has found a head at every label");
-        self.words[at as usize..].as_ptr().cast()
+        self.words[at as usize..].as_ptr()
     }
 
     pub fn form_at(&self, ip: *const u64) -> Form {

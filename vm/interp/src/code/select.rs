@@ -6,105 +6,43 @@
 //! what its label needs is live there too.
 
 use super::Form;
+use super::inline::Choice;
+use super::nulls::without_needless_unwraps;
+use super::op::{Cond, DoubleOp, IntOp, Op, Source, Step, Test};
 use crate::stack::OUTGOING;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::{Instr, Renamer, Visitor};
 use dscript_bytecode::trap::TrapKind;
 
-/// One step of a function; it stands for the instruction at `pc`.
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    pub pc: u32,
-    pub op: Op,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Op {
-    /// Nothing is left of the instruction.
-    Gone,
-    Plain(Instr),
-    IntImm {
-        op: IntOp,
-        form: Form,
-        a: S,
-        value: i32,
-        dst: S,
-    },
-    DoubleConst {
-        op: DoubleOp,
-        a: S,
-        value: f64,
-        left: bool,
-        dst: S,
-    },
-    IfImm {
-        cond: Cond,
-        a: S,
-        value: i16,
-        to: Label,
-    },
-    /// A double and a field: the field is the second operand, or the first where `left` is set.
-    DoubleField {
-        op: DoubleOp,
-        a: S,
-        object: R,
-        slot: Slot,
-        left: bool,
-        dst: S,
-    },
-    /// Adds a double to a field, or takes it away.
-    ChangeField {
-        op: DoubleOp,
-        a: S,
-        object: R,
-        slot: Slot,
-    },
-    /// `c + a * b` or `c - a * b`, each rounded twice as the two operations are.
-    MulAdd {
-        op: DoubleOp,
-        a: S,
-        b: S,
-        c: S,
-        dst: S,
-    },
-}
-
-/// Operations on an int and a constant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IntOp {
-    Add,
-    Mul,
-    And,
-    Shl,
-    Shr,
-    UShr,
-    /// The constant is above 0, as of the next.
-    Div,
-    Rem,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DoubleOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cond {
-    Eq,
-    Ne,
-    Lt,
-    Ge,
-}
-
 /// Steps looked at to find where a moved value was made.
-const LOOK_BACK: usize = 32;
+pub(super) const LOOK_BACK: usize = 32;
 
-pub(super) fn select(f: &Function) -> Vec<Step> {
-    let steps = f.code.iter().enumerate();
+/// What is known of a function from the image it belongs to.
+pub(super) struct Facts<'f> {
+    /// Whether the elements of the list in a register are whole words, by register.
+    pub words: &'f [bool],
+    /// What functions choose that do nothing else.
+    pub choices: &'f dyn Fn(FunctionId) -> Option<Choice>,
+}
+
+/// What is done while a block is cleaned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Clean,
+    /// Puts together how elements are found.
+    Places,
+    /// Has steps read their operands where they are.
+    Operands,
+    /// Has steps change values where they are.
+    Changes,
+    /// Makes arguments where the callee has them.
+    Arguments,
+}
+
+pub(super) fn select(f: &Function, facts: &Facts<'_>) -> Vec<Step> {
+    let code = without_needless_unwraps(f);
+    let steps = code.iter().enumerate();
     // Who jumps to a return returns at once.
     let at_once = |instr: &Instr| match instr {
         Instr::Jump { to } if matches!(f.code[to.index()], Instr::Return { .. }) => {
@@ -113,164 +51,30 @@ pub(super) fn select(f: &Function) -> Vec<Step> {
         instr => instr.clone(),
     };
     let steps = steps.map(|(pc, instr)| Step { pc: pc as u32, op: Op::Plain(at_once(instr)) }).collect();
-    let mut pass = Pass::new(f, steps);
+    let mut pass = Pass::new(f, facts, steps);
     for (start, end) in pass.blocks() {
-        pass.clean(start, end);
+        pass.clean(start, end, Stage::Clean);
         pass.forward(start, end);
-        pass.fusing = true;
+        pass.clean(start, end, Stage::Places);
         // What is put together once may be taken in by another step then.
-        pass.clean(start, end);
-        pass.clean(start, end);
-        pass.fusing = false;
-        pass.placing = true;
-        pass.clean(start, end);
-        pass.placing = false;
+        pass.clean(start, end, Stage::Operands);
+        pass.clean(start, end, Stage::Operands);
+        pass.clean(start, end, Stage::Changes);
+        pass.clean(start, end, Stage::Arguments);
     }
     pass.steps
 }
 
-impl Op {
-    fn visit<V: Visitor>(&self, visitor: &mut V) {
-        match self {
-            Op::Gone => {}
-            Op::Plain(instr) => instr.visit(visitor),
-            Op::IntImm { a, dst, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.def_scalar(*dst, None);
-            }
-            Op::DoubleConst { a, dst, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.def_scalar(*dst, None);
-            }
-            Op::IfImm { a, to, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.label(*to);
-            }
-            Op::DoubleField { a, object, dst, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.use_ref(*object);
-                visitor.def_scalar(*dst, None);
-            }
-            Op::ChangeField { a, object, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.use_ref(*object);
-            }
-            Op::MulAdd { a, b, c, dst, .. } => {
-                visitor.use_scalar(*a, None);
-                visitor.use_scalar(*b, None);
-                visitor.use_scalar(*c, None);
-                visitor.def_scalar(*dst, None);
-            }
-        }
-    }
-
-    fn rename<N: Renamer>(&mut self, renamer: &mut N) {
-        match self {
-            Op::Gone => {}
-            Op::Plain(instr) => instr.rename(renamer),
-            Op::IntImm { a, dst, .. } | Op::DoubleConst { a, dst, .. } => {
-                renamer.use_scalar(a);
-                renamer.def_scalar(dst);
-            }
-            Op::IfImm { a, .. } => renamer.use_scalar(a),
-            Op::DoubleField { a, object, dst, .. } => {
-                renamer.use_scalar(a);
-                renamer.use_ref(object);
-                renamer.def_scalar(dst);
-            }
-            Op::ChangeField { a, object, .. } => {
-                renamer.use_scalar(a);
-                renamer.use_ref(object);
-            }
-            Op::MulAdd { a, b, c, dst, .. } => {
-                renamer.use_scalar(a);
-                renamer.use_scalar(b);
-                renamer.use_scalar(c);
-                renamer.def_scalar(dst);
-            }
-        }
-    }
-
-    /// Whether it does nothing but write its registers, and may be left out where those are dead.
-    fn is_pure(&self) -> bool {
-        match self {
-            Op::Gone | Op::DoubleConst { .. } | Op::DoubleField { .. } | Op::MulAdd { .. } => true,
-            Op::IntImm { op, .. } => !matches!(op, IntOp::Add | IntOp::Mul),
-            Op::IfImm { .. } | Op::ChangeField { .. } => false,
-            Op::Plain(instr) => matches!(
-                instr,
-                Instr::MoveScalar { .. }
-                    | Instr::MoveRef { .. }
-                    | Instr::Int { .. }
-                    | Instr::Double { .. }
-                    | Instr::Bool { .. }
-                    | Instr::Null { .. }
-                    | Instr::AndInt { .. }
-                    | Instr::OrInt { .. }
-                    | Instr::XorInt { .. }
-                    | Instr::NotInt { .. }
-                    | Instr::AddDouble { .. }
-                    | Instr::SubDouble { .. }
-                    | Instr::MulDouble { .. }
-                    | Instr::DivDouble { .. }
-                    | Instr::NegDouble { .. }
-                    | Instr::IntToDouble { .. }
-                    | Instr::EqInt { .. }
-                    | Instr::LtInt { .. }
-                    | Instr::LeInt { .. }
-                    | Instr::EqDouble { .. }
-                    | Instr::LtDouble { .. }
-                    | Instr::LeDouble { .. }
-                    | Instr::EqBool { .. }
-                    | Instr::NotBool { .. }
-                    | Instr::SameRef { .. }
-                    | Instr::IsNull { .. }
-                    | Instr::GetScalar { .. }
-                    | Instr::GetRef { .. }
-                    | Instr::InstanceOf { .. }
-                    | Instr::ListSize { .. }
-                    | Instr::Version { .. }
-            ),
-        }
-    }
-
-    /// Whether a region of `within` may be left here.
-    fn interrupts(&self) -> bool {
-        let Op::Plain(instr) = self else { return false };
-        matches!(
-            instr,
-            Instr::Call { .. }
-                | Instr::CallValue { .. }
-                | Instr::CallMethod { .. }
-                | Instr::CallNative { .. }
-                | Instr::GetStatic { .. }
-                | Instr::TextRef { .. }
-                | Instr::LimitEnter { .. }
-                | Instr::LimitLeave {}
-        )
-    }
-}
-
-fn double_op(op: &Op) -> Option<(DoubleOp, S, S, S)> {
-    match *op {
-        Op::Plain(Instr::AddDouble { a, b, dst }) => Some((DoubleOp::Add, a, b, dst)),
-        Op::Plain(Instr::SubDouble { a, b, dst }) => Some((DoubleOp::Sub, a, b, dst)),
-        Op::Plain(Instr::MulDouble { a, b, dst }) => Some((DoubleOp::Mul, a, b, dst)),
-        Op::Plain(Instr::DivDouble { a, b, dst }) => Some((DoubleOp::Div, a, b, dst)),
-        _ => None,
-    }
-}
-
 /// What a step reads, writes and goes to.
 #[derive(Default)]
-struct Operands {
-    uses: Vec<Reg>,
-    defs: Vec<Reg>,
-    labels: Vec<Label>,
+pub(super) struct Operands {
+    pub uses: Vec<Reg>,
+    pub defs: Vec<Reg>,
+    pub labels: Vec<Label>,
 }
 
 impl Operands {
-    fn of(&mut self, op: &Op) -> &Self {
+    pub fn of(&mut self, op: &Op) -> &Self {
         self.uses.clear();
         self.defs.clear();
         self.labels.clear();
@@ -334,7 +138,7 @@ impl Renamer for Retarget {
 }
 
 /// A set of registers that is emptied at once.
-struct RegSet {
+pub(super) struct RegSet {
     round: u32,
     scalars: Vec<u32>,
     refs: Vec<u32>,
@@ -364,7 +168,7 @@ impl RegSet {
         *self.mark(reg) = 0;
     }
 
-    fn has(&self, reg: Reg) -> bool {
+    pub fn has(&self, reg: Reg) -> bool {
         self.round
             == match reg {
                 Reg::S(s) => self.scalars[s.index()],
@@ -381,17 +185,14 @@ enum Known {
     Double(f64),
 }
 
-struct Pass<'f> {
-    f: &'f Function,
-    steps: Vec<Step>,
-    live: RegSet,
+pub(super) struct Pass<'f> {
+    pub f: &'f Function,
+    pub facts: &'f Facts<'f>,
+    pub steps: Vec<Step>,
+    pub live: RegSet,
     operands: Operands,
-    /// Whether steps are put together while a block is cleaned.
-    fusing: bool,
-    /// Whether arguments are made where the callee has them.
-    placing: bool,
     /// What the labels of regions need.
-    regions: Vec<Reg>,
+    pub regions: Vec<Reg>,
     /// Of the block: known constants by scalar register, and registers that hold the same as another.
     known: Vec<(u32, Known)>,
     block: u32,
@@ -399,14 +200,13 @@ struct Pass<'f> {
 }
 
 impl<'f> Pass<'f> {
-    fn new(f: &'f Function, steps: Vec<Step>) -> Self {
+    fn new(f: &'f Function, facts: &'f Facts<'f>, steps: Vec<Step>) -> Self {
         let mut pass = Pass {
             f,
+            facts,
             steps,
             live: RegSet::new(f),
             operands: Operands::default(),
-            fusing: false,
-            placing: false,
             regions: Vec::new(),
             known: vec![(0, Known::Nothing); f.scalars.len()],
             block: 0,
@@ -434,7 +234,7 @@ impl<'f> Pass<'f> {
     }
 
     /// Backwards through a block: makes values where they are moved to, and takes out what nobody reads.
-    fn clean(&mut self, start: usize, end: usize) {
+    fn clean(&mut self, start: usize, end: usize, stage: Stage) {
         self.live.clear();
         let falls = !matches!(&self.steps[end - 1].op, Op::Plain(instr) if instr.ends_block());
         if falls && end < self.steps.len() {
@@ -466,7 +266,12 @@ impl<'f> Pass<'f> {
             if goes {
                 self.steps[at].op = Op::Gone;
             } else {
-                if self.fusing && self.fuse(start, at) || self.placing && self.place_arguments(start, at) {
+                let changed = match stage {
+                    Stage::Clean => false,
+                    Stage::Arguments => self.place_arguments(start, at),
+                    _ => self.fuse(start, at, stage),
+                };
+                if changed {
                     operands.of(&self.steps[at].op);
                 }
                 for reg in &operands.defs {
@@ -548,81 +353,6 @@ impl<'f> Pass<'f> {
         placed
     }
 
-    /// Puts earlier steps of doubles into the one at `at`, where it alone needs what they make.
-    fn fuse(&mut self, start: usize, at: usize) -> bool {
-        let mut fused = false;
-        if let Op::Plain(Instr::SetScalar { object, slot, src }) = self.steps[at].op
-            && let Some(j) = self.maker(start, at, src)
-            && let Op::DoubleField { op, a, object: from, slot: read, left, .. } = self.steps[j].op
-            && (from, read) == (object, slot)
-            && (left || op == DoubleOp::Add)
-            && matches!(op, DoubleOp::Add | DoubleOp::Sub)
-        {
-            self.steps[at].op = Op::ChangeField { op, a, object, slot };
-            self.steps[j].op = Op::Gone;
-            fused = true;
-        }
-        let Some((op, a, b, dst)) = double_op(&self.steps[at].op) else { return fused };
-        if a == b {
-            return fused;
-        }
-        // The second operand first: its maker is the nearer one.
-        for (made, other, left) in [(b, a, false), (a, b, true)] {
-            let Some(j) = self.maker(start, at, made) else { continue };
-            let better = match self.steps[j].op {
-                Op::Plain(Instr::GetScalar { object, slot, .. }) => {
-                    Op::DoubleField { op, a: other, object, slot, left, dst }
-                }
-                Op::Plain(Instr::MulDouble { a: x, b: y, .. })
-                    if op == DoubleOp::Add || op == DoubleOp::Sub && !left =>
-                {
-                    Op::MulAdd { op, a: x, b: y, c: other, dst }
-                }
-                _ => continue,
-            };
-            self.steps[at].op = better;
-            self.steps[j].op = Op::Gone;
-            return true;
-        }
-        fused
-    }
-
-    /// The step before `at` that makes `reg`, which only `at` needs, where it may as well be done at `at`.
-    fn maker(&mut self, start: usize, at: usize, reg: S) -> Option<usize> {
-        let made = Reg::S(reg);
-        let mut here = Operands::default();
-        here.of(&self.steps[at].op);
-        if self.live.has(made) && !here.defs.contains(&made)
-            || here.uses.iter().filter(|r| **r == made).count() > 1
-        {
-            return None;
-        }
-        let (mut written, mut stores) = (Vec::new(), false);
-        let mut between = Operands::default();
-        for j in (start.max(at.saturating_sub(LOOK_BACK))..at).rev() {
-            let op = &self.steps[j].op;
-            if matches!(op, Op::Gone) {
-                continue;
-            }
-            between.of(op);
-            if between.defs.contains(&made) {
-                let moves = match op {
-                    Op::Plain(Instr::GetScalar { .. }) | Op::DoubleField { .. } => !stores,
-                    Op::Plain(Instr::MulDouble { .. }) => true,
-                    _ => false,
-                };
-                return (moves && between.uses.iter().all(|r| !written.contains(r))).then_some(j);
-            }
-            let is_asked = op.interrupts() && self.regions.contains(&made);
-            if between.uses.contains(&made) || !between.labels.is_empty() || is_asked {
-                return None;
-            }
-            stores |= !op.is_pure() && !matches!(op, Op::IntImm { .. });
-            written.extend(&between.defs);
-        }
-        None
-    }
-
     fn known(&self, reg: S) -> Known {
         let (block, known) = self.known[reg.index()];
         if block == self.block { known } else { Known::Nothing }
@@ -677,15 +407,13 @@ impl<'f> Pass<'f> {
 
     /// The same with a constant for a register, where there is such a form.
     fn with_constants(&self, instr: &Instr) -> Option<Op> {
-        let int = |op, a: S, b: S, dst: S| {
-            let value = i32::try_from(self.constant(b)?).ok()?;
-            Some(Op::IntImm { op, form: Form::Written, a, value, dst })
+        let formed = |op, form, a: S, value: i64, dst: S| match i32::try_from(value) {
+            Ok(value) => Some(Op::IntImm { op, form, a, value, dst }),
+            Err(_) => Some(Op::IntConst { op, form, a, value, dst }),
         };
+        let int = |op, a: S, b: S, dst: S| formed(op, Form::Written, a, self.constant(b)?, dst);
         let either = |op, a: S, b: S, dst: S| {
-            int(op, a, b, dst).or_else(|| {
-                let value = i32::try_from(self.constant(a)?).ok()?;
-                Some(Op::IntImm { op, form: Form::Swapped, a: b, value, dst })
-            })
+            int(op, a, b, dst).or_else(|| formed(op, Form::Swapped, b, self.constant(a)?, dst))
         };
         let shift =
             |op, a: S, b: S, dst: S| self.constant(b).filter(|b| (0..64).contains(b)).and(int(op, a, b, dst));
@@ -699,22 +427,30 @@ impl<'f> Pass<'f> {
             let value = i16::try_from(value).ok()?;
             Some(Op::IfImm { cond, a, value, to })
         };
+        let compare = |test, a: S, b: S, to| match (self.known(a), self.known(b)) {
+            (_, Known::Double(value)) => {
+                let (a, b) = (Source::Register(a), Source::Constant(value.to_bits()));
+                Some(Op::Branch { test, a, b, to })
+            }
+            (Known::Double(value), _) => {
+                let (a, b) = (Source::Constant(value.to_bits()), Source::Register(b));
+                Some(Op::Branch { test, a, b, to })
+            }
+            _ => None,
+        };
         match *instr {
             Instr::MoveScalar { src, dst } => match self.known(src) {
                 Known::Int(value) => Some(Op::Plain(Instr::Int { value, dst })),
                 Known::Double(value) => Some(Op::Plain(Instr::Double { value, dst })),
                 Known::Nothing => None,
             },
-            Instr::AddImm { a, value, dst } => {
-                let value = i32::try_from(value).ok()?;
-                Some(Op::IntImm { op: IntOp::Add, form: Form::Written, a, value, dst })
-            }
+            Instr::AddImm { a, value, dst } => formed(IntOp::Add, Form::Written, a, value, dst),
             Instr::AddInt { a, b, dst } => either(IntOp::Add, a, b, dst),
             Instr::SubInt { a, b, dst } => {
-                let value = i32::try_from(self.constant(b)?).ok()?.checked_neg()?;
-                Some(Op::IntImm { op: IntOp::Add, form: Form::Negated, a, value, dst })
+                formed(IntOp::Add, Form::Negated, a, self.constant(b)?.checked_neg()?, dst)
             }
             Instr::MulInt { a, b, dst } => either(IntOp::Mul, a, b, dst),
+            Instr::Call { function, ref args, ref results } => self.choice(function, args, results),
             Instr::AndInt { a, b, dst } => either(IntOp::And, a, b, dst),
             Instr::ShlInt { a, b, dst } => shift(IntOp::Shl, a, b, dst),
             Instr::ShrInt { a, b, dst } => shift(IntOp::Shr, a, b, dst),
@@ -725,6 +461,10 @@ impl<'f> Pass<'f> {
             Instr::SubDouble { a, b, dst } => double(DoubleOp::Sub, a, b, dst),
             Instr::MulDouble { a, b, dst } => double(DoubleOp::Mul, a, b, dst),
             Instr::DivDouble { a, b, dst } => double(DoubleOp::Div, a, b, dst),
+            Instr::IfLtDouble { a, b, to } => compare(Test::LtDouble, a, b, to),
+            Instr::IfLeDouble { a, b, to } => compare(Test::LeDouble, a, b, to),
+            Instr::IfNotLtDouble { a, b, to } => compare(Test::NotLtDouble, a, b, to),
+            Instr::IfNotLeDouble { a, b, to } => compare(Test::NotLeDouble, a, b, to),
             Instr::IfEqInt { a, b, to } => match (self.constant(a), self.constant(b)) {
                 (_, Some(value)) => jump(Cond::Eq, a, value, to),
                 (Some(value), _) => jump(Cond::Eq, b, value, to),
@@ -747,6 +487,20 @@ impl<'f> Pass<'f> {
             },
             _ => None,
         }
+    }
+}
+
+impl Pass<'_> {
+    /// A call of a function that chooses one of its arguments.
+    fn choice(&self, function: FunctionId, args: &[Reg], results: &[Reg]) -> Option<Op> {
+        let Choice { or_equal, a, b, x, y } = (self.facts.choices)(function)?;
+        let scalar = |index: u16| match args.get(index as usize)? {
+            Reg::S(s) => Some(*s),
+            Reg::R(_) => None,
+        };
+        let [Reg::S(dst)] = *results else { return None };
+        let test = if or_equal { Test::Le } else { Test::Lt };
+        Some(Op::Choose { test, a: scalar(a)?, b: scalar(b)?, x: scalar(x)?, y: scalar(y)?, dst })
     }
 }
 
