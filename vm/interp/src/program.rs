@@ -23,7 +23,7 @@ pub struct Program {
     pub(crate) maps: Vec<Option<MapType>>,
     pub(crate) natives: Vec<Linked>,
     /// By function.
-    codes: Box<[Code]>,
+    pub(crate) codes: Box<[Code]>,
     engine: OnceLock<Arc<dyn Engine>>,
     /// Of functions that say it themselves.
     pub(crate) needs: FxHashMap<FunctionId, Vec<Capability>>,

@@ -232,6 +232,11 @@ impl Builder {
         self.emit(Instr::Jump { to });
     }
 
+    /// Whether a jump to the mark was emitted.
+    pub fn is_reached(&self, mark: Mark) -> bool {
+        self.marks[mark.0 as usize].1
+    }
+
     /// Puts the mark here.
     pub fn place(&mut self, mark: Mark) {
         let slot = &mut self.marks[mark.0 as usize];

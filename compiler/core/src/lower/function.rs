@@ -249,8 +249,11 @@ impl<'a, 'c> Lowerer<'a, 'c> {
         if let Some(block) = block {
             self.block(block);
         }
-        self.b.jump(done);
-        self.b.place(done);
+        // Nobody but a `return` goes there otherwise, and what runs straight through is short to call.
+        if self.b.is_reached(done) {
+            self.b.jump(done);
+            self.b.place(done);
+        }
         let made = self.cx.ret;
         self.at(def.span);
         let slots: Vec<Reg> = self.cx.fields.iter().flat_map(|f| f.slice().to_vec()).collect();

@@ -14,10 +14,9 @@ use super::{Code, MethodSite};
 use crate::door::Entered;
 use crate::fiber::Exit;
 use crate::heap::{Ref, low};
-use crate::program::Program;
-use crate::stack::{ENTRY, Frame, ZEROED};
+use crate::stack::{ENTRY, Frame, OUTGOING, ZEROED};
 use crate::vm::{Cell, StaticSlot, StaticState, Vm};
-use dscript_bytecode::ids::{FunctionId, StaticId};
+use dscript_bytecode::ids::StaticId;
 use dscript_bytecode::instr::Instr;
 use std::sync::atomic::Ordering;
 
@@ -128,6 +127,41 @@ unsafe fn enter(m: M, code: &Code, result_words: usize, scalars: usize, refs: us
             *r.add(first + i) = *m.r.add(*args.add(scalars + i) as usize);
         }
         begin(M { s, r, row: m.row.add(1), ..m }, code)
+    }
+}
+
+/// As `enter`, of a call with at most one result and a few arguments, whose numbers are known: they are copied first, so
+/// that the caller's windows are no longer needed then. There is always room for a few beyond a window. An object goes
+/// before the other references.
+#[inline(always)]
+unsafe fn enter_few<const SCALARS: usize, const REFS: usize>(
+    m: M,
+    code: &Code,
+    object: Option<Ref>,
+) -> Status {
+    const { assert!(SCALARS <= OUTGOING && REFS < ZEROED) };
+    // SAFETY: as `enter`.
+    unsafe {
+        let (up_s, up_r) = said(m);
+        let (s, r) = (m.s.add(up_s), m.r.add(up_r));
+        zero(r);
+        let args = m.ip.add(CALL_WORDS).cast::<u16>();
+        for i in 0..SCALARS {
+            *s.add(i) = *m.s.add(*args.add(i) as usize);
+        }
+        let first = usize::from(object.is_some());
+        if let Some(object) = object {
+            *r = object;
+        }
+        for i in 0..REFS {
+            *r.add(first + i) = *m.r.add(*args.add(SCALARS + i) as usize);
+        }
+        let m = M { s, r, ..m };
+        if !open(m, code, m.ip.add(CALL_WORDS + (SCALARS + REFS).div_ceil(4) + 1)) {
+            let callee = std::ptr::from_ref(code).cast_mut().cast();
+            return enter_slow(m.ip, callee, object.unwrap_or_default() as usize as *mut Ref, m.heap, m.vm);
+        }
+        begin(M { row: m.row.add(1), ..m }, code)
     }
 }
 
@@ -348,7 +382,7 @@ macro_rules! calls {
         handlers! {$(
             $name |m| {
                 spend!(m);
-                enter(m, callee(m), 1, $scalars, $refs, 0)
+                enter_few::<$scalars, $refs>(m, callee(m), None)
             }
         )*}
     };
@@ -364,6 +398,10 @@ calls! {
     call_rs 1 1;
     call_rss 2 1;
     call_rrs 1 2;
+    call_rrr 0 3;
+    call_ssss 4 0;
+    call_rsss 3 1;
+    call_rssss 4 1;
 }
 
 /// Calls of function values: the callee is the register in word 2.
@@ -392,53 +430,65 @@ value_calls! {
 
 /// Calls of an interface's methods: word 2 is the call's `MethodSite`, and word 3 names the object too.
 macro_rules! method_calls {
-    ($($name:ident |$m:ident, $code:ident| $result_words:expr, $scalars:expr, $refs:expr;)*) => {
+    ($($name:ident $scalars:literal $refs:literal;)*) => {
         handlers! {$(
-            $name |$m| {
-                spend!($m);
-                let object = *$m.r.add(*$m.ip.add(3).cast::<u16>().add(2) as usize);
-                let $code = method_of($m, low(*$m.object(object)));
-                enter($m, $code, $result_words, $scalars, $refs, object)
+            $name |m| {
+                let object = object_of(m);
+                let Some(code) = method_of(m, object) else {
+                    return find_method(m.ip, m.s, m.r, m.heap, m.vm, m.row);
+                };
+                spend!(m);
+                enter_few::<$scalars, $refs>(m, code, Some(object))
             }
         )*}
     };
 }
 
 method_calls! {
-    call_method |m, code| code.result_words as usize, m.op::<0>(), m.op::<1>();
-    call_method_0 |m, code| 1, 0, 0;
-    call_method_s |m, code| 1, 1, 0;
-    call_method_r |m, code| 1, 0, 1;
+    call_method_0 0 0;
+    call_method_s 1 0;
+    call_method_r 0 1;
 }
 
-/// The method of objects with this tag.
 #[inline(always)]
-unsafe fn method_of(m: M, tag: u32) -> &'static Code {
+unsafe fn object_of(m: M) -> Ref {
+    // SAFETY: `m` is at a call of a method.
+    unsafe { *m.r.add(*m.ip.add(3).cast::<u16>().add(2) as usize) }
+}
+
+/// The object's method, where the call has met such an object last.
+#[inline(always)]
+unsafe fn method_of(m: M, object: Ref) -> Option<&'static Code> {
     // SAFETY: see `machine`; the code keeps the sites that its words point to, and the table outlives the handlers.
     unsafe {
         let site = &*(m.word(2) as *const MethodSite);
-        let program = &(*m.vm).program;
-        let found = &site.found[tag as usize % site.found.len()];
-        let cached = found.load(Ordering::Relaxed);
-        let function = if low(cached) == tag {
-            FunctionId((cached >> 32) as u32)
-        } else {
-            find_method(program, site, tag)
-        };
-        &*std::ptr::from_ref(program.code(function))
+        let tag = low(*m.object(object));
+        let found = site.found[tag as usize % site.found.len()].load(Ordering::Relaxed);
+        let codes = (&(*m.vm).program).codes.as_ptr();
+        (low(found) == tag).then(|| &*codes.add((found >> 32) as usize))
     }
 }
 
-#[cold]
-#[inline(never)]
-fn find_method(program: &Program, site: &MethodSite, tag: u32) -> FunctionId {
-    let function = program.method(tag, site.interface, site.method);
-    let found = &site.found[tag as usize % site.found.len()];
-    found.store(u64::from(tag) | u64::from(function.0) << 32, Ordering::Relaxed);
-    function
-}
-
 handlers! {
+    // Finds the method that a call is of, and does the call again.
+    #[cold]
+    #[inline(never)]
+    find_method |m| {
+        let site = &*(m.word(2) as *const MethodSite);
+        let tag = low(*m.object(object_of(m)));
+        let function = (*m.vm).program.method(tag, site.interface, site.method);
+        let found = &site.found[tag as usize % site.found.len()];
+        found.store(u64::from(tag) | u64::from(function.0) << 32, Ordering::Relaxed);
+        go(m)
+    }
+    call_method |m| {
+        let object = object_of(m);
+        let Some(code) = method_of(m, object) else {
+            return find_method(m.ip, m.s, m.r, m.heap, m.vm, m.row);
+        };
+        spend!(m);
+        enter(m, code, code.result_words as usize, m.op::<0>(), m.op::<1>(), object)
+    }
     native |m| {
         let first = (*m.vm).program.code(m.frame().function).first();
         run_native(m.vm, m.word(1) as usize, first)
@@ -469,6 +519,8 @@ handlers! {
         begin(m, code)
     }
     // Where there is no room yet.
+    #[cold]
+    #[inline(never)]
     sum_slow |m| {
         let operands = m.ip.add(3).cast::<u16>();
         let (a, b) = (*m.s.add(*operands.add(2) as usize) as i64, i64::from(*operands.add(3) as i16));
@@ -521,6 +573,7 @@ handlers! {
         give(m, i64::from(m.upper()) as u64)
     }
     // Operand 0 counts the results; their registers and, from the word after, their banks follow as 16 bits each.
+    #[inline(never)]
     return_any |m| {
         let count = m.op::<0>();
         let regs = m.ip.add(2).cast::<u16>();

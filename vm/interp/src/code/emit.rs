@@ -219,7 +219,7 @@ impl Emitter<'_> {
                     (IntOp::Div, _) if *value == 2 => (h::half, *value as u32),
                     (IntOp::Div, Some(power)) => (h::div_power, power),
                     (IntOp::Div, None) => (h::div_imm, *value as u32),
-                    (IntOp::Rem, Some(power)) => (h::rem_power, power),
+                    (IntOp::Rem, Some(_)) => return self.remainder_of_power(*a, (*value).into(), *dst),
                     (IntOp::Rem, None) => (h::rem_imm, *value as u32),
                 };
                 self.op(handler, with_upper(a.0, dst.0, value));
@@ -232,7 +232,7 @@ impl Emitter<'_> {
                     (IntOp::And, _) => h::and_k,
                     (IntOp::Div, Some(power)) => return self.op(h::div_power, with_upper(a.0, dst.0, power)),
                     (IntOp::Div, None) => h::div_k,
-                    (IntOp::Rem, Some(power)) => return self.op(h::rem_power, with_upper(a.0, dst.0, power)),
+                    (IntOp::Rem, Some(_)) => return self.remainder_of_power(*a, *value, *dst),
                     (IntOp::Rem, None) => h::rem_k,
                     (IntOp::Shl | IntOp::Shr | IntOp::UShr, _) => panic!("distances of shifts are small"),
                 };
@@ -296,6 +296,11 @@ impl Emitter<'_> {
             Op::Swap { a, b } => self.swap(a, b),
             Op::Choose { test, a, b, x, y, dst } => self.choose(*test, [*a, *b, *x, *y], *dst),
         }
+    }
+
+    fn remainder_of_power(&mut self, a: S, value: i64, dst: S) {
+        self.op(h::rem_power, with_upper(a.0, dst.0, 0));
+        self.words.push(value as u64 - 1);
     }
 
     /// What runs after step `at`, where nothing but jumps to it lies between.
@@ -546,6 +551,10 @@ impl Emitter<'_> {
                     (1, 1) => calls::call_rs,
                     (2, 1) => calls::call_rss,
                     (1, 2) => calls::call_rrs,
+                    (0, 3) => calls::call_rrr,
+                    (4, 0) => calls::call_ssss,
+                    (3, 1) => calls::call_rsss,
+                    (4, 1) => calls::call_rssss,
                     _ => calls::call,
                 };
                 self.call(handler, place, callee, 0, args, results);

@@ -251,7 +251,7 @@ impl Emitter<'_> {
         };
         self.branch(handlers, pc, a.0, register(b), to);
         self.note(remainder);
-        let divisor = power.unwrap_or(constant as u32);
+        let divisor = if power.is_some() { constant as u32 - 1 } else { constant as u32 };
         self.words.push(u64::from(value as u32) | u64::from(divisor) << 32);
     }
 

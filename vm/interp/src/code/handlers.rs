@@ -14,9 +14,11 @@ use crate::vm::Vm;
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::trap::TrapKind;
 
-/// Handlers: each body has the machine's registers under the given name.
+/// Handlers: each body has the machine's registers under the given name. One that others go to where something is rare is
+/// cold and never inlined, so that they need no registers for what it calls.
 macro_rules! handlers {
-    ($($name:ident |$m:ident| $body:expr)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident |$m:ident| $body:expr)*) => {$(
+        $(#[$attribute])*
         #[allow(unused_unsafe, clippy::missing_safety_doc)]
         pub(in crate::code) unsafe extern "C-unwind" fn $name(
             ip: *const u64,
@@ -245,8 +247,9 @@ handlers! {
         }
         m.next(2)
     }
-    // By 2 to the power that operand 1 is.
-    rem_power |m| { m.set_int::<1>(remainder_of_power(m.int::<0>(), m.upper() as u32 & 63)); m.next(2) }
+    // By a power of two: word 2 is one less.
+    rem_power |m| { m.set_int::<1>(remainder_of_power(m.int::<0>(), m.word(2) as i64)); m.next(3) }
+    // By 2 to the power of the number.
     div_power |m| { m.set_int::<1>(quotient_of_power(m.int::<0>(), m.upper() as u32 & 63)); m.next(2) }
     add_k |m| checked!(m, m.int::<0>(), m.word(2) as i64, overflowing_add, '+', 1, 3)
     mul_k |m| checked!(m, m.int::<0>(), m.word(2) as i64, overflowing_mul, '*', 1, 3)
@@ -588,7 +591,8 @@ macro_rules! stepped_loops {
                 let (a, b) = ($m.int::<0>(), *$m.s.add($m.word(2) as usize) as i64);
                 let ($i, overflows) = a.overflowing_add(b);
                 if overflows {
-                    return overflow($m.ip, a, b, '+' as u64, $m.vm);
+                    // As above.
+                    return overflow($m.ip, $i.wrapping_sub(b), b, '+' as u64, $m.vm);
                 }
                 $m.set_int::<0>($i);
                 if $condition {
@@ -619,10 +623,9 @@ handlers! {
         if u64::from(high(state)) != *m.s.add(*registers as usize) {
             return other(m.ip, CHANGED, 0, 0, m.vm);
         }
-        let a = m.int::<0>();
-        let (i, overflows) = a.overflowing_add(1);
+        let (i, overflows) = m.int::<0>().overflowing_add(1);
         if overflows {
-            return overflow(m.ip.add(2), a, 1, '+' as u64, m.vm);
+            return overflow(m.ip.add(2), i.wrapping_sub(1), 1, '+' as u64, m.vm);
         }
         m.set_int::<0>(i);
         *m.s.add(*registers.add(1) as usize) = u64::from(low(state));

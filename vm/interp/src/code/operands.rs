@@ -56,6 +56,13 @@ pub(super) trait Place: Source {
     unsafe fn find(m: M, at: usize) -> Result<*mut u64, Status>;
 }
 
+/// An element of a list that is known.
+#[allow(clippy::missing_safety_doc)]
+pub(super) trait Item: Source {
+    /// Its index, which is below the size of the list.
+    unsafe fn index(m: M, list: *mut u64, at: usize) -> Result<usize, Status>;
+}
+
 pub(super) enum Register {}
 pub(super) enum Constant {}
 pub(super) enum Field {}
@@ -100,10 +107,7 @@ unsafe fn array(m: M, list: Ref, index: u64, at: usize) -> Result<*mut u64, Stat
     // SAFETY: see `machine`.
     unsafe {
         let list = m.object(list);
-        let size = u64::from(low(*list.add(1)));
-        if index >= size {
-            return Err(bad_index(m.ip.add(at), index as i64, size, 0, m.vm));
-        }
+        within(m, list, index, at)?;
         Ok(m.object(low(*list.add(2))).add(1))
     }
 }
@@ -173,6 +177,35 @@ places! {
         let list = *array(m, lists, row, at)?.cast::<Ref>().add(row as usize);
         let index = shifted(m, *m.s.add(lane(m, at + 2, 0)), at + 3)?;
         Ok(array(m, list, index, at + 2)?.add(index as usize))
+    }
+}
+
+/// The index, where it is below the size of the list; traps are placed at word `at`.
+#[inline(always)]
+unsafe fn within(m: M, list: *mut u64, index: u64, at: usize) -> Result<usize, Status> {
+    // SAFETY: see `machine`.
+    unsafe {
+        let size = u64::from(low(*list.add(1)));
+        if index >= size {
+            return Err(bad_index(m.ip.add(at), index as i64, size, 0, m.vm));
+        }
+        Ok(index as usize)
+    }
+}
+
+impl Item for Element {
+    #[inline(always)]
+    unsafe fn index(m: M, list: *mut u64, at: usize) -> Result<usize, Status> {
+        // SAFETY: see `machine`.
+        unsafe { within(m, list, *m.s.add(lane(m, at, 1)), at) }
+    }
+}
+
+impl Item for Shifted {
+    #[inline(always)]
+    unsafe fn index(m: M, list: *mut u64, at: usize) -> Result<usize, Status> {
+        // SAFETY: see `machine`.
+        unsafe { within(m, list, shifted(m, *m.s.add(lane(m, at, 1)), at + 1)?, at) }
     }
 }
 
@@ -273,7 +306,7 @@ pub(super) trait Divisor {
 
 pub(super) enum ByRegister {}
 pub(super) enum ByConstant {}
-/// The number of the only bit that the constant has.
+/// The constant is one less than the power of two to divide by.
 pub(super) enum ByPower {}
 
 impl Divisor for ByRegister {
@@ -301,7 +334,7 @@ impl Divisor for ByPower {
     #[inline(always)]
     unsafe fn remainder(m: M, a: i64) -> Result<i64, Status> {
         // SAFETY: see `machine`.
-        Ok(remainder_of_power(a, unsafe { m.word(2) >> 32 } as u32))
+        Ok(remainder_of_power(a, unsafe { m.word(2) >> 32 } as i64))
     }
 }
 
@@ -311,10 +344,11 @@ pub(super) fn remainder(a: i64, b: i64) -> i64 {
     if (a | b) as u64 >> 32 == 0 { i64::from(a as u32 % b as u32) } else { a.wrapping_rem(b) }
 }
 
-/// `a % 2^bits`, where there is at least one bit.
+/// `a % b` where `b` is a power of two and `mask` one less.
 #[inline(always)]
-pub(super) fn remainder_of_power(a: i64, bits: u32) -> i64 {
-    a.wrapping_sub(quotient_of_power(a, bits) << bits)
+pub(super) fn remainder_of_power(a: i64, mask: i64) -> i64 {
+    let towards_zero = a >> 63 & mask;
+    a.wrapping_sub(a.wrapping_add(towards_zero) & !mask)
 }
 
 /// `a / 2^bits`, where there is at least one bit.
@@ -407,16 +441,19 @@ generic! {
         *place = get!(O::apply(m, *place, product));
         m.next(3)
     }
-    swap [A: Place] |m| {
-        let a = get!(A::find(m, 2));
-        let b = get!(A::find(m, 2 + A::WORDS));
-        std::ptr::swap(a, b);
+    // Of one list.
+    swap [A: Item] |m| {
+        let list = m.object(*m.r.add(lane(m, 2, 0)));
+        let i = get!(A::index(m, list, 2));
+        let j = get!(A::index(m, list, 2 + A::WORDS));
+        let array = m.object(low(*list.add(2))).add(1);
+        std::ptr::swap(array.add(i), array.add(j));
         m.next(2 + 2 * A::WORDS)
     }
     choose [T: Test] |m| {
-        let (x, y) = (m.bits::<2>(), m.bits::<3>());
-        let value = if T::holds(m.bits::<0>(), m.bits::<1>()) { x } else { y };
-        *m.s.add(m.word(2) as usize) = value;
+        let (x, y) = (m.op::<2>(), m.op::<3>());
+        let from = if T::holds(m.bits::<0>(), m.bits::<1>()) { x } else { y };
+        *m.s.add(m.word(2) as usize) = *m.s.add(from);
         m.next(3)
     }
 }

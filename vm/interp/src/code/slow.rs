@@ -162,13 +162,19 @@ macro_rules! spend {
 
 handlers! {
     // The counter of interruptions ran out at a jump back.
+    #[cold]
+    #[inline(never)]
     interrupt_jump |m| interrupt_head(m.ip.offset(m.upper() as isize), m.s, m.r, m.heap, m.vm, m.row)
+    #[cold]
+    #[inline(never)]
     interrupt_switch |m| {
         let place = m.int::<0>().wrapping_sub(m.word(2) as i64) as u64;
         let distance = *m.ip.add(3).cast::<i32>().add(place.min(m.upper() as u64) as usize);
         interrupt_head(m.ip.offset(distance as isize), m.s, m.r, m.heap, m.vm, m.row)
     }
     // At a head, where native code may go on.
+    #[cold]
+    #[inline(never)]
     interrupt_head |m| {
         if !ask(m.ip, m.s, m.r, m.heap, m.vm) {
             return Status::Exit;
@@ -179,6 +185,8 @@ handlers! {
         }
     }
     // At a call, which is then done: it takes one off the counter again, and must not come back here for that.
+    #[cold]
+    #[inline(never)]
     interrupt_call |m| {
         if !ask(m.ip, m.s, m.r, m.heap, m.vm) {
             return Status::Exit;
@@ -188,10 +196,16 @@ handlers! {
         go(m.reload())
     }
 
+    #[cold]
+    #[inline(never)]
     constant |m| {
         if make_constant(m.ip, m.s, m.r, m.heap, m.vm) { go(m.reload()) } else { Status::Exit }
     }
+    #[cold]
+    #[inline(never)]
     new |m| after!(m, make_object, 3 + (m.op::<2>() + m.op::<3>()).div_ceil(4))
+    #[cold]
+    #[inline(never)]
     eq_value |m| {
         let (a, b) = (m.reference::<0>(), m.reference::<1>());
         let heap = &(*m.vm).heap;
@@ -202,24 +216,34 @@ handlers! {
         after!(m, compare, 4)
     }
     // An old object has got a reference to a young one: in a field, in a list, at the end of one.
+    #[cold]
+    #[inline(never)]
     remember_field |m| {
         (*m.vm).heap.remember(2 * m.reference::<0>() as usize + m.op::<1>());
         m.next(2)
     }
+    #[cold]
+    #[inline(never)]
     remember_element |m| {
         let array = low(*m.object(m.reference::<0>()).add(2)) as usize;
         (*m.vm).heap.remember(2 * (array + 1) + m.bits::<1>() as usize);
         m.next(2)
     }
+    #[cold]
+    #[inline(never)]
     remember_last |m| {
         let list = m.object(m.reference::<0>());
         (*m.vm).heap.remember(2 * (low(*list.add(2)) as usize + 1) + low(*list.add(1)) as usize - 1);
         m.next(3)
     }
     // Whatever has no handler of its own.
+    #[cold]
+    #[inline(never)]
     instruction |m| after!(m, do_slowly, 3)
 
     // Word 3 is for the natives below, which have registers there and fall back to this.
+    #[cold]
+    #[inline(never)]
     native_pure |m| {
         spend!(m);
         if !call_pure(m.ip, m.s, m.r, m.heap, m.vm) {
