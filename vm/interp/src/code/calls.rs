@@ -1,11 +1,11 @@
 //! Handlers of calls and returns.
 //!
-//! A call is: handler | counts of arguments to copy (scalars, references), place | callee | how large the
-//! window is, for a method also the object | arguments, four to a word, scalars first | result registers, four to a word in their order, the first
-//! four in the last word. The frame of the caller keeps the word after that, so a return finds the results just before
-//! it. With at most one result the last word also says, below 0, how large the caller's window is, scalars and
-//! references: the callee's begins there, and whoever returns goes back by that. Scalar arguments may have been made where the
-//! callee has them already (`OUTGOING`); there is nothing to copy then.
+//! A call is: handler | counts of arguments to copy (scalars, references), place | callee | how large the window is, for
+//! a method also the object | arguments, four to a word, scalars first | result registers, four to a word in their
+//! order, the first four in the last word. The frame of the caller keeps the word after that, so a return finds the
+//! results just before it. With at most one result the last word also says, below 0, how large the caller's window is,
+//! scalars and references: the callee's begins there, and whoever returns goes back by that. Scalar arguments may have
+//! been made where the callee has them already (`OUTGOING`); there is nothing to copy then.
 
 use super::handlers::{handlers, overflow};
 use super::machine::{Handler, M, Status, go, outlined};
@@ -464,7 +464,8 @@ unsafe fn method_of(m: M, object: Ref) -> Option<&'static Code> {
         let site = &*(m.word(2) as *const MethodSite);
         let tag = low(*m.object(object));
         let found = site.found[tag as usize % site.found.len()].load(Ordering::Relaxed);
-        let codes = (&(*m.vm).program).codes.as_ptr();
+        let program = &(*m.vm).program;
+        let codes = program.codes.as_ptr();
         (low(found) == tag).then(|| &*codes.add((found >> 32) as usize))
     }
 }

@@ -288,7 +288,8 @@ impl Emitter<'_> {
             Op::StoreBool { list, index, value } => {
                 self.op(h::list_set_b_imm, lanes(list.0, index.0, (*value).into(), 0));
             }
-            Op::Change { op, form, to, b } => {
+            Op::Change { operation, op, form, to, b } => {
+                self.note(*operation as usize);
                 self.note_form(*form);
                 self.change(*op, to, b);
             }

@@ -253,15 +253,16 @@ impl Pass<'_> {
             return true;
         }
         let Some(j) = self.maker(start, at, Reg::S(value)) else { return false };
+        let operation = j as u32;
         let better = match &self.steps[j].op {
             Op::Binary { op, form, a, b, .. } if a.is_same(&to) && !b.is_place() => {
-                Op::Change { op: *op, form: *form, to: a.clone(), b: b.clone() }
+                Op::Change { operation, op: *op, form: *form, to: a.clone(), b: b.clone() }
             }
             // Of sums it does not matter which operand is first, but for what a trap says.
             Op::Binary { op: op @ (BinaryOp::AddInt | BinaryOp::Double(DoubleOp::Add)), a, b, .. }
                 if b.is_same(&to) && !a.is_place() =>
             {
-                Op::Change { op: *op, form: Form::Swapped, to: b.clone(), b: a.clone() }
+                Op::Change { operation, op: *op, form: Form::Swapped, to: b.clone(), b: a.clone() }
             }
             Op::MulAdd { op, a: Source::Register(a), b: Source::Register(b), c, .. } => {
                 let (op, a, b, c) = (*op, *a, *b, *c);
@@ -311,13 +312,14 @@ impl Pass<'_> {
         if self.live.has(reg) {
             return None;
         }
+        let mut written = Vec::new();
         for step in &self.steps[j + 1..=at] {
             between.of(&step.op);
             if between.uses.contains(&reg) || between.defs.contains(&reg) {
                 return None;
             }
+            written.extend(&between.defs);
         }
-        let mut written = Vec::new();
         for k in (start.max(j.saturating_sub(LOOK_BACK))..j).rev() {
             let op = &self.steps[k].op;
             between.of(op);

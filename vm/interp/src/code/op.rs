@@ -98,8 +98,9 @@ pub(super) enum Op {
         index: S,
         value: bool,
     },
-    /// Does an operation on what is stored there.
+    /// Does an operation, that of the step `operation`, on what is stored there.
     Change {
+        operation: u32,
         op: BinaryOp,
         form: Form,
         to: Source,
