@@ -189,6 +189,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let mut given = vec![object];
         given.extend(self.values(args));
         let done = self.b.create_block();
+        let seen = self.seen.clone();
         for (index, callee) in callees.iter().enumerate() {
             // It is the last where it is none of the others.
             let other = (index + 1 < callees.len()).then(|| self.b.create_block());
@@ -196,15 +197,17 @@ impl<'p> Translator<'_, '_, 'p> {
                 let here = self.b.create_block();
                 let is = self.b.ins().icmp_imm_u(IntCC::Equal, function, i64::from(callee.0));
                 self.b.ins().brif(is, here, &[], other, &[]);
-                self.b.switch_to_block(here);
+                self.go_to(here);
             }
             self.inline(*callee, given.clone(), results, true);
             self.b.ins().jump(done, &[]);
+            self.seen.clone_from(&seen);
             if let Some(other) = other {
-                self.b.switch_to_block(other);
+                self.go_to(other);
             }
         }
-        self.b.switch_to_block(done);
+        self.go_to(done);
+        self.seen.forget_stored();
     }
 
     fn values(&mut self, regs: &[Reg]) -> Vec<Value> {
@@ -246,13 +249,14 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn or_lend(&mut self, instr: &'p Instr, rarely: Value, body: impl FnOnce(&mut Self)) {
         let (rare, here, next) = (self.cold(), self.b.create_block(), self.b.create_block());
         self.b.ins().brif(rarely, rare, &[], here, &[]);
-        self.b.switch_to_block(rare);
+        self.go_to(rare);
         self.lend_with(instr, Self::call_helper);
         self.b.ins().jump(next, &[]);
-        self.b.switch_to_block(here);
+        self.go_to(here);
         body(self);
         self.b.ins().jump(next, &[]);
-        self.b.switch_to_block(next);
+        self.go_to(next);
+        self.seen.clear();
     }
 
     /// The interpreter does the instruction, and that is the usual way.

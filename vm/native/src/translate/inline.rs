@@ -11,7 +11,7 @@ use dscript_bytecode::instr::Instr;
 use super::copies::Copy;
 use super::loops::{Chunk, Entry, View, chunks, entries};
 use super::{Translator, blocks, reg_type, scalar_type};
-use crate::analysis::{Analysis, Collects};
+use crate::analysis::{Analysis, Collects, Operands};
 use crate::context::helper;
 use crate::loops::Stable;
 use crate::ranges::Ranges;
@@ -102,6 +102,7 @@ impl<'p> Translator<'_, '_, 'p> {
             inlined: Some((done, self.place)),
         };
         self.swap(&mut inner);
+        let labels: Vec<Label> = function.code.iter().flat_map(|instr| Operands::of(instr).labels).collect();
         let (mut s, mut r) = (0, 0);
         for (param, value) in function.params.iter().zip(given) {
             match param {
@@ -115,15 +116,30 @@ impl<'p> Translator<'_, '_, 'p> {
                 }
             }
         }
-        self.enter_loops(None, 0);
-        self.enter_block(None, 0);
+        let seen = self.seen.clone();
+        if labels.contains(&Label(0)) {
+            self.enter_loops(None, 0);
+            self.enter_block(None, 0);
+        } else {
+            // It begins here, with what was seen.
+            self.blocks[0] = None;
+        }
         self.nested += 1;
         self.code(0..function.code.len());
         self.begin_loops();
         self.nested -= 1;
+        for block in self.blocks.iter().flatten() {
+            self.b.seal_block(*block);
+        }
         self.swap(&mut inner);
-        self.checked.clear();
-        self.b.switch_to_block(done);
+        // All of what was seen before holds behind it, but for what it stores; a call in it may change more.
+        if !self.unit.is_inlined(callee) {
+            self.seen.clear();
+        } else if !labels.is_empty() {
+            self.seen = seen;
+            self.seen.forget_stored();
+        }
+        self.go_to(done);
         self.b.set_srcloc(SourceLoc::new(self.place));
         let values = self.b.block_params(done).to_vec();
         for (value, result) in values.into_iter().zip(results) {

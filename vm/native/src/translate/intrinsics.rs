@@ -80,15 +80,15 @@ impl<'p> Translator<'_, '_, 'p> {
                 let inside = self.b.create_block();
                 let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, points);
                 self.b.ins().brif(outside, rare, &[], inside, &[]);
-                self.b.switch_to_block(inside);
+                self.go_to(inside);
                 self.single_bytes(object, points, get, rare);
             }
         }
-        self.b.switch_to_block(get);
+        self.go_to(get);
         let start = self.b.block_params(get)[0];
         let value = self.byte_at(start, index);
         self.join(next, value);
-        self.b.switch_to_block(rare);
+        self.go_to(rare);
         let context = self.context();
         let code = self.ask(helper::CHAR_AT, &[context, reference, index], I64);
         let none = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, code, 0);
@@ -100,7 +100,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let cost = self.load_context(at::VALUES);
         self.spend(cost);
         self.join(next, code);
-        self.b.switch_to_block(next);
+        self.go_to(next);
         self.set_scalar(dst, result);
     }
 
@@ -135,11 +135,11 @@ impl<'p> Translator<'_, '_, 'p> {
         let is_whole = self.b.ins().icmp(IntCC::Equal, header, whole);
         let start = self.b.ins().iadd_imm_s(text, i64::from(layout::TEXT));
         self.b.ins().brif(is_whole, get, &[BlockArg::Value(start)], other, &[]);
-        self.b.switch_to_block(other);
+        self.go_to(other);
         let slice = self.b.ins().bor_imm_u(bytes, i64::from(layout::SLICE));
         let is_slice = self.b.ins().icmp(IntCC::Equal, header, slice);
         self.b.ins().brif(is_slice, piece, &[], rare, &[]);
-        self.b.switch_to_block(piece);
+        self.go_to(piece);
         let of = self.b.ins().uload32(flags, text, layout::SLICE_OF);
         let of = self.address(of);
         let first = self.b.ins().load(I64, flags, text, layout::SLICE_FIRST);
@@ -153,12 +153,12 @@ impl<'p> Translator<'_, '_, 'p> {
         let (look, done) = (self.b.create_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I8);
         self.b.ins().brif(known, done, &[BlockArg::Value(same)], look, &[]);
-        self.b.switch_to_block(look);
+        self.go_to(look);
         let context = self.context();
         let equal = self.ask(helper::SAME_TEXT, &[context, x, y], I64);
         let equal = self.b.ins().ireduce(I8, equal);
         self.join(done, equal);
-        self.b.switch_to_block(done);
+        self.go_to(done);
         self.set_scalar(dst, result);
     }
 

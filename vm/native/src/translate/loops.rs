@@ -182,7 +182,7 @@ impl Translator<'_, '_, '_> {
             }
             (self.pc, self.from) = (entry.head, entry.head);
             self.here();
-            self.checked.clear();
+            self.seen.clear();
             self.b.switch_to_block(entry.block);
             let alive = self.alive_at(entry.head);
             self.read_views(&|view| view.head == entry.head && alive.contains(&view.root));
@@ -235,13 +235,13 @@ impl Translator<'_, '_, '_> {
         let (get, other, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         let (start, size) = (self.b.append_block_param(done, I64), self.b.append_block_param(done, I64));
         self.single_bytes(text, points, get, other);
-        self.b.switch_to_block(other);
+        self.go_to(other);
         let none = self.int(0);
         self.b.ins().jump(done, &[BlockArg::Value(text), BlockArg::Value(none)]);
-        self.b.switch_to_block(get);
+        self.go_to(get);
         let bytes = self.b.block_params(get)[0];
         self.b.ins().jump(done, &[BlockArg::Value(bytes), BlockArg::Value(points)]);
-        self.b.switch_to_block(done);
+        self.go_to(done);
         (start, size)
     }
 
@@ -375,7 +375,7 @@ impl Translator<'_, '_, '_> {
     fn view_of(&mut self, reg: R, what: Viewed) -> Option<(Value, Value)> {
         let view = view_at(&self.views, reg, what, self.pc, self.from)?;
         let (start, size) = (view.start, view.size);
-        Some((self.b.use_var(start), self.b.use_var(size)))
+        Some((self.read(start), self.read(size)))
     }
 
     /// Before a counted loop no round is paid for.
@@ -403,10 +403,10 @@ impl Translator<'_, '_, '_> {
         let limit = self.b.use_var(chunk.limit);
         let paid = self.b.ins().icmp(condition, counter, limit);
         self.b.ins().brif(paid, target, &[], look, &[]);
-        self.b.switch_to_block(look);
+        self.go_to(look);
         let holds = self.b.ins().icmp(condition, counter, bound);
         self.b.ins().brif(holds, more, &[], next, &[]);
-        self.b.switch_to_block(more);
+        self.go_to(more);
         // Where that overflows the end comes too early, or the bound is all there is.
         let end = match chunk.of.step {
             Step::Constant(step) => self.b.ins().iadd_imm_s(counter, step.saturating_mul(CHUNK)),
@@ -426,9 +426,11 @@ impl Translator<'_, '_, '_> {
         let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let rare = self.cold();
         self.b.ins().brif(below, rare, &[], paid_for, &[]);
-        self.b.switch_to_block(rare);
+        self.go_to(rare);
+        let seen = self.seen.clone();
         self.interrupt_in_loop(chunk.of.head);
-        self.b.switch_to_block(next);
+        self.seen = seen;
+        self.go_to(next);
     }
 
     /// An interruption at a jump back; goes to the head.

@@ -17,6 +17,7 @@ mod intrinsics;
 mod loops;
 mod objects;
 mod scalars;
+mod seen;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F64, I8, I32, I64};
@@ -37,6 +38,7 @@ use crate::unit::{Intrinsic, Unit};
 use copies::{Copy, Known, copies};
 pub(crate) use inline::ROOM;
 use loops::{Chunk, Entry, View, chunks, entries, views};
+use seen::Seen;
 
 /// How functions of a program call each other.
 pub(crate) const CONVENTION: CallConv = CallConv::Tail;
@@ -135,8 +137,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     deep: bool,
     /// Whether what follows an instruction is done.
     closed: bool,
-    /// Indices that were seen to be below sizes on the way here, since the last place where ways meet.
-    checked: Vec<(Value, Value)>,
+    /// On the way here, since the last place where ways meet.
+    seen: Seen,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
     /// The function that all of it becomes.
@@ -223,7 +225,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             safe: Vec::new(),
             deep: false,
             closed: false,
-            checked: Vec::new(),
+            seen: Seen::default(),
             inlined: None,
             outer: id,
             nested: 0,
@@ -344,9 +346,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.switch_to_block(go);
     }
 
-    /// Translates instructions; whether the last one goes on behind them.
+    /// Translates instructions, the first of them here or in a block of its own; whether the last one goes on behind them.
     fn code(&mut self, pcs: std::ops::Range<usize>) -> bool {
-        let mut open = false;
+        let mut open = self.blocks[pcs.start].is_none();
         let function = self.function;
         for (pc, instr) in function.code.iter().enumerate().take(pcs.end).skip(pcs.start) {
             (self.pc, self.from) = (pc, pc);
@@ -356,7 +358,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     self.enter_block(pc.checked_sub(1), pc);
                 }
                 self.b.switch_to_block(block);
-                self.checked.clear();
+                self.seen.clear();
                 open = true;
             }
             if !open {
@@ -387,7 +389,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.here();
             self.instruction(instr);
         }
-        self.checked.clear();
+        self.seen.clear();
         self.pc = pc;
     }
 
@@ -429,7 +431,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     // ---- registers ----
 
     fn scalar(&mut self, reg: S) -> Value {
-        self.b.use_var(self.scalars[reg.index()])
+        self.read(self.scalars[reg.index()])
     }
 
     fn set_scalar(&mut self, reg: S, value: Value) {
@@ -437,7 +439,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     }
 
     fn reference(&mut self, reg: R) -> Value {
-        self.b.use_var(self.refs[reg.index()])
+        self.read(self.refs[reg.index()])
+    }
+
+    /// One value has one name, as what was seen is asked for by it.
+    fn read(&mut self, variable: Variable) -> Value {
+        let value = self.b.use_var(variable);
+        self.b.func.dfg.resolve_aliases(value)
     }
 
     /// What an instruction gives.
@@ -575,18 +583,27 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let ended = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let next = self.b.create_block();
         self.b.ins().brif(ended, self.exit, &[], next, &[]);
-        self.b.switch_to_block(next);
+        self.go_to(next);
+        self.seen.forget_cells();
         self.reload_heap();
         self.reload(alive);
     }
 
-    /// Goes to a cold block when the condition holds, which this fills; then on in the block after it.
+    /// Goes to a cold block when the condition holds, which this fills and ends; then on in the block after it.
     fn rarely(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
         let (rare, next) = (self.cold(), self.b.create_block());
         self.b.ins().brif(condition, rare, &[], next, &[]);
-        self.b.switch_to_block(rare);
+        self.go_to(rare);
+        let seen = std::mem::take(&mut self.seen);
         body(self);
-        self.b.switch_to_block(next);
+        self.seen = seen;
+        self.go_to(next);
+    }
+
+    /// Goes on in a block that no other way leads to: what registers hold there is what they held before.
+    fn go_to(&mut self, block: Block) {
+        self.b.switch_to_block(block);
+        self.b.seal_block(block);
     }
 
     fn trap_if(&mut self, condition: Value, what: What, a: Value, b: Value) {
@@ -620,7 +637,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
             let rare = self.cold();
             self.b.ins().brif(below, rare, &[], target, &[]);
-            self.b.switch_to_block(rare);
+            self.go_to(rare);
             self.interrupt_in_loop(to.index());
         } else {
             self.enter_block(Some(self.from), to.index());
@@ -636,13 +653,20 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         if !has_block || to.index() <= self.from || self.enters_loops(Some(self.from), to.index()) {
             let edge = self.b.create_block();
             self.b.ins().brif(condition, edge, &[], next, &[]);
-            self.b.switch_to_block(edge);
-            self.jump(to);
+            self.jump_on_edge(edge, to);
         } else {
             let target = self.block_at(to.index());
             self.b.ins().brif(condition, target, &[], next, &[]);
         }
-        self.b.switch_to_block(next);
+        self.go_to(next);
+    }
+
+    /// Jumps in a block of its own; another way goes on from before it.
+    fn jump_on_edge(&mut self, edge: Block, to: Label) {
+        let seen = self.seen.clone();
+        self.go_to(edge);
+        self.jump(to);
+        self.seen = seen;
     }
 
     fn join(&mut self, block: Block, value: Value) {

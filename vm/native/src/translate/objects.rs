@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 
+use super::seen::Cell;
 use super::{Area, Translator};
 use crate::context::{What, at, helper};
 use crate::layout;
@@ -48,14 +49,20 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::New { ty, ref slots, dst } => self.new_object(ty, slots, dst),
             Instr::GetScalar { object, slot, dst } => {
-                let address = self.object(object);
+                let (reference, at) = (self.reference(object), layout::scalar_field(slot));
                 let ty = super::scalar_type(self.function.scalars[dst.index()]);
-                let flags = self.flags(Area::ScalarFields);
-                let value = self.b.ins().load(ty, flags, address, layout::scalar_field(slot));
+                let value = self.known_or(Cell::ScalarField(reference, at, ty), |this| {
+                    let address = this.address(reference);
+                    let flags = this.flags(Area::ScalarFields);
+                    this.b.ins().load(ty, flags, address, at)
+                });
                 self.set_scalar(dst, value);
             }
             Instr::SetScalar { object, slot, src } => {
-                let (value, address) = (self.scalar(src), self.object(object));
+                let (value, reference) = (self.scalar(src), self.reference(object));
+                let ty = super::scalar_type(self.function.scalars[src.index()]);
+                self.seen.stored(Cell::ScalarField(reference, layout::scalar_field(slot), ty), value);
+                let address = self.address(reference);
                 let value = self.bits(self.function.scalars[src.index()], value);
                 let flags = self.flags(Area::ScalarFields);
                 self.b.ins().store(flags, value, address, layout::scalar_field(slot));
@@ -64,17 +71,21 @@ impl<'p> Translator<'_, '_, 'p> {
                 let value = match self.row(dst) {
                     Some(row) => row,
                     None => {
-                        let at = self.ref_field(object, slot);
-                        let address = self.object(object);
-                        let flags = self.flags(Area::RefFields);
-                        self.b.ins().uload32(flags, address, at)
+                        let (at, reference) = (self.ref_field(object, slot), self.reference(object));
+                        self.known_or(Cell::RefField(reference, at), |this| {
+                            let address = this.address(reference);
+                            let flags = this.flags(Area::RefFields);
+                            this.b.ins().uload32(flags, address, at)
+                        })
                     }
                 };
                 self.set_ref(dst, value);
             }
             Instr::SetRef { object, slot, src } => {
                 let at = self.ref_field(object, slot);
-                let (value, address) = (self.reference(src), self.object(object));
+                let (value, reference) = (self.reference(src), self.reference(object));
+                self.seen.stored(Cell::RefField(reference, at), value);
+                let address = self.address(reference);
                 self.store_ref(Area::RefFields, value, address, at);
             }
             Instr::Unwrap { src, dst } => {
@@ -99,10 +110,7 @@ impl<'p> Translator<'_, '_, 'p> {
             Instr::ListSize { list, dst } => {
                 let size = match self.view(list) {
                     Some((_, size)) => size,
-                    None => {
-                        let list = self.object(list);
-                        self.list_size(list)
-                    }
+                    None => self.size_of(list),
                 };
                 self.set_scalar(dst, size);
             }
@@ -110,14 +118,19 @@ impl<'p> Translator<'_, '_, 'p> {
                 let ty = super::scalar_type(self.function.scalars[dst.index()]);
                 let bytes = self.in_bytes(list);
                 let (array, index) = self.element(list, index);
-                let (flags, address) =
-                    (self.flags(Area::ScalarElements), self.scalar_at(array, index, bytes));
-                let value = self.b.ins().load(ty, flags, address, layout::ELEMENTS);
+                let value = self.known_or(Cell::ScalarElement(array, index, ty), |this| {
+                    let flags = this.flags(Area::ScalarElements);
+                    let address = this.scalar_at(array, index, bytes);
+                    this.b.ins().load(ty, flags, address, layout::ELEMENTS)
+                });
                 self.set_scalar(dst, value);
             }
             Instr::ListSetScalar { list, index, src } => {
                 let bytes = self.in_bytes(list);
                 let (array, index) = self.element(list, index);
+                let stored = self.scalar(src);
+                let ty = super::scalar_type(self.function.scalars[src.index()]);
+                self.seen.stored(Cell::ScalarElement(array, index, ty), stored);
                 let value = self.element_bits(src, bytes);
                 let (flags, address) =
                     (self.flags(Area::ScalarElements), self.scalar_at(array, index, bytes));
@@ -127,16 +140,17 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (array, index) = self.element(list, index);
                 let value = match self.row(dst) {
                     Some(row) => row,
-                    None => {
-                        let (flags, address) = (self.flags(Area::RefElements), self.ref_at(array, index));
-                        self.b.ins().uload32(flags, address, layout::ELEMENTS)
-                    }
+                    None => self.known_or(Cell::RefElement(array, index), |this| {
+                        let (flags, address) = (this.flags(Area::RefElements), this.ref_at(array, index));
+                        this.b.ins().uload32(flags, address, layout::ELEMENTS)
+                    }),
                 };
                 self.set_ref(dst, value);
             }
             Instr::ListSetRef { list, index, src } => {
                 let (array, index) = self.element(list, index);
                 let value = self.reference(src);
+                self.seen.stored(Cell::RefElement(array, index), value);
                 let address = self.ref_at(array, index);
                 self.store_ref(Area::RefElements, value, address, layout::ELEMENTS);
             }
@@ -215,14 +229,14 @@ impl<'p> Translator<'_, '_, 'p> {
         let (rare, make) = (self.cold(), self.b.create_block());
         let at_top = self.b.append_block_param(make, I64);
         self.b.ins().brif(full, rare, &[], make, &[cranelift_codegen::ir::BlockArg::Value(top)]);
-        self.b.switch_to_block(rare);
+        self.go_to(rare);
         let words = self.int(i64::from(shape.words));
         self.call_helper(helper::RESERVE, &[words]);
         let alive = self.alive();
         self.come_back(&alive);
         let top = self.load_context(at::TOP);
         self.join(make, top);
-        self.b.switch_to_block(make);
+        self.go_to(make);
         let context = self.context();
         let flags = self.flags(Area::Context);
         let above = self.b.ins().iadd_imm_s(at_top, i64::from(shape.words));
@@ -264,7 +278,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let (null, no) = (self.b.ins().icmp_imm_s(IntCC::Equal, reference, 0), self.b.ins().iconst(I8, 0));
         let arg = cranelift_codegen::ir::BlockArg::Value(no);
         self.b.ins().brif(null, done, &[arg], some, &[]);
-        self.b.switch_to_block(some);
+        self.go_to(some);
         let tag = self.tag(reference);
         let is = match self.unit.test(ty) {
             Test::Tag => self.b.ins().icmp_imm_u(IntCC::Equal, tag, i64::from(ty.0)),
@@ -274,7 +288,7 @@ impl<'p> Translator<'_, '_, 'p> {
             }
         };
         self.join(done, is);
-        self.b.switch_to_block(done);
+        self.go_to(done);
         result
     }
 
@@ -304,21 +318,39 @@ impl<'p> Translator<'_, '_, 'p> {
         let index = self.scalar(index);
         let (array, size) = match self.view(list) {
             Some((array, size)) => (Some(array), size),
-            None => {
-                let list = self.object(list);
-                (None, self.list_size(list))
-            }
+            None => (None, self.size_of(list)),
         };
-        if !self.safe.contains(&self.pc) && !self.checked.contains(&(index, size)) {
+        if !self.safe.contains(&self.pc) && !self.seen.is_below(index, size) {
             let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
             self.trap_if(outside, What::Index, index, size);
-            self.checked.push((index, size));
+            self.seen.set_below(index, size);
         }
         let array = array.unwrap_or_else(|| {
-            let list = self.object(list);
-            self.list_array(list)
+            let reference = self.reference(list);
+            self.known_or(Cell::Array(reference), |this| {
+                let list = this.address(reference);
+                this.list_array(list)
+            })
         });
         (array, index)
+    }
+
+    fn size_of(&mut self, list: R) -> Value {
+        let reference = self.reference(list);
+        self.known_or(Cell::Size(reference), |this| {
+            let list = this.address(reference);
+            this.list_size(list)
+        })
+    }
+
+    /// What was seen in memory, or is loaded.
+    fn known_or(&mut self, cell: Cell, load: impl FnOnce(&mut Self) -> Value) -> Value {
+        if let Some(value) = self.seen.cell(cell) {
+            return value;
+        }
+        let value = load(self);
+        self.seen.loaded(cell, value);
+        value
     }
 
     /// Where the array of a list lies.
@@ -351,18 +383,18 @@ impl<'p> Translator<'_, '_, 'p> {
         let is_young = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, value, young);
         let (look, old, next) = (self.cold(), self.cold(), self.b.create_block());
         self.b.ins().brif(is_young, look, &[], next, &[]);
-        self.b.switch_to_block(look);
+        self.go_to(look);
         let heap = self.b.use_var(self.heap);
         let place = self.b.ins().iadd_imm_s(address, i64::from(offset));
         let place = self.b.ins().isub(place, heap);
         let words = self.b.ins().ushr_imm_u(place, 3);
         let is_old = self.b.ins().icmp(IntCC::UnsignedLessThan, words, young);
         self.b.ins().brif(is_old, old, &[], next, &[]);
-        self.b.switch_to_block(old);
+        self.go_to(old);
         let slot = self.b.ins().ushr_imm_u(place, 2);
         self.call_helper(helper::REMEMBER, &[slot]);
         self.b.ins().jump(next, &[]);
-        self.b.switch_to_block(next);
+        self.go_to(next);
     }
 
     pub(super) fn ref_at(&mut self, array: Value, index: Value) -> Value {

@@ -270,15 +270,15 @@ impl<'p> Translator<'_, '_, 'p> {
         let (negate, divide, done) = (self.cold(), self.b.create_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I64);
         self.b.ins().brif(minus, negate, &[], divide, &[]);
-        self.b.switch_to_block(negate);
+        self.go_to(negate);
         let overflow = self.b.ins().icmp_imm_s(IntCC::Equal, x, i64::MIN);
         self.trap_if(overflow, What::Div, x, y);
         let value = self.b.ins().ineg(x);
         self.join(done, value);
-        self.b.switch_to_block(divide);
+        self.go_to(divide);
         let value = self.b.ins().sdiv(x, y);
         self.join(done, value);
-        self.b.switch_to_block(done);
+        self.go_to(done);
         result
     }
 
@@ -342,7 +342,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let default = edge(self, default);
         let targets: Vec<_> = targets.iter().map(|to| edge(self, *to)).collect();
         self.b.ins().brif(outside, default, &[], inside, &[]);
-        self.b.switch_to_block(inside);
+        self.go_to(inside);
         let index = self.b.ins().ireduce(I32, place);
         let none: [BlockArg; 0] = [];
         let pool = &mut self.b.func.dfg.value_lists;
@@ -352,8 +352,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
         self.b.ins().br_table(index, table);
         for (block, to) in edges {
-            self.b.switch_to_block(block);
-            self.jump(to);
+            self.jump_on_edge(block, to);
         }
     }
 }

@@ -1,0 +1,134 @@
+//! What the code has seen on the way to a place, since the last one where ways meet: indices that were below sizes, and what
+//! lies in memory. The code generator finds loads that are done twice too, but none in a loop that lies behind a place where
+//! ways met, and it keeps a comparison that was made before.
+//!
+//! Everything is known by values: after a call that may have collected, references are read anew and are other values, so
+//! nothing that was seen by them is found again. What must be forgotten is what a store may have changed behind another
+//! name, and what was seen or stored on one way of many.
+
+use cranelift_codegen::ir::{Type, Value};
+
+/// Of either: beyond so many, the oldest are forgotten.
+const KEPT_MAX: usize = 48;
+
+/// A place in memory. One of a scalar is known with the scalar's type: behind a cast that fails the same object is read as
+/// one of another class, whose field there may be of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// Of the list behind a reference.
+    Size(Value),
+    /// Where its array lies.
+    Array(Value),
+    /// Of the object behind a reference, by its distance.
+    ScalarField(Value, i32, Type),
+    RefField(Value, i32),
+    /// Of an array, by index.
+    ScalarElement(Value, Value, Type),
+    RefElement(Value, Value),
+}
+
+impl Cell {
+    /// Whether a store there may be seen in another cell.
+    fn may_be(self, other: Cell) -> bool {
+        match (self, other) {
+            (Cell::ScalarField(_, a, _), Cell::ScalarField(_, b, _))
+            | (Cell::RefField(_, a), Cell::RefField(_, b)) => a == b,
+            (Cell::ScalarElement(..), Cell::ScalarElement(..))
+            | (Cell::RefElement(..), Cell::RefElement(..)) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether only what may change the size of a list changes it.
+    fn is_header(self) -> bool {
+        matches!(self, Cell::Size(_) | Cell::Array(_))
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    /// Indices and sizes they are below.
+    below: Vec<(Value, Value)>,
+    cells: Vec<(Cell, Value)>,
+}
+
+impl Seen {
+    pub fn is_below(&self, index: Value, size: Value) -> bool {
+        self.below.contains(&(index, size))
+    }
+
+    pub fn set_below(&mut self, index: Value, size: Value) {
+        keep(&mut self.below, (index, size));
+    }
+
+    pub fn cell(&self, cell: Cell) -> Option<Value> {
+        self.cells.iter().find(|(known, _)| *known == cell).map(|(_, value)| *value)
+    }
+
+    pub fn loaded(&mut self, cell: Cell, value: Value) {
+        keep(&mut self.cells, (cell, value));
+    }
+
+    pub fn stored(&mut self, cell: Cell, value: Value) {
+        self.cells.retain(|(known, _)| !cell.may_be(*known));
+        self.loaded(cell, value);
+    }
+
+    /// After what may have changed any object.
+    pub fn forget_cells(&mut self) {
+        self.cells.clear();
+    }
+
+    /// After what may have changed fields and elements, on one way of many.
+    pub fn forget_stored(&mut self) {
+        self.cells.retain(|(cell, _)| cell.is_header());
+    }
+
+    pub fn clear(&mut self) {
+        self.below.clear();
+        self.cells.clear();
+    }
+}
+
+fn keep<T>(all: &mut Vec<T>, one: T) {
+    if all.len() == KEPT_MAX {
+        all.remove(0);
+    }
+    all.push(one);
+}
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::ir::types::{F64, I64};
+
+    use super::*;
+
+    #[test]
+    fn a_store_forgets_what_it_may_change() {
+        let [a, b, i, j, x, y] = [0, 1, 2, 3, 4, 5].map(Value::from_u32);
+        let mut seen = Seen::default();
+        seen.loaded(Cell::Size(a), x);
+        seen.loaded(Cell::ScalarField(a, 8, I64), x);
+        seen.loaded(Cell::ScalarField(a, 16, I64), x);
+        seen.loaded(Cell::ScalarElement(a, i, I64), x);
+        seen.loaded(Cell::RefElement(a, i), x);
+        seen.stored(Cell::ScalarField(b, 8, I64), y);
+        seen.stored(Cell::ScalarElement(a, j, I64), y);
+        let of = |cell| seen.cell(cell);
+        assert_eq!([of(Cell::ScalarField(a, 8, I64)), of(Cell::ScalarElement(a, i, I64))], [None, None]);
+        assert_eq!([of(Cell::ScalarField(b, 8, I64)), of(Cell::ScalarElement(a, j, I64))], [Some(y); 2]);
+        assert_eq!(
+            [of(Cell::Size(a)), of(Cell::ScalarField(a, 16, I64)), of(Cell::RefElement(a, i))],
+            [Some(x); 3]
+        );
+        assert_eq!(of(Cell::ScalarField(b, 8, F64)), None);
+        seen.stored(Cell::ScalarField(a, 8, F64), x);
+        assert_eq!(seen.cell(Cell::ScalarField(b, 8, I64)), None);
+        seen.stored(Cell::ScalarField(b, 8, I64), y);
+        seen.forget_stored();
+        assert_eq!([seen.cell(Cell::Size(a)), seen.cell(Cell::ScalarField(b, 8, I64))], [Some(x), None]);
+        (0..100).for_each(|n| seen.loaded(Cell::ScalarField(a, n, I64), y));
+        assert_eq!(seen.cell(Cell::Size(a)), None);
+        assert_eq!(seen.cells.len(), KEPT_MAX);
+    }
+}
