@@ -79,6 +79,15 @@ impl Condition {
         Ok(Condition { text: text.to_owned(), expr, fields })
     }
 
+    /// What holds where all of these do; none for none.
+    pub fn all(mut conditions: Vec<Condition>) -> Result<Option<Condition>, ExprError> {
+        if conditions.len() < 2 {
+            return Ok(conditions.pop());
+        }
+        let texts: Vec<String> = conditions.iter().map(|condition| format!("({})", condition.text)).collect();
+        Condition::parse(&texts.join(" && ")).map(Some)
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text

@@ -327,9 +327,10 @@ fn cursor_of<T: 'static>(cursor: PoolCursor) -> Result<Box<T>, PoolError> {
 
 /// What a program asks, as the LogPool has it.
 fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
-    let PoolQuery { key, nodes, tasks, since, condition, most } = query;
+    let PoolQuery { key, nodes, tasks, since, conditions, most } = query;
     let pattern = |text: Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
-    let condition = condition.as_deref().map(Condition::parse).transpose();
+    let conditions: Result<Vec<Condition>, _> =
+        conditions.iter().map(|text| Condition::parse(text)).collect();
     Ok(Query {
         pool: Pattern::Exact(pool.to_owned()),
         key: match key {
@@ -339,7 +340,7 @@ fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
         node: pattern(nodes),
         task: pattern(tasks),
         since,
-        condition: condition.map_err(invalid)?,
+        condition: conditions.and_then(Condition::all).map_err(invalid)?,
         limit: most,
         order: if most.is_some() { Order::NewestFirst } else { Order::OldestFirst },
         ..Query::default()

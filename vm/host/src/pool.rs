@@ -48,8 +48,8 @@ pub struct PoolQuery {
     pub tasks: Option<String>,
     /// Nanoseconds since 1970 UTC, inclusive.
     pub since: Option<i64>,
-    /// An expression as the LogPool reads it.
-    pub condition: Option<String>,
+    /// Expressions as the LogPool reads them, each by itself; all must hold.
+    pub conditions: Vec<String>,
     /// The newest so many.
     pub most: Option<usize>,
 }
@@ -57,7 +57,7 @@ pub struct PoolQuery {
 impl PoolQuery {
     /// All records of these keys.
     pub fn of(key: PoolKey) -> PoolQuery {
-        PoolQuery { key, nodes: None, tasks: None, since: None, condition: None, most: None }
+        PoolQuery { key, nodes: None, tasks: None, since: None, conditions: Vec::new(), most: None }
     }
 }
 

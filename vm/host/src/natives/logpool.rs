@@ -24,17 +24,17 @@ pub const NATIVES: &[NativeDef] = &[
     },
     NativeDef {
         name: "LogPool.select",
-        signature: "<T>(LogPool, String, String, String, Duration?, String, int?, Class<T>) -> List<T>!",
+        signature: "<T>(LogPool, String, String, String, Duration?, List<String>, int?, Class<T>) -> List<T>!",
         body: Body::Outside(select),
     },
     NativeDef {
         name: "LogPool.number",
-        signature: "(LogPool, String, String, String, Duration?, String, String) -> double?!",
+        signature: "(LogPool, String, String, String, Duration?, List<String>, String) -> double?!",
         body: Body::Outside(number),
     },
     NativeDef {
         name: "LogPool.follow",
-        signature: "(LogPool, String, String, String, String) -> LogCursor!",
+        signature: "(LogPool, String, String, String, List<String>) -> LogCursor!",
         body: Body::Outside(follow),
     },
     NativeDef {
@@ -119,7 +119,7 @@ fn narrowed(call: &mut OutsideCall<'_>) -> PoolQuery {
         nodes: Some(call.string(2).to_owned()),
         tasks: Some(call.string(3).to_owned()),
         since,
-        condition: Some(call.string(5).to_owned()),
+        conditions: strings(call.args[5].clone()),
         most: None,
     }
 }
@@ -163,7 +163,7 @@ fn follow(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let query = PoolQuery {
         nodes: Some(call.string(2).to_owned()),
         tasks: Some(call.string(3).to_owned()),
-        condition: Some(call.string(4).to_owned()),
+        conditions: strings(call.args[4].clone()),
         ..PoolQuery::of(PoolKey::Pattern(call.string(1).to_owned()))
     };
     let (_, cursor) = tail(call, query.clone(), None)?;
