@@ -153,6 +153,11 @@ fn the_meta_protocol() {
         "SERVER_ERROR object too large for cache\r\nEND\r\n",
     );
     check("set a 0 0 2\r\nabcd\r\nget a\r\n", "CLIENT_ERROR bad data chunk\r\nEND\r\n");
+    // What was sent as data is no command, though its line was none either.
+    check(
+        "set keep 0 0 1\r\n1\r\nms Zm9v 9 Z\r\nflush_all\r\nset a 4294967296 0 9\r\nflush_all\r\nget keep\r\n",
+        "STORED\r\nCLIENT_ERROR invalid flag\r\nCLIENT_ERROR bad command line format\r\nVALUE keep 0 1\r\n1\r\nEND\r\n",
+    );
 }
 
 const TASK: &str = r#"

@@ -117,8 +117,8 @@ pub enum Bad {
     Token,
     /// A meta flag that is not known.
     Flag,
-    /// The data block is longer than an item may be; so many bytes follow.
-    TooLarge { bytes: usize, quiet: bool },
+    /// The data block is longer than an item may be.
+    TooLarge { quiet: bool },
 }
 
 impl Bad {
@@ -218,7 +218,7 @@ impl Command {
                 let bytes = number(bytes).ok_or(Bad::Format)?;
                 let (key, flags) = meta(&[&[*word], flags].concat(), b"cCFkNOqTM")?;
                 if bytes > VALUE_BYTES_MAX {
-                    return Err(Bad::TooLarge { bytes, quiet: flags.has(b'q') });
+                    return Err(Bad::TooLarge { quiet: flags.has(b'q') });
                 }
                 Ok(Command::MetaSet { key, bytes, flags })
             }
@@ -241,10 +241,22 @@ impl Command {
         };
         let bytes = number(bytes).ok_or(Bad::Format)?;
         if bytes > VALUE_BYTES_MAX {
-            return Err(Bad::TooLarge { bytes, quiet });
+            return Err(Bad::TooLarge { quiet });
         }
         let (flags, exptime) = (number(flags).ok_or(Bad::Format)?, number(exptime).ok_or(Bad::Format)?);
         Ok(Command::Store { mode, key: key(word)?, flags, exptime, bytes, cas, quiet })
+    }
+
+    /// How long a data block the line announces, also where it is no command otherwise: what the client sends as data
+    /// must not be read as commands.
+    pub fn announced(line: &[u8]) -> Option<u64> {
+        let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+        let place = match words.next()? {
+            b"set" | b"add" | b"replace" | b"append" | b"prepend" | b"cas" => 3,
+            b"ms" => 1,
+            _ => return None,
+        };
+        words.nth(place).and_then(number)
     }
 
     /// The keys that it may change, and whether it asks for no answer.
@@ -310,7 +322,7 @@ mod tests {
         check("append a 5 -1 3", Ok(store(Mode::Append, None, false)));
         check("set a x -1 3", Err(Bad::Format));
         check("set a 0 0 -1", Err(Bad::Format));
-        check("set a 0 0 9999999", Err(Bad::TooLarge { bytes: 9_999_999, quiet: false }));
+        check("set a 0 0 9999999", Err(Bad::TooLarge { quiet: false }));
         check("incr a x", Err(Bad::Delta));
         check("decr a 2 noreply", Ok(Command::Step { key: a(), by: 2, up: false, quiet: true }));
         check("delete a 0", Ok(Command::Delete { key: a(), quiet: false }));
@@ -330,5 +342,17 @@ mod tests {
             check(bogus, Err(Bad::Unknown));
         }
         check("", Err(Bad::Unknown));
+        for (line, bytes) in [
+            ("set a 4294967296 0 9", Some(9)),
+            ("add  a x y 3 noreply", Some(3)),
+            ("ms a 9 X", Some(9)),
+            ("set a 0 0 -1", None),
+            ("set a 0", None),
+            ("ms a S9", None),
+            ("get a 0 0 9", None),
+        ] {
+            assert!(bytes.is_none() || Command::parse(line.as_bytes()).is_err());
+            assert_eq!(Command::announced(line.as_bytes()), bytes, "{line}");
+        }
     }
 }

@@ -48,7 +48,7 @@ pub async fn serve(stream: TcpStream, items: &Items, records: &Records, counters
     count(&counters.connections);
     count(&counters.connections_ever);
     let (from, to) = stream.into_split();
-    let mut session = Session { items, records, counters, out: Vec::new() };
+    let mut session = Session { items, records, counters, out: Vec::new(), refused: 0 };
     // An error here is a client that has gone.
     let _ = session.run(BufReader::new(from), BufWriter::new(to)).await;
     counters.connections.fetch_sub(1, Ordering::Relaxed);
@@ -59,6 +59,8 @@ struct Session<'s> {
     records: &'s Records,
     counters: &'s Counters,
     out: Vec<u8>,
+    /// Bytes of a data block that nothing is done with.
+    refused: u64,
 }
 
 /// Why the connection ends.
@@ -85,10 +87,12 @@ impl Session<'_> {
             let ended = self.line(&line, &mut from).await;
             to.write_all(&self.out).await?;
             self.out.clear();
-            if ended.is_err() || from.buffer().is_empty() {
+            let refused = std::mem::take(&mut self.refused);
+            if ended.is_err() || from.buffer().is_empty() || refused > 0 {
                 to.flush().await?;
             }
             ended?;
+            skip(&mut from, refused).await?;
         }
     }
 
@@ -96,14 +100,8 @@ impl Session<'_> {
         let command = match Command::parse(line) {
             Ok(command) => command,
             Err(bad) => {
-                if let Bad::TooLarge { bytes, quiet } = bad {
-                    skip(from, bytes as u64 + 2).await?;
-                    if !quiet {
-                        self.say(bad.answer());
-                    }
-                } else {
-                    self.say(bad.answer());
-                }
+                self.say_unless(matches!(bad, Bad::TooLarge { quiet: true }), bad.answer());
+                self.refused = Command::announced(line).map_or(0, |bytes| bytes.saturating_add(2));
                 return Ok(());
             }
         };
@@ -441,7 +439,7 @@ impl Session<'_> {
             Stored::Refused => self.say(&format!("NS{tail}")),
             Stored::Exists => self.say(&format!("EX{tail}")),
             Stored::NotFound => self.say(&format!("NF{tail}")),
-            Stored::TooLarge => self.say(Bad::TooLarge { bytes: 0, quiet: false }.answer()),
+            Stored::TooLarge => self.say(Bad::TooLarge { quiet: false }.answer()),
         }
         Ok(())
     }
@@ -517,7 +515,7 @@ impl Stored {
             Stored::Refused => "NOT_STORED",
             Stored::Exists => "EXISTS",
             Stored::NotFound => "NOT_FOUND",
-            Stored::TooLarge => Bad::TooLarge { bytes: 0, quiet: false }.answer(),
+            Stored::TooLarge => Bad::TooLarge { quiet: false }.answer(),
         }
     }
 }
