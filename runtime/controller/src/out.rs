@@ -15,8 +15,25 @@ pub fn table(heading: &[&str]) -> Table {
         // What reads this is a program or a file: nothing is broken into lines.
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
-    table.set_header(heading.to_vec());
+    table.set_header(heading.iter().map(|name| shown(name)));
     table
+}
+
+/// Adds a row, of which some cells may be texts that somebody else wrote.
+pub fn add_row(table: &mut Table, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+    table.add_row(cells.into_iter().map(|cell| shown(cell.as_ref())));
+}
+
+/// A text as a terminal may have it: control characters are written as escapes.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// Writes to standard output; that nobody reads any more ends the command, and is no error.
@@ -78,4 +95,20 @@ pub fn run_json(run: &RunInfo) -> serde_json::Value {
         "duration_ns": run.duration(),
         "stop_asked": run.stop_asked,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_move_a_cursor_is_escaped() {
+        let mut rows = table(&["a\tb", "c"]);
+        add_row(&mut rows, ["\u{1b}[31mred", "two\nlines"]);
+        add_row(&mut rows, ["größer", "\u{9b}2J"]);
+        let text: Vec<String> = rows.lines().collect();
+        assert!(text.iter().all(|line| !line.contains(char::is_control)), "{text:?}");
+        assert!(text.concat().contains("größer") && text.concat().contains("\\u{1b}[31mred"), "{text:?}");
+        assert_eq!(text.len(), 3);
+    }
 }

@@ -39,14 +39,17 @@ pub fn nodes(args: NodesArgs) -> Result<i32, String> {
     let mut table = out::table(&["NAME", "STATE", "RUNS", "HEARD", "LABELS", "VERSION"]);
     for node in nodes {
         let labels: Vec<String> = node.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        table.add_row([
-            node.name,
-            if node.connected { "connected" } else { "away" }.to_owned(),
-            node.runs.to_string(),
-            node.heard.map_or("-".into(), |heard| format!("{} ago", spoken(now.saturating_sub(heard)))),
-            labels.join(","),
-            node.software,
-        ]);
+        out::add_row(
+            &mut table,
+            [
+                node.name,
+                if node.connected { "connected" } else { "away" }.to_owned(),
+                node.runs.to_string(),
+                node.heard.map_or("-".into(), |heard| format!("{} ago", spoken(now.saturating_sub(heard)))),
+                labels.join(","),
+                node.software,
+            ],
+        );
     }
     out::print_table(&table)?;
     Ok(0)

@@ -78,15 +78,18 @@ pub fn run_table(runs: &[RunInfo], state: impl Fn(&RunInfo) -> String) -> Table 
     let mut table = out::table(&["RUN", "NODE", "TASK", "STATE", "TOOK", "CREATED", "REASON"]);
     for run in runs {
         let reason = run.outcome.as_ref().map_or("", |outcome| outcome.reason.lines().next().unwrap_or(""));
-        table.add_row([
-            short(run.run),
-            run.node.clone(),
-            run.label.clone(),
-            state(run),
-            run.duration().map_or("-".into(), spoken),
-            out::short_time(run.created, 0),
-            reason.to_owned(),
-        ]);
+        out::add_row(
+            &mut table,
+            [
+                short(run.run),
+                run.node.clone(),
+                run.label.clone(),
+                state(run),
+                run.duration().map_or("-".into(), spoken),
+                out::short_time(run.created, 0),
+                reason.to_owned(),
+            ],
+        );
     }
     table
 }

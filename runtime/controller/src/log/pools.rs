@@ -48,14 +48,17 @@ pub fn pools(args: PoolsArgs) -> Result<i32, String> {
     }
     let mut table = out::table(&["POOL", "KEY", "NODES", "RECORDS", "FIRST", "LAST"]);
     for key in keys {
-        table.add_row([
-            key.pool,
-            key.key,
-            key.nodes.join(","),
-            key.records.to_string(),
-            out::short_time(key.first, 0),
-            out::short_time(key.last, 0),
-        ]);
+        out::add_row(
+            &mut table,
+            [
+                key.pool,
+                key.key,
+                key.nodes.join(","),
+                key.records.to_string(),
+                out::short_time(key.first, 0),
+                out::short_time(key.last, 0),
+            ],
+        );
     }
     out::print_table(&table)?;
     Ok(0)

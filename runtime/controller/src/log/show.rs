@@ -55,7 +55,7 @@ pub fn table(records: &[Record]) -> Result<(), String> {
         } else {
             row.push(all_fields(record));
         }
-        table.add_row(row);
+        out::add_row(&mut table, row);
     }
     out::print_table(&table)
 }
@@ -115,9 +115,10 @@ pub fn stats_table(groups: &[Record], windows: bool) -> Result<(), String> {
     let columns = columns(groups);
     let heading: Vec<&str> = windows.then_some("window").into_iter().chain(columns.iter().copied()).collect();
     let mut table = out::table(&heading);
+    let digits = if groups.iter().all(|group| group.time % 1_000_000_000 == 0) { 0 } else { 3 };
     for group in groups {
-        let window = windows.then(|| out::short_time(group.time, 0));
-        table.add_row(window.into_iter().chain(group.fields.iter().map(|(_, value)| cell(value))));
+        let window = windows.then(|| out::short_time(group.time, digits));
+        out::add_row(&mut table, window.into_iter().chain(group.fields.iter().map(|(_, value)| cell(value))));
     }
     out::print_table(&table)
 }
