@@ -5,6 +5,7 @@
 //! (quick repair), so that a file whose writer was killed opens at once, for whoever comes first.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -139,6 +140,13 @@ fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Database::builder();
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(cache_bytes);
     builder
+}
+
+/// Does what reads a file; that the database's own code panics over damaged pages of it is an error as well.
+pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(LogPoolError::Store { path: path.to_path_buf(), message: "the database is damaged".into() })
+    })
 }
 
 pub fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolError {

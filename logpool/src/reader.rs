@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::block::{Block, Kind};
 use crate::codec::{Malformed, RecordHead};
+use crate::database;
 use crate::error::{Damage, LogPoolError, Result};
 use crate::expr::Row;
 use crate::folder::{self, Folder, LogKind, LogName};
@@ -116,7 +117,7 @@ impl Reader {
                 break;
             }
             if let Some(segment) = snapshot.segment(id)? {
-                scan_segment(&segment, query, sink)?;
+                database::guarded(segment.path(), || scan_segment(&segment, query, sink))?;
             }
             snapshot.close(id);
         }
@@ -134,7 +135,7 @@ impl Reader {
         })?;
         for id in snapshot.segments(&Query::default()) {
             let Some(segment) = snapshot.segment(id)? else { continue };
-            for series in segment.series()? {
+            for series in database::guarded(segment.path(), || segment.series())? {
                 let Series { pool, key, node, records, first, last, .. } = &series;
                 pools.add([pool, key, node], *records, *first, *last);
             }

@@ -86,10 +86,10 @@ impl FromStr for RunId {
     type Err = ParseRunError;
 
     fn from_str(text: &str) -> Result<RunId, ParseRunError> {
-        if text.len() != 32 {
-            return Err(ParseRunError);
+        match text.parse::<RunPrefix>() {
+            Ok(prefix) if text.len() == 32 => Ok(RunId(prefix.low)),
+            _ => Err(ParseRunError::Id),
         }
-        text.parse::<RunPrefix>().map(|prefix| RunId(prefix.low))
     }
 }
 
@@ -125,22 +125,29 @@ impl FromStr for RunPrefix {
 
     fn from_str(text: &str) -> Result<RunPrefix, ParseRunError> {
         if text.is_empty() || text.len() > 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(ParseRunError);
+            return Err(ParseRunError::Prefix);
         }
-        let digits = u128::from_str_radix(text, 16).map_err(|_| ParseRunError)?;
+        let digits = u128::from_str_radix(text, 16).map_err(|_| ParseRunError::Prefix)?;
         let free = 4 * (32 - text.len() as u32);
         let low = digits << free;
         Ok(RunPrefix { low, high: low | ((1u128 << free) - 1) })
     }
 }
 
-/// The text is neither a run id nor the beginning of one.
+/// What the text is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseRunError;
+pub enum ParseRunError {
+    Id,
+    /// The beginning of an id, or a whole one.
+    Prefix,
+}
 
 impl fmt::Display for ParseRunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a run is written as up to 32 hexadecimal digits")
+        f.write_str(match self {
+            ParseRunError::Id => "a run is written as 32 hexadecimal digits",
+            ParseRunError::Prefix => "the beginning of a run is written as up to 32 hexadecimal digits",
+        })
     }
 }
 
@@ -172,7 +179,7 @@ mod tests {
         assert_eq!(run.to_string(), "0123456789abcdef0000000000000001");
         assert_eq!(run.to_string().parse(), Ok(run));
         for bad in ["", "12", "0123456789abcdef000000000000000g", "+123456789abcdef0000000000000001"] {
-            assert_eq!(bad.parse::<RunId>(), Err(ParseRunError), "{bad}");
+            assert_eq!(bad.parse::<RunId>(), Err(ParseRunError::Id), "{bad}");
         }
         assert_ne!(RunId::new_random().unwrap(), RunId::new_random().unwrap());
     }

@@ -36,7 +36,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn open(folder: &Folder) -> Result<Snapshot> {
-        Ok(Snapshot { folder: folder.clone(), index: Index::read(folder)?, segments: RefCell::default() })
+        let index = database::guarded(&folder.index_path(), || Index::read(folder))?;
+        Ok(Snapshot { folder: folder.clone(), index, segments: RefCell::default() })
     }
 
     /// `None` if there is none (any more). Asked again, it is as it was.
@@ -44,7 +45,8 @@ impl Snapshot {
         if let Some(open) = self.segments.borrow().get(&id) {
             return Ok(open.clone());
         }
-        let open = SegmentSnapshot::open(&self.folder, id)?.map(Rc::new);
+        let open = || SegmentSnapshot::open(&self.folder, id);
+        let open = database::guarded(&id.path(&self.folder), open)?.map(Rc::new);
         self.segments.borrow_mut().insert(id, open.clone());
         Ok(open)
     }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::database;
 use crate::error::Result;
 use crate::folder::{Folder, LogKind, LogName};
 use crate::index::{Index, SegmentId};
@@ -113,14 +114,15 @@ impl Cursor {
                 continue;
             }
             let Some(segment) = snapshot.segment(id)? else { continue };
-            *next =
+            *next = database::guarded(segment.path(), || {
                 segment.blocks()?.read_from(*next, |records| {
                     read += records.len();
                     out.extend(records.into_iter().filter(|record| {
                         !handed_out.remove(record.run, record.seq) && query.matches(record)
                     }));
                     read < TAIL_RECORDS_MAX
-                })?;
+                })
+            })?;
         }
         Ok(())
     }
