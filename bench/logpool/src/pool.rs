@@ -16,7 +16,7 @@ use crate::{bytes_below, rate, senders};
 /// As in a controller (`runtime/controller/src/serve/logs.rs`).
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Each tenth ends when everything of it is in the database.
+/// A mover works beside the senders; what it has left when all is acknowledged is moved, and counted, at the end.
 pub fn ingest(dir: &Path, records: u64, senders: usize) -> Value {
     let writer = Writer::open(dir).expect("the writer");
     let mover = Mutex::new(Mover::try_acquire(dir).expect("the mover").expect("nobody else moves"));

@@ -215,26 +215,25 @@ impl<'a> Collector<'a, '_> {
     }
 
     pub(super) fn type_expr(&mut self, module: ModuleId, params: &[TypeParamId], expr: &ast::TypeExpr) -> Ty {
-        let mut resolver = names::TypeResolver {
-            defs: &self.defs,
-            types: self.types,
-            interner: self.interner,
-            diagnostics: self.diagnostics,
-            module,
-            type_params: params,
-        };
-        resolver.resolve(expr)
+        self.resolver(module, params).resolve(expr)
     }
 
     fn ret_type(&mut self, module: ModuleId, params: &[TypeParamId], expr: &ast::TypeExpr) -> Ty {
-        let mut resolver = names::TypeResolver {
+        self.resolver(module, params).resolve_result(expr)
+    }
+
+    fn resolver<'r>(
+        &'r mut self,
+        module: ModuleId,
+        params: &'r [TypeParamId],
+    ) -> names::TypeResolver<'r, 'a> {
+        names::TypeResolver {
             defs: &self.defs,
             types: self.types,
             interner: self.interner,
             diagnostics: self.diagnostics,
             module,
             type_params: params,
-        };
-        resolver.resolve_result(expr)
+        }
     }
 }

@@ -119,9 +119,9 @@ fn release(keepers: &mut Vec<u32>, keeper: u32) {
     keepers.swap_remove(at);
 }
 
-/// Collects the dead and kills every child that is no keeper: orphans of a keeper that was killed.
+/// Collects dead children and kills every child that is no keeper: orphans of a keeper that was killed.
 fn reap(keepers: &mut Vec<u32>) {
-    loop {
+    for _ in 0..sys::REAPED_MAX {
         // SAFETY: a null status is allowed.
         let pid = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
         let Some(pid) = u32::try_from(pid).ok().filter(|pid| *pid > 0) else { break };
@@ -129,9 +129,8 @@ fn reap(keepers: &mut Vec<u32>) {
     }
     for child in tree::children(std::process::id()) {
         if !keepers.contains(&child) {
-            for below in tree::descendants(child) {
-                tree::kill(below, libc::SIGKILL);
-            }
+            tree::kill(child, libc::SIGSTOP);
+            tree::kill_below(child);
             tree::kill(child, libc::SIGKILL);
         }
     }

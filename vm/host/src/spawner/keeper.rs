@@ -20,8 +20,6 @@ struct Keeper {
 
 /// Times that what is not to live on is looked for at the end; each takes 20 ms.
 const ROUNDS_MAX: usize = 250;
-/// Dead children that are collected at a time: those of a fork bomb may never end.
-const REAPED_MAX: usize = 1024;
 
 /// What of the children was collected.
 #[derive(PartialEq)]
@@ -143,9 +141,11 @@ impl Keeper {
     fn signal(&self, pid: u32, signal: libc::c_int) {
         if self.living.contains_key(&pid) {
             // A child that was not reaped holds its pid and the id of its group, so this hits no stranger.
-            let below = if signal == libc::SIGKILL { tree::descendants(pid) } else { Vec::new() };
+            if signal == libc::SIGKILL {
+                tree::kill_group(pid, libc::SIGSTOP);
+                tree::kill_below(pid);
+            }
             tree::kill_group(pid, signal);
-            below.into_iter().for_each(|pid| tree::kill(pid, signal));
         } else {
             // The child is gone, others of its group may be left; only descendants of ours can be meant.
             let below = tree::descendants(std::process::id());
@@ -157,7 +157,7 @@ impl Keeper {
 
     /// Collects dead children.
     fn reap(&mut self) -> Reaped {
-        for _ in 0..REAPED_MAX {
+        for _ in 0..sys::REAPED_MAX {
             let mut status = 0;
             // SAFETY: both results live until the call is over; rusage is plain data.
             let (pid, usage) = unsafe {
@@ -190,7 +190,6 @@ impl Keeper {
     /// Ends when no descendant is left: those of a killed process come to us and are next.
     fn kill_all(&mut self, signals: &OwnedFd) {
         while self.reap() != Reaped::All {
-            self.living.keys().for_each(|group| tree::kill_group(*group, libc::SIGKILL));
             tree::kill_below(std::process::id());
             sys::poll([signals.as_fd()], Some(20));
             while sys::next_signal(signals.as_fd()).is_some() {}

@@ -14,6 +14,9 @@ use nix::sys::socket::{
 /// Descriptors of one packet: three standard streams, a script and a memory file.
 pub const FDS_MAX: usize = 5;
 
+/// Dead children that are collected at a time: those of a fork bomb may never end.
+pub const REAPED_MAX: usize = 1024;
+
 /// A connection: the owner's end, which never blocks, and the helper's, which does.
 pub fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;

@@ -104,9 +104,9 @@ const HELD_ROUNDS_MAX: usize = 64;
 
 /// Kills what descends from a process. All are stopped first, so that those that fork again and again end, too: what
 /// is stopped makes nobody new, and has the system's place for a process meanwhile. Groups get their signals as
-/// a whole, which a fork cannot escape.
+/// a whole, which a fork cannot escape, but for the group of the caller.
 pub fn kill_below(pid: u32) {
-    let own = group_of(pid);
+    let own = group_of(std::process::id());
     let (mut found, mut groups) = (HashSet::new(), HashSet::new());
     for _ in 0..HELD_ROUNDS_MAX {
         let mut new = descendants(pid);
