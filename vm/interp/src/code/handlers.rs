@@ -17,10 +17,10 @@ use dscript_bytecode::trap::TrapKind;
 /// Handlers: each body has the machine's registers under the given name. One that others go to where something is rare is
 /// cold and never inlined, so that they need no registers for what it calls.
 macro_rules! handlers {
-    ($($(#[$attribute:meta])* $name:ident |$m:ident| $body:expr)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident $([$($generics:tt)*])? |$m:ident| $body:expr)*) => {$(
         $(#[$attribute])*
         #[allow(unused_unsafe, clippy::missing_safety_doc)]
-        pub(in crate::code) unsafe extern "C-unwind" fn $name(
+        pub(in crate::code) unsafe extern "C-unwind" fn $name $(<$($generics)*>)? (
             ip: *const u64,
             s: *mut u64,
             r: *mut Ref,
@@ -537,12 +537,12 @@ branches! {
     if_some if_some_back |m| m.reference::<0>() != 0;
 }
 
-/// Counted loops: add a constant to a register, compare it, go back.
+/// Counted loops: add a step, which is said of `m`, to a register, compare it, go back.
 macro_rules! loops {
-    ($($name:ident |$m:ident, $i:ident| $condition:expr;)*) => {
+    ($step:expr; $($name:ident |$m:ident, $i:ident| $condition:expr;)*) => {
         handlers! {$(
             $name |$m| {
-                let (a, b) = ($m.int::<0>(), $m.word(2) as i32 as i64);
+                let (a, b) = ($m.int::<0>(), $step);
                 let ($i, overflows) = a.overflowing_add(b);
                 if overflows {
                     // Not `a`, so that nothing needs it any more.
@@ -564,6 +564,7 @@ macro_rules! loops {
 }
 
 loops! {
+    m.word(2) as i32 as i64;
     loop_lt |m, i| i < m.int::<1>();
     loop_le |m, i| i <= m.int::<1>();
     loop_lt_imm |m, i| i < i64::from(m.op::<1>() as i16);
@@ -583,33 +584,9 @@ loops! {
     loop_ge_imm |m, i| i >= i64::from(m.op::<1>() as i16);
 }
 
-/// Counted loops whose step is the register in word 2.
-macro_rules! stepped_loops {
-    ($($name:ident |$m:ident, $i:ident| $condition:expr;)*) => {
-        handlers! {$(
-            $name |$m| {
-                let (a, b) = ($m.int::<0>(), *$m.s.add($m.word(2) as usize) as i64);
-                let ($i, overflows) = a.overflowing_add(b);
-                if overflows {
-                    // As above.
-                    return overflow($m.ip, $i.wrapping_sub(b), b, '+' as u64, $m.vm);
-                }
-                $m.set_int::<0>($i);
-                if $condition {
-                    (*$m.vm).fuel -= 1;
-                    if (*$m.vm).fuel < 0 {
-                        return slow::interrupt_jump($m.ip, $m.s, $m.r, $m.heap, $m.vm, $m.row);
-                    }
-                    $m.jump()
-                } else {
-                    $m.next(3)
-                }
-            }
-        )*}
-    };
-}
-
-stepped_loops! {
+// Of these the step is a register.
+loops! {
+    *m.s.add(m.word(2) as usize) as i64;
     step_lt |m, i| i < m.int::<1>();
     step_le |m, i| i <= m.int::<1>();
 }

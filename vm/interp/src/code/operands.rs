@@ -4,7 +4,7 @@
 //! Registers stand in the first word after the handler. What else there is to an operand follows in words of its own,
 //! those of the first operand first; a trap of finding it is placed at one of these words.
 
-use super::handlers::{bad_index, by_zero, overflow};
+use super::handlers::{bad_index, by_zero, handlers, overflow};
 use super::machine::{M, Status};
 use super::slow;
 use crate::heap::{Ref, low};
@@ -19,25 +19,6 @@ macro_rules! get {
             Err(status) => return status,
         }
     };
-}
-
-/// Handlers of operands that types name.
-macro_rules! generic {
-    ($($name:ident [$($generics:tt)*] |$m:ident| $body:expr)*) => {$(
-        #[allow(clippy::missing_safety_doc)]
-        pub(super) unsafe extern "C-unwind" fn $name<$($generics)*>(
-            ip: *const u64,
-            s: *mut u64,
-            r: *mut Ref,
-            heap: *mut u64,
-            vm: *mut Vm,
-            row: *mut Frame,
-        ) -> Status {
-            let $m = M { ip, s, r, heap, vm, row };
-            // SAFETY: see `machine`.
-            unsafe { $body }
-        }
-    )*};
 }
 
 /// How an operand is found.
@@ -375,7 +356,7 @@ macro_rules! jump_if {
     };
 }
 
-generic! {
+handlers! {
     load [A: Source] |m| {
         let value = get!(A::get::<0>(m, 2));
         m.set_bits::<2>(value);
