@@ -5,6 +5,7 @@
 //! (quick repair), so that a file whose writer was killed opens at once, for whoever comes first.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
@@ -90,7 +91,7 @@ pub fn read(path: &Path) -> Result<Option<ReadTransaction>> {
             Err(redb::Error::RepairAborted) => repair(path)?,
             Err(redb::Error::DatabaseAlreadyOpen) => pause(),
             // Deleted in between: the day was dropped.
-            Err(redb::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(redb::Error::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(path)(error)),
         }
     }
@@ -114,11 +115,7 @@ fn repair(path: &Path) -> Result<()> {
             pause();
             Ok(())
         }
-        Err(DatabaseError::Storage(StorageError::Io(error)))
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            Ok(())
-        }
+        Err(DatabaseError::Storage(StorageError::Io(error))) if error.kind() == ErrorKind::NotFound => Ok(()),
         repaired => repaired.map(drop).map_err(failed(path)),
     }
 }
@@ -144,15 +141,23 @@ fn builder(cache_bytes: usize) -> Builder {
 
 /// Does what reads a file; that the database's own code panics over damaged pages of it is an error as well.
 pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(LogPoolError::Store { path: path.to_path_buf(), message: "the database is damaged".into() })
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(LogPoolError::corrupt(path, "a page of the database")))
 }
 
 pub fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolError {
     let path = path.to_path_buf();
     move |error| match error.into() {
+        redb::Error::Io(error)
+            if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            LogPoolError::corrupt(&path, error.to_string())
+        }
         redb::Error::Io(error) => LogPoolError::io("use the database", &path)(error),
+        redb::Error::Corrupted(what) => LogPoolError::corrupt(&path, what),
+        error @ (redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }) => {
+            LogPoolError::corrupt(&path, error.to_string())
+        }
         error => LogPoolError::Store { path, message: error.to_string() },
     }
 }

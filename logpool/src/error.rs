@@ -45,6 +45,16 @@ impl LogPoolError {
         LogPoolError::Corrupt { path: path.to_path_buf(), what: what.into() }
     }
 
+    /// What programs tell errors apart by, but for those of the operating system, which have names of its own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LogPoolError::Corrupt { .. } => "damaged",
+            LogPoolError::TooLarge { .. } | LogPoolError::TooMany { .. } => "limit",
+            LogPoolError::Busy => "EAGAIN",
+            _ => "pool",
+        }
+    }
+
     /// Whether the disk (or a quota) is full.
     pub fn is_disk_full(&self) -> bool {
         match self {
@@ -112,4 +122,21 @@ impl fmt::Display for Damage {
         let Damage { path, offset, bytes } = self;
         write!(f, "{}: {bytes} damaged bytes at offset {offset}", path.display())
     }
+}
+
+impl From<Damage> for LogPoolError {
+    fn from(Damage { path, offset, bytes }: Damage) -> LogPoolError {
+        LogPoolError::Corrupt { path, what: format!("{bytes} bytes at offset {offset}") }
+    }
+}
+
+/// Something damaged that an answer was made without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file it is in.
+    pub path: PathBuf,
+    /// What of the file, in words.
+    pub what: String,
+    /// How many records it has, whether they were wanted or not; `None`: nobody knows.
+    pub records: Option<u64>,
 }

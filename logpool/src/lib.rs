@@ -52,7 +52,7 @@ mod writer;
 
 pub use block::Kind as FieldKind;
 pub use dscript_units::{duration_text, parse_duration};
-pub use error::{Damage, LogPoolError, Result};
+pub use error::{Damage, LogPoolError, Result, Skipped};
 pub use expr::ExprError;
 pub use fields::{Fields, FieldsIter, Shape};
 pub use json::{record_from_json, record_json, value_json};

@@ -29,6 +29,13 @@ pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
     Ok(payloads)
 }
 
+impl Record {
+    /// How many bytes it takes by itself, about; an error is a limit that it breaks, and that no pool takes it with.
+    pub fn encoded_bytes(&self) -> Result<usize> {
+        Ok(encode_payloads(std::slice::from_ref(self))?.iter().map(Vec::len).sum())
+    }
+}
+
 /// A payload that is being written.
 struct Payload<'a> {
     bytes: Vec<u8>,

@@ -6,15 +6,16 @@
 //! is deleted), or it was moved before that and is in the database. Nothing is doubled, because a segment knows the
 //! identity of every record in it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
 use crate::block::{Block, Kind};
 use crate::codec::{Malformed, RecordHead};
 use crate::database;
-use crate::error::{Damage, LogPoolError, Result};
+use crate::error::{Damage, LogPoolError, Result, Skipped};
 use crate::expr::Row;
 use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::Tail;
@@ -33,6 +34,15 @@ use crate::tail::{self, Cursor, Tailed};
 #[derive(Clone, Debug)]
 pub struct Reader {
     folder: Folder,
+    /// What answers were made without; with `None` something damaged is an error.
+    skipped: Option<Arc<Mutex<Skips>>>,
+}
+
+/// In the order in which they were met, each thing once.
+#[derive(Debug, Default)]
+struct Skips {
+    all: Vec<Skipped>,
+    known: HashSet<(PathBuf, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +75,32 @@ pub struct FieldInfo {
 impl Reader {
     /// A missing folder is an empty one.
     pub fn open(data_dir: &Path) -> Reader {
-        Reader { folder: Folder::new(data_dir) }
+        Reader { folder: Folder::new(data_dir), skipped: None }
+    }
+
+    /// One whose answers are made without what is damaged; [`Reader::skipped`] says what that was.
+    pub fn skip_damaged(self) -> Reader {
+        Reader { skipped: Some(Arc::default()), ..self }
+    }
+
+    /// What questions to this reader were answered without, each thing once.
+    pub fn skipped(&self) -> Vec<Skipped> {
+        let Some(skips) = &self.skipped else { return Vec::new() };
+        skips.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).all.clone()
+    }
+
+    /// Notes something that cannot be read, and how many records that costs, where it is to be skipped.
+    fn spare<T: Default>(&self, read: Result<T>, records: Option<u64>) -> Result<T> {
+        match (read, &self.skipped) {
+            (Err(LogPoolError::Corrupt { path, what }), Some(skips)) => {
+                let mut skips = skips.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                if skips.known.insert((path.clone(), what.clone())) {
+                    skips.all.push(Skipped { path, what, records });
+                }
+                Ok(T::default())
+            }
+            (read, _) => read,
+        }
     }
 
     pub fn query(&self, query: &Query) -> Result<Vec<Record>> {
@@ -100,7 +135,17 @@ impl Reader {
     fn scan(&self, query: &Query, sink: &mut impl Sink) -> Result<()> {
         let logs = Logs::unmoved(&self.folder)?;
         let snapshot = Snapshot::open(&self.folder)?;
-        logs.new_records(&snapshot, |head| {
+        // What is in a log file counts as new where nobody can say whether it was moved.
+        let mut unsure = HashSet::new();
+        let seen = |head: &RecordHead| match snapshot.id_of(head.pool, head.time) {
+            Some(id) if !unsure.contains(&id) => {
+                let seen = snapshot.seen(id, head.run, head.seq);
+                unsure.extend(seen.is_err().then_some(id));
+                self.spare(seen, None)
+            }
+            _ => Ok(false),
+        };
+        let damaged = logs.new_records(seen, |head| {
             // Its frame is whole and its body was walked through, so it can be read.
             if let Ok(true) = query.matches_head(head) {
                 sink.record(head);
@@ -108,6 +153,9 @@ impl Reader {
             sink.failure()
         })?;
         drop(logs);
+        if self.skipped.is_some() {
+            damaged.into_iter().try_for_each(|damage| self.spare(Err(damage.into()), None))?;
+        }
         let mut ids = snapshot.segments(query);
         if query.order == Order::NewestFirst {
             ids.reverse();
@@ -116,10 +164,45 @@ impl Reader {
             if sink.has_no_use_for(id.times()) {
                 break;
             }
-            if let Some(segment) = snapshot.segment(id)? {
-                database::guarded(segment.path(), || scan_segment(&segment, query, sink))?;
+            let records = snapshot.index.segments.get(&id).copied();
+            if let Some(segment) = self.spare(snapshot.segment(id), records)? {
+                let scanned = self.scan_segment(&segment, query, sink);
+                self.spare(scanned, records)?;
             }
             snapshot.close(id);
+        }
+        Ok(())
+    }
+
+    fn scan_segment(&self, segment: &SegmentSnapshot, query: &Query, sink: &mut impl Sink) -> Result<()> {
+        let path = segment.path();
+        let series: Vec<Series> = database::guarded(path, || segment.series())?
+            .into_iter()
+            .filter(|series| query.matches_series(&series.pool, &series.key, &series.node))
+            .collect();
+        let mut extents: Vec<(Extent, &Series)> = Vec::new();
+        for series in &series {
+            let listed = database::guarded(path, || segment.extents(series, query));
+            let listed = self.spare(listed, Some(series.records))?;
+            extents.extend(listed.into_iter().map(|extent| (extent, series)));
+        }
+        if sink.in_order() {
+            match query.order {
+                Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
+                Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
+            }
+        } else {
+            // As they lie in the file, so that each of its pages is read once.
+            extents.sort_by_key(|(extent, _)| extent.ordinal);
+        }
+        let blocks = database::guarded(path, || segment.blocks())?;
+        for (extent, series) in extents {
+            if sink.has_no_use_for((extent.first, extent.last)) {
+                break;
+            }
+            let shown = blocks.with(series, extent, |block| sink.block(block, series));
+            self.spare(shown, Some(extent.records.into()))?;
+            sink.failure()?;
         }
         Ok(())
     }
@@ -129,7 +212,7 @@ impl Reader {
         let logs = Logs::unmoved(&self.folder)?;
         let snapshot = Snapshot::open(&self.folder)?;
         let mut pools = Pools::default();
-        logs.new_records(&snapshot, |head| {
+        logs.new_records(snapshot.knows(), |head| {
             pools.add([head.pool, head.key, head.node], 1, head.time, head.time);
             Ok(())
         })?;
@@ -183,6 +266,9 @@ pub struct Logs {
     files: Vec<(LogFile, u64, u64)>,
 }
 
+/// Where each log file ends, as far as it can be read.
+type Ends = Vec<(LogName, u64)>;
+
 impl Logs {
     /// What was not moved yet.
     pub fn unmoved(folder: &Folder) -> Result<Logs> {
@@ -200,47 +286,48 @@ impl Logs {
         Ok(Logs { files })
     }
 
-    /// Hands out the records of all files. Returns where each file ends.
+    /// Hands out the records of all files. Returns where each file ends, and what cannot be read before that.
     pub fn records(
         &self,
         mut each: impl FnMut(LogName, RecordHead) -> Result<()>,
-    ) -> Result<Vec<(LogName, u64)>> {
-        let mut ends = Vec::new();
+    ) -> Result<(Ends, Vec<Damage>)> {
+        let (mut ends, mut all_damage) = (Vec::new(), Vec::new());
         for (log, from, to) in &self.files {
             let window = log.read(*from, *to)?;
             let mut failed = None;
-            let (_, end, _) = window.frames(|frame| {
-                log::records(&log.path, frame, |head| {
+            let mut malformed = Vec::new();
+            let (damage, end, _) = window.frames(|frame| {
+                malformed.extend(log::records(&log.path, frame, |head| {
                     if failed.is_none() {
                         failed = each(log.name, head).err();
                     }
-                });
+                }));
                 failed.is_none()
             });
             if let Some(error) = failed {
                 return Err(error);
             }
             ends.push((log.name, end));
+            all_damage.extend(damage);
+            all_damage.append(&mut malformed);
         }
-        Ok(ends)
+        Ok((ends, all_damage))
     }
 
-    /// Hands out each record that the database does not have, once.
+    /// Hands out each record that was not `seen` in the database, once. Returns what cannot be read.
     pub fn new_records(
         &self,
-        snapshot: &Snapshot,
+        mut seen: impl FnMut(&RecordHead) -> Result<bool>,
         mut each: impl FnMut(&RecordHead) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Damage>> {
         let mut unique = RunRanges::default();
-        self.records(|_, head| {
-            if unique.insert(head.run, head.seq)
-                && !snapshot.seen(head.pool, head.time, head.run, head.seq)?
-            {
+        let read = self.records(|_, head| {
+            if unique.insert(head.run, head.seq) && !seen(&head)? {
                 each(&head)?;
             }
             Ok(())
-        })
-        .map(drop)
+        });
+        read.map(|(_, damage)| damage)
     }
 }
 
@@ -250,36 +337,6 @@ pub fn offset(index: &Index, name: LogName) -> u64 {
         LogKind::Pool => index.marks.get(&name.file_name()).map_or(0, |mark| mark.offset),
         LogKind::Spool => 0,
     }
-}
-
-fn scan_segment(segment: &SegmentSnapshot, query: &Query, sink: &mut impl Sink) -> Result<()> {
-    let series: Vec<Series> = segment
-        .series()?
-        .into_iter()
-        .filter(|series| query.matches_series(&series.pool, &series.key, &series.node))
-        .collect();
-    let mut extents: Vec<(Extent, &Series)> = Vec::new();
-    for series in &series {
-        extents.extend(segment.extents(series, query)?.into_iter().map(|extent| (extent, series)));
-    }
-    if sink.in_order() {
-        match query.order {
-            Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
-            Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
-        }
-    } else {
-        // As they lie in the file, so that each of its pages is read once.
-        extents.sort_by_key(|(extent, _)| extent.ordinal);
-    }
-    let blocks = segment.blocks()?;
-    for (extent, series) in extents {
-        if sink.has_no_use_for((extent.first, extent.last)) {
-            break;
-        }
-        blocks.with(series, extent, |block| sink.block(block, series))?;
-        sink.failure()?;
-    }
-    Ok(())
 }
 
 /// Where a scan goes.

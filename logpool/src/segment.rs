@@ -65,6 +65,7 @@ pub struct Extent {
     pub first: i64,
     pub last: i64,
     pub ordinal: u64,
+    pub records: u32,
     /// Of its block in the chunk.
     pub offset: u32,
 }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 
 use crate::block::{Block, Decoded};
-use crate::codec::Malformed;
+use crate::codec::{Malformed, RecordHead};
 use crate::database::{self, failed};
 use crate::error::{LogPoolError, Result};
 use crate::fields::{Fields, Shape};
@@ -60,16 +60,25 @@ impl Snapshot {
         self.segments.borrow_mut().remove(&id);
     }
 
-    /// Whether the database has the record, in a segment that the index lists: what another one has is still in
-    /// the log files.
-    pub fn seen(&self, pool: &str, time: i64, run: RunId, seq: u64) -> Result<bool> {
-        let Some(&pool) = self.index.pools.get(pool) else { return Ok(false) };
-        let id = SegmentId { pool, day: SegmentId::day_of(time) };
-        if !self.index.segments.contains_key(&id) {
-            return Ok(false);
-        }
+    /// The segment that the index lists for a pool and a time.
+    pub fn id_of(&self, pool: &str, time: i64) -> Option<SegmentId> {
+        let id = SegmentId { pool: *self.index.pools.get(pool)?, day: SegmentId::day_of(time) };
+        self.index.segments.contains_key(&id).then_some(id)
+    }
+
+    /// Whether a segment has the record.
+    pub fn seen(&self, id: SegmentId, run: RunId, seq: u64) -> Result<bool> {
         match self.segment(id)? {
-            Some(segment) => segment.seen(run, seq),
+            Some(segment) => database::guarded(&segment.path, || segment.seen(run, seq)),
+            None => Ok(false),
+        }
+    }
+
+    /// Asks whether the database has a record, in a segment that the index lists: what another one has is still in the
+    /// log files.
+    pub fn knows(&self) -> impl Fn(&RecordHead) -> Result<bool> {
+        |head| match self.id_of(head.pool, head.time) {
+            Some(id) => self.seen(id, head.run, head.seq),
             None => Ok(false),
         }
     }
@@ -197,9 +206,9 @@ impl SegmentSnapshot {
             let mut found = Vec::new();
             for row in self.read.open_table(EXTENTS)?.range(range)? {
                 let (key, value) = row?;
-                let ((_, last, ordinal), (first, _, offset)) = (key.value(), value.value());
+                let ((_, last, ordinal), (first, records, offset)) = (key.value(), value.value());
                 if query.until.is_none_or(|until| first < until) {
-                    found.push(Extent { first, last, ordinal, offset });
+                    found.push(Extent { first, last, ordinal, records, offset });
                 }
             }
             Ok(found)
@@ -229,7 +238,11 @@ impl Blocks<'_> {
         extent: Extent,
         each: impl FnOnce(&Block) -> Result<T, Malformed>,
     ) -> Result<T> {
-        let chunk = self.chunk(extent.ordinal)?;
+        let path = &self.segment.path;
+        let chunk = database::guarded(path, || self.chunk(extent.ordinal)).map_err(|why| match why {
+            LogPoolError::Corrupt { .. } => self.corrupt(extent.ordinal),
+            other => other,
+        })?;
         let read = || {
             let (_, chunk) = chunk.as_ref().ok_or(Malformed)?;
             let block = Block::new(block_at(chunk.value(), extent.offset)?, &self.segment.names)?;

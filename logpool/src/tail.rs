@@ -43,7 +43,7 @@ pub fn end(folder: &Folder) -> Result<Cursor> {
     let logs = Logs::unmoved(folder)?;
     let snapshot = Snapshot::open(folder)?;
     cursor.places = snapshot.index.segments.iter().map(|(id, end)| (*id, Place::end(*end))).collect();
-    let ends = logs.records(|name, head| {
+    let (ends, _) = logs.records(|name, head| {
         // What is behind an ordinal of the index, and in its segment already, will be met there again.
         if name.kind == LogKind::Pool {
             cursor.handed_out.insert(head.run, head.seq);
@@ -68,8 +68,9 @@ pub fn poll(folder: &Folder, query: &Query, cursor: &mut Cursor) -> Result<Taile
         let logs = Logs::open(folder, from)?;
         snapshot = Snapshot::open(folder)?;
         let mut fresh = Vec::new();
-        let ends = logs.records(|name, head| {
-            if !snapshot.seen(head.pool, head.time, head.run, head.seq)?
+        let knows = snapshot.knows();
+        let (ends, _) = logs.records(|name, head| {
+            if !knows(&head)?
                 && let Ok(record) = head.decode()
             {
                 fresh.push((name.kind, record));

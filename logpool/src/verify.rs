@@ -44,7 +44,7 @@ pub fn verify(data_dir: &Path) -> Result<Verified> {
     verified.problems.extend(Reader::open(data_dir).damage()?.iter().map(ToString::to_string));
     let logs = Logs::unmoved(&folder)?;
     let snapshot = Snapshot::open(&folder)?;
-    logs.new_records(&snapshot, |_| {
+    logs.new_records(snapshot.knows(), |_| {
         verified.waiting += 1;
         Ok(())
     })?;
@@ -142,6 +142,7 @@ mod tests {
     use super::*;
     use crate::mover::Mover;
     use crate::record::{FieldValue, Record, RunId};
+    use crate::stats::Stats;
     use crate::writer::Writer;
 
     fn records(seqs: std::ops::Range<u64>) -> Vec<Record> {
@@ -177,7 +178,20 @@ mod tests {
         file.write_all_at(b"V", at as u64).unwrap();
         let bad = verify(dir.path()).unwrap();
         assert!(bad.problems.iter().any(|what| what.contains(&name) && what.contains("block")), "{bad:?}");
-        assert!(Reader::open(dir.path()).query(&Query::default()).is_err(), "no answer has it either");
+        let reader = Reader::open(dir.path());
+        assert!(reader.query(&Query::default()).is_err(), "no answer has it either");
+        // One block of a node in a day is damaged; everything else is told.
+        let reader = reader.skip_damaged();
+        let found = reader.query(&Query::default()).unwrap();
+        assert_eq!(found.len(), 2010 - 720);
+        assert!(found.iter().all(|record| record.seq >= 1440 || &record.node[..] == "n0"));
+        let count = Stats::parse("count()", "", None).unwrap();
+        assert_eq!(reader.stats(&Query::default(), &count).unwrap()[0].values, [FieldValue::Int(1290)]);
+        assert_eq!(reader.fields(&Query::default()).unwrap().len(), 1);
+        let skipped = reader.skipped();
+        assert_eq!(skipped.len(), 1, "once, however often it was asked: {skipped:?}");
+        assert!(skipped[0].path == path && skipped[0].what.starts_with("block "), "{skipped:?}");
+        assert_eq!(skipped[0].records, Some(720));
         std::fs::remove_file(&path).unwrap();
         let gone = verify(dir.path()).unwrap();
         assert!(gone.problems.iter().any(|what| what.contains("not in the folder")), "{gone:?}");
@@ -191,7 +205,7 @@ mod tests {
         Mover::try_acquire(dir.path()).unwrap().unwrap().move_once().unwrap();
         let path = SegmentId { pool: 0, day: 0 }.path(&Folder::new(dir.path()));
         let bytes = std::fs::read(&path).unwrap();
-        let (mut found, mut unread) = (0, 0);
+        let (mut found, mut unread, mut in_part) = (0, 0, 0);
         for page in (0..bytes.len()).step_by(4096) {
             let mut changed = bytes.clone();
             changed[page..page + 4096].fill(0);
@@ -201,8 +215,12 @@ mod tests {
             let reader = Reader::open(dir.path());
             unread += usize::from(reader.query(&Query::default()).is_err());
             let _ = (reader.pools(), reader.tail(&Query::default(), &mut Default::default()));
+            let reader = reader.skip_damaged();
+            let (rest, skipped) = (reader.query(&Query::default()).unwrap().len(), reader.skipped());
+            assert_eq!(skipped.is_empty(), rest == 2000, "page {page}: {rest} records without {skipped:?}");
+            in_part += usize::from(0 < rest && rest < 2000);
         }
-        assert!(found > 2 && unread > 2, "{found} {unread}");
+        assert!(found > 2 && unread > 2 && in_part > 2, "{found} {unread} {in_part}");
         std::fs::write(&path, &bytes).unwrap();
         let index = Folder::new(dir.path()).index_path();
         std::fs::OpenOptions::new().write(true).open(index).unwrap().set_len(5000).unwrap();

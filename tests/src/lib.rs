@@ -45,6 +45,32 @@ pub fn command(name: &str, scratch: &Path) -> Command {
     command
 }
 
+/// Fills a data folder with 6,000 records of the pool `disks`, keys `k0` to `k2`, and hurts the block that has those of
+/// `k1`: 2,000 of them.
+pub fn damaged_pool(data: &Path) {
+    use dscript_logpool::{FieldValue, Mover, Record, RunId, Writer};
+    let record = |seq: u64| Record {
+        pool: "disks".into(),
+        key: format!("k{}", seq % 3).into(),
+        node: "n".into(),
+        task: "t".into(),
+        run: RunId(1),
+        seq,
+        time: seq as i64,
+        fields: [("text", FieldValue::String(format!("value {seq}")))].into(),
+    };
+    let writer = Writer::open(data).expect("a data folder can be made");
+    writer.append((0..6000).map(record).collect()).expect("they are stored");
+    let mut mover = Mover::try_acquire(data).expect("it can be locked").expect("nobody else moves");
+    mover.move_once().expect("they are moved");
+    let mut segments = fs::read_dir(data.join("segments")).expect("there are segments");
+    let path = segments.next().expect("one").expect("it is listed").path();
+    let mut bytes = fs::read(&path).expect("it can be read");
+    let at = bytes.windows(10).position(|text| text == b"value 3001").expect("it is there as it is");
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).expect("it can be written");
+}
+
 /// Runs a binary to its end.
 pub fn run<S: AsRef<OsStr>>(name: &str, scratch: &Path, args: &[S]) -> Output {
     finish(command(name, scratch).args(args))

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use dscript_tests::{Mark, Running, command, good, json_lines, wait_for};
+use dscript_tests::{Mark, Running, command, damaged_pool, good, json_lines, run, text, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,7 +28,10 @@ impl Http {
     }
 
     fn open_with(args: &[&str]) -> Http {
-        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+        Http::open_in(tempfile::tempdir().expect("a scratch folder can be made"), args)
+    }
+
+    fn open_in(scratch: TempDir, args: &[&str]) -> Http {
         let mark = Mark::new();
         let said = scratch.path().join("controller.out");
         let mut starting = command("dsctl", scratch.path());
@@ -68,7 +71,7 @@ impl Http {
         let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("it has a status");
         let body = if head.to_lowercase().contains("transfer-encoding: chunked") {
-            unchunked(body)
+            unchunked(body).unwrap_or_else(|part| panic!("the body broke off: {part}"))
         } else {
             body.to_owned()
         };
@@ -87,13 +90,14 @@ impl Http {
     }
 }
 
-fn unchunked(mut rest: &str) -> String {
+/// The body; an error is what came of one that broke off.
+fn unchunked(mut rest: &str) -> Result<String, String> {
     let mut body = String::new();
     loop {
-        let (size, after) = rest.split_once("\r\n").expect("a chunk has a size");
+        let Some((size, after)) = rest.split_once("\r\n") else { return Err(body) };
         let size = usize::from_str_radix(size, 16).expect("it is a number");
         if size == 0 {
-            return body;
+            return Ok(body);
         }
         body.push_str(&after[..size]);
         rest = &after[size + 2..];
@@ -227,7 +231,7 @@ fn records_are_put_where_that_is_allowed() {
         http.send(&format!("{head}{rest}")).read_to_string(&mut answer).expect("it is text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
         let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
-        (status, serde_json::from_str::<Value>(&unchunked(body)).expect("it is JSON"))
+        (status, serde_json::from_str::<Value>(&unchunked(body).expect("it is whole")).expect("it is JSON"))
     };
     const LINES: &str = "application/x-ndjson";
     let reading = Http::open();
@@ -240,9 +244,87 @@ fn records_are_put_where_that_is_allowed() {
     let (status, answer) = post(&http, LINES, &format!("{good}\n\n{{}}\n"));
     assert_eq!((status, &answer["line"]), (400, &3.into()), "{answer}");
     assert_eq!(http.json("/v1/log/records?pool=p")["records"], Value::Array(Vec::new()));
+    let large =
+        format!(r#"{{"time": 5, "pool": "p", "key": "k", "fields": {{"t": "{}"}}}}"#, "x".repeat(2 << 20));
+    let (status, answer) = post(&http, LINES, &format!("{good}\n{large}\n"));
+    let why = answer["error"].as_str().unwrap_or_default();
+    assert_eq!((status, &answer["line"], &answer["code"]), (422, &2.into(), &"limit".into()), "{answer}");
+    assert!(why.starts_with("line 2: the size in bytes") && why.ends_with("the limit is 1048576"), "{why}");
+    assert_eq!(http.json("/v1/log/records?pool=p")["records"], Value::Array(Vec::new()));
+    // Each is within the limits, and together they are more than is stored at once.
+    let many: String = (0..20)
+        .map(|_| {
+            let text = "x".repeat(1_000_000);
+            format!(
+                "{{\"time\": 5, \"pool\": \"large\", \"key\": \"k\", \"fields\": {{\"t\": \"{text}\"}}}}\n"
+            )
+        })
+        .collect();
+    assert_eq!(post(&http, LINES, &many), (200, serde_json::json!({ "stored": 20 })));
     for _ in 0..2 {
         assert_eq!(post(&http, LINES, &good), (200, serde_json::json!({ "stored": 1 })));
     }
     let found = http.json("/v1/log/records?pool=p");
     assert_eq!(found["records"].as_array().map(Vec::len), Some(1), "once, however often it is sent: {found}");
+}
+
+#[test]
+fn what_is_damaged_is_named_and_may_be_left_out() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    damaged_pool(&scratch.path().join("data"));
+    let http = Http::open_in(scratch, &[]);
+    let named = |answer: &Value| {
+        let file = answer["file"].as_str().unwrap_or_default();
+        assert!(file.contains("segments") && file.ends_with(".redb"), "{answer}");
+        assert!(answer["what"].as_str().unwrap_or_default().starts_with("block "), "{answer}");
+    };
+    for path in ["/v1/log/records?pool=disks", "/v1/log/stats?stats=count()", "/v1/log/export?key=k1"] {
+        let (status, body) = http.get(path);
+        let answer: Value = serde_json::from_str(&body).unwrap_or_else(|why| panic!("{path}: {why}: {body}"));
+        assert_eq!(
+            (status, &answer["status"], &answer["code"]),
+            (500, &500.into(), &"damaged".into()),
+            "{body}"
+        );
+        named(&answer);
+    }
+    // Of an export that has begun the status is gone: it breaks off, behind a line that says why.
+    let head = "GET /v1/log/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut answer = String::new();
+    http.send(head).read_to_string(&mut answer).expect("it is text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("it has a head");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let lines = json_lines(unchunked(body).expect_err("it breaks off").as_bytes());
+    let (last, records) = lines.split_last().expect("there are lines");
+    assert_eq!((records.len(), &last["code"]), (2000, &"damaged".into()), "{last}");
+    named(last);
+    let skipped = |answer: &Value| {
+        assert_eq!(answer["skipped"].as_array().map(Vec::len), Some(1), "{answer}");
+        assert_eq!(answer["skipped"][0]["records"], 2000);
+        named(&answer["skipped"][0]);
+    };
+    let (status, body) = http.get("/v1/log/export?skip_damaged=true");
+    let lines = json_lines(body.as_bytes());
+    assert_eq!((status, lines.len()), (200, 4001));
+    skipped(&lines[4000]);
+    skipped(&http.json("/v1/log/records?skip_damaged=true&limit=10"));
+    let stats = http.json("/v1/log/stats?stats=count()&skip_damaged=true");
+    assert_eq!(stats["groups"][0]["count()"], 4000);
+    skipped(&stats);
+    let whole = http.json("/v1/log/records?key=k2&skip_damaged=true");
+    assert!(whole.get("skipped").is_none(), "nothing was left out: {}", whole["skipped"]);
+    let (status, body) = http.get("/v1/log/records?skip_damaged=perhaps");
+    assert!(status == 400 && body.contains("neither true nor false"), "{body}");
+    fs::write(http.scratch.path().join("rest.jsonl"), lines_of(&lines)).expect("it can be written");
+    let imported = run("dsctl", http.scratch.path(), &["log", "import", "rest.jsonl", "--data", "other"]);
+    let said = text(&imported.stderr);
+    assert_eq!(imported.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("line 4001: this was exported without") && said.contains("4000 log records"),
+        "{said}"
+    );
+}
+
+fn lines_of(values: &[Value]) -> String {
+    values.iter().map(|value| format!("{value}\n")).collect()
 }

@@ -294,3 +294,29 @@ for (int us : 1..6) try pool.put("cpu", new Load(us, "</script>"));
     let output = query(&["--stats", "max(us)"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("add --every"));
 }
+
+#[test]
+fn what_is_beyond_a_limit_has_a_code_of_its_own() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source = r#"
+LogPool pool = try LogPool.open("home");
+LogPool far = try LogPool.open("far");
+void! large = pool.put("k", {"text": "x".repeat(2MiB)});
+if (isError(large)) print("${large.code}: ${large.message}");
+void! key = pool.put("k".repeat(2000), {"n": 1});
+if (isError(key)) print("${key.code}: ${key.message}");
+void! name = far.put("k".repeat(300), {"n": 1});
+if (isError(name)) print(name.code);
+LogPool! opened = LogPool.open("p".repeat(2000));
+if (isError(opened)) print("${opened.code}: ${opened.message}");
+"#;
+    let image = compile(scratch.path(), "limits", source);
+    let said =
+        good("dsvm", scratch.path(), &["exec", &image.to_string_lossy(), "--pool", "far=memcached://h:1"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() == 4 && lines.iter().all(|line| line.starts_with("limit")), "{said}");
+    assert!(
+        lines[0].contains("the size in bytes of a log record is ") && lines[0].ends_with("1048576"),
+        "{said}"
+    );
+}

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use dscript_tests::{command, finish, good, json_lines, run, text};
+use dscript_tests::{command, damaged_pool, finish, good, json_lines, run, text};
 
 const TASK: &str = r#"
 record Disk(int free, String text) {}
@@ -73,9 +73,15 @@ fn a_wrong_line_is_named() {
         said.contains("line 2: `key` is missing") && said.contains("1 records of the lines before"),
         "{said}"
     );
+    let large = good_line.replace("1}", &format!("\"{}\"}}", "x".repeat(2 << 20)));
+    let output = import(&format!("{good_line}\n{large}\n"));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("line 2: the size in bytes of a log record is"), "{said}");
+    assert!(said.contains("the limit is 1048576; 1 records of the lines before"), "{said}");
     let output = import(&format!("\n{good_line}"));
     assert!(output.status.success(), "a last line needs no end: {}", text(&output.stderr));
-    assert_eq!(json_lines(good("dsctl", scratch.path(), &["log", "query", "--json"]).as_bytes()).len(), 2);
+    assert_eq!(json_lines(good("dsctl", scratch.path(), &["log", "query", "--json"]).as_bytes()).len(), 3);
     let output = run("dsctl", scratch.path(), &["log", "import", "missing.jsonl"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("missing.jsonl"));
 }
@@ -102,4 +108,80 @@ fn damage_is_found() {
     let found = &json_lines(&output.stdout)[0];
     let problem = found["problems"][0].as_str().unwrap_or_default();
     assert!(problem.contains("damaged bytes at offset"), "{found}");
+}
+
+#[test]
+fn what_is_damaged_may_be_left_out() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    damaged_pool(&scratch.join("data"));
+    fs::write(scratch.join("old.csv"), "old").expect("a file can be written");
+    for args in [
+        &["log", "query", "--stats", "count()"][..],
+        &["log", "export", "k1"],
+        &["log", "export", "-o", "old.csv"],
+        &["log", "export", "-o", "new.parquet"],
+    ] {
+        let output = run("dsctl", scratch, args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(
+            said.contains(".redb is damaged: block ") && said.contains("--skip-damaged"),
+            "{args:?}: {said}"
+        );
+    }
+    assert_eq!(fs::read_to_string(scratch.join("old.csv")).expect("it is there"), "old", "it stays");
+    assert!(!scratch.join("new.parquet").exists());
+    let leave_out = |args: &[&str]| {
+        let output = run("dsctl", scratch, &[args, &["--skip-damaged"]].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(
+            said.contains("damaged, and left out: ") && said.contains(" (2000 records)"),
+            "{args:?}: {said}"
+        );
+        text(&output.stdout).to_owned()
+    };
+    assert_eq!(leave_out(&["log", "query", "--stats", "count()"]), "count()\n4000\n");
+    assert_eq!(json_lines(leave_out(&["log", "export"]).as_bytes()).len(), 4000);
+    leave_out(&["log", "export", "-o", "old.csv"]);
+    assert_eq!(fs::read_to_string(scratch.join("old.csv")).expect("it is there").lines().count(), 4001);
+    leave_out(&["log", "export", "-o", "new.parquet"]);
+    assert!(fs::read(scratch.join("new.parquet")).expect("it is there").ends_with(b"PAR1"));
+    let whole = run("dsctl", scratch, &["log", "export", "k2", "--skip-damaged"]);
+    assert!(whole.status.success(), "nothing was left out: {}", text(&whole.stderr));
+    assert_eq!(fs::read_dir(scratch).expect("a folder").count(), 3, "nothing lies beside");
+}
+
+/// What is there stays when the disk is full, and when an export is interrupted.
+#[test]
+fn a_file_is_exported_whole_or_not_at_all() {
+    let scratch = scratch();
+    let scratch = scratch.path();
+    for (name, args) in [
+        ("x.jsonl", &["log", "export", "-o"][..]),
+        ("x.csv", &["log", "export", "-o"]),
+        ("x.parquet", &["log", "export", "-o"]),
+        ("x.html", &["log", "query", "root", "--html"]),
+    ] {
+        fs::write(scratch.join(name), "old").expect("a file can be written");
+        let limited = Command::new("sh")
+            .current_dir(scratch)
+            .env("DSCRIPT_DATA", scratch.join("data"))
+            .arg("-c")
+            .arg("ulimit -f 1; trap '' XFSZ; exec \"$0\" \"$@\"")
+            .arg(dscript_tests::binary("dsctl"))
+            .args(args)
+            .arg(name)
+            .output()
+            .expect("it runs");
+        assert_eq!(limited.status.code(), Some(2), "{name}: {}", text(&limited.stderr));
+        assert_eq!(fs::read_to_string(scratch.join(name)).expect("it is there"), "old", "{name}");
+        let whole = run("dsctl", scratch, &[args, &[name]].concat());
+        assert!(whole.status.success(), "{name}: {}", text(&whole.stderr));
+        assert_ne!(fs::read_to_string(scratch.join(name)).ok().as_deref(), Some("old"), "{name}");
+    }
+    let left: Vec<_> =
+        fs::read_dir(scratch).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("part")), "{left:?}");
 }

@@ -63,3 +63,21 @@ fn a_condition_turns_with_records_and_with_time() {
     let output = run("dsctl", scratch, &["log", "watch", "cpu", "--when", "us > 5", "--over", "1h"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("no aggregate"));
 }
+
+/// In a folder that is not there nothing would ever come.
+#[test]
+fn a_missing_folder_is_not_waited_for() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let watch = ["log", "watch", "--when", "count() > 1", "--over", "1m"];
+    for (args, named) in [
+        (&["log", "tail"][..], "/data"),
+        (&["log", "tail", "--data", "gone"], "gone"),
+        (&["log", "tail", "--at", "redb:gone"], "gone"),
+        (&watch, "/data"),
+    ] {
+        let output = run("dsctl", scratch.path(), args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("there is no data folder ") && said.contains(named), "{args:?}: {said}");
+    }
+}

@@ -5,7 +5,6 @@ use crate::report::{MessageFormat, Reporter};
 use dscript_compiler::{Goal, compile};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -87,28 +86,7 @@ fn standalone(output: &Path, image: &[u8]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes beside and renames, so that nobody ever sees half a file.
 fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
-    let shown = path.display();
-    if path.exists() && !path.is_file() {
-        // A device or a pipe is written as it is.
-        return fs::write(path, bytes).map_err(|e| format!("{shown}: {e}"));
-    }
-    let mut name = path.file_name().ok_or(format!("{shown}: is not the name of a file"))?.to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let mut options = fs::File::options();
-    let written = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&part)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&part, path));
-    written.map_err(|error| {
-        // The half-written file is of no use; that it may not go away changes nothing.
-        let _ = fs::remove_file(&part);
-        format!("{shown}: {error}")
-    })
+    dscript_files::write_whole(path, mode, |file| file.write_all(bytes))
+        .map_err(|why| format!("{}: {why}", path.display()))
 }

@@ -167,28 +167,14 @@ fn show(diagnostics: &[Diagnostic], sources: &SourceMap) {
     }
 }
 
-/// Writes beside and renames, so that nobody ever sees half a file; a link stays a link, and the mode stays.
 fn rewrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let permissions = fs::metadata(&path)?.permissions();
-    if permissions.readonly() {
+    if fs::metadata(path)?.permissions().readonly() {
         return Err(std::io::ErrorKind::PermissionDenied.into());
     }
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = fs::File::create_new(&part).and_then(|mut file| {
+    dscript_files::write_whole(path, 0o666, |file| {
         file.write_all(bytes)?;
-        file.set_permissions(permissions)?;
         file.sync_all()
-    });
-    let done = written.and_then(|()| fs::rename(&part, &path));
-    if done.is_err() {
-        // The half-written file is of no use; that it may not go away changes nothing.
-        let _ = fs::remove_file(&part);
-    }
-    done
+    })
 }
 
 #[cfg(all(test, unix))]

@@ -40,7 +40,9 @@ impl Client {
         let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
         let line = answer["line"].as_u64().and_then(|line| usize::try_from(line).ok());
         match (status, line) {
-            (StatusCode::BAD_REQUEST, Some(line)) if (1..=records.len()).contains(&line) => {
+            (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY, Some(line))
+                if (1..=records.len()).contains(&line) =>
+            {
                 let why = answer["error"].as_str().unwrap_or("it does not say why").to_owned();
                 Err(Failure::Refused { index: line - 1, why })
             }

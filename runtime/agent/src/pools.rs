@@ -465,10 +465,12 @@ impl Pools for ExecPools {
 /// A pool's name is not empty and fits into a record.
 pub fn name_fits(pool: &str) -> Result<(), PoolError> {
     let max = dscript_logpool::limits::NAME_BYTES_MAX;
-    if pool.is_empty() || pool.len() > max {
-        return Err(pool_trouble(&format!("a pool's name has 1 to {max} bytes")));
+    let message = format!("a pool's name has 1 to {max} bytes");
+    match pool.len() {
+        0 => Err(PoolError { code: "EINVAL".into(), message }),
+        length if length > max => Err(PoolError { code: "limit".into(), message }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 pub fn pool_trouble(message: &str) -> PoolError {
@@ -482,8 +484,7 @@ pub fn pool_error(why: LogPoolError) -> PoolError {
             .raw_os_error()
             .map(|number| format!("{:?}", nix::errno::Errno::from_raw(number)))
             .unwrap_or_else(|| "pool".into()),
-        LogPoolError::Busy => "EAGAIN".into(),
-        _ => "pool".into(),
+        why => why.code().into(),
     };
     PoolError { code, message: why.to_string() }
 }
@@ -491,7 +492,7 @@ pub fn pool_error(why: LogPoolError) -> PoolError {
 fn destination_error(why: DestinationError) -> PoolError {
     let code = match why {
         DestinationError::Local(why) => return pool_error(why),
-        DestinationError::Unfit(_) => "EMSGSIZE",
+        DestinationError::Unfit(_) => "limit",
         DestinationError::Unreachable(_) => "EHOSTUNREACH",
         DestinationError::Question(_) => "EINVAL",
         _ => "pool",

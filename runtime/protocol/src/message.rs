@@ -214,6 +214,8 @@ pub struct LogQuery {
     pub condition: Option<String>,
     /// The newest this many.
     pub limit: Option<u64>,
+    /// Whether the answer is made without what is damaged, rather than not at all.
+    pub skip_damaged: bool,
 }
 
 /// Which aggregates, as the LogPool reads them. Each group is answered by a record: the beginning of its window as
@@ -242,6 +244,8 @@ pub enum ToOperator {
     Run(RunInfo),
     Records(#[serde(with = "crate::flat")] Vec<Record>),
     Keys(Vec<KeyInfo>),
+    /// What the records of the answer were found without.
+    Skipped(Vec<Skipped>),
     Done,
     Refused {
         reason: String,
@@ -321,6 +325,34 @@ pub struct KeyInfo {
     /// Time of the first record and of the last.
     pub first: i64,
     pub last: i64,
+}
+
+/// Something damaged that an answer was made without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    pub file: String,
+    /// What of the file, in words.
+    pub what: String,
+    /// How many records it has, whether they were wanted or not; `None`: nobody knows.
+    pub records: Option<u64>,
+}
+
+impl From<dscript_logpool::Skipped> for Skipped {
+    fn from(skipped: dscript_logpool::Skipped) -> Skipped {
+        let dscript_logpool::Skipped { path, what, records } = skipped;
+        Skipped { file: path.display().to_string(), what, records }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.what)?;
+        match self.records {
+            Some(1) => f.write_str(" (1 record)"),
+            Some(count) => write!(f, " ({count} records)"),
+            None => f.write_str(" (an unknown number of records)"),
+        }
+    }
 }
 
 fn params_fit(params: &[(String, String)]) -> Result<(), Broken> {

@@ -163,7 +163,7 @@ fn faults(code: &str) -> Vec<Fault> {
         "ENOENT" | "ENOTDIR" | "EISDIR" | "ELOOP" | "ENAMETOOLONG" | "ENOEXEC" => vec![User, Software],
         "EACCES" | "EPERM" | "EROFS" => vec![User, System],
         "ENOMEM" | "EAGAIN" | "EMFILE" | "ENFILE" | "ENOSPC" | "EDQUOT" | "EIO" => vec![System],
-        "ENOSYS" => vec![System],
+        "ENOSYS" | "damaged" => vec![System],
         "ETIMEDOUT" | "EPROTO" | "tls" => vec![External],
         "dns" => vec![User, External],
         "timeout" => vec![System, Software],

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use dscript_destination::{Destination, Done, TailCursor, Url};
-use dscript_logpool::{Query, Reader, Record, Stats, StatsRow};
+use dscript_logpool::{Query, Record};
 use dscript_protocol::folder::data_folder;
+use dscript_protocol::message::{LogQuery, LogStats};
 
-use super::filter;
+use super::filter::{self, Found};
 
 /// A place that a URL names.
 pub enum At {
@@ -28,18 +29,29 @@ impl At {
         }
     }
 
-    pub fn records(&self, query: Query) -> Result<Vec<Record>, String> {
-        match self {
-            At::Folder(folder) => filter::in_time_order(&Reader::open(folder), &query),
-            At::Server(server) => wait(|done| server.records(query, done)),
+    pub fn find(&self, asked: &LogQuery, stats: Option<&LogStats>) -> Result<Found, String> {
+        let server = match (self, stats) {
+            (At::Folder(folder), Some(stats)) => return Ok(filter::stats(folder, asked, stats)?),
+            (At::Folder(folder), None) => return Ok(filter::newest(folder, asked)?),
+            (At::Server(server), _) => server,
+        };
+        if asked.skip_damaged {
+            return Err(
+                "--skip-damaged is for a data folder or a controller; a server at --at answers whole".into(),
+            );
         }
-    }
-
-    pub fn stats(&self, query: Query, stats: Stats) -> Result<Vec<StatsRow>, String> {
-        match self {
-            At::Folder(folder) => Reader::open(folder).stats(&query, &stats).map_err(|why| why.to_string()),
-            At::Server(server) => wait(|done| server.stats(query, stats, done)),
-        }
+        let records = match stats {
+            Some(stats) => {
+                let stats = filter::parse_stats(stats)?;
+                let query = filter::query(asked)?;
+                filter::groups(&stats, wait(|done| server.stats(query, stats.clone(), done))?)
+            }
+            None => {
+                let query = filter::limited(asked)?;
+                wait(|done| server.records(query, done))?
+            }
+        };
+        Ok(Found { records, skipped: Vec::new() })
     }
 }
 

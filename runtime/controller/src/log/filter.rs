@@ -1,10 +1,63 @@
 //! From what the operator asks to what the LogPool is asked; the same here and in the controller.
 
+use std::fmt;
+use std::path::Path;
+
 use dscript_logpool::{
-    Condition, Fields, Name, Order, Pattern, Query, Reader, Record, RunId, Shape, Stats, StatsRow,
+    Condition, Fields, LogPoolError, Name, Order, Pattern, Query, Reader, Record, RunId, Shape, Stats,
+    StatsRow,
 };
 use dscript_protocol::RunPrefix;
-use dscript_protocol::message::{KeyInfo, LogQuery, LogStats};
+use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped};
+
+/// Why a question has no answer.
+#[derive(Clone, Debug)]
+pub enum Failed {
+    /// It is none.
+    Question(String),
+    LogPool(LogPoolError),
+    /// Nobody could be asked.
+    Trouble(String),
+}
+
+impl From<LogPoolError> for Failed {
+    fn from(why: LogPoolError) -> Failed {
+        Failed::LogPool(why)
+    }
+}
+
+/// As the commands say it.
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Question(why) | Failed::Trouble(why) => f.write_str(why),
+            Failed::LogPool(why @ LogPoolError::Corrupt { .. }) => {
+                let hint = "--skip-damaged leaves that out; `dsctl log verify` lists all that is damaged";
+                write!(f, "{why}; {hint}")
+            }
+            Failed::LogPool(why) => why.fmt(f),
+        }
+    }
+}
+
+impl From<Failed> for String {
+    fn from(why: Failed) -> String {
+        why.to_string()
+    }
+}
+
+/// Records, and what they were found without.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub records: Vec<Record>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// A reader that takes damage as the question wants it.
+pub fn reader(folder: &Path, skip_damaged: bool) -> Reader {
+    let reader = Reader::open(folder);
+    if skip_damaged { reader.skip_damaged() } else { reader }
+}
 
 /// As the LogPool has it, but for the limit.
 pub fn query(asked: &LogQuery) -> Result<Query, String> {
@@ -30,9 +83,16 @@ pub fn query(asked: &LogQuery) -> Result<Query, String> {
     })
 }
 
+/// What its answers were made without.
+pub fn skipped(reader: &Reader) -> Vec<Skipped> {
+    reader.skipped().into_iter().map(Skipped::from).collect()
+}
+
 /// The records that fit, in time order; with a limit, the newest so many of them.
-pub fn newest(reader: &Reader, asked: &LogQuery) -> Result<Vec<Record>, String> {
-    in_time_order(reader, &limited(asked)?)
+pub fn newest(folder: &Path, asked: &LogQuery) -> Result<Found, Failed> {
+    let reader = reader(folder, asked.skip_damaged);
+    let records = in_time_order(&reader, &limited(asked).map_err(Failed::Question)?)?;
+    Ok(Found { records, skipped: skipped(&reader) })
 }
 
 /// As the LogPool has it, with the limit: the newest so many.
@@ -45,8 +105,8 @@ pub fn limited(asked: &LogQuery) -> Result<Query, String> {
     Ok(query)
 }
 
-pub fn in_time_order(reader: &Reader, query: &Query) -> Result<Vec<Record>, String> {
-    let mut records = reader.query(query).map_err(|why| why.to_string())?;
+pub fn in_time_order(reader: &Reader, query: &Query) -> Result<Vec<Record>, Failed> {
+    let mut records = reader.query(query)?;
     if query.order == Order::NewestFirst {
         records.reverse();
     }
@@ -55,11 +115,12 @@ pub fn in_time_order(reader: &Reader, query: &Query) -> Result<Vec<Record>, Stri
 
 /// A record for each group: the beginning of its window as the time, and as fields what it has in common and the
 /// aggregates.
-pub fn stats(reader: &Reader, asked: &LogQuery, wanted: &LogStats) -> Result<Vec<Record>, String> {
-    let query = query(asked)?;
-    let stats = parse_stats(wanted)?;
-    let rows = reader.stats(&query, &stats).map_err(|why| why.to_string())?;
-    Ok(groups(&stats, rows))
+pub fn stats(folder: &Path, asked: &LogQuery, wanted: &LogStats) -> Result<Found, Failed> {
+    let query = query(asked).map_err(Failed::Question)?;
+    let stats = parse_stats(wanted).map_err(Failed::Question)?;
+    let reader = reader(folder, asked.skip_damaged);
+    let rows = reader.stats(&query, &stats)?;
+    Ok(Found { records: groups(&stats, rows), skipped: skipped(&reader) })
 }
 
 /// The same of rows that are there.
@@ -84,8 +145,8 @@ pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {
         .map_err(|why| format!("--stats and --by: {why}"))
 }
 
-pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, String> {
-    let pools = reader.pools().map_err(|why| why.to_string())?;
+pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, Failed> {
+    let pools = reader.pools()?;
     let mut keys = Vec::new();
     for pool in pools {
         for key in pool.keys {

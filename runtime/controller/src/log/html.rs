@@ -1,5 +1,6 @@
 //! `dsctl log query --html FILE`: the chart of `--plot` as a page of its own, which needs nothing but a browser.
 
+use std::io::Write;
 use std::path::Path;
 
 use dscript_logpool::Record;
@@ -32,7 +33,8 @@ pub fn write(path: &Path, title: &str, records: &[Record], stats: Option<&LogSta
     if lines.is_empty() {
         return Err("there is no number to draw".into());
     }
-    std::fs::write(path, page(&json!({ "title": title, "lines": lines })))
+    let page = page(&json!({ "title": title, "lines": lines }));
+    dscript_files::write_whole(path, 0o666, |file| file.write_all(page.as_bytes()))
         .map_err(|why| format!("cannot write {}: {why}", path.display()))
 }
 

@@ -17,6 +17,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type as Schema};
 
+use super::transfer::Failed;
+
 /// Rows of a group, at most: what readers of the format take at a time.
 const GROUP_ROWS_MAX: usize = 122_880;
 /// What the values of a group take, about; with more columns a group has fewer rows.
@@ -92,26 +94,14 @@ impl Kind {
     }
 }
 
-/// How many records went out, or why no more of them could be written.
+/// How many records went out.
 pub fn write(
     reader: &Reader,
     query: &Query,
     fields: &[FieldInfo],
     out: impl Write + Send,
-) -> Result<io::Result<u64>, String> {
-    match write_table(reader, query, Table::new(out, fields)) {
-        Ok(count) => Ok(Ok(count)),
-        Err(Failed::Io(error)) => Ok(Err(error)),
-        Err(Failed::Other(why)) => Err(why),
-    }
-}
-
-fn write_table<W: Write + Send>(
-    reader: &Reader,
-    query: &Query,
-    table: Result<Table<W>, Failed>,
 ) -> Result<u64, Failed> {
-    let mut table = table?;
+    let mut table = Table::new(out, fields)?;
     let (mut count, mut added) = (0, Ok(()));
     let read = reader.each(query, |record| {
         count += 1;
@@ -119,21 +109,16 @@ fn write_table<W: Write + Send>(
         added.is_ok()
     });
     added?;
-    read.map_err(|why| Failed::Other(why.to_string()))?;
+    read?;
     table.finish()?;
     Ok(count)
-}
-
-enum Failed {
-    Io(io::Error),
-    Other(String),
 }
 
 impl From<ParquetError> for Failed {
     fn from(error: ParquetError) -> Failed {
         match error {
             ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-                Ok(error) => Failed::Io(*error),
+                Ok(error) => Failed::Write(*error),
                 Err(other) => Failed::Other(other.to_string()),
             },
             other => Failed::Other(other.to_string()),
@@ -410,7 +395,7 @@ mod tests {
         let fields = reader.fields(&Query::default()).unwrap();
         let path = scratch.path().join("x.parquet");
         let written = write(&reader, &Query::default(), &fields, File::create(&path).unwrap());
-        assert_eq!(written.unwrap().unwrap(), 2);
+        assert_eq!(written.unwrap(), 2);
         let (groups, rows) = rows(&path);
         assert_eq!(groups, 1);
         let meta: Vec<String> =

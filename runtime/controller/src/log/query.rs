@@ -11,7 +11,8 @@ use dscript_protocol::units;
 use jiff::Timestamp;
 
 use super::at::{self, At};
-use super::{filter, html, plot, show};
+use super::filter::{self, Found};
+use super::{html, plot, show};
 use crate::client::{Client, Target};
 
 pub const TAIL_EVERY: Duration = Duration::from_millis(250);
@@ -111,6 +112,9 @@ pub struct QueryArgs {
     /// The length of the windows that are aggregated each on its own
     #[arg(long, value_name = "TIME", requires = "stats", value_parser = units::duration)]
     every: Option<Duration>,
+    /// Answer without what is damaged, and say what that is; the exit status is 1 then
+    #[arg(long)]
+    skip_damaged: bool,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -135,6 +139,7 @@ pub struct TailArgs {
 pub fn query(args: QueryArgs) -> Result<i32, String> {
     let mut asked = args.which.filter.asked(Some(&args.span))?;
     asked.limit = args.limit;
+    asked.skip_damaged = args.skip_damaged;
     let stats = match &args.stats {
         Some(aggregates) => Some(LogStats {
             aggregates: aggregates.clone(),
@@ -143,19 +148,21 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
         }),
         None => None,
     };
-    let records = match args.elsewhere.open(&asked, &args.which.target)? {
-        Some(at) => find_at(&at, &asked, &stats)?,
+    let found = match args.elsewhere.open(&asked, &args.which.target)? {
+        Some(at) => at.find(&asked, stats.as_ref())?,
         None => find(&args.which.target, asked, &stats)?,
     };
+    let code = show::skipped(&found.skipped);
+    let records = found.records;
     if records.is_empty() && !args.which.json && !args.csv {
         eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
-        return Ok(0);
+        return Ok(code);
     }
     if let Some(path) = &args.html {
         let what = stats.as_ref().map(|stats| &stats.aggregates).or(args.which.filter.key.as_ref());
         html::write(path, what.map_or("LogPool", |what| &what[..]), &records, stats.as_ref())?;
         eprintln!("dsctl: the chart is in {}", path.display());
-        return Ok(0);
+        return Ok(code);
     }
     match &stats {
         _ if args.plot => plot::plot(&records, stats.as_ref())?,
@@ -166,41 +173,32 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
         None if args.csv => show::csv(&records)?,
         None => show::table(&records)?,
     }
-    Ok(0)
+    Ok(code)
 }
 
 /// From the data folder, or from the controller.
-fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Vec<Record>, String> {
+fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Found, String> {
     if target.controller.is_none() {
-        let reader = Reader::open(&existing_data_folder(target.data.as_deref())?);
-        return match stats {
-            Some(stats) => filter::stats(&reader, &asked, stats),
-            None => filter::newest(&reader, &asked),
-        };
+        let folder = existing_data_folder(target.data.as_deref())?;
+        return Ok(match stats {
+            Some(stats) => filter::stats(&folder, &asked, stats)?,
+            None => filter::newest(&folder, &asked)?,
+        });
     }
     let question = match stats {
         Some(stats) => FromOperator::StatsLog { query: asked, stats: stats.clone() },
         None => FromOperator::QueryLog(asked),
     };
     let mut client = Client::ask(target, &question)?;
-    let mut records = Vec::new();
+    let mut found = Found::default();
     while let Some(answer) = client.answer()? {
-        if let ToOperator::Records(some) = answer {
-            records.extend(some);
+        match answer {
+            ToOperator::Records(some) => found.records.extend(some),
+            ToOperator::Skipped(some) => found.skipped.extend(some),
+            _ => {}
         }
     }
-    Ok(records)
-}
-
-fn find_at(at: &At, asked: &LogQuery, stats: &Option<LogStats>) -> Result<Vec<Record>, String> {
-    match stats {
-        Some(stats) => {
-            let stats = filter::parse_stats(stats)?;
-            let rows = at.stats(filter::query(asked)?, stats.clone())?;
-            Ok(filter::groups(&stats, rows))
-        }
-        None => at.records(filter::limited(asked)?),
-    }
+    Ok(found)
 }
 
 fn every(length: Duration) -> Result<i64, String> {
@@ -238,7 +236,7 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
         }
         return Ok(0);
     }
-    let folder = folder.map_or_else(|| data_folder(target.data.as_deref()), Ok)?;
+    let folder = folder.map_or_else(|| followed_folder(target), Ok)?;
     let reader = Reader::open(&folder);
     let query = filter::query(&asked)?;
     let mut cursor = reader.end().map_err(|why| why.to_string())?;
@@ -248,6 +246,18 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
         if !tailed.more {
             std::thread::sleep(TAIL_EVERY);
         }
+    }
+}
+
+/// The data folder that something is waited for in, which must be there: a wrong one would be waited in for ever.
+pub fn followed_folder(target: &Target) -> Result<PathBuf, String> {
+    let folder = data_folder(target.data.as_deref())?;
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(format!(
+            "there is no data folder {}: nothing was ever logged there; --data names another one",
+            folder.display()
+        )),
     }
 }
 

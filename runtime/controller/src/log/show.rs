@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use dscript_logpool::{FieldValue, Record, record_json, value_json, value_text};
 use dscript_protocol::ids::short;
+use dscript_protocol::message::Skipped;
 use serde_json::{Value, json};
 
 use crate::out;
@@ -19,6 +20,30 @@ pub fn json(records: &[Record]) -> Result<(), String> {
 /// One object a line.
 pub fn json_lines(records: &[Record]) -> String {
     records.iter().map(|record| format!("{}\n", record_json(record))).collect()
+}
+
+/// Things that are named one by one.
+const SKIPPED_MAX: usize = 20;
+
+/// Says what an answer was made without; the exit status that this makes.
+pub fn skipped(skipped: &[Skipped]) -> i32 {
+    if skipped.is_empty() {
+        return 0;
+    }
+    for one in skipped.iter().take(SKIPPED_MAX) {
+        eprintln!("dsctl: damaged, and left out: {one}");
+    }
+    let records: u64 = skipped.iter().filter_map(|one| one.records).sum();
+    let least = if skipped.iter().any(|one| one.records.is_none()) { "at least " } else { "" };
+    let all = match skipped.len() {
+        1 => "1 damaged piece".to_owned(),
+        count => format!("{count} damaged pieces"),
+    };
+    eprintln!(
+        "dsctl: {all} left out, with {least}{records} records, of which some may not have been asked for; \
+         `dsctl log verify` lists all that is damaged"
+    );
+    1
 }
 
 /// Names of all fields, in the order in which they are first met.

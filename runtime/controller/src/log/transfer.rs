@@ -6,8 +6,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use dscript_logpool::{FieldInfo, Query, Reader, Record, RunId, Writer, record_from_json, record_json};
+use dscript_logpool::limits::APPEND_BYTES_MAX;
+use dscript_logpool::{LogPoolError, Query, Reader, Record, RunId, Writer, record_from_json, record_json};
 use dscript_protocol::folder::{data_folder, existing_data_folder};
+use serde_json::Value;
 
 #[cfg(feature = "parquet")]
 use super::parquet;
@@ -58,7 +60,8 @@ impl Format {
     dsctl log export vmstat --since 1d -o samples.csv\n  \
     dsctl log export vmstat --pool metrics -o samples.parquet\n  \
     dsctl log export vmstat --format csv | head\n  \
-    dsctl log export --data ./old | dsctl log import - --data ./new"
+    dsctl log export --data ./old | dsctl log import - --data ./new\n  \
+    dsctl log export --data ./damaged --skip-damaged -o rest.jsonl"
 )]
 pub struct ExportArgs {
     #[command(flatten)]
@@ -71,6 +74,9 @@ pub struct ExportArgs {
     /// The file to write; else standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write what can be read without what is damaged, and say what that is; the exit status is 1 then
+    #[arg(long)]
+    skip_damaged: bool,
     /// The data folder; else $DSCRIPT_DATA, else the user's data folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -90,69 +96,95 @@ pub struct ImportArgs {
     data: Option<PathBuf>,
 }
 
+/// Why not everything was written.
+#[derive(Debug)]
+pub enum Failed {
+    Read(filter::Failed),
+    Write(io::Error),
+    Other(String),
+}
+
+impl From<LogPoolError> for Failed {
+    fn from(why: LogPoolError) -> Failed {
+        Failed::Read(why.into())
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(why: io::Error) -> Failed {
+        Failed::Write(why)
+    }
+}
+
 pub fn export(args: ExportArgs) -> Result<i32, String> {
     let format = args.format.map_or_else(|| Format::of(args.output.as_deref()), Ok)?;
+    #[cfg(feature = "parquet")]
+    if format == Format::Parquet && args.output.is_none() && io::IsTerminal::is_terminal(&io::stdout()) {
+        return Err("Parquet is nothing to read on a terminal: say --output FILE".into());
+    }
     let query = filter::query(&args.filter.asked(Some(&args.span))?)?;
-    let reader = Reader::open(&existing_data_folder(args.data.as_deref())?);
+    let reader = filter::reader(&existing_data_folder(args.data.as_deref())?, args.skip_damaged);
     let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
-    let cannot = |why: io::Error| format!("cannot write to {name}: {why}");
-    let open = || -> io::Result<Box<dyn Write + Send>> {
-        Ok(match &args.output {
-            Some(path) => Box::new(File::create(path)?),
-            None => Box::new(io::stdout()),
-        })
-    };
-    let written = match format {
-        Format::Jsonl => lines(&reader, &query, BufWriter::new(open().map_err(cannot)?), None)?,
-        Format::Csv => {
-            let columns = fields(&reader, &query)?.into_iter().map(|field| field.name).collect();
-            lines(&reader, &query, BufWriter::new(open().map_err(cannot)?), Some(columns))?
-        }
-        #[cfg(feature = "parquet")]
-        Format::Parquet => {
-            if args.output.is_none() && std::io::IsTerminal::is_terminal(&io::stdout()) {
-                return Err("Parquet is nothing to read on a terminal: say --output FILE".into());
-            }
-            parquet::write(&reader, &query, &fields(&reader, &query)?, open().map_err(cannot)?)?
-        }
+    let written = match &args.output {
+        Some(path) => dscript_files::write_whole(path, 0o666, |file| {
+            let count = format.write(&reader, &query, &mut *file)?;
+            // A disk that is full may be found out only now; a pipe cannot be synced.
+            file.metadata()?.is_file().then(|| file.sync_all()).transpose()?;
+            Ok(count)
+        }),
+        None => format.write(&reader, &query, io::stdout()),
     };
     match written {
         // Who reads has enough.
-        Err(why) if why.kind() == ErrorKind::BrokenPipe => return Ok(0),
-        Err(why) => return Err(cannot(why)),
+        Err(Failed::Write(why)) if why.kind() == ErrorKind::BrokenPipe => return Ok(0),
+        Err(Failed::Write(why)) => return Err(format!("cannot write to {name}: {why}")),
+        Err(Failed::Read(why)) => return Err(why.into()),
+        Err(Failed::Other(why)) => return Err(why),
         Ok(count) if args.output.is_some() => eprintln!("dsctl: {count} log records are in {name}"),
         Ok(_) => {}
     }
-    Ok(0)
+    Ok(show::skipped(&filter::skipped(&reader)))
 }
 
-fn fields(reader: &Reader, query: &Query) -> Result<Vec<FieldInfo>, String> {
-    reader.fields(query).map_err(|why| why.to_string())
+impl Format {
+    /// How many records went out.
+    fn write(self, reader: &Reader, query: &Query, out: impl Write + Send) -> Result<u64, Failed> {
+        match self {
+            Format::Jsonl => lines(reader, query, BufWriter::new(out), None),
+            Format::Csv => {
+                let columns = reader.fields(query)?.into_iter().map(|field| field.name).collect();
+                lines(reader, query, BufWriter::new(out), Some(columns))
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => parquet::write(reader, query, &reader.fields(query)?, out),
+        }
+    }
 }
 
-/// How many records went out, or why no more of them could be written; as CSV if there are columns.
+/// As CSV if there are columns. How many records went out.
 fn lines(
     reader: &Reader,
     query: &Query,
     mut out: impl Write,
     columns: Option<Vec<String>>,
-) -> Result<io::Result<u64>, String> {
-    let mut failed = match &columns {
-        Some(columns) => out.write_all(show::csv_heading(columns).as_bytes()).err(),
-        None => None,
-    };
-    let mut count = 0u64;
-    let write = |record: Record| {
+) -> Result<u64, Failed> {
+    if let Some(columns) = &columns {
+        out.write_all(show::csv_heading(columns).as_bytes())?;
+    }
+    let (mut count, mut written) = (0u64, Ok(()));
+    let read = reader.each(query, |record| {
         let line = match &columns {
             Some(columns) => show::csv_row(&record, columns),
             None => format!("{}\n", record_json(&record)),
         };
         count += 1;
-        failed = failed.take().or_else(|| out.write_all(line.as_bytes()).err());
-        failed.is_none()
-    };
-    reader.each(query, write).map_err(|why| why.to_string())?;
-    Ok(failed.map_or_else(|| out.flush(), Err).map(|()| count))
+        written = out.write_all(line.as_bytes());
+        written.is_ok()
+    });
+    written?;
+    out.flush()?;
+    read?;
+    Ok(count)
 }
 
 pub fn import(args: ImportArgs) -> Result<i32, String> {
@@ -165,43 +197,63 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
     let writer = Writer::open(&data_folder(args.data.as_deref())?).map_err(|why| why.to_string())?;
     let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
     let (mut number, mut stored) = (0u64, 0u64);
-    let mut batch = Vec::new();
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut code = 0;
     loop {
         let mut line = String::new();
         let read = (&mut input).take(LINE_BYTES_MAX).read_line(&mut line).map_err(cannot)?;
         number += u64::from(read > 0);
-        let wrong = |why: String, stored: u64| {
-            let again =
-                "once it is put right, import the file again: what has `run` and `seq` is stored once";
-            format!("{name}, line {number}: {why}; {stored} records of the lines before are stored; {again}")
-        };
+        let mut fits = Ok(None);
         if read as u64 == LINE_BYTES_MAX {
-            return Err(wrong("the line is too long".into(), stored));
+            fits = Err(format!("the line is too long: the limit is {LINE_BYTES_MAX} bytes"));
+        } else if let Some(skipped) = left_out(&line) {
+            eprintln!("dsctl: {name}, line {number}: this was exported without what was damaged: {skipped}");
+            code = 1;
+        } else if !line.trim().is_empty() {
+            let sized = |record: Record| match record.encoded_bytes() {
+                Ok(size) => Ok((record, size)),
+                Err(why) => Err(why.to_string()),
+            };
+            fits = record_from_json(&line, run, number).and_then(sized).map(Some);
         }
-        if !line.trim().is_empty() {
-            match record_from_json(&line, run, number) {
-                Ok(record) => batch.push(record),
-                Err(why) => {
-                    stored += store(&writer, &mut batch)?;
-                    return Err(wrong(why, stored));
-                }
+        let full = match &fits {
+            Ok(Some((_, size))) => batch.len() == BATCH || bytes + size > APPEND_BYTES_MAX,
+            Ok(None) => read == 0,
+            Err(_) => true,
+        };
+        if full {
+            let count = batch.len() as u64;
+            writer.append(std::mem::take(&mut batch)).map_err(|why| {
+                format!("{name}, up to line {number}: {why}; {stored} records of the lines before are stored")
+            })?;
+            stored += count;
+            bytes = 0;
+        }
+        match fits {
+            Ok(Some((record, size))) => {
+                batch.push(record);
+                bytes += size;
             }
-        }
-        if batch.len() == BATCH || read == 0 {
-            stored += store(&writer, &mut batch)?;
+            Ok(None) => {}
+            Err(why) => {
+                return Err(format!(
+                    "{name}, line {number}: {why}; {stored} records of the lines before are stored; once it is put \
+                     right, import the file again: what has `run` and `seq` is stored once"
+                ));
+            }
         }
         if read == 0 {
             let are = if stored == 1 { "record is" } else { "records are" };
             eprintln!("dsctl: {stored} log {are} in the LogPool; what was there before is there once");
-            return Ok(0);
+            return Ok(code);
         }
     }
 }
 
-fn store(writer: &Writer, batch: &mut Vec<Record>) -> Result<u64, String> {
-    let count = batch.len() as u64;
-    writer.append(std::mem::take(batch)).map_err(|why| why.to_string())?;
-    Ok(count)
+/// What a line says that an export over HTTP was made without.
+fn left_out(line: &str) -> Option<String> {
+    let json: Value = line.starts_with("{\"skipped\"").then(|| serde_json::from_str(line).ok())??;
+    Some(json["skipped"].to_string())
 }
 
 #[cfg(test)]

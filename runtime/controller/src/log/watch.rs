@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use dscript_logpool::{FieldValue, Query, Reader, Record, RunId, Standing, Turn, value_json, value_text};
-use dscript_protocol::folder::data_folder;
 use dscript_protocol::message::{FromOperator, LogQuery, ToOperator};
 use dscript_protocol::units;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::query::{TAIL_EVERY, Which};
+use super::query::{TAIL_EVERY, Which, followed_folder};
 use super::{filter, show};
 use crate::client::Client;
 use crate::out;
@@ -73,7 +72,7 @@ pub fn watch(args: WatchArgs) -> Result<i32, String> {
         }
         return Ok(0);
     }
-    let reader = Reader::open(&data_folder(target.data.as_deref())?);
+    let reader = Reader::open(&followed_folder(target)?);
     let query = filter::query(&asked)?;
     // From here on nothing is missed; what is met twice is known.
     let mut cursor = reader.end().map_err(|why| why.to_string())?;

@@ -17,8 +17,11 @@ use tokio::time::{sleep, timeout};
 use super::logs::{Logs, answers};
 use crate::fleet::{Connection, Request};
 use crate::frames::{read_frame, write_frame};
+use crate::log::filter::{Failed, Found};
 
 const TAIL_EVERY: Duration = Duration::from_millis(250);
+/// Damaged pieces of one answer.
+const SKIPPED_MAX: usize = 1000;
 
 /// To the core.
 pub enum Mail {
@@ -213,7 +216,7 @@ async fn operator(hall: Hall, stream: TcpStream, request: Request) {
             FromOperator::TailLog(query) => tail(&hall, &mut to, query).await,
             FromOperator::ListPools => {
                 let pools = hall.logs.pools().await;
-                let answer = pools.unwrap_or_else(|reason| ToOperator::Refused { reason });
+                let answer = pools.unwrap_or_else(refused);
                 if reply(&mut to, &answer).await {
                     reply(&mut to, &ToOperator::Done).await;
                 }
@@ -245,8 +248,8 @@ async fn ask(hall: &Hall, to: &mut OwnedWriteHalf, request: Request, message: Fr
 async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
     let mut cursor = match hall.logs.end().await {
         Ok(cursor) => cursor,
-        Err(reason) => {
-            reply(to, &ToOperator::Refused { reason }).await;
+        Err(why) => {
+            reply(to, &refused(why)).await;
             return;
         }
     };
@@ -260,8 +263,8 @@ async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
                     }
                 }
             }
-            Err(reason) => {
-                reply(to, &ToOperator::Refused { reason }).await;
+            Err(why) => {
+                reply(to, &refused(why)).await;
                 return;
             }
         }
@@ -269,20 +272,25 @@ async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
     }
 }
 
-async fn reply_records(to: &mut OwnedWriteHalf, found: Result<Vec<dscript_logpool::Record>, String>) {
+async fn reply_records(to: &mut OwnedWriteHalf, found: Result<Found, Failed>) {
     match found {
-        Ok(records) => {
-            for answer in answers(records) {
+        Ok(Found { records, skipped }) => {
+            let skipped = skipped.chunks(SKIPPED_MAX).map(|some| ToOperator::Skipped(some.to_vec()));
+            for answer in answers(records).into_iter().chain(skipped) {
                 if !reply(to, &answer).await {
                     return;
                 }
             }
             reply(to, &ToOperator::Done).await;
         }
-        Err(reason) => {
-            reply(to, &ToOperator::Refused { reason }).await;
+        Err(why) => {
+            reply(to, &refused(why)).await;
         }
     }
+}
+
+fn refused(why: Failed) -> ToOperator {
+    ToOperator::Refused { reason: why.into() }
 }
 
 /// Whether it could be said; an answer that breaks a limit is said to have.

@@ -8,18 +8,17 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dscript_door::Records;
-use dscript_logpool::{Record, RunId, record_from_json, record_json};
+use dscript_logpool::limits::APPEND_BYTES_MAX;
+use dscript_logpool::{LogPoolError, Record, RunId, record_from_json, record_json};
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
-use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, ToOperator};
+use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped, ToOperator};
 use dscript_protocol::units;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -29,9 +28,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::body::{Content, Pieces};
 use super::logs::Logs;
+use crate::log::filter::{self, Failed};
 use crate::log::query::moment;
-use crate::log::{filter, show};
+use crate::log::show;
 use crate::out;
 
 const CONNECTIONS_MAX: usize = 1024;
@@ -92,28 +93,6 @@ pub async fn serve(listener: TcpListener, api: Api) {
     }
 }
 
-/// A whole body, or pieces as they come.
-enum Content {
-    Whole(Option<Bytes>),
-    Pieces(mpsc::Receiver<Bytes>),
-}
-
-impl Body for Content {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match self.get_mut() {
-            Content::Whole(bytes) => Poll::Ready(bytes.take()),
-            Content::Pieces(pieces) => pieces.poll_recv(context),
-        };
-        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 type Answer = Response<Content>;
 
 fn respond(status: StatusCode, kind: &'static str, content: Content) -> Answer {
@@ -133,7 +112,12 @@ fn json_answer(value: &Value) -> Answer {
 }
 
 fn refused(status: StatusCode, why: impl Into<String>) -> Answer {
-    let body = json!({ "error": why.into(), "status": status.as_u16() });
+    explained(status, json!({ "error": why.into() }))
+}
+
+/// An error with what is known of it.
+fn explained(status: StatusCode, mut body: Value) -> Answer {
+    body["status"] = status.as_u16().into();
     respond(status, "application/json", Content::Whole(Some(format!("{body}\n").into())))
 }
 
@@ -188,18 +172,48 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
             }
         },
     };
-    answered.unwrap_or_else(|(status, why)| refused(status, why))
+    answered.unwrap_or_else(|refused| refused)
 }
 
-type Answered = Result<Answer, (StatusCode, String)>;
+/// An error is an answer as well.
+type Answered = Result<Answer, Answer>;
 
-fn bad(why: String) -> (StatusCode, String) {
-    // The texts name the options of `dsctl log query`; the parameters have the same names.
-    (StatusCode::BAD_REQUEST, why.replace("--", ""))
+fn bad(why: String) -> Answer {
+    refused(StatusCode::BAD_REQUEST, as_parameters(&why))
 }
 
-fn failed(why: String) -> (StatusCode, String) {
-    (StatusCode::INTERNAL_SERVER_ERROR, why)
+/// The texts name the options of `dsctl log query`; the parameters have the same names.
+fn as_parameters(why: &str) -> String {
+    why.replace("--", "")
+}
+
+fn failed(why: Failed) -> Answer {
+    let (status, body) = told(&why);
+    explained(status, body)
+}
+
+/// The status, and what is known: the code of an error, and of damage the file and what of it.
+pub fn told(why: &Failed) -> (StatusCode, Value) {
+    match why {
+        Failed::Question(why) => (StatusCode::BAD_REQUEST, json!({ "error": as_parameters(why) })),
+        Failed::Trouble(why) => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "error": why })),
+        Failed::LogPool(why) => {
+            let status = match why {
+                LogPoolError::TooLarge { .. } | LogPoolError::TooMany { .. } => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                LogPoolError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let mut body = json!({ "error": why.to_string(), "code": why.code() });
+            if let LogPoolError::Corrupt { path, what } = why {
+                body["error"] = format!("{why}; skip_damaged=true leaves that out").into();
+                body["file"] = path.display().to_string().into();
+                body["what"] = what.as_str().into();
+            }
+            (status, body)
+        }
+    }
 }
 
 /// `127.0.0.1:7780`, `localhost`, `[::1]:7780`
@@ -244,6 +258,11 @@ fn asked(text: &str, others: &[&str]) -> Result<Asked, String> {
             "task" => query.task = Some(value),
             "run" => query.run = Some(value),
             "where" => query.condition = Some(value),
+            "skip_damaged" => {
+                query.skip_damaged = value
+                    .parse()
+                    .map_err(|_| format!("skip_damaged: `{value}` is neither true nor false"))?;
+            }
             "since" => query.since = Some(moment("since", &value, now)?),
             "until" => query.until = Some(moment("until", &value, now)?),
             "limit" => {
@@ -287,11 +306,24 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 async fn records(api: &Api, query: &str) -> Answered {
-    let mut query = asked(query, &["since", "until", "limit"]).map_err(bad)?.query;
+    let mut query = asked(query, &["since", "until", "limit", "skip_damaged"]).map_err(bad)?.query;
     query.limit.get_or_insert(RECORDS_DEFAULT);
     let found = api.logs.query(query).await.map_err(failed)?;
-    let records: Vec<Value> = found.iter().map(record_json).collect();
-    Ok(json_answer(&json!({ "records": records })))
+    let records: Vec<Value> = found.records.iter().map(record_json).collect();
+    Ok(json_answer(&with_skipped(json!({ "records": records }), &found.skipped)))
+}
+
+/// An answer, with what it was made without, where that is something.
+fn with_skipped(mut answer: Value, skipped: &[Skipped]) -> Value {
+    if !skipped.is_empty() {
+        answer["skipped"] = skipped_json(skipped);
+    }
+    answer
+}
+
+fn skipped_json(skipped: &[Skipped]) -> Value {
+    let json = |one: &Skipped| json!({ "file": one.file, "what": one.what, "records": one.records });
+    skipped.iter().map(json).collect()
 }
 
 /// Stores records, JSON lines; answers when they are durable. Nothing is stored where one of them is wrong.
@@ -316,25 +348,43 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
     let Ok(run) = RunId::new_random() else {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "the kernel gives no random numbers");
     };
-    let mut records = Vec::new();
+    // All are looked at before any is stored.
+    let mut batches = vec![Vec::new()];
+    let (mut count, mut bytes) = (0, 0);
     for (number, line) in (1u64..).zip(String::from_utf8_lossy(&body).lines()) {
         if line.trim().is_empty() {
             continue;
         }
-        match record_from_json(line, run, number) {
-            Ok(record) => records.push(record),
+        let wrong = |status, mut body: Value| {
+            let why = body["error"].as_str().unwrap_or_default();
+            body["error"] = format!("line {number}: {why}").into();
+            body["line"] = number.into();
+            explained(status, body)
+        };
+        let record = match record_from_json(line, run, number) {
+            Ok(record) => record,
+            Err(why) => return wrong(StatusCode::BAD_REQUEST, json!({ "error": why })),
+        };
+        let size = match record.encoded_bytes() {
+            Ok(size) => size,
             Err(why) => {
-                let body = json!({ "error": format!("line {number}: {why}"), "status": 400, "line": number });
-                let body = Content::Whole(Some(format!("{body}\n").into()));
-                return respond(StatusCode::BAD_REQUEST, "application/json", body);
+                let (status, body) = told(&why.into());
+                return wrong(status, body);
             }
+        };
+        let batch = batches.len() - 1;
+        if batches[batch].len() == BATCH_RECORDS_MAX || bytes + size > APPEND_BYTES_MAX {
+            batches.push(vec![record]);
+            bytes = size;
+        } else {
+            batches[batch].push(record);
+            bytes += size;
         }
+        count += 1;
     }
-    let count = records.len();
-    while !records.is_empty() {
-        let rest = records.split_off(records.len().min(BATCH_RECORDS_MAX));
-        if let Err(why) = api.logs.append(std::mem::replace(&mut records, rest)).await {
-            return refused(StatusCode::INTERNAL_SERVER_ERROR, why);
+    for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
+        if let Err(why) = api.logs.append(batch).await {
+            return failed(why);
         }
     }
     json_answer(&json!({ "stored": count }))
@@ -342,7 +392,7 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
 
 async fn stats(api: &Api, query: &str) -> Answered {
     let Asked { query, stats, by, every } =
-        asked(query, &["since", "until", "stats", "by", "every"]).map_err(bad)?;
+        asked(query, &["since", "until", "stats", "by", "every", "skip_damaged"]).map_err(bad)?;
     let Some(aggregates) = stats else {
         return Err(
             bad("`stats` is missing: the aggregates that are wanted, such as avg(us),p99(wa)".into()),
@@ -351,39 +401,47 @@ async fn stats(api: &Api, query: &str) -> Answered {
     let stats = LogStats { aggregates, by: by.unwrap_or_default(), every };
     filter::parse_stats(&stats).map_err(bad)?;
     let found = api.logs.stats(query, stats).await.map_err(failed)?;
-    let groups: Vec<Value> = found.iter().map(|group| show::group_json(group, every.is_some())).collect();
-    Ok(json_answer(&json!({ "groups": groups })))
+    let groups: Vec<Value> =
+        found.records.iter().map(|group| show::group_json(group, every.is_some())).collect();
+    Ok(json_answer(&with_skipped(json!({ "groups": groups }), &found.skipped)))
 }
 
 async fn export(api: &Api, query: &str) -> Answered {
-    let query = asked(query, &["since", "until"]).map_err(bad)?.query;
-    let query = filter::query(&query).map_err(bad)?;
-    let (sender, pieces) = mpsc::channel(PIECES_MAX);
+    let asked = asked(query, &["since", "until", "skip_damaged"]).map_err(bad)?.query;
+    let query = filter::query(&asked).map_err(bad)?;
+    let (sender, rest) = mpsc::channel(PIECES_MAX);
     let logs = api.logs.clone();
     tokio::spawn(async move {
-        let read = move |reader: &dscript_logpool::Reader| {
+        let pieces = sender.clone();
+        let read = move |folder: &Path| {
+            let reader = filter::reader(folder, asked.skip_damaged);
             let mut piece = String::new();
             let mut gone = false;
             let each = |record: Record| {
                 piece.push_str(&record_json(&record).to_string());
                 piece.push('\n');
                 if piece.len() >= PIECE_BYTES {
-                    gone = sender.blocking_send(std::mem::take(&mut piece).into()).is_err();
+                    gone = pieces.blocking_send(Ok(std::mem::take(&mut piece).into())).is_err();
                 }
                 !gone
             };
             let read = reader.each(&query, each);
-            if let Err(why) = &read {
-                // The status is long gone: the last line says it.
-                piece.push_str(&format!("{}\n", json!({ "error": why.to_string() })));
+            let skipped = filter::skipped(&reader);
+            if read.is_ok() && !skipped.is_empty() {
+                piece.push_str(&format!("{}\n", json!({ "skipped": skipped_json(&skipped) })));
             }
             if !gone && !piece.is_empty() {
-                let _ = sender.blocking_send(piece.into());
+                let _ = pieces.blocking_send(Ok(piece.into()));
             }
-            read.map_err(|why| why.to_string())
+            Ok(read?)
         };
-        let _ = logs.ask(read).await;
+        if let Err(why) = logs.ask(read).await {
+            let _ = sender.send(Err(why)).await;
+        }
     });
+    let mut pieces = Pieces::new(rest, false);
+    // What fails before the first piece has a status.
+    pieces.first = pieces.rest.recv().await.transpose().map_err(failed)?;
     Ok(respond(StatusCode::OK, RECORDS_TYPE, Content::Pieces(pieces)))
 }
 
@@ -395,28 +453,28 @@ async fn tail(api: &Api, query: &str, events: bool) -> Answered {
     tokio::spawn(async move {
         let mut silent = Duration::ZERO;
         loop {
-            let (mut piece, ended) = match logs.tail(query.clone(), cursor.clone()).await {
+            let mut piece = match logs.tail(query.clone(), cursor.clone()).await {
                 Ok((records, behind)) => {
                     cursor = behind;
-                    (lines(&records, events), false)
+                    lines(&records, events)
                 }
                 Err(why) => {
-                    let why = json!({ "error": why });
-                    (if events { format!("event: error\ndata: {why}\n\n") } else { format!("{why}\n") }, true)
+                    let _ = sender.send(Err(why)).await;
+                    return;
                 }
             };
             if piece.is_empty() && silent >= TAIL_SILENCE {
                 piece.push_str(if events { ":\n\n" } else { "\n" });
             }
             silent = if piece.is_empty() { silent + TAIL_EVERY } else { Duration::ZERO };
-            if !piece.is_empty() && sender.send(piece.into()).await.is_err() || sender.is_closed() || ended {
+            if !piece.is_empty() && sender.send(Ok(piece.into())).await.is_err() || sender.is_closed() {
                 return;
             }
             tokio::time::sleep(TAIL_EVERY).await;
         }
     });
     let kind = if events { "text/event-stream" } else { RECORDS_TYPE };
-    Ok(respond(StatusCode::OK, kind, Content::Pieces(pieces)))
+    Ok(respond(StatusCode::OK, kind, Content::Pieces(Pieces::new(pieces, events))))
 }
 
 fn lines(records: &[Record], events: bool) -> String {
@@ -428,9 +486,9 @@ fn lines(records: &[Record], events: bool) -> String {
 }
 
 async fn record(api: &Api, key: &str) -> Answered {
-    match api.records.get(key.as_bytes()).await.map_err(failed)? {
+    match api.records.get(key.as_bytes()).await.map_err(Failed::Trouble).map_err(failed)? {
         Some(json) => Ok(respond(StatusCode::OK, "application/json", Content::Whole(Some(json.into())))),
-        None => Err((
+        None => Err(refused(
             StatusCode::NOT_FOUND,
             format!("there is no log record {key}; a key is POOL/KEY:latest or POOL/KEY/NODE/TIME/RUN-SEQ"),
         )),
@@ -439,7 +497,7 @@ async fn record(api: &Api, key: &str) -> Answered {
 
 async fn pools(api: &Api) -> Answered {
     let ToOperator::Keys(keys) = api.logs.pools().await.map_err(failed)? else {
-        return Err(failed("the pools are not listed".into()));
+        return Err(failed(Failed::Trouble("the pools are not listed".into())));
     };
     let key = |key: &KeyInfo| {
         json!({
@@ -457,7 +515,7 @@ async fn pools(api: &Api) -> Answered {
 async fn metrics(api: &Api) -> Answered {
     let (metrics, data) = (api.logs.metrics.clone(), api.data.clone());
     let text = tokio::task::spawn_blocking(move || metrics.text(&data)).await;
-    let text = text.map_err(|why| failed(format!("a thread failed: {why}")))?;
+    let text = text.map_err(|why| failed(Failed::Trouble(format!("a thread failed: {why}"))))?;
     Ok(whole("text/plain; version=0.0.4", text))
 }
 
@@ -494,9 +552,9 @@ mod tests {
             all.iter().map(name).collect::<Vec<_>>()
         };
         for (path, others) in [
-            ("/v1/log/records", &["since", "until", "limit"][..]),
-            ("/v1/log/stats", &["since", "until", "stats", "by", "every"]),
-            ("/v1/log/export", &["since", "until"]),
+            ("/v1/log/records", &["since", "until", "limit", "skip_damaged"][..]),
+            ("/v1/log/stats", &["since", "until", "stats", "by", "every", "skip_damaged"]),
+            ("/v1/log/export", &["since", "until", "skip_damaged"]),
             ("/v1/log/tail", &[]),
         ] {
             let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();

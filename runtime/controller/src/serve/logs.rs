@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::core::wall_now;
 use super::metrics::{Metrics, add};
-use crate::log::filter;
+use crate::log::filter::{self, Failed, Found};
 
 /// For what others than the controller append.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Logs {
     }
 
     /// Returns when the records are durable.
-    pub async fn append(&self, records: Vec<Record>) -> Result<(), String> {
+    pub async fn append(&self, records: Vec<Record>) -> Result<(), Failed> {
         loop {
             let (sender, done) = oneshot::channel();
             self.writer.append_with(
@@ -60,32 +60,32 @@ impl Logs {
                 Ok(Err(LogPoolError::Busy)) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Ok(Err(why)) => {
                     add(&self.metrics.refused, 1);
-                    return Err(why.to_string());
+                    return Err(why.into());
                 }
-                Err(_) => return Err("the log writer is gone".into()),
+                Err(_) => return Err(Failed::Trouble("the log writer is gone".into())),
             }
         }
     }
 
-    pub async fn query(&self, query: LogQuery) -> Result<Vec<Record>, String> {
-        self.ask(move |reader| filter::newest(reader, &query)).await
+    pub async fn query(&self, query: LogQuery) -> Result<Found, Failed> {
+        self.ask(move |folder| filter::newest(folder, &query)).await
     }
 
-    pub async fn stats(&self, query: LogQuery, stats: LogStats) -> Result<Vec<Record>, String> {
-        self.ask(move |reader| filter::stats(reader, &query, &stats)).await
+    pub async fn stats(&self, query: LogQuery, stats: LogStats) -> Result<Found, Failed> {
+        self.ask(move |folder| filter::stats(folder, &query, &stats)).await
     }
 
-    pub async fn pools(&self) -> Result<ToOperator, String> {
-        self.ask(filter::keys).await.map(ToOperator::Keys)
+    pub async fn pools(&self) -> Result<ToOperator, Failed> {
+        self.ask(|folder| filter::keys(&Reader::open(folder))).await.map(ToOperator::Keys)
     }
 
     /// Answers on a thread of its own.
     pub async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Reader) -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
+        question: impl FnOnce(&Path) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Failed> {
         let data = self.data.clone();
-        let answer = blocking(move || question(&Reader::open(&data))).await;
+        let answer = blocking(move || question(&data)).await;
         add(&self.metrics.queries, 1);
         if answer.is_err() {
             add(&self.metrics.query_failures, 1);
@@ -93,17 +93,17 @@ impl Logs {
         answer
     }
 
-    pub async fn end(&self) -> Result<Cursor, String> {
+    pub async fn end(&self) -> Result<Cursor, Failed> {
         let data = self.data.clone();
-        blocking(move || Reader::open(&data).end().map_err(|why| why.to_string())).await
+        blocking(move || Ok(Reader::open(&data).end()?)).await
     }
 
     /// What came after the cursor, and the cursor behind it.
-    pub async fn tail(&self, query: LogQuery, mut cursor: Cursor) -> Result<(Vec<Record>, Cursor), String> {
+    pub async fn tail(&self, query: LogQuery, mut cursor: Cursor) -> Result<(Vec<Record>, Cursor), Failed> {
         let data = self.data.clone();
         blocking(move || {
-            let query = filter::query(&query)?;
-            let tailed = Reader::open(&data).tail(&query, &mut cursor).map_err(|why| why.to_string())?;
+            let query = filter::query(&query).map_err(Failed::Question)?;
+            let tailed = Reader::open(&data).tail(&query, &mut cursor)?;
             Ok((tailed.records, cursor))
         })
         .await
@@ -111,11 +111,11 @@ impl Logs {
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+    work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
+) -> Result<T, Failed> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(why) => Err(format!("a thread failed: {why}")),
+        Err(why) => Err(Failed::Trouble(format!("a thread failed: {why}"))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `logs`: the LogPool: log records come in, queries go out;
 //! - `http`: the LogPool for programs that speak HTTP; `metrics`: what Prometheus reads there.
 
+mod body;
 mod connection;
 mod core;
 mod http;
@@ -149,14 +150,21 @@ fn retention(rule: &str) -> Result<Retention, String> {
             "--retain `{rule}`: write POOL=TIME, POOL=SIZE or both, such as vmstat=30d, '*=10GiB' or vmstat=30d,10GiB"
         )
     };
-    let (pool, limits) = rule.split_once('=').ok_or_else(wrong)?;
+    let (pool, limits) = rule.split_once('=').filter(|(pool, _)| !pool.is_empty()).ok_or_else(wrong)?;
+    let nothing = || {
+        format!("--retain `{rule}`: nothing would be kept of what is logged; write a time or a size above 0")
+    };
     let mut rule = Retention { pool: Pattern::parse(pool), age: None, bytes: None };
     for limit in limits.split(',') {
         let again = match (units::duration(limit), units::size(limit)) {
             (Ok(age), _) => {
                 let age = i64::try_from(age.as_nanos()).map_err(|_| wrong())?;
+                if age == 0 {
+                    return Err(nothing());
+                }
                 rule.age.replace(age).is_some()
             }
+            (_, Ok(0)) => return Err(nothing()),
             (_, Ok(bytes)) => rule.bytes.replace(bytes).is_some(),
             _ => true,
         };
@@ -226,7 +234,10 @@ mod tests {
         assert_eq!(limits("a=2s"), Ok((Some(2_000_000_000), None)));
         assert_eq!(limits("a=1KiB"), Ok((None, Some(1024))));
         assert_eq!(limits("*=1KiB,2s"), Ok((Some(2_000_000_000), Some(1024))));
-        for bad in ["a", "a=", "a=x", "a=1s,2s", "a=1KB,2KB", "a=1s,"] {
+        for zero in ["a=0d", "a=0s", "*=0GB", "a=30d,0KiB"] {
+            assert!(retention(zero).is_err_and(|why| why.contains("above 0")), "{zero}");
+        }
+        for bad in ["a", "a=", "=1s", "a=x", "a=1s,2s", "a=1KB,2KB", "a=1s,"] {
             assert!(retention(bad).is_err_and(|why| why.contains("POOL=TIME")), "{bad}");
         }
     }
