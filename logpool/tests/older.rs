@@ -55,16 +55,8 @@ fn format_3() {
     is_whole(data, 100);
 }
 
-/// `log-2` is a log file of version 2, with 100 records of three runs, whose ints are varints.
-#[test]
-fn log_2() {
-    let scratch = tempfile::tempdir().unwrap();
-    let data = scratch.path();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log-2/log");
-    fs::create_dir(data.join("log")).unwrap();
-    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        fs::copy(file.path(), data.join("log").join(file.file_name())).unwrap();
-    }
+/// The records of the log files, of three runs.
+fn logged(count: u64) -> Vec<Record> {
     let expected = |seq: u64| {
         let i = seq as i64;
         let mut fields = vec![
@@ -80,6 +72,14 @@ fn log_2() {
             fields.push(("load", FieldValue::Double(i as f64 / 4.0)));
             fields.push(("after", FieldValue::Int(i)));
         }
+        if i >= 100 {
+            fields.push(("none", FieldValue::Null));
+            fields.push(("even", FieldValue::Bool(i % 2 == 0)));
+            fields.push(("bytes", FieldValue::Bytes(vec![0xff; i as usize % 3])));
+            fields.push(("at", FieldValue::Time(-i)));
+            fields.push(("list", FieldValue::List(vec![FieldValue::Int(i), FieldValue::List(vec![])])));
+            fields.push(("map", FieldValue::Map(vec![("k".into(), FieldValue::Null)])));
+        }
         Record {
             pool: "metrics".into(),
             key: "vmstat".into(),
@@ -91,11 +91,34 @@ fn log_2() {
             fields: fields.into(),
         }
     };
-    let expected: Vec<Record> = (0..100).map(expected).collect();
+    (0..count).map(expected).collect()
+}
+
+fn log_is_read(name: &str, expected: &[Record]) {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).join("log");
+    fs::create_dir(data.join("log")).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), data.join("log").join(file.file_name())).unwrap();
+    }
     assert_eq!(Reader::open(data).query(&Query::default()).unwrap(), expected);
     // The same records, as they are written now, are the same.
-    Writer::open(data).unwrap().append(expected.clone()).unwrap();
+    Writer::open(data).unwrap().append(expected.to_vec()).unwrap();
     let moved = Mover::try_acquire(data).unwrap().unwrap().move_once().unwrap();
-    assert_eq!((moved.records, moved.duplicates, moved.damage.len()), (100, 100, 0));
+    let count = expected.len() as u64;
+    assert_eq!((moved.records, moved.duplicates, moved.damage.len()), (count, count, 0));
     assert_eq!(Reader::open(data).query(&Query::default()).unwrap(), expected);
+}
+
+/// `log-2` is a log file of version 2, with 100 records, whose ints are varints.
+#[test]
+fn log_2() {
+    log_is_read("log-2", &logged(100));
+}
+
+/// `log-3` is one of version 3, with 120 records in payloads of one, 99 and 20, which lie one by one.
+#[test]
+fn log_3() {
+    log_is_read("log-3", &logged(120));
 }
