@@ -19,15 +19,15 @@
 //!
 //! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
-use std::hint::black_box;
+use rustc_hash::FxHashMap;
 
 use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
 use crate::cpu::wide;
-use crate::incoming::{Known, Row};
+use crate::flat;
+use crate::incoming::{Known, Piece};
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
-use crate::packed;
 use crate::record::RunId;
 
 const VERSION: u8 = 3;
@@ -64,6 +64,22 @@ impl Kind {
         Kind::Nested,
     ];
 
+    /// `tag` as in a form of a payload.
+    fn of_tag(tag: u8) -> Result<Kind, Malformed> {
+        Ok(match tag {
+            codec::NULL => Kind::Null,
+            codec::FALSE => Kind::Bool,
+            codec::INT => Kind::Int,
+            codec::DOUBLE => Kind::Double,
+            codec::STRING => Kind::String,
+            codec::BYTES => Kind::Bytes,
+            codec::DURATION => Kind::Duration,
+            codec::TIME => Kind::Time,
+            codec::LIST => Kind::Nested,
+            _ => return Err(Malformed),
+        })
+    }
+
     pub(crate) fn of(value: &ValueRef) -> Kind {
         match value {
             ValueRef::Null => Kind::Null,
@@ -79,159 +95,107 @@ impl Kind {
     }
 }
 
-/// The values of a column that is being built.
-enum Values<'a> {
-    None,
-    Ints(Vec<i64>),
-    Doubles(Vec<f64>),
-    Blobs(Vec<&'a [u8]>),
-}
-
-impl<'a> Values<'a> {
-    fn new(kind: Kind, room: usize) -> Values<'a> {
-        match kind {
-            Kind::Null => Values::None,
-            Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => Values::Ints(Vec::with_capacity(room)),
-            Kind::Double => Values::Doubles(Vec::with_capacity(room)),
-            Kind::String | Kind::Bytes | Kind::Nested => Values::Blobs(Vec::with_capacity(room)),
-        }
-    }
-
-    /// The value is of the column's kind.
-    fn push(&mut self, value: ValueRef<'a>) {
-        match (self, value) {
-            (Values::Ints(all), ValueRef::Bool(value)) => all.push(i64::from(value)),
-            (Values::Ints(all), ValueRef::Int(value) | ValueRef::Duration(value) | ValueRef::Time(value)) => {
-                all.push(value);
-            }
-            (Values::Doubles(all), ValueRef::Double(value)) => all.push(value),
-            (Values::Blobs(all), ValueRef::String(text)) => all.push(text.as_bytes()),
-            (Values::Blobs(all), ValueRef::Bytes(bytes) | ValueRef::Nested(bytes)) => all.push(bytes),
-            (Values::None, ValueRef::Null) => {}
-            (_, value) => unreachable!("{value:?} in a column of another kind"),
-        }
-    }
-
-    /// The column, which is one of ints.
-    fn take_ints(&mut self) -> Vec<i64> {
-        match self {
-            Values::Ints(all) => std::mem::take(all),
-            _ => unreachable!("ints in a column of another kind"),
-        }
-    }
-
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Values::None => {}
-            Values::Ints(all) => column::put_ints(out, all),
-            Values::Doubles(all) => column::put_doubles(out, all),
-            Values::Blobs(all) => column::put_blobs(out, all),
-        }
-    }
-}
-
-struct Builder<'a> {
-    columns: Vec<(&'a str, Kind, Values<'a>)>,
+/// The fields that the records of some pieces have.
+#[derive(Default)]
+struct Fields<'a> {
+    columns: Vec<(&'a str, Kind)>,
     shapes: Vec<Vec<usize>>,
-    /// The shape of each record.
-    of: Vec<i64>,
-    /// How many records there will be at most.
-    records: usize,
+    /// By the number of a form.
+    forms: FxHashMap<u32, OfForm>,
 }
 
-impl<'a> Builder<'a> {
-    /// Records of one program look alike: where the values of the first one go, those of the others go.
-    fn add(&mut self, rows: &[Row<'a>], known: &Known<'a>) -> Result<(), Malformed> {
-        let Some((first, rest)) = rows.split_first() else { return Ok(()) };
-        self.add_first(first, known)?;
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let tags = codec::tags(known.forms[first.form as usize].fields)?;
-        let place = self.of[self.of.len() - 1];
-        let shape = &self.shapes[place as usize];
-        if packed::are_all(&tags) {
-            let mut columns: Vec<Vec<i64>> = shape.iter().map(|&at| self.columns[at].2.take_ints()).collect();
-            add_packed(&mut columns, rest);
-            for (&at, column) in shape.iter().zip(columns) {
-                self.columns[at].2 = Values::Ints(column);
-            }
-        } else {
-            for row in rest {
-                let mut values = packed::Values::new(row.values);
-                for (&tag, &at) in tags.iter().zip(shape) {
-                    self.columns[at].2.push(values.value(tag)?);
-                }
+/// What the fields of a form are among those of the others.
+struct OfForm {
+    shape: usize,
+    /// Which of the form's fields lies in each column.
+    field_of: Vec<Option<usize>>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(pieces: &[Piece], known: &Known<'a>) -> Result<Fields<'a>, Malformed> {
+        let mut fields = Fields::default();
+        for stretch in pieces.chunk_by(|a, b| a.form(known) == b.form(known)) {
+            let form = stretch[0].form(known);
+            if !fields.forms.contains_key(&form) {
+                fields.add(form, known)?;
             }
         }
-        self.of.resize(self.of.len() + rest.len(), place);
-        Ok(())
+        Ok(fields)
     }
 
-    /// Each field is first looked for where the record before had it.
-    fn add_first(&mut self, row: &Row<'a>, known: &Known<'a>) -> Result<(), Malformed> {
-        let last = self.of.last().map_or(&[][..], |&shape| &self.shapes[shape as usize]);
-        let mut guess = last.iter().copied();
-        let mut shape: Vec<usize> = Vec::with_capacity(last.len());
-        let mut same = true;
-        for field in row.fields(known)? {
-            let (name, value) = field?;
-            let kind = Kind::of(&value);
-            let fits =
-                |columns: &[(&str, Kind, Values)], at: usize| columns[at].0 == name && columns[at].1 == kind;
-            let at = match guess.next().filter(|&at| same && fits(&self.columns, at)) {
-                Some(at) => at,
-                None => {
-                    same = false;
-                    let known =
-                        (0..self.columns.len()).find(|at| fits(&self.columns, *at) && !shape.contains(at));
-                    known.unwrap_or_else(|| {
-                        self.columns.push((name, kind, Values::new(kind, self.records)));
-                        self.columns.len() - 1
-                    })
-                }
-            };
-            self.columns[at].2.push(value);
-            shape.push(at);
+    fn add(&mut self, form: u32, known: &Known<'a>) -> Result<(), Malformed> {
+        let mut shape: Vec<usize> = Vec::new();
+        for (name, tag) in codec::names_and_tags(known.forms[form as usize].fields)? {
+            let column = (name, Kind::of_tag(tag)?);
+            let there = (0..self.columns.len()).find(|at| self.columns[*at] == column && !shape.contains(at));
+            shape.push(there.unwrap_or_else(|| {
+                self.columns.push(column);
+                self.columns.len() - 1
+            }));
         }
-        let place = match self.of.last() {
-            Some(&last) if same && guess.next().is_none() => last,
-            _ => self.shapes.iter().position(|known| *known == shape).unwrap_or_else(|| {
-                self.shapes.push(shape);
-                self.shapes.len() - 1
-            }) as i64,
-        };
-        self.of.push(place);
+        let mut field_of = vec![None; self.columns.len()];
+        for (field, &column) in shape.iter().enumerate() {
+            field_of[column] = Some(field);
+        }
+        let place = self.shapes.iter().position(|known| *known == shape).unwrap_or_else(|| {
+            self.shapes.push(shape);
+            self.shapes.len() - 1
+        });
+        self.forms.insert(form, OfForm { shape: place, field_of });
         Ok(())
     }
 }
 
-/// Adds rows of ints, each to a column of its own.
-fn add_packed(columns: &mut [Vec<i64>], rows: &[Row]) {
-    wide!(add_packed_rows(columns: &mut [Vec<i64>], rows: &[Row]))
+/// Where the values of a column lie.
+type Stretches<'c, 'a> = [(&'c flat::Column<'a>, Piece)];
+
+/// The values, one stretch after the other.
+fn put_column(
+    out: &mut Vec<u8>,
+    kind: Kind,
+    stretches: &Stretches,
+    numbers: &mut Vec<i64>,
+) -> Result<(), Malformed> {
+    match kind {
+        Kind::Null => {}
+        Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => {
+            numbers.clear();
+            add_numbers(stretches, numbers)?;
+            column::put_ints(out, numbers);
+        }
+        Kind::Double => {
+            let mut all = Vec::new();
+            for (column, piece) in stretches {
+                let flat::Column::Doubles(bits) = column else { return Err(Malformed) };
+                all.extend(bits[piece.places()].iter().map(|bits| f64::from_le_bytes(*bits)));
+            }
+            column::put_doubles(out, &all);
+        }
+        Kind::String | Kind::Bytes | Kind::Nested => {
+            let mut all = Vec::new();
+            for (column, piece) in stretches {
+                let flat::Column::Blobs { ends, bytes } = column else { return Err(Malformed) };
+                for at in piece.places() {
+                    all.push(flat::blob(ends, bytes, at)?);
+                }
+            }
+            column::put_blobs(out, &all);
+        }
+    }
+    Ok(())
 }
 
-/// Some rows at a time: so the numbers of a column are put down side by side, and where the rows lie, which is anywhere, is
-/// looked at for all of them at once.
+fn add_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed> {
+    wide!(add_all_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed>)
+}
+
 #[inline(always)]
-fn add_packed_rows(columns: &mut [Vec<i64>], rows: &[Row]) {
-    const TILE: usize = 8;
-    let mut tile = vec![[0i64; TILE]; columns.len()];
-    let mut ahead = rows.chunks(TILE).skip(1);
-    for rows in rows.chunks(TILE) {
-        // So that the next ones come into the cache meanwhile.
-        let ends = |row: &Row| row.values.first().zip(row.values.last()).map_or(0, |(a, b)| a ^ b);
-        black_box(ahead.next().map(|rows| rows.iter().fold(0, |all, row| all ^ ends(row))));
-        for (nth, row) in rows.iter().enumerate() {
-            packed::each(row.values, tile.len(), |at, value| tile[at][nth] = value);
-        }
-        for (column, values) in columns.iter_mut().zip(&tile) {
-            match rows.len() {
-                TILE => column.extend_from_slice(values),
-                fewer => column.extend_from_slice(&values[..fewer]),
-            }
-        }
+fn add_all_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed> {
+    for (column, piece) in stretches {
+        let flat::Column::Numbers(numbers) = column else { return Err(Malformed) };
+        numbers.extend(piece.at as usize, piece.count as usize, all);
     }
+    Ok(())
 }
 
 fn section(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -246,31 +210,33 @@ pub struct Encoded {
     pub last: i64,
 }
 
-/// An error is a record that `codec` would not read.
-pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Result<Encoded, Malformed> {
+/// Of records of one series.
+pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -> Result<Encoded, Malformed> {
+    let count = pieces.iter().map(|piece| piece.count as usize).sum();
     let mut runs: Vec<u32> = Vec::new();
-    let mut run_of = Vec::with_capacity(rows.len());
-    for row in rows {
+    let mut run_of: Vec<i64> = Vec::with_capacity(count);
+    let mut times: Vec<i64> = Vec::with_capacity(count);
+    let mut numbers: Vec<i64> = Vec::with_capacity(count);
+    let mut tasks: Vec<&[u8]> = Vec::with_capacity(count);
+    let mut of: Vec<i64> = Vec::with_capacity(count);
+    let Fields { columns, shapes, forms } = Fields::of(pieces, known)?;
+    for piece in pieces {
         // Few runs write to one series at a time, and the last one is the likely one.
-        let run = runs.iter().rposition(|run| *run == row.run).unwrap_or_else(|| {
-            runs.push(row.run);
+        let run = runs.iter().rposition(|run| *run == piece.run).unwrap_or_else(|| {
+            runs.push(piece.run);
             runs.len() - 1
         });
-        run_of.push(run as i64);
+        let form = piece.form(known);
+        let end = times.len() + piece.count as usize;
+        run_of.resize(end, run as i64);
+        tasks.resize(end, known.forms[form as usize].task.as_bytes());
+        of.resize(end, forms[&form].shape as i64);
+        piece.add_times(known, &mut times);
+        numbers.extend(piece.numbers(known).map(|number| number as i64));
     }
-    let mut builder =
-        Builder { columns: Vec::new(), shapes: Vec::new(), of: Vec::new(), records: rows.len() };
-    let mut tasks: Vec<&[u8]> = Vec::new();
-    for stretch in rows.chunk_by(|a, b| a.form == b.form) {
-        builder.add(stretch, known)?;
-        let task = known.forms[stretch[0].form as usize].task.as_bytes();
-        tasks.resize(tasks.len() + stretch.len(), task);
-    }
-    let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
-    let numbers: Vec<i64> = rows.iter().map(|row| row.seq as i64).collect();
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
-    codec::put_varint(&mut out, rows.len() as u64);
+    codec::put_varint(&mut out, count as u64);
     let mut part = Vec::new();
     column::put_ints(&mut part, &times);
     section(&mut out, &part);
@@ -294,9 +260,8 @@ pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Re
     section(&mut out, &part);
 
     part.clear();
-    let Builder { columns, shapes, of, .. } = builder;
     codec::put_varint(&mut part, columns.len() as u64);
-    for (name, kind, _) in &columns {
+    for (name, kind) in &columns {
         names.put(&mut part, name);
         part.push(*kind as u8);
     }
@@ -312,9 +277,17 @@ pub fn encode(series: u32, rows: &[Row], known: &Known, names: &mut Names) -> Re
     }
     section(&mut out, &part);
 
-    for (_, _, values) in &columns {
+    let mut stretches = Vec::with_capacity(pieces.len());
+    for (at, (_, kind)) in columns.iter().enumerate() {
+        stretches.clear();
+        for piece in pieces {
+            let section = piece.section(known);
+            if let Some(&Some(field)) = forms[&section.form].field_of.get(at) {
+                stretches.push((&section.columns[field], *piece));
+            }
+        }
         part.clear();
-        values.put(&mut part);
+        put_column(&mut part, *kind, &stretches, &mut numbers)?;
         section(&mut out, &part);
     }
     let (first, last) = (times.iter().copied().min(), times.iter().copied().max());
@@ -566,23 +539,38 @@ mod tests {
             record(vec![]),
             record(vec![("a", FieldValue::Int(1)), ("a", FieldValue::Int(2)), ("a", FieldValue::Int(3))]),
         ];
-        let bodies = records
-            .each_ref()
-            .map(|record| payload::encode_payloads(std::slice::from_ref(record)).unwrap().remove(0));
+        let identities: [(u128, u64, i64); 6] =
+            [(1, 0, i64::MIN), (2, 9, i64::MAX), (1, u64::MAX, 0), (1, 4, 0), (3, 5, 0), (3, 6, 1)];
+        let records: Vec<Record> = records
+            .into_iter()
+            .zip(identities)
+            .map(|(record, (run, seq, time))| Record { run: RunId(run), seq, time, ..record })
+            .collect();
+        let encoded = |records: &[Record]| payload::encode_payloads(records).unwrap().remove(0);
+        // One by one, and together.
+        let bodies: Vec<Vec<u8>> = records.iter().map(std::slice::from_ref).map(encoded).collect();
+        come_back(&records, &bodies);
+        come_back(&records, &[encoded(&records)]);
+    }
+
+    fn come_back(records: &[Record], bodies: &[Vec<u8>]) {
         let mut incoming = Incoming::default();
-        for body in &bodies {
+        for body in bodies {
             incoming.add(body).unwrap();
         }
-        let mut known = incoming.known;
-        known.runs = vec![RunId(1), RunId(2), RunId(3)];
-        let mut rows = incoming.segments.remove(0).groups.remove(0).rows;
-        let identities =
-            [(0, 0, i64::MIN), (1, 9, i64::MAX), (0, u64::MAX, 0), (0, 4, 0), (2, 5, 0), (2, 6, 1)];
-        for (row, (run, seq, time)) in rows.iter_mut().zip(identities) {
-            *row = Row { run, seq, time, ..*row };
+        let Incoming { known, segments, .. } = incoming;
+        let mut pieces: Vec<(usize, Piece)> = Vec::new();
+        for piece in segments.iter().flat_map(|segment| &segment.groups[0].pieces) {
+            for at in 0..piece.count {
+                let piece = piece.part(at, 1);
+                let number = piece.numbers(&known).next().unwrap();
+                pieces.push((records.iter().position(|record| record.seq == number).unwrap(), piece));
+            }
         }
+        pieces.sort_by_key(|(place, _)| *place);
+        let pieces: Vec<Piece> = pieces.into_iter().map(|(_, piece)| piece).collect();
         let mut names = Names::default();
-        let bytes = encode(5, &rows, &known, &mut names).unwrap().bytes;
+        let bytes = encode(5, &pieces, &known, &mut names).unwrap().bytes;
         let block = Block::new(&bytes, &names).unwrap();
         assert_eq!((block.series, block.len), (5, 6));
         assert_eq!(block.runs(), [RunId(1), RunId(2), RunId(3)]);
@@ -590,9 +578,9 @@ mod tests {
             (block.times().unwrap(), block.run_of().unwrap(), block.numbers().unwrap());
         let columns: Vec<Decoded> = (0..block.columns.len()).map(|at| block.values(at).unwrap()).collect();
         let mut next = vec![0; columns.len()];
-        for (at, row) in rows.iter().enumerate() {
-            assert_eq!((times[at], numbers[at]), (row.time, row.seq));
-            assert_eq!(block.runs()[runs[at] as usize], known.runs[row.run as usize]);
+        for (at, record) in records.iter().enumerate() {
+            assert_eq!((times[at], numbers[at]), (record.time, record.seq));
+            assert_eq!(block.runs()[runs[at] as usize], record.run);
             let fields: Fields = block
                 .shape(at)
                 .iter()
@@ -602,7 +590,7 @@ mod tests {
                     (block.columns[column].name, value)
                 })
                 .collect();
-            assert_eq!(fields, records[at].fields);
+            assert_eq!(fields, record.fields);
         }
         for cut in 0..bytes.len() {
             assert!(Block::new(&bytes[..cut], &names).is_err(), "cut at {cut}");

@@ -3,15 +3,17 @@
 //! Byte map. Numbers are little-endian. *varint*: seven bits a byte, lowest first, the high bit says that more
 //! follow, at most ten bytes. *zigzag*: a varint of `(n << 1) ^ (n >> 63)`. *text*: a varint length and UTF-8.
 //!
-//! - payload of a frame: number of records (varint), and for each its length (varint) and its bytes
-//! - record: form, origin, seq (varint), time (8 bytes), and the bare value of each field of its form
-//! - form: what records of a program have in common, written once in a payload. The number of an earlier one plus
-//!   one (varint), or 0 and a new one, which gets the next number: pool, key, task (texts), number of fields
-//!   (varint), and for each its name (text) and the tag of its value, 1 for false and true, 9 for lists and maps; 0x40
-//!   is added where the values are packed
-//! - origin: the same for the run (16 bytes, big-endian) and the node (text)
-//! - bare value: a value without its tag; of false and true a byte 0 or 1; of lists and maps with its tag; ints and
-//!   durations are packed (see `packed`), but in files of version 2 of `frame`
+//! - payload of a frame: 0 (1 byte); number of forms (varint) and the forms; number of origins (varint) and the origins;
+//!   for each form the number of its groups (varint) and the groups; where there are several groups, the group of each record, in
+//!   the order in which the records came (numbers, see `flat`); then for each form the columns of its records, group by
+//!   group: their times and numbers (numbers, see `flat`), and one column for each field. A payload of an older
+//!   version begins with another byte (see `payload::rows`)
+//! - form: what records of a program have in common: pool, key, task (texts), number of fields (varint), and for each its
+//!   name (text) and the tag of its value, 1 for false and true, 9 for lists and maps
+//! - origin: run (16 bytes, big-endian), node (text)
+//! - group: the records of a form that have the same origin: number of the origin, how many (varints), and the number of
+//!   the first record (varint). In the column of numbers each is less the first one's and less its place in the group: 0
+//!   for numbers that follow each other
 //! - value: a tag byte, then
 //!   0 null; 1 false; 2 true; 3 int (zigzag); 4 double (8 bytes, IEEE 754); 5 string (text);
 //!   6 bytes (varint length, bytes); 7 duration (zigzag, nanoseconds); 8 time (8 bytes, nanoseconds since 1970);
@@ -22,8 +24,9 @@
 
 use crate::error::{LogPoolError, Result};
 use crate::fields::Fields;
+use crate::flat::Column;
 use crate::limits::*;
-use crate::packed::{Values, unzigzag, zigzag};
+use crate::packed::{BareValues, unzigzag, zigzag};
 use crate::record::{FieldValue, Record, RunId};
 
 pub const NULL: u8 = 0;
@@ -50,8 +53,16 @@ pub struct RecordHead<'a> {
     pub task: &'a str,
     /// The part of the form that says which fields there are: the same bytes, the same fields.
     pub form: &'a [u8],
-    /// The bare values.
-    pub values: &'a [u8],
+    pub values: Values<'a>,
+}
+
+/// Where the values of a record are.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// One behind the other, in a payload of an older version.
+    InRow(&'a [u8]),
+    /// At a place of the columns that its form has values in, each of so many values.
+    InColumns { bytes: &'a [u8], count: usize, at: usize },
 }
 
 /// The bytes are not what this format writes.
@@ -82,7 +93,11 @@ impl<'a> RecordHead<'a> {
     /// What it takes on its own, about.
     pub fn bytes(&self) -> usize {
         let names = [self.pool, self.key, self.node, self.task].map(str::len).iter().sum::<usize>();
-        names + self.form.len() + self.values.len() + 40
+        let values = match self.values {
+            Values::InRow(bytes) => bytes.len(),
+            Values::InColumns { bytes, count, .. } => bytes.len() / count,
+        };
+        names + self.form.len() + values + 40
     }
 
     /// A walk through the fields.
@@ -93,34 +108,45 @@ impl<'a> RecordHead<'a> {
 
 pub struct FieldWalk<'a> {
     form: Input<'a>,
-    values: Values<'a>,
+    values: ValueWalk<'a>,
     left: usize,
 }
 
+enum ValueWalk<'a> {
+    Row(BareValues<'a>),
+    Columns { input: Input<'a>, count: usize, at: usize },
+}
+
 impl<'a> FieldWalk<'a> {
-    /// `form` and `values` as in a [`RecordHead`].
-    pub fn new(form: &'a [u8], values: &'a [u8]) -> Decoded<FieldWalk<'a>> {
+    fn new(form: &'a [u8], values: Values<'a>) -> Decoded<FieldWalk<'a>> {
         let mut form = Input { bytes: form };
         let left = form.count(FIELDS_MAX, 2)?;
-        Ok(FieldWalk { form, values: Values::new(values), left })
+        let values = match values {
+            Values::InRow(bytes) => ValueWalk::Row(BareValues::new(bytes)),
+            Values::InColumns { bytes, count, at } => {
+                ValueWalk::Columns { input: Input { bytes }, count, at }
+            }
+        };
+        Ok(FieldWalk { form, values, left })
     }
 
     fn field(&mut self) -> Decoded<(&'a str, ValueRef<'a>)> {
         let name = self.form.name(FIELD_NAME_BYTES_MAX)?;
         let [tag] = self.form.array()?;
-        Ok((name, self.values.value(tag)?))
+        let value = match &mut self.values {
+            ValueWalk::Row(values) => values.value(tag)?,
+            ValueWalk::Columns { input, count, at } => Column::read(input, tag, *count)?.value(tag, *at)?,
+        };
+        Ok((name, value))
     }
 }
 
-/// The tags of the fields of a form.
-pub fn tags(form: &[u8]) -> Decoded<Vec<u8>> {
+/// The names of the fields of a form and the tags of their values.
+pub fn names_and_tags(form: &[u8]) -> Decoded<Vec<(&str, u8)>> {
     let mut form = Input { bytes: form };
     let count = form.count(FIELDS_MAX, 2)?;
-    let tag = |_| {
-        form.name(FIELD_NAME_BYTES_MAX)?;
-        form.array().map(|[tag]| tag)
-    };
-    (0..count).map(tag).collect()
+    let field = |_| Ok((form.name(FIELD_NAME_BYTES_MAX)?, form.array().map(|[tag]| tag)?));
+    (0..count).map(field).collect()
 }
 
 impl<'a> Iterator for FieldWalk<'a> {
@@ -245,23 +271,8 @@ pub fn put_name(out: &mut Vec<u8>, what: &'static str, name: &str, limit: usize)
     Ok(())
 }
 
-/// Of a value that is not packed.
-pub fn put_bare(out: &mut Vec<u8>, value: &FieldValue, start: usize) -> Result<()> {
-    match value {
-        FieldValue::Bool(value) => out.push(u8::from(*value)),
-        FieldValue::List(_) | FieldValue::Map(_) => put_value(out, value, start, 0)?,
-        value => {
-            // Other values differ from bare ones by the tag in front.
-            let tag = out.len();
-            put_value(out, value, start, 0)?;
-            out.remove(tag);
-        }
-    }
-    Ok(())
-}
-
 /// The size is looked at while writing, so that a huge value is not copied before it is refused.
-fn put_value(out: &mut Vec<u8>, value: &FieldValue, start: usize, depth: usize) -> Result<()> {
+pub fn put_value(out: &mut Vec<u8>, value: &FieldValue, start: usize, depth: usize) -> Result<()> {
     let payload = match value {
         FieldValue::String(text) => text.len(),
         FieldValue::Bytes(bytes) => bytes.len(),
@@ -316,10 +327,6 @@ fn put_value(out: &mut Vec<u8>, value: &FieldValue, start: usize, depth: usize) 
         }
     }
     Ok(())
-}
-
-pub fn check_size(out: &[u8], start: usize) -> Result<()> {
-    check("the size in bytes", out.len() - start, RECORD_BYTES_MAX)
 }
 
 pub fn check(what: &'static str, found: usize, limit: usize) -> Result<()> {
@@ -402,6 +409,11 @@ impl<'a> Input<'a> {
             return Err(Malformed);
         }
         Ok(count)
+    }
+
+    /// A place among so many.
+    pub fn place(&mut self, among: usize) -> Decoded<usize> {
+        usize::try_from(self.varint()?).ok().filter(|&place| place < among).ok_or(Malformed)
     }
 
     pub fn name(&mut self, limit: usize) -> Decoded<&'a str> {

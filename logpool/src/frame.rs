@@ -2,7 +2,8 @@
 //!
 //! Byte map. Numbers are little-endian.
 //!
-//! - header, 40 bytes: magic `DSLOG\r\n\x1a`; format version (4), 3, or 2 of files whose records have no packed values;
+//! - header, 40 bytes: magic `DSLOG\r\n\x1a`; format version (4), 4, or 3 and 2 of files whose payloads are those of
+//!   `payload::rows`;
 //!   part number (8); writer (16); CRC-32 of the 36 bytes before (4)
 //! - frame: marker `F1 A5 C3 7E` (4); length of the payload (4); CRC-32 of the payload (4); CRC-32 of writer,
 //!   part, the frame's offset in the file and the 12 bytes before (4); payload (see `codec`)
@@ -19,7 +20,7 @@ use crate::codec::Input;
 
 pub const HEADER_BYTES: usize = 40;
 pub const FRAME_HEADER_BYTES: usize = 16;
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 const VERSION_OLDEST: u32 = 2;
 const MAGIC: [u8; 8] = *b"DSLOG\r\n\x1a";
 const MARKER: [u8; 4] = [0xf1, 0xa5, 0xc3, 0x7e];

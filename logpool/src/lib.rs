@@ -17,6 +17,7 @@ mod database;
 mod error;
 mod expr;
 mod fields;
+mod flat;
 mod folder;
 mod frame;
 mod incoming;

@@ -42,6 +42,8 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 pub const MOVE_RECORDS_MAX: usize = 65_536;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
 pub const MOVE_BYTES_MAX: usize = 8 << 20;
+/// Columns of the payloads of one transaction of the mover, passed by at most those of one payload.
+pub const MOVE_COLUMNS_MAX: usize = 1 << 18;
 /// Bytes of log files that the mover has in memory, from which on it reads no other file before these are moved.
 pub const LOAD_BYTES_MIN: usize = 4 << 20;
 /// Bytes that wait in log files, or files, from which on a move is worth its cost.

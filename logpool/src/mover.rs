@@ -20,6 +20,7 @@ use crate::frame::{Frame, Tail};
 use crate::index::{FileMark, Index};
 use crate::limits::*;
 use crate::log::{self, LogFile, Window};
+use crate::payload::{self, Renewed};
 use crate::reader;
 use crate::store::{Batch, Retention, Store};
 
@@ -208,6 +209,28 @@ impl Loaded {
     }
 }
 
+/// What was read of a log file.
+struct Frames<'a> {
+    /// Each with its records as they are written now, if it is of an older version.
+    frames: Vec<(Frame<'a>, Option<Renewed>)>,
+    damage: Vec<Damage>,
+    end: u64,
+}
+
+impl<'a> Frames<'a> {
+    fn of(file: &'a Loaded) -> Frames<'a> {
+        let mut frames = Vec::new();
+        let (mut damage, end, tail) = file.window.frames(|frame| {
+            frames.push((frame, payload::renewed(frame.payload)));
+            true
+        });
+        if let (true, Tail::Bad { offset, bytes }) = (file.sealed && file.whole, tail) {
+            damage.push(log::damage(&file.log.path, offset, bytes));
+        }
+        Frames { frames, damage, end }
+    }
+}
+
 /// Afterwards the marks of the files say what is in the database.
 fn move_files(
     store: &mut Store,
@@ -215,35 +238,39 @@ fn move_files(
     forget: &mut Vec<String>,
     moved: &mut Moved,
 ) -> Result<()> {
+    let read: Vec<Frames> = loaded.iter().map(Frames::of).collect();
     let mut batch = Batch::default();
     let mut bytes = 0;
     let mut marks: Vec<FileMark> = loaded.iter().map(|file| file.mark).collect();
-    for (file, mark) in loaded.iter().zip(&mut marks) {
+    for ((file, read), mark) in loaded.iter().zip(&read).zip(&mut marks) {
         let name = file.log.name.file_name();
-        let mut frames: Vec<Frame> = Vec::new();
-        let (mut damage, end, tail) = file.window.frames(|frame| {
-            frames.push(frame);
-            true
-        });
-        if let (true, Tail::Bad { offset, bytes }) = (file.sealed && file.whole, tail) {
-            damage.push(log::damage(&file.log.path, offset, bytes));
-        }
-        mark.damaged |= !damage.is_empty();
-        moved.damage.append(&mut damage);
-        for frame in frames {
-            if batch.incoming.add(frame.payload).is_err() {
+        mark.damaged |= !read.damage.is_empty();
+        moved.damage.extend(read.damage.iter().cloned());
+        for (frame, renewed) in &read.frames {
+            let mut add = |payload| batch.incoming.add(payload);
+            let added = match renewed {
+                None => add(frame.payload),
+                Some((payloads, whole)) => {
+                    payloads.iter().map(|payload| &payload[..]).try_for_each(add).and(*whole)
+                }
+            };
+            if added.is_err() {
                 mark.damaged = true;
                 moved.damage.push(log::damage(&file.log.path, frame.offset, frame.end - frame.offset));
             }
             mark.offset = frame.end;
             bytes += frame.payload.len();
-            if batch.incoming.records >= MOVE_RECORDS_MAX as u64 || bytes >= MOVE_BYTES_MAX {
+            let incoming = &batch.incoming;
+            if incoming.records >= MOVE_RECORDS_MAX as u64
+                || incoming.columns >= MOVE_COLUMNS_MAX
+                || bytes >= MOVE_BYTES_MAX
+            {
                 batch.marks.push((name.clone(), *mark));
                 commit(store, std::mem::take(&mut batch), forget, moved)?;
                 bytes = 0;
             }
         }
-        mark.offset = mark.offset.max(end);
+        mark.offset = mark.offset.max(read.end);
         if *mark != file.mark {
             batch.marks.retain(|(marked, _)| *marked != name);
             batch.marks.push((name, *mark));

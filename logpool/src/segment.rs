@@ -29,7 +29,7 @@ use crate::block;
 use crate::codec::{self, Input, Malformed};
 use crate::database::{self, corrupt};
 use crate::error::Result;
-use crate::incoming::{Group, Known, OfSegment, Row};
+use crate::incoming::{Group, Known, OfSegment, Piece};
 use crate::limits::*;
 use crate::merge::{self, Merged};
 use crate::name::Name;
@@ -123,15 +123,24 @@ fn create(write: &WriteTransaction) -> Result<(), redb::Error> {
 fn add(write: &WriteTransaction, records: &mut OfSegment, known: &Known) -> Result<Added, redb::Error> {
     let mut seen = Seen::new(write.open_table(SEEN)?, known);
     let mut there = Vec::new();
-    for (at, arrival) in records.arrivals.iter().enumerate() {
-        if !seen.insert(arrival.run, arrival.seq)? {
-            there.push(at);
+    // A run's numbers come one after the other while its series may take turns.
+    records.arrivals.sort_by_key(|arrival| (arrival.run, arrival.seq));
+    for arrival in &records.arrivals {
+        let mut at = 0;
+        while at < arrival.count {
+            match seen.insert(arrival.run, arrival.seq + u64::from(at), u64::from(arrival.count - at))? {
+                0 => {
+                    there.push((*arrival, at));
+                    at += 1;
+                }
+                new => at += new as u32,
+            }
         }
     }
     records.leave_out(&there);
     let ordinal = number(&write.open_table(META)?, "ordinal")?;
     let mut put = Put::new(write, ordinal)?;
-    for group in records.groups.iter_mut().filter(|group| !group.rows.is_empty()) {
+    for group in records.groups.iter_mut().filter(|group| !group.pieces.is_empty()) {
         group.sort(known);
         put.group(records.pool, group, known, true)?;
     }
@@ -206,8 +215,9 @@ impl<'txn> Put<'txn> {
             Some(row) => row.map_err(|_| corrupt("a row of the table of series"))?,
             None => Series::new(id, pool, group),
         };
-        for records in split(&group.rows, known) {
-            let block::Encoded { bytes, first, last } = block::encode(id, records, known, &mut self.names)
+        for records in split(&group.pieces, known) {
+            let count = records.iter().map(|piece| piece.count).sum::<u32>();
+            let block::Encoded { bytes, first, last } = block::encode(id, &records, known, &mut self.names)
                 .map_err(|_| corrupt("a record of a log file"))?;
             let PutDone { ordinal, .. } = self.done;
             if self.chunk.is_full_for(&bytes) {
@@ -215,9 +225,9 @@ impl<'txn> Put<'txn> {
                 self.chunk = Chunk::new(ordinal);
             }
             let offset = self.chunk.push(&bytes);
-            self.extents.insert((id, last, ordinal), (first, records.len() as u32, offset))?;
-            series.add(first, last, if new { records.len() as u64 } else { 0 });
-            self.done.ordinal += records.len() as u64;
+            self.extents.insert((id, last, ordinal), (first, count, offset))?;
+            series.add(first, last, if new { count.into() } else { 0 });
+            self.done.ordinal += u64::from(count);
             self.done.blocks += 1;
         }
         self.series_rows.insert(id, &encode_series(&series)[..])?;
@@ -279,27 +289,35 @@ pub(crate) fn block_at(chunk: &[u8], offset: u32) -> Result<&[u8], Malformed> {
     if crc32fast::hash(block) == crc { Ok(block) } else { Err(Malformed) }
 }
 
-/// Pieces that fit into a block.
-fn split<'a, 'b>(mut rows: &'b [Row<'a>], known: &Known) -> impl Iterator<Item = &'b [Row<'a>]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let mut form = None;
-        let fit = rows
-            .iter()
-            .take(BLOCK_RECORDS_MAX)
-            .take_while(|row| {
-                if form != Some(row.form) {
-                    form = Some(row.form);
-                    bytes += known.forms[row.form as usize].fields.len();
-                }
-                bytes += row.values.len();
-                bytes <= BLOCK_BYTES_MAX
-            })
-            .count();
-        let (front, rest) = rows.split_at(fit.max(1).min(rows.len()));
-        rows = rest;
-        (!front.is_empty()).then_some(front)
-    })
+/// The records of each block, as many as fit into one.
+fn split(pieces: &[Piece], known: &Known) -> Vec<Vec<Piece>> {
+    let mut blocks = Vec::new();
+    let mut block: Vec<Piece> = Vec::new();
+    let (mut records, mut bytes) = (0, 0);
+    let mut left: Vec<Piece> = pieces.iter().rev().copied().collect();
+    while let Some(piece) = left.pop() {
+        let count = piece.count as usize;
+        let form = block.last().is_none_or(|last| last.form(known) != piece.form(known));
+        let more = piece.bytes(known) + if form { piece.fields(known).len() } else { 0 };
+        if records + count <= BLOCK_RECORDS_MAX && bytes + more <= BLOCK_BYTES_MAX
+            || count == 1 && records == 0
+        {
+            block.push(piece);
+            records += count;
+            bytes += more;
+        } else if count > 1 {
+            let half = piece.count / 2;
+            left.extend([piece.part(half, piece.count - half), piece.part(0, half)]);
+        } else {
+            left.push(piece);
+            blocks.push(std::mem::take(&mut block));
+            (records, bytes) = (0, 0);
+        }
+    }
+    if !block.is_empty() {
+        blocks.push(block);
+    }
+    blocks
 }
 
 fn encode_name(pool: &str, group: &Group) -> Vec<u8> {
@@ -375,17 +393,19 @@ impl<'txn, 'k> Seen<'txn, 'k> {
         Seen { table, runs: &known.runs, hot: vec![None; known.runs.len()] }
     }
 
-    /// False if it was there already.
-    fn insert(&mut self, number: u32, seq: u64) -> Result<bool, redb::Error> {
+    /// Adds the number and those that follow it, so many in all, as far as that is done at once; how many these are, none if
+    /// the first one was there already.
+    fn insert(&mut self, number: u32, seq: u64, count: u64) -> Result<u64, redb::Error> {
         let place = number as usize;
         let hot = match &mut self.hot[place] {
-            Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(false),
+            Some(hot) if (hot.start..=hot.end).contains(&seq) => return Ok(0),
             // Nothing is joined to the range, and the table need not know yet.
             Some(hot)
                 if hot.end.checked_add(1) == Some(seq) && hot.next.is_none_or(|next| next - 1 > seq) =>
             {
-                hot.end = seq;
-                return Ok(true);
+                let last = seq + (count - 1);
+                hot.end = hot.next.map_or(last, |next| last.min(next - 2));
+                return Ok(hot.end - seq + 1);
             }
             hot => *hot,
         };
@@ -402,7 +422,7 @@ impl<'txn, 'k> Seen<'txn, 'k> {
             }
         };
         self.hot[place] = Some(self.join_next(run, hot)?);
-        Ok(new)
+        Ok(u64::from(new))
     }
 
     /// The range that the number is in from now on, and whether it is new.
