@@ -19,13 +19,15 @@
 //!
 //! Nothing but the header and the directory is decoded before it is asked for, and every length is checked.
 
+use std::hint::black_box;
+
 use rustc_hash::FxHashMap;
 
 use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
 use crate::cpu::wide;
 use crate::flat;
-use crate::incoming::{Known, Piece};
+use crate::incoming::{Known, Piece, copy_times};
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
 use crate::record::RunId;
@@ -160,7 +162,8 @@ fn put_column(
         Kind::Null => {}
         Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => {
             numbers.clear();
-            add_numbers(stretches, numbers)?;
+            numbers.resize(stretches.iter().map(|(_, piece)| piece.count as usize).sum(), 0);
+            copy_numbers(stretches, numbers)?;
             column::put_ints(out, numbers);
         }
         Kind::Double => {
@@ -185,18 +188,31 @@ fn put_column(
     Ok(())
 }
 
-fn add_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed> {
-    wide!(add_all_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed>)
+fn copy_numbers(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed> {
+    wide!(copy_all_numbers(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed>)
 }
 
 #[inline(always)]
-fn add_all_numbers(stretches: &Stretches, all: &mut Vec<i64>) -> Result<(), Malformed> {
-    for (column, piece) in stretches {
-        let flat::Column::Numbers(numbers) = column else { return Err(Malformed) };
-        numbers.extend(piece.at as usize, piece.count as usize, all);
+fn copy_all_numbers(stretches: &Stretches, mut into: &mut [i64]) -> Result<(), Malformed> {
+    let mut ahead = stretches.chunks(AT_ONCE).skip(1);
+    for stretches in stretches.chunks(AT_ONCE) {
+        // So that the next ones come into the cache meanwhile.
+        let touch = |(column, piece): &(&flat::Column, Piece)| column.touch(piece.at as usize);
+        black_box(
+            ahead.next().map(|stretches| stretches.iter().fold(0, |all, stretch| all ^ touch(stretch))),
+        );
+        for (column, piece) in stretches {
+            let flat::Column::Numbers(column) = column else { return Err(Malformed) };
+            let (numbers, rest) = into.split_at_mut(piece.count as usize);
+            column.copy(piece.at as usize, numbers);
+            into = rest;
+        }
     }
     Ok(())
 }
+
+/// Stretches, which lie anywhere, that are looked at together.
+const AT_ONCE: usize = 8;
 
 fn section(out: &mut Vec<u8>, bytes: &[u8]) {
     codec::put_varint(out, bytes.len() as u64);
@@ -215,10 +231,12 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
     let count = pieces.iter().map(|piece| piece.count as usize).sum();
     let mut runs: Vec<u32> = Vec::new();
     let mut run_of: Vec<i64> = Vec::with_capacity(count);
-    let mut times: Vec<i64> = Vec::with_capacity(count);
+    let mut times: Vec<i64> = Vec::new();
+    copy_times(pieces, known, &mut times);
     let mut numbers: Vec<i64> = Vec::with_capacity(count);
     let mut tasks: Vec<&[u8]> = Vec::with_capacity(count);
     let mut of: Vec<i64> = Vec::with_capacity(count);
+    let mut located = Vec::with_capacity(pieces.len());
     let Fields { columns, shapes, forms } = Fields::of(pieces, known)?;
     for piece in pieces {
         // Few runs write to one series at a time, and the last one is the likely one.
@@ -226,12 +244,13 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
             runs.push(piece.run);
             runs.len() - 1
         });
-        let form = piece.form(known);
-        let end = times.len() + piece.count as usize;
+        let section = piece.section(known);
+        let (form, of_form) = (section.form, &forms[&section.form]);
+        located.push((section, of_form, *piece));
+        let end = of.len() + piece.count as usize;
         run_of.resize(end, run as i64);
         tasks.resize(end, known.forms[form as usize].task.as_bytes());
-        of.resize(end, forms[&form].shape as i64);
-        piece.add_times(known, &mut times);
+        of.resize(end, of_form.shape as i64);
         numbers.extend(piece.numbers(known).map(|number| number as i64));
     }
     let mut out = vec![VERSION];
@@ -280,9 +299,8 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
     let mut stretches = Vec::with_capacity(pieces.len());
     for (at, (_, kind)) in columns.iter().enumerate() {
         stretches.clear();
-        for piece in pieces {
-            let section = piece.section(known);
-            if let Some(&Some(field)) = forms[&section.form].field_of.get(at) {
+        for (section, of_form, piece) in &located {
+            if let Some(&Some(field)) = of_form.field_of.get(at) {
                 stretches.push((&section.columns[field], *piece));
             }
         }
@@ -604,6 +622,45 @@ mod tests {
                     for column in 0..block.columns.len() {
                         let _ = (block.values(column), block.bounds(column));
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_let_into_a_move_can_be_packed() {
+        let every = [
+            ("int", FieldValue::Int(-5)),
+            ("yes", FieldValue::Bool(true)),
+            ("text", FieldValue::String("größe".into())),
+            ("list", FieldValue::List(vec![FieldValue::Null])),
+            ("double", FieldValue::Double(0.5)),
+        ];
+        let records: Vec<Record> = (0..6)
+            .map(|n| Record {
+                run: RunId(n % 2),
+                seq: n as u64 / 2,
+                time: 86_400_000_000_000 * (n as i64 / 4) - n as i64,
+                fields: every[..if n == 3 { 2 } else { 5 }].to_vec().into(),
+                ..record(vec![])
+            })
+            .collect();
+        let payload = payload::encode_payloads(&records).unwrap().remove(0);
+        for at in 0..payload.len() {
+            for change in [1u8, 2, 0x40, 0x80, 0xff] {
+                let mut changed = payload.clone();
+                changed[at] ^= change;
+                let mut incoming = Incoming::default();
+                if incoming.add(&changed).is_err() {
+                    continue;
+                }
+                let Incoming { known, segments, .. } = incoming;
+                for mut group in segments.into_iter().flat_map(|segment| segment.groups) {
+                    group.sort(&known);
+                    let records = group.pieces.iter().map(|piece| piece.count as usize).sum::<usize>();
+                    let mut names = Names::default();
+                    let bytes = encode(1, &group.pieces, &known, &mut names).unwrap().bytes;
+                    assert_eq!(Block::new(&bytes, &names).unwrap().len, records);
                 }
             }
         }

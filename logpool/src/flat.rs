@@ -123,32 +123,32 @@ impl<'a> Numbers<'a> {
         self.width == 0 && self.least == value
     }
 
-    /// Adds so many from a place on.
+    /// Copies as many as there is room for, from a place on.
     #[inline(always)]
-    pub fn extend(&self, at: usize, count: usize, out: &mut Vec<i64>) {
-        let bytes = &self.bytes[self.width * at..self.width * (at + count)];
+    pub fn copy(&self, at: usize, into: &mut [i64]) {
+        let bytes = &self.bytes[self.width * at..self.width * (at + into.len())];
         match self.width {
-            0 => out.resize(out.len() + count, self.least),
-            1 => extend::<1>(bytes, self.least, out),
-            2 => extend::<2>(bytes, self.least, out),
-            3 => extend::<3>(bytes, self.least, out),
-            4 => extend::<4>(bytes, self.least, out),
-            5 => extend::<5>(bytes, self.least, out),
-            6 => extend::<6>(bytes, self.least, out),
-            7 => extend::<7>(bytes, self.least, out),
-            _ => extend::<8>(bytes, self.least, out),
+            0 => into.fill(self.least),
+            1 => copy::<1>(bytes, self.least, into),
+            2 => copy::<2>(bytes, self.least, into),
+            3 => copy::<3>(bytes, self.least, into),
+            4 => copy::<4>(bytes, self.least, into),
+            5 => copy::<5>(bytes, self.least, into),
+            6 => copy::<6>(bytes, self.least, into),
+            7 => copy::<7>(bytes, self.least, into),
+            _ => copy::<8>(bytes, self.least, into),
         }
     }
 }
 
 #[inline(always)]
-fn extend<const WIDTH: usize>(bytes: &[u8], least: i64, out: &mut Vec<i64>) {
+fn copy<const WIDTH: usize>(bytes: &[u8], least: i64, into: &mut [i64]) {
     let (all, _) = bytes.as_chunks::<WIDTH>();
-    out.extend(all.iter().map(|bytes| {
+    for (value, bytes) in into.iter_mut().zip(all) {
         let mut number = [0; 8];
         number[..WIDTH].copy_from_slice(bytes);
-        least.wrapping_add(i64::from_le_bytes(number))
-    }));
+        *value = least.wrapping_add(i64::from_le_bytes(number));
+    }
 }
 
 impl<'a> Column<'a> {
@@ -202,6 +202,15 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// A byte of the number at a place, whichever.
+    #[inline(always)]
+    pub fn touch(&self, at: usize) -> u8 {
+        match self {
+            Column::Numbers(numbers) => numbers.bytes.get(numbers.width * at).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// How many bytes each value takes, if all take as many.
     pub fn fixed_bytes(&self) -> Option<usize> {
         match self {
@@ -247,9 +256,9 @@ mod tests {
                 assert_eq!(input.end(), Ok(()));
                 let each: Vec<i64> = (0..numbers.len()).map(|at| column.get(at)).collect();
                 assert_eq!(each, numbers);
-                let mut some = vec![5];
-                column.extend(1, numbers.len() - 1, &mut some);
-                assert_eq!(some, [&[5], &numbers[1..]].concat());
+                let mut some = vec![5; numbers.len() - 1];
+                column.copy(1, &mut some);
+                assert_eq!(some, numbers[1..]);
                 let (least, greatest) = column.bounds();
                 assert!(numbers.iter().all(|number| (least..=greatest).contains(number)), "{numbers:?}");
                 for cut in 1..bytes.len() {

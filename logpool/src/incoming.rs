@@ -9,6 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::codec::{Decoded, Malformed};
+use crate::cpu::wide;
 use crate::flat::{Column, Numbers};
 use crate::index::SegmentId;
 use crate::payload::{self, Columns};
@@ -92,10 +93,6 @@ impl Piece {
         self.places().map(|at| times.get(at))
     }
 
-    pub fn add_times(&self, known: &Known, out: &mut Vec<i64>) {
-        self.section(known).times.extend(self.at as usize, self.count as usize, out);
-    }
-
     pub fn numbers<'k>(&self, known: &'k Known) -> impl Iterator<Item = u64> + use<'k> {
         let (numbers, piece) = (&self.section(known).numbers, *self);
         self.places().map(move |at| piece.number(numbers, at))
@@ -130,6 +127,22 @@ impl Piece {
             self.count += next.count;
         }
         follows
+    }
+}
+
+/// Of all records of the pieces.
+pub fn copy_times(pieces: &[Piece], known: &Known, into: &mut Vec<i64>) {
+    into.clear();
+    into.resize(pieces.iter().map(|piece| piece.count as usize).sum(), 0);
+    wide!(copy_all_times(pieces: &[Piece], known: &Known, into: &mut [i64]))
+}
+
+#[inline(always)]
+fn copy_all_times(pieces: &[Piece], known: &Known, mut into: &mut [i64]) {
+    for piece in pieces {
+        let (times, rest) = into.split_at_mut(piece.count as usize);
+        piece.section(known).times.copy(piece.at as usize, times);
+        into = rest;
     }
 }
 
@@ -314,8 +327,7 @@ impl Group<'_> {
     pub fn sort(&mut self, known: &Known) {
         let mut times = Vec::new();
         let mut rises = |pieces: &[Piece]| {
-            times.clear();
-            pieces.iter().for_each(|piece| piece.add_times(known, &mut times));
+            copy_times(pieces, known, &mut times);
             times.windows(2).all(|pair| pair[0] < pair[1])
         };
         if rises(&self.pieces) {

@@ -9,6 +9,7 @@ pub use columns::{Columns, Section};
 pub use encode::encode_payloads;
 
 use crate::codec::*;
+use crate::limits::APPEND_RECORDS_MAX;
 use crate::record::Record;
 use columns::ColumnRecords;
 use rows::RowRecords;
@@ -69,7 +70,7 @@ pub fn renewed(payload: &[u8]) -> Option<Renewed> {
     let decoded = RowRecords::new(payload).map(|head| head.and_then(|head| head.decode()));
     let known = decoded.map_while(|record| record.inspect_err(|_| whole = Err(Malformed)).ok());
     let records: Vec<Record> = known.collect();
-    let payloads = records.chunks(crate::limits::APPEND_RECORDS_MAX).map(encode_payloads);
+    let payloads = records.chunks(APPEND_RECORDS_MAX).map(encode_payloads);
     match payloads.collect::<crate::Result<Vec<_>>>() {
         Ok(payloads) => Some((payloads.into_iter().flatten().collect(), whole)),
         Err(_) => Some((Vec::new(), Err(Malformed))),

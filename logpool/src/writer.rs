@@ -66,16 +66,16 @@ impl Writer {
 
     /// Returns when the records are on disk; waits while the queue is full.
     pub fn append(&self, records: Vec<Record>) -> Result<Ack> {
-        let job = Job::new(payload::encode_payloads(&records)?, records.len());
-        drop(records);
-        let records = job.records;
-        self.shared().append(job).map(|()| Ack { records })
+        let count = records.len();
+        let job = Job::new(payload::encode_payloads(records)?, count);
+        self.shared().append(job).map(|()| Ack { records: count })
     }
 
     /// Never waits: with a full queue `done` gets `LogPoolError::Busy` at once.
     pub fn append_with(&self, records: Vec<Record>, done: Done) {
-        match payload::encode_payloads(&records) {
-            Ok(payloads) => self.shared().append_with(Job::new(payloads, records.len()), done),
+        let count = records.len();
+        match payload::encode_payloads(records) {
+            Ok(payloads) => self.shared().append_with(Job::new(payloads, count), done),
             Err(error) => done(Err(error)),
         }
     }

@@ -116,8 +116,8 @@ impl<'a> Columns<'a> {
 
 /// Each group has as many records as it says.
 fn check_order(order: &Numbers, groups: &[Group], count: usize) -> Decoded<()> {
-    let mut numbers = Vec::with_capacity(count);
-    order.extend(0, count, &mut numbers);
+    let mut numbers = vec![0; count];
+    order.copy(0, &mut numbers);
     let mut left: Vec<usize> = groups.iter().map(|group| group.count).collect();
     for number in numbers {
         let group = usize::try_from(number).ok().and_then(|number| left.get_mut(number));

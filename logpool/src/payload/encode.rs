@@ -4,29 +4,45 @@
 //! Most records are of the form of the one before and all of ints, and origins take turns in one order, as nodes do that send at
 //! intervals; that is looked for first.
 
+use std::borrow::Borrow;
+use std::cell::Cell;
+
 use rustc_hash::FxHashMap;
 
 use crate::codec::*;
 use crate::error::Result;
+use crate::fields::Shape;
 use crate::flat;
 use crate::limits::*;
 use crate::name::Name;
 use crate::payload::IN_COLUMNS;
 use crate::record::{FieldValue, Record, RunId};
 
-/// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be.
-pub fn encode_payloads(records: &[Record]) -> Result<Vec<Vec<u8>>> {
+/// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be. Records that
+/// are given away are dropped one by one, while they are in the cache.
+pub fn encode_payloads<R: Borrow<Record>>(
+    records: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
+) -> Result<Vec<Vec<u8>>> {
+    let mut records = records.into_iter();
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
     let mut payloads = Vec::new();
-    let (mut from, mut total) = (0, 0);
-    while from < records.len() {
-        let mut payload = Payload::new(&records[from..]);
-        while payload.count < payload.records.len() && payload.add()? {}
-        from += payload.count;
-        let bytes = payload.finish()?;
+    let mut total = 0;
+    let mut finish = |payload: Payload| {
+        let bytes = payload.finish();
         total += bytes.len();
-        check("the size in bytes of one append", total, APPEND_BYTES_MAX)?;
         payloads.push(bytes);
+        check("the size in bytes of one append", total, APPEND_BYTES_MAX)
+    };
+    let mut payload = Payload::new(records.len());
+    while let Some(record) = records.next() {
+        if !payload.add(record.borrow())? {
+            let next = Payload::new(records.len() + 1);
+            finish(std::mem::replace(&mut payload, next))?;
+            payload.add(record.borrow())?;
+        }
+    }
+    if payload.count > 0 {
+        finish(payload)?;
     }
     Ok(payloads)
 }
@@ -39,17 +55,15 @@ const COLUMN_BYTES: usize = 11;
 const GROUP_BYTES: usize = 26;
 
 /// A payload that is being written.
-struct Payload<'a> {
-    /// From its first one on.
-    records: &'a [Record],
-    /// How many of them are in it.
+struct Payload {
+    /// Its records.
     count: usize,
     /// As many as it may become.
     bytes: usize,
-    forms: Vec<Form<'a>>,
+    forms: Vec<Form>,
     /// The one that was used last: the next record likely has it too.
     form: usize,
-    origins: Origins<'a>,
+    origins: Origins,
     groups: usize,
     /// The group of each record.
     order: Vec<i64>,
@@ -60,8 +74,11 @@ struct Payload<'a> {
 
 /// Records of one form. Each value is a *cell*: a number; the bits of a double; or where in `blobs` it ends, above its
 /// length (32 bits each).
-struct Form<'a> {
-    first: &'a Record,
+struct Form {
+    pool: Name,
+    key: Name,
+    task: Name,
+    shape: Shape,
     tags: Vec<u8>,
     /// All fields are ints.
     ints: bool,
@@ -91,25 +108,24 @@ const TIMES: usize = 0;
 const NUMBERS: usize = 1;
 const META: usize = 2;
 
-impl<'a> Payload<'a> {
-    fn new(records: &'a [Record]) -> Payload<'a> {
+impl Payload {
+    /// Of so many records at most.
+    fn new(most: usize) -> Payload {
         Payload {
-            records,
             count: 0,
             bytes: 1 + 3 * COLUMN_BYTES,
             forms: Vec::new(),
             form: 0,
             origins: Origins::default(),
             groups: 0,
-            order: Vec::with_capacity(records.len()),
+            order: Vec::with_capacity(most),
             blobs: Vec::new(),
             row: Vec::new(),
         }
     }
 
-    /// Adds the next record; false if the payload is full without it.
-    fn add(&mut self) -> Result<bool> {
-        let record = &self.records[self.count];
+    /// False if the payload is full without the record.
+    fn add(&mut self, record: &Record) -> Result<bool> {
         let values = record.fields.values();
         let bytes = self.bytes + RECORD_BYTES + 8 * values.len();
         if let Some(form) = self.forms.get_mut(self.form)
@@ -119,7 +135,7 @@ impl<'a> Payload<'a> {
             && form.put_ints(record)
         {
             self.bytes = bytes;
-            self.arrived(record);
+            self.arrived(record)?;
             return Ok(true);
         }
         let (known, blobs) = (self.known_form(record), self.blobs.len());
@@ -139,20 +155,20 @@ impl<'a> Payload<'a> {
         self.form = match known {
             Some(form) => form,
             None => {
-                let room = if self.forms.is_empty() { self.records.len() } else { 1 };
-                self.forms.push(Form::new(record, room)?);
+                let cells = if self.forms.is_empty() { CELLS.take() } else { Vec::new() };
+                self.forms.push(Form::new(record, cells)?);
                 self.forms.len() - 1
             }
         };
         self.bytes = bytes;
-        self.forms[self.form].put(record, &self.row);
-        self.arrived(record);
+        self.forms[self.form].put_row(record, &self.row);
+        self.arrived(record)?;
         Ok(true)
     }
 
     /// Puts the record that came to its group.
-    fn arrived(&mut self, record: &'a Record) {
-        let origin = self.origins.number(record);
+    fn arrived(&mut self, record: &Record) -> Result<()> {
+        let origin = self.origins.number(record)?;
         let form = &mut self.forms[self.form];
         if form.by_origin.len() <= origin {
             form.by_origin.resize(origin + 1, NONE);
@@ -169,6 +185,7 @@ impl<'a> Payload<'a> {
         group.count += 1;
         self.order.push(group.number as i64);
         self.count += 1;
+        Ok(())
     }
 
     fn known_form(&self, record: &Record) -> Option<usize> {
@@ -178,15 +195,15 @@ impl<'a> Payload<'a> {
         last.filter(is).or_else(|| recent.rev().find(is))
     }
 
-    fn finish(self) -> Result<Vec<u8>> {
+    fn finish(mut self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes);
         out.push(IN_COLUMNS);
         put_varint(&mut out, self.forms.len() as u64);
-        self.forms.iter().try_for_each(|form| put_form(&mut out, form.first))?;
+        self.forms.iter().for_each(|form| form.put(&mut out));
         put_varint(&mut out, self.origins.all.len() as u64);
         for (run, node) in &self.origins.all {
             out.extend_from_slice(&run.0.to_be_bytes());
-            put_name(&mut out, "the node's name", node, NAME_BYTES_MAX)?;
+            put_text(&mut out, node);
         }
         // From the order in which they came to that of the forms.
         let mut places = vec![0; self.groups];
@@ -207,36 +224,53 @@ impl<'a> Payload<'a> {
         }
         let mut column = Vec::with_capacity(self.count);
         for form in &self.forms {
-            form.finish(&self.blobs, &mut column, &mut out);
+            form.put_columns(&self.blobs, &mut column, &mut out);
         }
-        Ok(out)
+        if let Some(form) = self.forms.first_mut() {
+            CELLS.set(std::mem::take(&mut form.cells));
+        }
+        out
     }
 }
 
-impl<'a> Form<'a> {
-    fn new(first: &'a Record, room: usize) -> Result<Form<'a>> {
-        check("the number of fields", first.fields.len(), FIELDS_MAX)?;
-        let tags: Vec<u8> = first.fields.values().iter().map(tag).collect();
-        let room = room.min(FRAME_BYTES_MAX / (8 * (META + tags.len())));
+thread_local! {
+    /// Room for the cells of a thread's next payload, of no more than one frame.
+    static CELLS: Cell<Vec<[i64; TILE]>> = const { Cell::new(Vec::new()) };
+}
+
+impl Form {
+    /// `cells` is room for them.
+    fn new(first: &Record, cells: Vec<[i64; TILE]>) -> Result<Form> {
+        let Record { pool, key, task, fields, .. } = first;
+        check("the number of fields", fields.len(), FIELDS_MAX)?;
+        check("the pool's name", pool.len(), NAME_BYTES_MAX)?;
+        check("the key", key.len(), NAME_BYTES_MAX)?;
+        check("the task's name", task.len(), NAME_BYTES_MAX)?;
+        for name in fields.names() {
+            check("a field's name", name.len(), FIELD_NAME_BYTES_MAX)?;
+        }
+        let tags: Vec<u8> = fields.values().iter().map(tag).collect();
         Ok(Form {
-            first,
+            pool: pool.clone(),
+            key: key.clone(),
+            task: task.clone(),
+            shape: fields.shape().clone(),
             ints: tags.iter().all(|&tag| tag == INT),
-            cells: Vec::with_capacity(room.div_ceil(TILE) * (META + tags.len())),
             tags,
+            cells,
             count: 0,
             groups: Vec::new(),
             by_origin: Vec::new(),
-            of: Vec::with_capacity(room),
+            of: Vec::new(),
         })
     }
 
     /// Whether a record is of the form if its values are.
     fn has_names_of(&self, record: &Record) -> bool {
-        let first = self.first;
-        first.fields.shape() == record.fields.shape()
-            && first.key == record.key
-            && first.pool == record.pool
-            && first.task == record.task
+        self.shape == *record.fields.shape()
+            && self.key == record.key
+            && self.pool == record.pool
+            && self.task == record.task
     }
 
     fn is_of(&self, record: &Record) -> bool {
@@ -255,7 +289,7 @@ impl<'a> Form<'a> {
         true
     }
 
-    fn put(&mut self, record: &Record, row: &[i64]) {
+    fn put_row(&mut self, record: &Record, row: &[i64]) {
         let lane = self.count % TILE;
         self.next_tile(record).iter_mut().zip(row).for_each(|(cells, value)| cells[lane] = *value);
         self.count += 1;
@@ -265,7 +299,7 @@ impl<'a> Form<'a> {
     fn next_tile(&mut self, record: &Record) -> &mut [[i64; TILE]] {
         let (columns, lane) = (META + self.tags.len(), self.count % TILE);
         let start = self.count / TILE * columns;
-        if self.cells.len() == start {
+        if self.cells.len() < start + columns {
             self.cells.resize(start + columns, [0; TILE]);
         }
         let cells = &mut self.cells[start..];
@@ -274,8 +308,17 @@ impl<'a> Form<'a> {
         &mut cells[META..]
     }
 
+    fn put(&self, out: &mut Vec<u8>) {
+        [&self.pool, &self.key, &self.task].into_iter().for_each(|name| put_text(out, name));
+        put_varint(out, self.tags.len() as u64);
+        for (name, &tag) in self.shape.names().iter().zip(&self.tags) {
+            put_text(out, name);
+            out.push(tag);
+        }
+    }
+
     /// Writes the columns, group by group. `column` is room for one.
-    fn finish(&self, blobs: &[u8], column: &mut Vec<i64>, out: &mut Vec<u8>) {
+    fn put_columns(&self, blobs: &[u8], column: &mut Vec<i64>, out: &mut Vec<u8>) {
         let mut starts = Vec::with_capacity(self.groups.len());
         let mut start = 0;
         for group in &self.groups {
@@ -340,34 +383,38 @@ const ORIGIN_BYTES: usize = 18;
 
 /// The origins of the payload that is being written.
 #[derive(Default)]
-struct Origins<'a> {
-    all: Vec<(RunId, &'a Name)>,
+struct Origins {
+    all: Vec<(RunId, Name)>,
     by_run: FxHashMap<RunId, usize>,
     /// The one that came after each, when that came last.
     after: Vec<usize>,
     last: usize,
 }
 
-impl<'a> Origins<'a> {
-    fn number(&mut self, record: &'a Record) -> usize {
-        let is = |all: &[(RunId, &Name)], number: usize| {
-            all.get(number).is_some_and(|(run, node)| *run == record.run && **node == record.node)
+impl Origins {
+    fn number(&mut self, record: &Record) -> Result<usize> {
+        let is = |all: &[(RunId, Name)], number: usize| {
+            all.get(number).is_some_and(|(run, node)| *run == record.run && *node == record.node)
         };
         let guess = self.after.get(self.last).copied().unwrap_or(0);
         if is(&self.all, guess) {
             self.last = guess;
-            return guess;
+            return Ok(guess);
         }
         let known = self.by_run.get(&record.run).copied().filter(|&number| is(&self.all, number));
-        let number = known.unwrap_or_else(|| {
-            self.by_run.insert(record.run, self.all.len());
-            self.all.push((record.run, &record.node));
-            self.after.push(0);
-            self.all.len() - 1
-        });
+        let number = match known {
+            Some(number) => number,
+            None => {
+                check("the node's name", record.node.len(), NAME_BYTES_MAX)?;
+                self.by_run.insert(record.run, self.all.len());
+                self.all.push((record.run, record.node.clone()));
+                self.after.push(0);
+                self.all.len() - 1
+            }
+        };
         self.after[self.last] = number;
         self.last = number;
-        number
+        Ok(number)
     }
 }
 
@@ -407,21 +454,9 @@ fn put_blob(blobs: &mut Vec<u8>, bytes: &[u8], start: usize) -> Result<()> {
     Ok(())
 }
 
-/// As many bytes as `put_form` takes at most, and the columns.
+/// As many bytes as a form takes at most, and the columns.
 fn form_bytes(record: &Record) -> usize {
     let names = [&record.pool, &record.key, &record.task].map(|name| name.len() + 3);
     let fields = record.fields.names().iter().map(|name| name.len() + 4 + COLUMN_BYTES);
     names.iter().sum::<usize>() + fields.sum::<usize>() + 3 * COLUMN_BYTES
-}
-
-fn put_form(out: &mut Vec<u8>, record: &Record) -> Result<()> {
-    put_name(out, "the pool's name", &record.pool, NAME_BYTES_MAX)?;
-    put_name(out, "the key", &record.key, NAME_BYTES_MAX)?;
-    put_name(out, "the task's name", &record.task, NAME_BYTES_MAX)?;
-    put_varint(out, record.fields.len() as u64);
-    for (name, value) in &record.fields {
-        put_name(out, "a field's name", name, FIELD_NAME_BYTES_MAX)?;
-        out.push(tag(value));
-    }
-    Ok(())
 }
