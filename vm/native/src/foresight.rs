@@ -1,5 +1,6 @@
 //! What a program has ahead of it, as far as the loops say that it is in: one that counts up to a bound tells how many
-//! rounds are left, and what its rounds have taken so far tells what those will.
+//! rounds are left, and what its rounds have taken so far tells what those will. A function that calls itself in more
+//! than one place goes through these like a loop through its rounds.
 
 use dscript_bytecode::ids::{FunctionId, S};
 use dscript_bytecode::image::Image;
@@ -34,11 +35,18 @@ pub(crate) struct Outlook {
 /// What was seen of a program's loops.
 #[derive(Default)]
 pub(crate) struct Foresight {
-    /// Of functions that were met, outer loops first.
-    loops: FxHashMap<FunctionId, Vec<Loop>>,
+    /// Of functions that were met.
+    shapes: FxHashMap<FunctionId, Shape>,
     /// Of the loops that the program is in, outermost first.
     marks: Vec<Mark>,
     spent_ns: u64,
+}
+
+struct Shape {
+    /// Outer ones first.
+    loops: Vec<Loop>,
+    /// Where it calls itself, with how many more of such calls it comes by from there.
+    own_calls: Vec<(usize, u64)>,
 }
 
 struct Loop {
@@ -67,8 +75,12 @@ struct Mark {
     last: i64,
 }
 
-/// A loop that an instruction is in: its head, and its counter, the rounds left and the step where it counts.
+/// A loop that an instruction is in, or the calls of its function to itself as one: its frame, function and head, and its
+/// counter, the rounds left and the step where it counts.
 type Around = (usize, FunctionId, usize, Option<(i64, u64, u64)>);
+
+/// What stands for a head where calls are the rounds.
+const OWN_CALLS: usize = usize::MAX;
 
 impl Foresight {
     /// So much more was done, and now the program is there.
@@ -87,10 +99,15 @@ impl Foresight {
                 break;
             };
             innermost = Some(at);
-            let loops = self.loops.entry(frame.function);
-            let loops = loops.or_insert_with(|| loops_of(&image.functions[frame.function.index()].code));
-            let here = loops.iter().filter(|l| (l.head..=l.last).contains(&(pc as usize)));
+            let pc = pc as usize;
+            let shape = self.shapes.entry(frame.function);
+            let shape = shape.or_insert_with(|| Shape::of(image, frame.function));
+            let here = shape.loops.iter().filter(|l| (l.head..=l.last).contains(&pc));
             around.extend(here.map(|l| (at, frame.function, l.head, l.state(frame.scalars))));
+            if let Ok(which) = shape.own_calls.binary_search_by_key(&pc, |(pc, _)| *pc) {
+                let state = (which as i64, shape.own_calls[which].1, 1);
+                around.push((at, frame.function, OWN_CALLS, Some(state)));
+            }
         }
         self.mark(&around);
         let Some(innermost) = innermost else {
@@ -152,6 +169,36 @@ impl Foresight {
         }
         Ahead { ns, all }
     }
+}
+
+impl Shape {
+    fn of(image: &Image, function: FunctionId) -> Shape {
+        let code = &image.functions[function.index()].code;
+        Shape { loops: loops_of(code), own_calls: own_calls(code, function) }
+    }
+}
+
+/// Calls of a function to itself; none where there is but one, or where it is too long to look.
+fn own_calls(code: &[Instr], function: FunctionId) -> Vec<(usize, u64)> {
+    let is_own = |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);
+    let calls: Vec<usize> = (0..code.len()).filter(|pc| is_own(&code[*pc])).collect();
+    if calls.len() < 2 || code.len() > INSTRUCTIONS_MAX {
+        return Vec::new();
+    }
+    // Straight on, over tests and along jumps ahead.
+    let left = |from: usize| {
+        let (mut pc, mut left) = (from + 1, 0);
+        while let Some(instr) = code.get(pc) {
+            left += u64::from(is_own(instr));
+            pc = match instr {
+                Instr::Jump { to } if to.index() > pc => to.index(),
+                _ if instr.ends_block() => break,
+                _ => pc + 1,
+            };
+        }
+        left
+    };
+    calls.iter().map(|pc| (*pc, left(*pc))).collect()
 }
 
 fn loops_of(code: &[Instr]) -> Vec<Loop> {
@@ -267,6 +314,30 @@ mod tests {
         let Outlook { program, frame } = at(1);
         assert_eq!(frame, Ahead { ns: 8_000, all: true });
         assert_eq!(program, Ahead { ns: 8_000 + 9 * 9_000, all: true });
+    }
+
+    #[test]
+    fn calls_of_itself_take_as_long_as_the_first() {
+        let call = || Instr::Call { function: FUNCTION, args: Box::default(), results: Box::default() };
+        let mut image = image();
+        image.functions[0].code = vec![
+            call(),
+            Instr::Jump { to: Label(3) },
+            call(),
+            call(),
+            Instr::Return { values: Box::default() },
+        ];
+        assert_eq!(own_calls(&image.functions[0].code, FUNCTION), [(0, 1), (2, 1), (3, 0)]);
+        let mut foresight = Foresight::default();
+        let mut at = |pcs: &[u32]| {
+            let mut frames = pcs.iter().map(|pc| Look { function: FUNCTION, pc: Some(*pc), scalars: &[] });
+            foresight.look(&image, 1_000, &mut frames).program
+        };
+        at(&[0, 0, 0]);
+        // The third call took 1,000 until now, and so the second takes twice that, and the first four times.
+        assert_eq!(at(&[0, 0, 0]), Ahead { ns: 7_000, all: true });
+        assert_eq!(at(&[0, 0, 3]), Ahead { ns: 6_000, all: true });
+        assert_eq!(at(&[3, 3, 3]), Ahead { ns: 0, all: true });
     }
 
     #[test]

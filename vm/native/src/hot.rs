@@ -129,7 +129,7 @@ fn is_call(instr: &Instr) -> bool {
 
 /// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
 fn compiled_size(image: &Image, function: FunctionId) -> usize {
-    const COPIES: usize = 16;
+    const COPIES: usize = 8;
     let Function { code, refs, .. } = &image.functions[function.index()];
     let calls_itself =
         |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);

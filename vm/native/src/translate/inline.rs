@@ -19,7 +19,7 @@ use crate::ranges::Ranges;
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
 /// itself twice has room for itself that deep.
 const NESTED_MAX: usize = 3;
-pub(crate) const ROOM: usize = 240;
+pub(crate) const ROOM: usize = 120;
 
 /// What of the translator is another function's while that is inlined.
 struct Inner<'p> {
