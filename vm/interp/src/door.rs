@@ -65,6 +65,7 @@ pub struct Look<'a> {
     pub function: FunctionId,
     /// Where it is; `None` where native code runs in its place, which shows no more frames.
     pub pc: Option<u32>,
+    /// None of a function that is put in the place of its call.
     pub scalars: &'a [u64],
 }
 

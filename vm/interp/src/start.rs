@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::code::Origin;
 use crate::door::{Look, Met, Sampled};
 use crate::fiber::{Exit, Running};
 use crate::native::Trapped;
@@ -199,16 +200,20 @@ impl Vm {
     fn looks(&self, pc: u32) -> impl Iterator<Item = Look<'_>> {
         let native = self.stack.activations.first().map_or(usize::MAX, |native| native.frame);
         let frames = self.stack.frames.iter().enumerate().take(native.saturating_add(1));
-        frames.map(move |(index, frame)| {
-            let pc = match index {
-                _ if index == native => None,
-                _ if index + 1 == self.stack.frames.len() => Some(pc),
-                _ => Some(self.program.code(frame.function).origin(self.place_of(index)).pc),
-            };
-            let window = frame.base.scalars()..frame.end.scalars();
-            let scalars = self.stack.scalars.get(window).unwrap_or_default();
-            Look { function: frame.function, pc, scalars }
-        })
+        frames
+            .flat_map(move |(index, frame)| {
+                let origin = match index {
+                    _ if index == native => None,
+                    _ if index + 1 == self.stack.frames.len() => Some(Origin { pc, inner: None }),
+                    _ => Some(self.program.code(frame.function).origin(self.place_of(index))),
+                };
+                let window = frame.base.scalars()..frame.end.scalars();
+                let scalars = self.stack.scalars.get(window).unwrap_or_default();
+                let own = Look { function: frame.function, pc: origin.map(|origin| origin.pc), scalars };
+                let inner = origin.and_then(|origin| origin.inner);
+                [Some(own), inner.map(|(function, pc)| Look { function, pc: Some(pc), scalars: &[] })]
+            })
+            .flatten()
     }
 
     /// What the innermost function of the program's own may ask for, where it says so.
