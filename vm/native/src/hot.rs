@@ -16,13 +16,15 @@ use crate::loops;
 use crate::translate::{self, Start};
 
 /// What the interpreter takes for an instruction.
-const STEP_NS: u64 = 1;
+const STEP_NS: u64 = 2;
 /// Instructions of one round of a loop, or of one call, that are thought to be done: of long ones many are jumped over.
 const ROUND_MAX: usize = 64;
-/// What compiling takes, what it takes for an instruction, and for how many of these one counts that becomes a call.
+/// What compiling takes, what it takes for an instruction, and for how many of these one counts that becomes a call, and
+/// one that reaches an object or an element.
 const COMPILE_NS: u64 = 600_000;
-const COMPILE_INSTR_NS: u64 = 10_000;
-const CALL_WEIGHT: usize = 4;
+const COMPILE_INSTR_NS: u64 = 14_000;
+const CALL_WEIGHT: usize = 7;
+const OBJECT_WEIGHT: usize = 3;
 /// What a call takes, beyond its instructions, that native code leaves to the interpreter.
 const LENT_CALL_NS: u64 = 100;
 /// What is compiled with a hot function, in instructions.
@@ -55,7 +57,9 @@ pub(crate) struct Heat {
     spent_ns: u64,
     /// What one jump or call stands for.
     round_ns: u64,
-    worth_ns: u64,
+    /// What compiling it takes, and what the functions that are compiled with it take beyond that.
+    compile_ns: u64,
+    with_it: Vec<(FunctionId, u64)>,
     /// Whether it may be compiled for what is ahead alone. Where there is code for calls already, no other than the frame
     /// that runs has a use for it.
     eager: bool,
@@ -70,9 +74,14 @@ impl Heat {
         };
         // What is a call anyway takes as long in machine code.
         let round = round.iter().filter(|instr| !is_call(instr)).count();
-        let size: usize = together(image, function, start).iter().map(|id| compiled_size(image, *id)).sum();
-        let worth_ns = if pace.at_once { 0 } else { COMPILE_NS + COMPILE_INSTR_NS * size as u64 };
-        Heat { spent_ns: 0, round_ns: STEP_NS * round.clamp(1, ROUND_MAX) as u64, worth_ns, eager: true }
+        let ns = |id: &FunctionId| match pace.at_once {
+            true => 0,
+            false => COMPILE_INSTR_NS * compiled_size(image, *id) as u64,
+        };
+        let compile_ns = if pace.at_once { 0 } else { COMPILE_NS + ns(&function) };
+        let with_it = together(image, function, start)[1..].iter().map(|id| (*id, ns(id))).collect();
+        let round_ns = STEP_NS * round.clamp(1, ROUND_MAX) as u64;
+        Heat { spent_ns: 0, round_ns, compile_ns, with_it, eager: true }
     }
 
     /// So many jumps or calls more; gives what they took.
@@ -84,8 +93,10 @@ impl Heat {
     }
 
     /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part.
-    pub fn is_worth(&self, outlook: Outlook, all_ns: u64) -> bool {
-        let enough_ns = self.worth_ns + self.worth_ns / MARGIN;
+    pub fn is_worth(&self, outlook: Outlook, all_ns: u64, has_code: impl Fn(FunctionId) -> bool) -> bool {
+        let missing = self.with_it.iter().filter(|(function, _)| !has_code(*function));
+        let worth_ns = self.compile_ns + missing.map(|(_, ns)| ns).sum::<u64>();
+        let enough_ns = worth_ns + worth_ns / MARGIN;
         let part = self.spent_ns as f64 / all_ns.max(1) as f64;
         let (ahead, ahead_ns) = match self.eager {
             true => (outlook.program, (outlook.program.ns as f64 * part) as u64),
@@ -94,8 +105,8 @@ impl Heat {
         if self.eager && ahead_ns.min(BELIEVED * self.spent_ns) >= enough_ns {
             return true;
         }
-        let soon_done = ahead.all && ahead_ns < enough_ns && self.spent_ns < PATIENCE * self.worth_ns;
-        self.spent_ns >= self.worth_ns && !soon_done
+        let soon_done = ahead.all && ahead_ns < enough_ns && self.spent_ns < PATIENCE * worth_ns;
+        self.spent_ns >= worth_ns && !soon_done
     }
 
     /// Begins anew: other code is there now for what is ahead.
@@ -127,6 +138,23 @@ fn is_call(instr: &Instr) -> bool {
     )
 }
 
+/// Whether machine code reaches an object or an element for an instruction.
+fn reaches(instr: &Instr) -> bool {
+    use Instr::*;
+    matches!(
+        instr,
+        GetScalar { .. }
+            | GetRef { .. }
+            | SetScalar { .. }
+            | SetRef { .. }
+            | ListSize { .. }
+            | ListGetScalar { .. }
+            | ListGetRef { .. }
+            | ListSetScalar { .. }
+            | ListSetRef { .. }
+    )
+}
+
 /// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
 fn compiled_size(image: &Image, function: FunctionId) -> usize {
     const COPIES: usize = 8;
@@ -135,7 +163,12 @@ fn compiled_size(image: &Image, function: FunctionId) -> usize {
         |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);
     let copies = if refs.is_empty() && code.iter().any(calls_itself) { COPIES } else { 1 };
     // Only a short function is put in.
-    let size = code.iter().map(|instr| if is_call(instr) { CALL_WEIGHT } else { 1 }).sum::<usize>();
+    let weight = |instr: &Instr| match instr {
+        _ if is_call(instr) => CALL_WEIGHT,
+        _ if reaches(instr) => OBJECT_WEIGHT,
+        _ => 1,
+    };
+    let size = code.iter().map(weight).sum::<usize>();
     size.max((copies * code.len()).min(translate::ROOM))
 }
 
@@ -206,6 +239,10 @@ mod tests {
     use crate::foresight::Ahead;
     use dscript_bytecode::ids::{Label, S};
 
+    fn none(_: FunctionId) -> bool {
+        false
+    }
+
     fn call(function: u32) -> Instr {
         Instr::Call { function: FunctionId(function), args: Box::default(), results: Box::default() }
     }
@@ -252,14 +289,25 @@ mod tests {
             let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
             let worth = |heat: &mut Heat| {
                 let spent = heat.add(1_000, Met::Call);
-                heat.is_worth(Outlook::default(), spent)
+                heat.is_worth(Outlook::default(), spent, none)
             };
             (1..).find(|_| worth(&mut heat)).expect("some time it is worth it")
         };
         assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
         let pace = Pace { every: 1, at_once: true };
         let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace);
-        assert!(heat.is_worth(Outlook::default(), 0));
+        assert!(heat.is_worth(Outlook::default(), 0, none));
+    }
+
+    #[test]
+    fn what_has_code_need_not_be_compiled() {
+        let image = sample();
+        let mut heat = Heat::of(&image, FunctionId(0), Start::Loop(1), Pace::default());
+        heat.spent_ns = heat.compile_ns;
+        let worth = |has_code: &dyn Fn(FunctionId) -> bool| {
+            heat.is_worth(Outlook::default(), heat.spent_ns, has_code)
+        };
+        assert!(!worth(&none) && worth(&|function| function != FunctionId(0)));
     }
 
     #[test]
@@ -273,22 +321,22 @@ mod tests {
         let (first, early, late) = (heat(1_000), heat(20_000), heat(1_000_000));
         let outlook = |ns, all| Outlook { program: Ahead { ns, all }, frame: Ahead::default() };
         let (little, much) = (outlook(1_000, true), outlook(1_000_000_000, false));
-        assert!(early.is_worth(much, early.spent_ns) && !early.is_worth(little, early.spent_ns));
+        assert!(early.is_worth(much, early.spent_ns, none) && !early.is_worth(little, early.spent_ns, none));
         // Little was seen yet.
-        assert!(!first.is_worth(much, first.spent_ns));
+        assert!(!first.is_worth(much, first.spent_ns, none));
         // Of what is ahead only as much is this one's as it was until now.
-        assert!(!early.is_worth(much, 10_000 * early.spent_ns));
-        let mut worth = heat(early.worth_ns as i64 / 10);
-        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns));
-        assert!(!worth.is_worth(little, worth.spent_ns) && late.is_worth(little, late.spent_ns));
+        assert!(!early.is_worth(much, 10_000 * early.spent_ns, none));
+        let mut worth = heat(early.compile_ns as i64 / 20);
+        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns, none));
+        assert!(!worth.is_worth(little, worth.spent_ns, none) && late.is_worth(little, late.spent_ns, none));
         worth.cool();
         worth.add(20_000, Met::Call);
-        assert!(!worth.is_worth(much, worth.spent_ns));
-        worth.add(200_000, Met::Call);
+        assert!(!worth.is_worth(much, worth.spent_ns, none));
+        worth.add(50_000, Met::Call);
         let frame = Ahead { ns: 1_000, all: true };
         assert!(
-            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns)
-                && worth.is_worth(much, worth.spent_ns)
+            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns, none)
+                && worth.is_worth(much, worth.spent_ns, none)
         );
     }
 }
