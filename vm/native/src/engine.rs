@@ -311,8 +311,7 @@ impl Engine for Native {
         let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
         let spent_ns = heat.add(auto.pace.every, met);
         let outlook = foresight.look(program.image(), spent_ns, frames);
-        let has_code = |function| self.code.get().is_some_and(|code| code.has_code(function));
-        let worth = heat.is_worth(outlook, foresight.spent_ns(), has_code);
+        let worth = heat.is_worth(outlook, foresight.spent_ns(), self.code.get());
         if !worth || seen.asked.contains(&asked) {
             return known;
         }

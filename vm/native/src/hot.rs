@@ -11,17 +11,19 @@ use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Met;
 use rustc_hash::FxHashSet;
 
+use crate::code::Code;
 use crate::foresight::Outlook;
 use crate::loops;
 use crate::translate::{self, Start};
 
 /// What the interpreter takes for an instruction.
-const STEP_NS: u64 = 2;
+const STEP_NS: u64 = 1;
 /// Instructions of one round of a loop, or of one call, that are thought to be done: of long ones many are jumped over.
 const ROUND_MAX: usize = 64;
-/// What compiling takes, what it takes for an instruction, and for how many of these one counts that becomes a call, and
-/// one that reaches an object or an element.
-const COMPILE_NS: u64 = 600_000;
+/// What compiling takes, for the first time and again, what it takes for an instruction, and for how many of these one
+/// counts that becomes a call, and one that reaches an object or an element.
+const COMPILE_FIRST_NS: u64 = 600_000;
+const COMPILE_AGAIN_NS: u64 = 200_000;
 const COMPILE_INSTR_NS: u64 = 14_000;
 const CALL_WEIGHT: usize = 7;
 const OBJECT_WEIGHT: usize = 3;
@@ -57,9 +59,11 @@ pub(crate) struct Heat {
     spent_ns: u64,
     /// What one jump or call stands for.
     round_ns: u64,
-    /// What compiling it takes, and what the functions that are compiled with it take beyond that.
+    /// What compiling its own instructions takes, and those of the functions that are compiled with it.
     compile_ns: u64,
     with_it: Vec<(FunctionId, u64)>,
+    /// Whether it is compiled when it is met first.
+    at_once: bool,
     /// Whether it may be compiled for what is ahead alone. Where there is code for calls already, no other than the frame
     /// that runs has a use for it.
     eager: bool,
@@ -74,14 +78,11 @@ impl Heat {
         };
         // What is a call anyway takes as long in machine code.
         let round = round.iter().filter(|instr| !is_call(instr)).count();
-        let ns = |id: &FunctionId| match pace.at_once {
-            true => 0,
-            false => COMPILE_INSTR_NS * compiled_size(image, *id) as u64,
-        };
-        let compile_ns = if pace.at_once { 0 } else { COMPILE_NS + ns(&function) };
-        let with_it = together(image, function, start)[1..].iter().map(|id| (*id, ns(id))).collect();
+        let ns = |id: FunctionId| COMPILE_INSTR_NS * compiled_size(image, id) as u64;
+        let with_it = together(image, function, start)[1..].iter().map(|id| (*id, ns(*id))).collect();
         let round_ns = STEP_NS * round.clamp(1, ROUND_MAX) as u64;
-        Heat { spent_ns: 0, round_ns, compile_ns, with_it, eager: true }
+        let at_once = pace.at_once;
+        Heat { spent_ns: 0, round_ns, compile_ns: ns(function), with_it, at_once, eager: true }
     }
 
     /// So many jumps or calls more; gives what they took.
@@ -92,10 +93,16 @@ impl Heat {
         more
     }
 
-    /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part.
-    pub fn is_worth(&self, outlook: Outlook, all_ns: u64, has_code: impl Fn(FunctionId) -> bool) -> bool {
+    /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part; `code` is
+    /// what was compiled of it.
+    pub fn is_worth(&self, outlook: Outlook, all_ns: u64, code: Option<&Code>) -> bool {
+        if self.at_once {
+            return true;
+        }
+        let has_code = |function| code.is_some_and(|code| code.has_code(function));
         let missing = self.with_it.iter().filter(|(function, _)| !has_code(*function));
-        let worth_ns = self.compile_ns + missing.map(|(_, ns)| ns).sum::<u64>();
+        let base_ns = if code.is_some() { COMPILE_AGAIN_NS } else { COMPILE_FIRST_NS };
+        let worth_ns = base_ns + self.compile_ns + missing.map(|(_, ns)| ns).sum::<u64>();
         let enough_ns = worth_ns + worth_ns / MARGIN;
         let part = self.spent_ns as f64 / all_ns.max(1) as f64;
         let (ahead, ahead_ns) = match self.eager {
@@ -239,10 +246,6 @@ mod tests {
     use crate::foresight::Ahead;
     use dscript_bytecode::ids::{Label, S};
 
-    fn none(_: FunctionId) -> bool {
-        false
-    }
-
     fn call(function: u32) -> Instr {
         Instr::Call { function: FunctionId(function), args: Box::default(), results: Box::default() }
     }
@@ -289,25 +292,14 @@ mod tests {
             let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
             let worth = |heat: &mut Heat| {
                 let spent = heat.add(1_000, Met::Call);
-                heat.is_worth(Outlook::default(), spent, none)
+                heat.is_worth(Outlook::default(), spent, None)
             };
             (1..).find(|_| worth(&mut heat)).expect("some time it is worth it")
         };
         assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
         let pace = Pace { every: 1, at_once: true };
         let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace);
-        assert!(heat.is_worth(Outlook::default(), 0, none));
-    }
-
-    #[test]
-    fn what_has_code_need_not_be_compiled() {
-        let image = sample();
-        let mut heat = Heat::of(&image, FunctionId(0), Start::Loop(1), Pace::default());
-        heat.spent_ns = heat.compile_ns;
-        let worth = |has_code: &dyn Fn(FunctionId) -> bool| {
-            heat.is_worth(Outlook::default(), heat.spent_ns, has_code)
-        };
-        assert!(!worth(&none) && worth(&|function| function != FunctionId(0)));
+        assert!(heat.is_worth(Outlook::default(), 0, None));
     }
 
     #[test]
@@ -321,22 +313,22 @@ mod tests {
         let (first, early, late) = (heat(1_000), heat(20_000), heat(1_000_000));
         let outlook = |ns, all| Outlook { program: Ahead { ns, all }, frame: Ahead::default() };
         let (little, much) = (outlook(1_000, true), outlook(1_000_000_000, false));
-        assert!(early.is_worth(much, early.spent_ns, none) && !early.is_worth(little, early.spent_ns, none));
+        assert!(early.is_worth(much, early.spent_ns, None) && !early.is_worth(little, early.spent_ns, None));
         // Little was seen yet.
-        assert!(!first.is_worth(much, first.spent_ns, none));
+        assert!(!first.is_worth(much, first.spent_ns, None));
         // Of what is ahead only as much is this one's as it was until now.
-        assert!(!early.is_worth(much, 10_000 * early.spent_ns, none));
-        let mut worth = heat(early.compile_ns as i64 / 20);
-        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns, none));
-        assert!(!worth.is_worth(little, worth.spent_ns, none) && late.is_worth(little, late.spent_ns, none));
+        assert!(!early.is_worth(much, 10_000 * early.spent_ns, None));
+        let mut worth = heat((COMPILE_FIRST_NS + early.compile_ns) as i64 / 10);
+        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns, None));
+        assert!(!worth.is_worth(little, worth.spent_ns, None) && late.is_worth(little, late.spent_ns, None));
         worth.cool();
         worth.add(20_000, Met::Call);
-        assert!(!worth.is_worth(much, worth.spent_ns, none));
-        worth.add(50_000, Met::Call);
+        assert!(!worth.is_worth(much, worth.spent_ns, None));
+        worth.add(100_000, Met::Call);
         let frame = Ahead { ns: 1_000, all: true };
         assert!(
-            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns, none)
-                && worth.is_worth(much, worth.spent_ns, none)
+            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns, None)
+                && worth.is_worth(much, worth.spent_ns, None)
         );
     }
 }
