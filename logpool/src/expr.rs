@@ -3,8 +3,11 @@
 //! `pool key node task time` are the record's meta data; any other name is a field, and in backticks every name is.
 //! Numbers are D-Script's: ints with sizes, doubles, durations. Values are compared with values of their kind (ints
 //! with doubles by value); a comparison with a field that is not there, or is of another kind, is false, `x == null`
-//! is true where `x` is null or not there. Int arithmetic that overflows, and division by zero, give no value.
+//! is true where `x` is null or not there. A time is compared with a text that is one (`time >= "2026-01-31T08:00:00Z"`).
+//! Int arithmetic that overflows, and division by zero, give no value. What can be seen never to be true (`kind`), or is no
+//! condition at all, is an error.
 
+mod kind;
 mod parser;
 
 use std::cmp::Ordering;
@@ -14,6 +17,7 @@ pub use parser::Parser;
 
 use crate::codec::ValueRef;
 use crate::query::Pattern;
+use crate::text::parse_time;
 
 /// What is wrong with an expression, and where: a range of bytes of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +110,7 @@ pub enum Literal {
     Int(i64),
     Double(f64),
     Duration(i64),
+    Time(i64),
     String(String),
 }
 
@@ -129,12 +134,10 @@ pub enum Operator {
 }
 
 impl Expr {
-    /// Reads an expression, and gives the fields it reads numbers.
+    /// Reads a condition, and gives the fields it reads numbers.
+    #[cfg(test)]
     pub fn parse(text: &str, fields: &mut FieldNames) -> Result<Expr, ExprError> {
-        let mut parser = Parser::new(text, fields)?;
-        let expr = parser.or()?;
-        parser.end()?;
-        Ok(expr)
+        Ok(Parser::new(text, fields)?.condition()?.0)
     }
 
     /// Whether it is true of the record.
@@ -164,6 +167,7 @@ impl Expr {
                 Literal::Int(value) => ValueRef::Int(*value),
                 Literal::Double(value) => ValueRef::Double(*value),
                 Literal::Duration(value) => ValueRef::Duration(*value),
+                Literal::Time(value) => ValueRef::Time(*value),
                 Literal::String(text) => ValueRef::String(text),
             },
             Expr::Negate(inner) => match inner.value(row)? {
@@ -240,7 +244,12 @@ impl Comparison {
             };
         }
         let (Some(a), Some(b)) = (a, b) else { return false };
-        let Some(order) = order(a, b) else { return false };
+        let order = match (a, b) {
+            (ValueRef::Time(a), ValueRef::String(b)) => parse_time(b).ok().map(|b| a.cmp(&b)),
+            (ValueRef::String(a), ValueRef::Time(b)) => parse_time(a).ok().map(|a| a.cmp(&b)),
+            (a, b) => order(a, b),
+        };
+        let Some(order) = order else { return false };
         match self {
             Comparison::Equal => order == Ordering::Equal,
             Comparison::NotEqual => order != Ordering::Equal,
@@ -372,6 +381,7 @@ mod tests {
                 "up" => ValueRef::Bool(true),
                 "text" => ValueRef::String("a\"b"),
                 "key" => ValueRef::String("own"),
+                "at" => ValueRef::Time(1_500_000_000),
                 "none" => ValueRef::Null,
                 _ => return None,
             })
@@ -411,6 +421,8 @@ mod tests {
             "wa * 2 - 1 == 41 && wa % 4 == 1 && -wa < 0 && wa / 2 == 10",
             "wa > 100 || node == 'web-7'",
             "pool like 'mem*' && task == 'watch'",
+            "time == '1970-01-01T00:00:00Z' && '1969-12-31T23:59:59Z' < time && time + 1s < '1970-01-01T00:00:01.5Z'",
+            "at > '1970-01-01T00:00:01Z' && at - time == 1500ms && at != '1970-01-01T00:00:01Z'",
         ] {
             assert!(holds(text), "{text}");
         }
@@ -426,6 +438,7 @@ mod tests {
             "wa / 0 == 0",
             "9223372036854775807 + wa > 0",
             "text < 1",
+            "at < 'yesterday'",
         ] {
             assert!(!holds(text), "{text}");
         }

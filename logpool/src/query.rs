@@ -1,7 +1,7 @@
 //! What is asked of the LogPool, and whether a record is part of the answer. It reads nothing itself.
 
 use crate::codec::{Malformed, RecordHead};
-use crate::expr::{Expr, ExprError, FieldNames};
+use crate::expr::{Expr, ExprError, FieldNames, Parser};
 use crate::record::{Record, RunPrefix};
 use crate::rows::{HeadRow, RecordRow};
 
@@ -70,13 +70,15 @@ pub struct Condition {
     text: String,
     pub(crate) expr: Expr,
     pub(crate) fields: FieldNames,
+    /// The fields that must be booleans, by number.
+    tested: Vec<usize>,
 }
 
 impl Condition {
     pub fn parse(text: &str) -> Result<Condition, ExprError> {
         let mut fields = FieldNames::default();
-        let expr = Expr::parse(text, &mut fields)?;
-        Ok(Condition { text: text.to_owned(), expr, fields })
+        let (expr, tested) = Parser::new(text, &mut fields)?.condition()?;
+        Ok(Condition { text: text.to_owned(), expr, fields, tested })
     }
 
     /// What holds where all of these do; none for none.
@@ -86,6 +88,12 @@ impl Condition {
         }
         let texts: Vec<String> = conditions.iter().map(|condition| format!("({})", condition.text)).collect();
         Condition::parse(&texts.join(" && ")).map(Some)
+    }
+
+    /// The names of the fields that it looks at, and whether they must be booleans.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, bool)> {
+        let names = self.fields.names().iter().enumerate();
+        names.map(|(number, name)| (&name[..], self.tested.contains(&number)))
     }
 
     /// As it was written.

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dscript_tests::fleet::Fleet;
 use dscript_tests::{
@@ -447,4 +447,37 @@ fn three_servers_of_nats_are_as_good_as_two() {
         });
         read(scratch.path(), &url, 0, 5, &["--data", data]);
     }
+}
+
+// ---- all of them ----
+
+/// A server that takes connections and answers nothing: the end of a program waits for it, and not for long; nothing is lost.
+#[test]
+fn a_server_that_is_stopped_holds_no_program_up() {
+    let scratch = scratch();
+    let scratch = scratch.path();
+    let (mark, cache, logs, ports) = (Mark::new(), free_port(), free_port(), [Ports::free()]);
+    let servers = [
+        (format!("memcached://127.0.0.1:{cache}"), memcached(cache)),
+        (format!("http://127.0.0.1:{logs}"), controller(&scratch.join("far"), &mark, logs, &["--http-put"])),
+        (format!("nats://127.0.0.1:{}/fleet", ports[0].client), nats(scratch, 0, &ports)),
+    ];
+    let each = |work: &(dyn Fn(&str, &Running, &str) + Sync)| {
+        std::thread::scope(|scope| {
+            for (number, (url, server)) in servers.iter().enumerate() {
+                scope.spawn(move || work(url, server, &format!("data-{number}")));
+            }
+        });
+    };
+    each(&|url, server, data| {
+        assert_eq!(write(scratch, url, 0, 2, &["--data", data]), "", "{url}");
+        server.signal(libc::SIGSTOP);
+        let began = Instant::now();
+        let said = write(scratch, url, 2, 3, &["--data", data]);
+        assert!(said.contains("brings what waits"), "{url}: {said}");
+        // Five seconds, and what a busy machine adds.
+        assert!(began.elapsed() < Duration::from_secs(9), "{url}: {:?}", began.elapsed());
+        server.signal(libc::SIGCONT);
+        read(scratch, url, 0, 5, &["--data", data]);
+    });
 }

@@ -140,6 +140,21 @@ fn the_meta_protocol() {
         "ma n v\r\nma n N0 J13 v\r\nma n D2 v\r\nma n MD D20 v\r\n",
         "NF\r\nVA 2\r\n13\r\nVA 2\r\n15\r\nVA 1\r\n0\r\n",
     );
+    check("mg none k O3\r\n", "EN knone O3\r\n");
+    // Keys in base64 may hold what no line can.
+    check(
+        "ms AAECDQogIA== 2 b k\r\nhe\r\nmg AAECDQogIA== b k v\r\nme AAECDQogIA== b\r\nmd AAECDQogIA== b k O1\r\nmg AAECDQogIA== b k\r\n",
+        "HD kAAECDQogIA== b\r\nVA 2 kAAECDQogIA== b\r\nhe\r\nME AAECDQogIA== exp=-1 cas=6 size=2\r\n\
+         HD kAAECDQogIA== b O1\r\nEN kAAECDQogIA== b\r\n",
+    );
+    check(
+        "ms YmFy 2 b\r\nho\r\nget bar\r\nma bnVt b N0 J7 v\r\nget num\r\n",
+        "HD\r\nVALUE bar 0 2\r\nho\r\nEND\r\nVA 1\r\n7\r\nVALUE num 0 1\r\n7\r\nEND\r\n",
+    );
+    check(
+        "mg ?? b\r\nms YQ 2 b\r\nhi\r\n",
+        "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR error decoding key\r\n",
+    );
     check("ma a v\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
     check("mg fresh N30 v\r\nmg fresh N30 v\r\n", "VA 0 W\r\n\r\nVA 0\r\n\r\n");
     check("md a C1\r\nmd a q\r\nmd a\r\n", "EX\r\nNF\r\n");
@@ -158,6 +173,23 @@ fn the_meta_protocol() {
         "set keep 0 0 1\r\n1\r\nms Zm9v 9 Z\r\nflush_all\r\nset a 4294967296 0 9\r\nflush_all\r\nget keep\r\n",
         "STORED\r\nCLIENT_ERROR invalid flag\r\nCLIENT_ERROR bad command line format\r\nVALUE keep 0 1\r\n1\r\nEND\r\n",
     );
+}
+
+#[test]
+fn who_speaks_the_binary_protocol_is_hung_up_on() {
+    let door = Door::open();
+    // A `noop` of it, and one that would be the end of a line.
+    for opcode in [0x0b, b'\n'] {
+        let mut stream = TcpStream::connect(&door.address).expect("the door is open");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+        let mut request = [0; 24];
+        (request[0], request[1]) = (0x80, opcode);
+        stream.write_all(&request).expect("it is sent");
+        let mut answer = Vec::new();
+        // What was sent and never read may make the end a reset.
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(answer, b"");
+    }
 }
 
 const TASK: &str = r#"

@@ -203,6 +203,23 @@ fn conditions_and_aggregates() {
     }
     assert_eq!(records(scratch.path(), &["--where", "n >= 7 && key == 'a'"]).len(), 3);
     assert_eq!(records(scratch.path(), &["--where", "gone > 0"]).len(), 0);
+    assert_eq!(records(scratch.path(), &["--where", "time > '2026-01-31T08:00:00Z'"]).len(), 20);
+    assert_eq!(records(scratch.path(), &["--where", "time < '2026-01-31T08:00:00Z'"]).len(), 0);
+    for (args, says) in [
+        (
+            &["--where", "gone > 0 && n > 1", "--json"][..],
+            "no record asked for has a field `gone`; there are n",
+        ),
+        (&["--where", "gone > 0", "--stats", "count(), avg(n)"], "no record asked for has a field `gone`"),
+        (&["a", "--where", "n"], "`n` is true or false in no record asked for"),
+        (&["--where", "n > 100"], "dsctl: no log record fits; `dsctl log pools` lists what there is\n"),
+        (&["none", "--where", "gone > 0", "--json"], ""),
+    ] {
+        let output = run("dsctl", scratch.path(), &[&["log", "query"], args].concat());
+        let said = text(&output.stderr);
+        assert!(output.status.success() && said.contains(says), "{args:?}: {said}");
+        assert!(!says.is_empty() || said.is_empty(), "{args:?}: {said}");
+    }
     let query = |args: &[&str]| good("dsctl", scratch.path(), &[&["log", "query"], args].concat());
     let stats = ["--stats", "count(), avg(n), p90(n), max(n + 1)", "--by", "key"];
     assert_eq!(
@@ -221,6 +238,8 @@ fn conditions_and_aggregates() {
     for (args, says) in [
         (&["--where", "n =="][..], "--where: a value is missing here"),
         (&["--where", "n = 1"], "two values are compared by `==`"),
+        (&["--where", "5"], "this is a number: compare it with something\n  5\n  ^"),
+        (&["--where", "time > 10m"], "\n  time > 10m\n  ^^^^^^^^^^"),
         (&["--stats", "mean(n)"], "`mean` is no aggregate"),
         (&["--stats", "avg(n)", "--plot"], "add --every"),
         (&["--by", "key"], "--stats"),

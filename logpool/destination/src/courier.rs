@@ -13,6 +13,12 @@ use crate::url::Url;
 use crate::{DestinationError, Done, Result, Tell, http, memcached};
 use std::sync::Arc;
 
+/// Something that is asked for, and since when.
+pub struct Asked {
+    pub command: Command,
+    pub since: Instant,
+}
+
 pub enum Command {
     Settle(Done<()>),
     Records(Query, Done<Vec<Record>>),
@@ -85,7 +91,8 @@ pub struct Courier {
     pause: Duration,
     /// Since when the spools do not know that something has arrived.
     untold: Option<Instant>,
-    unreachable: bool,
+    /// Why nothing could be brought the last time, and when that turned out.
+    failed: Option<(DestinationError, Instant)>,
 }
 
 impl Courier {
@@ -100,12 +107,12 @@ impl Courier {
             due: Some(Instant::now()),
             pause: PAUSE_MIN,
             untold: None,
-            unreachable: false,
+            failed: None,
         }
     }
 
     /// Until nobody can ask any more.
-    pub fn run(self, asked: mpsc::UnboundedReceiver<Command>) {
+    pub fn run(self, asked: mpsc::UnboundedReceiver<Asked>) {
         let Some(client) = Client::new(&self.url) else { return };
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(self.work(client, asked)),
@@ -113,13 +120,13 @@ impl Courier {
         }
     }
 
-    async fn work(mut self, mut client: Client, mut asked: mpsc::UnboundedReceiver<Command>) {
+    async fn work(mut self, mut client: Client, mut asked: mpsc::UnboundedReceiver<Asked>) {
         let never = Instant::now() + Duration::from_secs(1 << 30);
         loop {
             let tell_at = self.untold.map_or(never, |since| since + ACKNOWLEDGE_EVERY);
             tokio::select! {
-                command = asked.recv() => match command {
-                    Some(command) => self.answer(&mut client, command).await,
+                asked = asked.recv() => match asked {
+                    Some(asked) => self.answer(&mut client, asked).await,
                     None => return,
                 },
                 () = self.grown.notified(), if self.due.is_none() => self.due = Some(Instant::now()),
@@ -137,15 +144,21 @@ impl Courier {
         }
     }
 
-    async fn answer(&mut self, client: &mut Client, command: Command) {
-        match command {
-            Command::Settle(done) => {
-                let arrived = self.bring(client).await;
-                done(arrived.and_then(|()| self.acknowledge()));
-            }
-            Command::Records(query, done) => done(self.records(client, &query).await),
-            Command::Stats(query, stats, done) => done(self.stats(client, &query, &stats).await),
-            Command::Tail(query, cursor, done) => done(self.tail(client, &query, cursor).await),
+    async fn answer(&mut self, client: &mut Client, Asked { command, since }: Asked) {
+        // Everything is brought before anything is answered.
+        let arrived = match &self.failed {
+            // That it cannot be done was found out while this waited: another try would only make it wait longer.
+            Some((why, when)) if *when >= since => Err(why.clone()),
+            _ => self.bring(client).await,
+        };
+        match (command, arrived) {
+            (Command::Settle(done), arrived) => done(arrived.and_then(|()| self.acknowledge())),
+            (Command::Records(_, done), Err(why)) => done(Err(why)),
+            (Command::Stats(_, _, done), Err(why)) => done(Err(why)),
+            (Command::Tail(_, _, done), Err(why)) => done(Err(why)),
+            (Command::Records(query, done), Ok(())) => done(self.records(client, &query).await),
+            (Command::Stats(query, stats, done), Ok(())) => done(self.stats(client, &query, &stats).await),
+            (Command::Tail(query, cursor, done), Ok(())) => done(self.tail(client, &query, cursor).await),
         }
     }
 
@@ -154,13 +167,13 @@ impl Courier {
         let brought = self.try_bring(client).await;
         match &brought {
             Ok(()) => {
-                if std::mem::take(&mut self.unreachable) {
+                if self.failed.take().is_some() {
                     (self.tell)(&format!("pool `{}`: {} takes log records again", self.pool, self.url));
                 }
                 (self.due, self.pause) = (None, PAUSE_MIN);
             }
             Err(why) => {
-                if !std::mem::replace(&mut self.unreachable, true) {
+                if self.failed.replace((why.clone(), Instant::now())).is_none() {
                     let (pool, dir) = (&self.pool, self.outbox.dir().display());
                     (self.tell)(&format!("pool `{pool}`: {why}; its log records wait in {dir}"));
                 }
@@ -221,7 +234,6 @@ impl Courier {
     }
 
     async fn records(&mut self, client: &mut Client, query: &Query) -> Result<Vec<Record>> {
-        self.bring(client).await?;
         let mut records = match client {
             Client::LogPool(client) => client.records(query).await?,
             client => self.filled(client, query).await?.reader().query(query)?,
@@ -231,7 +243,6 @@ impl Courier {
     }
 
     async fn stats(&mut self, client: &mut Client, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
-        self.bring(client).await?;
         match client {
             Client::LogPool(client) => client.stats(query, stats).await,
             client => Ok(self.filled(client, query).await?.reader().stats(query, stats)?),
@@ -244,7 +255,6 @@ impl Courier {
         query: &Query,
         cursor: Option<TailCursor>,
     ) -> Result<(Vec<Record>, TailCursor)> {
-        self.bring(client).await?;
         match (client, cursor.map(|cursor| cursor.0)) {
             (Client::LogPool(_), Some(Follower::Stream(mut stream))) => {
                 let mut records = Vec::new();

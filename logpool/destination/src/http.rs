@@ -159,6 +159,7 @@ impl Client {
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: String) -> Result<Response<Incoming>> {
+        let patience = if method == Method::POST { DELIVER_PATIENCE } else { ANSWER_PATIENCE };
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -173,7 +174,7 @@ impl Client {
         if connection.ready().await.is_err() {
             connection = self.connect().await?;
         }
-        match timeout(ANSWER_PATIENCE, connection.send_request(request)).await {
+        match timeout(patience, connection.send_request(request)).await {
             Ok(Ok(response)) => {
                 self.connection = Some(connection);
                 Ok(response)

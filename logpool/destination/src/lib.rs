@@ -24,11 +24,11 @@ mod url;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use courier::{Command, Courier};
+use courier::{Asked, Command, Courier};
 use dscript_logpool::{LogPoolError, Query, Record, Spool, Stats, StatsRow};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 pub use courier::TailCursor;
 pub use url::Url;
@@ -87,7 +87,7 @@ pub struct Destination {
 struct Open {
     spool: Spool,
     grown: Arc<Notify>,
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<Asked>,
 }
 
 impl Destination {
@@ -153,16 +153,12 @@ impl Destination {
         self.command(done, |done| Command::Tail(query, cursor, done));
     }
 
-    /// Waits until everything has arrived, for so long at most, and says why it has not.
-    pub fn settle(&self, patience: Duration) -> Result<()> {
+    /// Asks for everything to be brought, to be waited for.
+    pub fn settle(&self) -> Result<Settling> {
         let (sender, done) = std::sync::mpsc::sync_channel(1);
-        let open = self.open()?;
-        open.spool.flush()?;
+        self.open()?.spool.flush()?;
         self.command(Box::new(move |result| drop(sender.send(result))), Command::Settle);
-        done.recv_timeout(patience).unwrap_or_else(|_| {
-            let why = format!("{} takes longer than {} s", self.url, patience.as_secs());
-            Err(DestinationError::Unreachable(why))
-        })
+        Ok(Settling { done, url: self.url.to_string() })
     }
 
     pub fn url(&self) -> &Url {
@@ -177,9 +173,25 @@ impl Destination {
         match self.open() {
             Ok(open) => {
                 // The thread ends with the sender, and not before.
-                let _ = open.commands.send(make(done));
+                let _ = open.commands.send(Asked { command: make(done), since: Instant::now() });
             }
             Err(why) => done(Err(why)),
         }
+    }
+}
+
+/// What is being brought.
+pub struct Settling {
+    done: std::sync::mpsc::Receiver<Result<()>>,
+    url: String,
+}
+
+impl Settling {
+    /// Waits until everything has arrived, up to a time at most; why it has not.
+    pub fn wait(&self, until: std::time::Instant) -> Result<()> {
+        let patience = until.saturating_duration_since(std::time::Instant::now());
+        self.done.recv_timeout(patience).unwrap_or_else(|_| {
+            Err(DestinationError::Unreachable(format!("{} has not taken everything yet", self.url)))
+        })
     }
 }

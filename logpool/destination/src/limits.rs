@@ -12,8 +12,9 @@ pub const PAUSE_MIN: Duration = Duration::from_millis(100);
 pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How often the spool is told what has arrived; what it was not told is brought again, which stores it once.
 pub const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
-/// To reach a destination, and for one answer of it.
+/// To reach a destination, for it to take what is brought at once, and for one answer of it.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+pub const DELIVER_PATIENCE: Duration = Duration::from_secs(10);
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// As memcached has it.

@@ -38,7 +38,7 @@ impl Client {
 
     pub async fn deliver(&mut self, records: &[Record]) -> Result<(), Failure> {
         let mut connection = self.connection().await?;
-        let delivered = timeout(ANSWER_PATIENCE, connection.deliver(records)).await;
+        let delivered = timeout(DELIVER_PATIENCE, connection.deliver(records)).await;
         match delivered.unwrap_or_else(|_| Err(connection.silent().into())) {
             Ok(()) => {
                 self.connection = Some(connection.stream);

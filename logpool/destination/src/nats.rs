@@ -63,7 +63,7 @@ impl Client {
             }
             Ok(())
         };
-        let sent = timeout(ANSWER_PATIENCE, sent).await;
+        let sent = timeout(DELIVER_PATIENCE, sent).await;
         sent.unwrap_or_else(|_| Err("it does not answer".into())).map_err(|why: String| {
             // The stream may have gone; the next try looks.
             self.connection = None;
@@ -106,7 +106,7 @@ impl Client {
             self.servers.iter().map(|server| server.parse::<ServerAddr>()).collect();
         let addresses = addresses.map_err(|why| self.trouble(&why.to_string()))?;
         let options = ConnectOptions::new().name("dscript").connection_timeout(CONNECT_PATIENCE);
-        let client = timeout(ANSWER_PATIENCE, options.connect(addresses)).await;
+        let client = timeout(DELIVER_PATIENCE, options.connect(addresses)).await;
         let client = client.map_err(|_| self.trouble("it does not answer"))?;
         let client = client.map_err(|why| self.trouble(&format!("it cannot be reached: {}", chain(&why))))?;
         let message_bytes_max = client.server_info().max_payload.saturating_sub(MESSAGE_HEAD_BYTES);
@@ -117,7 +117,7 @@ impl Client {
             num_replicas: self.replicas,
             ..stream::Config::default()
         };
-        let made = timeout(ANSWER_PATIENCE, context.get_or_create_stream(wanted)).await;
+        let made = timeout(DELIVER_PATIENCE, context.get_or_create_stream(wanted)).await;
         let made = made.map_err(|_| self.trouble("JetStream does not answer"))?;
         made.map_err(|why| self.trouble(&format!("there is no stream `{}`: {}", self.stream, chain(&why))))?;
         Ok(Connection { context, message_bytes_max })

@@ -1,5 +1,8 @@
 //! A line of the protocol as a value. Data blocks are not part of it; a command says how long its block is.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,7 @@ pub enum Command {
     },
     MetaDebug {
         key: Vec<u8>,
+        flags: Flags,
     },
     MetaNoop,
 }
@@ -98,6 +102,14 @@ impl Flags {
         self.0.iter().find(|(found, _)| *found == letter).map(|(_, token)| &token[..])
     }
 
+    /// A key as the client wrote it: in base64 where it said so.
+    pub fn written(&self, key: &[u8]) -> String {
+        match self.has(b'b') {
+            true => STANDARD.encode(key),
+            false => String::from_utf8_lossy(key).into_owned(),
+        }
+    }
+
     /// The number behind the letter; `None` where there is none, an error where it is none.
     pub fn number<T: std::str::FromStr>(&self, letter: u8) -> Result<Option<T>, Bad> {
         self.token(letter).map(|token| number(token).ok_or(Bad::Token)).transpose()
@@ -117,6 +129,8 @@ pub enum Bad {
     Token,
     /// A meta flag that is not known.
     Flag,
+    /// A key that is to be base64, and is none.
+    Key,
     /// The data block is longer than an item may be.
     TooLarge { quiet: bool },
 }
@@ -130,6 +144,7 @@ impl Bad {
             Bad::Delta => "CLIENT_ERROR invalid numeric delta argument",
             Bad::Token => "CLIENT_ERROR bad token in command line format",
             Bad::Flag => "CLIENT_ERROR invalid flag",
+            Bad::Key => "CLIENT_ERROR error decoding key",
             Bad::TooLarge { .. } => "SERVER_ERROR object too large for cache",
         }
     }
@@ -210,22 +225,19 @@ impl Command {
                 _ => Err(Bad::Unknown),
             },
             b"quit" if rest.is_empty() => Ok(Command::Quit),
-            b"mg" => meta(rest, b"cfkOqstvNT").map(|(key, flags)| Command::MetaGet { key, flags }),
-            b"md" => meta(rest, b"CkOqT").map(|(key, flags)| Command::MetaDelete { key, flags }),
-            b"ma" => meta(rest, b"NJDTMqtcvkOC").map(|(key, flags)| Command::MetaStep { key, flags }),
+            b"mg" => meta(rest, b"bcfkOqstvNT").map(|(key, flags)| Command::MetaGet { key, flags }),
+            b"md" => meta(rest, b"bCkOqT").map(|(key, flags)| Command::MetaDelete { key, flags }),
+            b"ma" => meta(rest, b"bNJDTMqtcvkOC").map(|(key, flags)| Command::MetaStep { key, flags }),
             b"ms" => {
                 let [word, bytes, flags @ ..] = rest else { return Err(Bad::Format) };
                 let bytes = number(bytes).ok_or(Bad::Format)?;
-                let (key, flags) = meta(&[&[*word], flags].concat(), b"cCFkNOqTM")?;
+                let (key, flags) = meta(&[&[*word], flags].concat(), b"bcCFkNOqTM")?;
                 if bytes > VALUE_BYTES_MAX {
                     return Err(Bad::TooLarge { quiet: flags.has(b'q') });
                 }
                 Ok(Command::MetaSet { key, bytes, flags })
             }
-            b"me" => match rest {
-                [word, ..] => Ok(Command::MetaDebug { key: key(word)? }),
-                [] => Err(Bad::Format),
-            },
+            b"me" => meta(rest, b"b").map(|(key, flags)| Command::MetaDebug { key, flags }),
             b"mn" => Ok(Command::MetaNoop),
             _ => Err(Bad::Unknown),
         }
@@ -295,7 +307,9 @@ fn meta(words: &[&[u8]], known: &[u8]) -> Result<(Vec<u8>, Flags), Bad> {
         }
         flags.push((letter, token.to_vec()));
     }
-    Ok((key(word)?, Flags(flags)))
+    let (word, flags) = (key(word)?, Flags(flags));
+    let key = if flags.has(b'b') { STANDARD.decode(word).map_err(|_| Bad::Key)? } else { word };
+    if key.is_empty() { Err(Bad::Key) } else { Ok((key, flags)) }
 }
 
 #[cfg(test)]
@@ -335,6 +349,12 @@ mod tests {
             }),
         );
         check("mg a X", Err(Bad::Flag));
+        let binary = Flags(vec![(b'b', vec![])]);
+        check("mg AAog b", Ok(Command::MetaGet { key: b"\0\n ".to_vec(), flags: binary.clone() }));
+        check("me YQ== b", Ok(Command::MetaDebug { key: a(), flags: binary }));
+        for bogus in ["mg !!! b", "mg YQ b", "mg YQ=== b", "mg = b", "ms YR== 3 b"] {
+            check(bogus, Err(Bad::Key));
+        }
         check("ms a S100", Err(Bad::Format));
         check("stats items", Ok(Command::Stats { general: false }));
         check("verbosity 1", Ok(Command::Verbosity { quiet: false }));

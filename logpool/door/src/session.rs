@@ -14,6 +14,8 @@ use crate::limits::{LINE_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::records::{self, Records};
 
 const SECOND_NS: i64 = 1_000_000_000;
+/// What a client's first byte is when it speaks memcached's binary protocol.
+const BINARY_PROTOCOL: u8 = 0x80;
 /// A time to live beyond this is a moment since 1970.
 const RELATIVE_SECONDS_MAX: i64 = 60 * 60 * 24 * 30;
 
@@ -82,6 +84,10 @@ impl Session<'_> {
         mut from: BufReader<impl tokio::io::AsyncRead + Unpin>,
         mut to: W,
     ) -> Result<(), End> {
+        // No line of text begins like that; who speaks the binary protocol waits for an answer in it, and not for the end of a line.
+        if from.fill_buf().await?.first() == Some(&BINARY_PROTOCOL) {
+            return Err(End::Gone);
+        }
         loop {
             let line = read_line(&mut from).await?;
             let ended = self.line(&line, &mut from).await;
@@ -228,11 +234,11 @@ impl Session<'_> {
             Command::MetaSet { key, flags, .. } => self.meta_set(key, flags, block).await?,
             Command::MetaDelete { key, flags } => self.meta_delete(key, flags).await?,
             Command::MetaStep { key, flags } => self.meta_step(key, flags).await?,
-            Command::MetaDebug { key } => match self.items.get(&key)? {
+            Command::MetaDebug { key, flags } => match self.items.get(&key)? {
                 Some(item) => {
                     let text = format!(
                         "ME {} exp={} cas={} size={}",
-                        String::from_utf8_lossy(&key),
+                        flags.written(&key),
                         left(&item),
                         item.cas,
                         item.data.len()
@@ -394,7 +400,7 @@ impl Session<'_> {
                 let tail = returned(&flags, &key, Some(&item)) + if won { " W" } else { "" };
                 self.hit(&flags, &tail, &item);
             }
-            None => self.say_unless(flags.has(b'q'), "EN"),
+            None => self.say_unless(flags.has(b'q'), &format!("EN{}", returned(&flags, &key, None))),
         }
         Ok(())
     }
@@ -542,7 +548,7 @@ fn returned(flags: &Flags, key: &[u8], item: Option<&Item>) -> String {
     let mut text = String::new();
     for (letter, token) in &flags.0 {
         let _ = match (letter, item) {
-            (b'k', _) => write!(text, " k{}", String::from_utf8_lossy(key)),
+            (b'k', _) => write!(text, " k{}{}", flags.written(key), if flags.has(b'b') { " b" } else { "" }),
             (b'O', _) => write!(text, " O{}", String::from_utf8_lossy(token)),
             (b'c', Some(item)) => write!(text, " c{}", item.cas),
             (b'f', Some(item)) => write!(text, " f{}", item.flags),

@@ -10,9 +10,11 @@
 //!
 //! What the names and the numbers are, `expr` says.
 
+use super::kind::{Kind, TIMES};
 use super::{Comparison, Expr, ExprError, FieldNames, Literal, Meta, Operator};
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX};
 use crate::query::Pattern;
+use crate::text::parse_time;
 use dscript_units::{duration_unit, size_unit};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,12 +37,33 @@ pub struct Parser<'t> {
     /// Where the token begins and ends.
     start: usize,
     end: usize,
+    /// Where the token before it ends.
+    before: usize,
     depth: usize,
+    /// The fields that must be booleans, by number.
+    tested: Vec<usize>,
+}
+
+/// A piece of an expression, and where it stands.
+struct Part {
+    expr: Expr,
+    kind: Kind,
+    start: usize,
+    end: usize,
 }
 
 impl<'t> Parser<'t> {
     pub fn new(text: &'t str, fields: &'t mut FieldNames) -> Result<Parser<'t>, ExprError> {
-        let mut parser = Parser { text, fields, token: Token::End, start: 0, end: 0, depth: 0 };
+        let mut parser = Parser {
+            text,
+            fields,
+            token: Token::End,
+            start: 0,
+            end: 0,
+            before: 0,
+            depth: 0,
+            tested: Vec::new(),
+        };
         if text.len() > EXPRESSION_BYTES_MAX {
             let message = format!("an expression has at most {EXPRESSION_BYTES_MAX} bytes");
             return Err(ExprError { message, start: 0, end: 0, text: String::new() });
@@ -66,31 +89,80 @@ impl<'t> Parser<'t> {
         if self.token == Token::End { Ok(()) } else { self.error("an operator is missing here") }
     }
 
+    /// A whole expression that is true or false, and the fields that must be booleans for it.
+    pub fn condition(&mut self) -> Result<(Expr, Vec<usize>), ExprError> {
+        let all = self.any()?;
+        self.end()?;
+        self.must_be_boolean(&all)?;
+        Ok((all.expr, std::mem::take(&mut self.tested)))
+    }
+
     pub fn or(&mut self) -> Result<Expr, ExprError> {
+        Ok(self.any()?.expr)
+    }
+
+    pub fn sum(&mut self) -> Result<Expr, ExprError> {
+        Ok(self.terms()?.expr)
+    }
+
+    fn any(&mut self) -> Result<Part, ExprError> {
         let mut all = self.and()?;
         while self.eat("||")? {
-            all = Expr::Or(Box::new(all), Box::new(self.and()?));
+            let next = self.and()?;
+            all = self.joined(Expr::Or, all, next)?;
         }
         Ok(all)
     }
 
-    fn and(&mut self) -> Result<Expr, ExprError> {
+    fn and(&mut self) -> Result<Part, ExprError> {
         let mut all = self.not()?;
         while self.eat("&&")? {
-            all = Expr::And(Box::new(all), Box::new(self.not()?));
+            let next = self.not()?;
+            all = self.joined(Expr::And, all, next)?;
         }
         Ok(all)
     }
 
-    fn not(&mut self) -> Result<Expr, ExprError> {
+    fn joined(
+        &mut self,
+        join: fn(Box<Expr>, Box<Expr>) -> Expr,
+        a: Part,
+        b: Part,
+    ) -> Result<Part, ExprError> {
+        self.must_be_boolean(&a)?;
+        self.must_be_boolean(&b)?;
+        let expr = join(Box::new(a.expr), Box::new(b.expr));
+        Ok(Part { expr, kind: Kind::Bool, start: a.start, end: b.end })
+    }
+
+    fn must_be_boolean(&mut self, part: &Part) -> Result<(), ExprError> {
+        if let Expr::Field(number) = part.expr {
+            self.tested.push(number);
+        }
+        match part.kind {
+            Kind::Bool | Kind::Unknown => Ok(()),
+            kind => {
+                let message =
+                    format!("a condition is wanted here, and this is {kind}: compare it with something");
+                self.error_at(message, part.start, part.end)
+            }
+        }
+    }
+
+    fn not(&mut self) -> Result<Part, ExprError> {
+        let start = self.start;
         if self.eat("!")? {
-            return self.nested(|parser| Ok(Expr::Not(Box::new(parser.not()?))));
+            return self.nested(|parser| {
+                let inner = parser.not()?;
+                parser.must_be_boolean(&inner)?;
+                Ok(Part { expr: Expr::Not(Box::new(inner.expr)), kind: Kind::Bool, start, end: inner.end })
+            });
         }
         self.compare()
     }
 
-    fn compare(&mut self) -> Result<Expr, ExprError> {
-        let a = self.sum()?;
+    fn compare(&mut self) -> Result<Part, ExprError> {
+        let a = self.terms()?;
         let comparison = match &self.token {
             Token::Sign("==") => Comparison::Equal,
             Token::Sign("!=") => Comparison::NotEqual,
@@ -105,19 +177,43 @@ impl<'t> Parser<'t> {
                 };
                 let pattern = Pattern::parse(glob);
                 self.next()?;
-                return Ok(Expr::Like(Box::new(a), pattern));
+                if !matches!(a.kind, Kind::Text | Kind::Unknown) {
+                    let message = format!("`like` is for texts, and this is {}", a.kind);
+                    return self.error_at(message, a.start, a.end);
+                }
+                let expr = Expr::Like(Box::new(a.expr), pattern);
+                return Ok(Part { expr, kind: Kind::Bool, start: a.start, end: self.before });
             }
             _ => return Ok(a),
         };
         self.next()?;
-        let b = self.sum()?;
+        let b = self.terms()?;
         if matches!(self.token, Token::Sign("==" | "!=" | "<" | "<=" | ">" | ">=")) {
             return self.error("comparisons are joined by `&&`");
         }
-        Ok(Expr::Compare(comparison, Box::new(a), Box::new(b)))
+        let (a, b) = match (a.kind, b.kind) {
+            (Kind::Time, Kind::Text) => (self.literal_time(b).map(|b| (a, b)))?,
+            (Kind::Text, Kind::Time) => (self.literal_time(a).map(|a| (a, b)))?,
+            _ => (a, b),
+        };
+        if let Some(message) = comparison.is_pointless(a.kind, b.kind) {
+            return self.error_at(message, a.start, b.end);
+        }
+        let (start, end) = (a.start, b.end);
+        let expr = Expr::Compare(comparison, Box::new(a.expr), Box::new(b.expr));
+        Ok(Part { expr, kind: Kind::Bool, start, end })
     }
 
-    pub fn sum(&mut self) -> Result<Expr, ExprError> {
+    /// A text as the time that it is written for.
+    fn literal_time(&self, part: Part) -> Result<Part, ExprError> {
+        let Expr::Literal(Literal::String(text)) = &part.expr else { return Ok(part) };
+        match parse_time(text) {
+            Ok(time) => Ok(Part { expr: Expr::Literal(Literal::Time(time)), kind: Kind::Time, ..part }),
+            Err(why) => self.error_at(format!("{why}; {TIMES}"), part.start, part.end),
+        }
+    }
+
+    fn terms(&mut self) -> Result<Part, ExprError> {
         let mut all = self.product()?;
         loop {
             let operator = match self.token {
@@ -126,11 +222,12 @@ impl<'t> Parser<'t> {
                 _ => return Ok(all),
             };
             self.next()?;
-            all = Expr::Arithmetic(operator, Box::new(all), Box::new(self.product()?));
+            let next = self.product()?;
+            all = self.calculated(operator, all, next)?;
         }
     }
 
-    fn product(&mut self) -> Result<Expr, ExprError> {
+    fn product(&mut self) -> Result<Part, ExprError> {
         let mut all = self.unary()?;
         loop {
             let operator = match self.token {
@@ -140,29 +237,53 @@ impl<'t> Parser<'t> {
                 _ => return Ok(all),
             };
             self.next()?;
-            all = Expr::Arithmetic(operator, Box::new(all), Box::new(self.unary()?));
+            let next = self.unary()?;
+            all = self.calculated(operator, all, next)?;
         }
     }
 
-    fn unary(&mut self) -> Result<Expr, ExprError> {
+    fn calculated(&self, operator: Operator, a: Part, b: Part) -> Result<Part, ExprError> {
+        let Some(kind) = operator.kind(a.kind, b.kind) else {
+            let message = format!("there is no `{}` of {} and {}", operator.sign(), a.kind, b.kind);
+            return self.error_at(message, a.start, b.end);
+        };
+        let expr = Expr::Arithmetic(operator, Box::new(a.expr), Box::new(b.expr));
+        Ok(Part { expr, kind, start: a.start, end: b.end })
+    }
+
+    fn unary(&mut self) -> Result<Part, ExprError> {
+        let start = self.start;
         if self.eat("-")? {
-            return self.nested(|parser| Ok(Expr::Negate(Box::new(parser.unary()?))));
+            return self.nested(|parser| {
+                let inner = parser.unary()?;
+                if !matches!(inner.kind, Kind::Number | Kind::Duration | Kind::Unknown) {
+                    let message = format!("there is no `-` of {}", inner.kind);
+                    return parser.error_at(message, inner.start, inner.end);
+                }
+                Ok(Part { expr: Expr::Negate(Box::new(inner.expr)), kind: inner.kind, start, end: inner.end })
+            });
         }
         if self.eat("(")? {
             return self.nested(|parser| {
-                let inner = parser.or()?;
+                let inner = parser.any()?;
                 parser.need(")")?;
-                Ok(inner)
+                Ok(Part { start, end: parser.before, ..inner })
             });
         }
+        let (expr, kind) = self.value()?;
+        Ok(Part { expr, kind, start, end: self.before })
+    }
+
+    fn value(&mut self) -> Result<(Expr, Kind), ExprError> {
         match std::mem::replace(&mut self.token, Token::End) {
             Token::Literal(literal) => {
                 self.next()?;
-                Ok(Expr::Literal(literal))
+                let kind = literal.kind();
+                Ok((Expr::Literal(literal), kind))
             }
             Token::Quoted(name) => {
                 self.next()?;
-                Ok(Expr::Field(self.fields.number(&name)))
+                Ok((Expr::Field(self.fields.number(&name)), Kind::Unknown))
             }
             Token::Name(name) => {
                 self.next()?;
@@ -172,9 +293,13 @@ impl<'t> Parser<'t> {
                     };
                     self.next()?;
                     self.need(")")?;
-                    return Ok(Expr::Has(self.fields.number(&field)));
+                    return Ok((Expr::Has(self.fields.number(&field)), Kind::Bool));
                 }
-                Ok(Meta::parse(&name).map_or_else(|| Expr::Field(self.fields.number(&name)), Expr::Meta))
+                Ok(match Meta::parse(&name) {
+                    Some(Meta::Time) => (Expr::Meta(Meta::Time), Kind::Time),
+                    Some(meta) => (Expr::Meta(meta), Kind::Text),
+                    None => (Expr::Field(self.fields.number(&name)), Kind::Unknown),
+                })
             }
             other => {
                 self.token = other;
@@ -183,7 +308,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Result<Expr, ExprError>) -> Result<Expr, ExprError> {
+    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Result<Part, ExprError>) -> Result<Part, ExprError> {
         if self.depth == EXPRESSION_DEPTH_MAX {
             return self.error("this is nested too deep");
         }
@@ -206,6 +331,7 @@ impl<'t> Parser<'t> {
     }
 
     fn next(&mut self) -> Result<(), ExprError> {
+        self.before = self.end;
         let rest = &self.text[self.end..];
         let rest = rest.trim_start();
         self.start = self.text.len() - rest.len();
@@ -365,5 +491,41 @@ mod tests {
             &"(".repeat(1000),
             &format!("this is nested too deep\n  {}\n  {}^", "(".repeat(1000), " ".repeat(65)),
         );
+    }
+
+    #[test]
+    fn what_can_never_be_true_is_refused() {
+        let check = |text: &str, expected: &str| {
+            let error = Expr::parse(text, &mut FieldNames::default()).expect_err(text).to_string();
+            assert_eq!(error.lines().next(), Some(expected), "{text}");
+            let marked = error.lines().nth(2).expect("the place is marked");
+            let place = &text[marked.find('^').expect("a mark") - 2..marked.len() - 2];
+            assert!(!place.is_empty() && place.trim() == place, "{text}: {place:?}");
+            place.to_owned()
+        };
+        let no_condition =
+            |kind| format!("a condition is wanted here, and this is {kind}: compare it with something");
+        assert_eq!(check("5", &no_condition("a number")), "5");
+        assert_eq!(check("wa > 2 && 'a'", &no_condition("a text")), "'a'");
+        assert_eq!(check("up || (node)", &no_condition("a text")), "(node)");
+        assert_eq!(check("!(1s + 2s)", &no_condition("a duration")), "(1s + 2s)");
+        assert_eq!(check("time && up", &no_condition("a time")), "time");
+        assert_eq!(check("null", &no_condition("null")), "null");
+        let never = "a text is never equal to a number, nor less or greater";
+        assert_eq!(check("up && node == 5 * 2", never), "node == 5 * 2");
+        assert_eq!(check("wa < null", "null is neither less nor greater than anything"), "wa < null");
+        for text in ["time > 10m", "time < 1700000000", "time == node", "5 < time"] {
+            assert_eq!(check(text, TIMES), text);
+        }
+        let no_time = format!("`yesterday` is no time, such as 2026-01-31T08:00:00Z; {TIMES}");
+        assert_eq!(check("time > 'yesterday'", &no_time), "'yesterday'");
+        assert_eq!(check("5 like '*'", "`like` is for texts, and this is a number"), "5");
+        assert_eq!(check("wa > key + 1", "there is no `+` of a text and a number"), "key + 1");
+        assert_eq!(check("wa > time * 2", "there is no `*` of a time and a number"), "time * 2");
+        assert_eq!(check("wa > -'a'", "there is no `-` of a text"), "'a'");
+        let (mut fields, all) = (FieldNames::default(), "up && !`is ok` || wa > 5 && (x)");
+        let (_, tested) = Parser::new(all, &mut fields).unwrap().condition().unwrap();
+        let tested: Vec<&str> = tested.iter().map(|&number| &fields.names()[number][..]).collect();
+        assert_eq!(tested, ["is ok", "up", "x"]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dscript_destination::{Destination, DestinationError, TailCursor, Url};
 use dscript_host::pool::{
@@ -363,8 +363,8 @@ fn invalid(why: impl std::fmt::Display) -> PoolError {
     PoolError { code: "EINVAL".into(), message: why.to_string() }
 }
 
-/// How long the end of a program waits for destinations that are slow.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of a program waits for destinations that are slow, all of them together.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pools of one run of `dsvm exec`.
 pub struct ExecPools {
@@ -404,21 +404,30 @@ impl ExecPools {
 
     /// After the run. Records that wait for a destination are kept, and that is said.
     pub fn settle(&self) -> Result<(), LogPoolError> {
-        let mut settled = Ok(());
-        for place in self.places.opened().iter().chain(self.at_home.get()) {
-            match place {
-                Place::Folder(folder) => settled = settled.and(folder.settle()),
+        let opened = self.places.opened();
+        let asked: Vec<_> = opened
+            .iter()
+            .filter_map(|place| match place {
                 Place::Destination(destination) if destination.is_open() => {
-                    // Why was said when it turned out.
-                    if destination.settle(SETTLE_PATIENCE).is_err() {
-                        let (pool, url) = (destination.pool(), destination.url());
-                        tell(&format!(
-                            "pool `{pool}`: the next program with this data folder and `--pool {pool}={url}` brings \
-                             what waits"
-                        ));
-                    }
+                    Some((destination, destination.settle()))
                 }
-                Place::Destination(_) => {}
+                _ => None,
+            })
+            .collect();
+        let mut settled = Ok(());
+        for place in opened.iter().chain(self.at_home.get()) {
+            if let Place::Folder(folder) = place {
+                settled = settled.and(folder.settle());
+            }
+        }
+        let until = Instant::now() + SETTLE_PATIENCE;
+        for (destination, settling) in asked {
+            if let Err(why) = settling.and_then(|settling| settling.wait(until)) {
+                let (pool, url) = (destination.pool(), destination.url());
+                tell(&format!(
+                    "pool `{pool}`: {why}: the next program with this data folder and `--pool {pool}={url}` brings \
+                     what waits"
+                ));
             }
         }
         settled

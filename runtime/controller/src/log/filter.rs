@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use dscript_logpool::{
-    Condition, Fields, LogPoolError, Name, Order, Pattern, Query, Reader, Record, RunId, Shape, Stats,
-    StatsRow,
+    Condition, FieldKind, FieldValue, Fields, LogPoolError, Name, Order, Pattern, Query, Reader, Record,
+    RunId, Shape, Stats, StatsRow,
 };
 use dscript_protocol::RunPrefix;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped};
@@ -37,6 +37,16 @@ impl fmt::Display for Failed {
             }
             Failed::LogPool(why) => why.fmt(f),
         }
+    }
+}
+
+impl Found {
+    /// Whether nothing was found: no record, or groups of none.
+    pub fn is_nothing(&self, stats: bool) -> bool {
+        let none = |record: &Record| {
+            record.fields.iter().all(|(_, value)| matches!(value, FieldValue::Null | FieldValue::Int(0)))
+        };
+        self.records.is_empty() || stats && self.records.iter().all(none)
     }
 }
 
@@ -143,6 +153,38 @@ pub fn groups(stats: &Stats, rows: Vec<StatsRow>) -> Vec<Record> {
 pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {
     Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
         .map_err(|why| format!("--stats and --by: {why}"))
+}
+
+/// Fields that are named when one is missed.
+const NAMED_MAX: usize = 24;
+
+/// Why nothing fits, as far as the condition names fields that no record has that is asked for, or that are never true.
+pub fn doubts(folder: &Path, asked: &LogQuery) -> Result<Vec<String>, Failed> {
+    let mut query = query(asked).map_err(Failed::Question)?;
+    let Some(condition) = query.condition.take() else { return Ok(Vec::new()) };
+    let there = reader(folder, asked.skip_damaged).fields(&query)?;
+    if there.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut doubts = Vec::new();
+    for (name, boolean) in condition.fields() {
+        match there.iter().find(|field| field.name == name) {
+            None => {
+                let mut names: Vec<&str> =
+                    there.iter().take(NAMED_MAX).map(|field| &field.name[..]).collect();
+                names.extend((there.len() > NAMED_MAX).then_some("..."));
+                let names = names.join(", ");
+                doubts.push(format!("no record asked for has a field `{name}`; there are {names}"));
+            }
+            Some(field) if boolean && !field.kinds.contains(&FieldKind::Bool) => {
+                doubts.push(format!(
+                    "`{name}` is true or false in no record asked for: compare it with something"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(doubts)
 }
 
 pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, Failed> {

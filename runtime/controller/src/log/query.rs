@@ -91,7 +91,7 @@ pub struct Span {
     dsctl log query vmstat --since 1d --stats 'avg(us)' --every 5m --by node --html us.html\n\n\
     Expressions: fields by name (in backticks where a name is no word), and pool key node task time of the \
     record; numbers with sizes and durations (256MiB, 250ms), texts in quotes; == != < <= > >= like && || ! + - * / % \
-    has(field). A comparison with a field that is not there is false.\n\
+    has(field); times in quotes (time >= \"2026-01-31T08:00:00Z\"). A comparison with a field that is not there is false.\n\
     Aggregates: count() sum avg min max first last rate distinct, and p50, p99, p99.9.")]
 pub struct QueryArgs {
     #[command(flatten)]
@@ -148,10 +148,22 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
         }),
         None => None,
     };
-    let found = match args.elsewhere.open(&asked, &args.which.target)? {
-        Some(at) => at.find(&asked, stats.as_ref())?,
-        None => find(&args.which.target, asked, &stats)?,
+    let target = &args.which.target;
+    let at = match args.elsewhere.open(&asked, target)? {
+        None if target.controller.is_none() => {
+            Some(At::Folder(existing_data_folder(target.data.as_deref())?))
+        }
+        at => at,
     };
+    let found = match &at {
+        Some(at) => at.find(&asked, stats.as_ref())?,
+        None => ask(target, asked.clone(), stats.clone())?,
+    };
+    if let Some(At::Folder(folder)) = &at
+        && found.is_nothing(stats.is_some())
+    {
+        filter::doubts(folder, &asked)?.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
+    }
     let code = show::skipped(&found.skipped);
     let records = found.records;
     if records.is_empty() && !args.which.json && !args.csv {
@@ -176,17 +188,9 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
     Ok(code)
 }
 
-/// From the data folder, or from the controller.
-fn find(target: &Target, asked: LogQuery, stats: &Option<LogStats>) -> Result<Found, String> {
-    if target.controller.is_none() {
-        let folder = existing_data_folder(target.data.as_deref())?;
-        return Ok(match stats {
-            Some(stats) => filter::stats(&folder, &asked, stats)?,
-            None => filter::newest(&folder, &asked)?,
-        });
-    }
+fn ask(target: &Target, asked: LogQuery, stats: Option<LogStats>) -> Result<Found, String> {
     let question = match stats {
-        Some(stats) => FromOperator::StatsLog { query: asked, stats: stats.clone() },
+        Some(stats) => FromOperator::StatsLog { query: asked, stats },
         None => FromOperator::QueryLog(asked),
     };
     let mut client = Client::ask(target, &question)?;
