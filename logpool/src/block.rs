@@ -27,7 +27,7 @@ use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
 use crate::cpu::wide;
 use crate::flat;
-use crate::incoming::{Known, Piece, copy_times};
+use crate::incoming::{Known, Piece, copy_numbers, copy_times};
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
 use crate::record::RunId;
@@ -163,7 +163,7 @@ fn put_column(
         Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => {
             numbers.clear();
             numbers.resize(stretches.iter().map(|(_, piece)| piece.count as usize).sum(), 0);
-            copy_numbers(stretches, numbers)?;
+            copy_stretches(stretches, numbers)?;
             column::put_ints(out, numbers);
         }
         Kind::Double => {
@@ -188,12 +188,12 @@ fn put_column(
     Ok(())
 }
 
-fn copy_numbers(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed> {
-    wide!(copy_all_numbers(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed>)
+fn copy_stretches(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed> {
+    wide!(copy_all_stretches(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed>)
 }
 
 #[inline(always)]
-fn copy_all_numbers(stretches: &Stretches, mut into: &mut [i64]) -> Result<(), Malformed> {
+fn copy_all_stretches(stretches: &Stretches, mut into: &mut [i64]) -> Result<(), Malformed> {
     let mut ahead = stretches.chunks(AT_ONCE).skip(1);
     for stretches in stretches.chunks(AT_ONCE) {
         // So that the next ones come into the cache meanwhile.
@@ -233,8 +233,8 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
     let mut run_of: Vec<i64> = Vec::with_capacity(count);
     let mut times: Vec<i64> = Vec::new();
     copy_times(pieces, known, &mut times);
-    let mut numbers: Vec<i64> = Vec::with_capacity(count);
-    let mut tasks: Vec<&[u8]> = Vec::with_capacity(count);
+    let mut numbers: Vec<i64> = Vec::new();
+    copy_numbers(pieces, known, &mut numbers);
     let mut of: Vec<i64> = Vec::with_capacity(count);
     let mut located = Vec::with_capacity(pieces.len());
     let Fields { columns, shapes, forms } = Fields::of(pieces, known)?;
@@ -245,13 +245,11 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
             runs.len() - 1
         });
         let section = piece.section(known);
-        let (form, of_form) = (section.form, &forms[&section.form]);
+        let of_form = &forms[&section.form];
         located.push((section, of_form, *piece));
         let end = of.len() + piece.count as usize;
         run_of.resize(end, run as i64);
-        tasks.resize(end, known.forms[form as usize].task.as_bytes());
         of.resize(end, of_form.shape as i64);
-        numbers.extend(piece.numbers(known).map(|number| number as i64));
     }
     let mut out = vec![VERSION];
     out.extend_from_slice(&series.to_le_bytes());
@@ -275,7 +273,13 @@ pub fn encode(series: u32, pieces: &[Piece], known: &Known, names: &mut Names) -
     section(&mut out, &part);
 
     part.clear();
-    column::put_blobs(&mut part, &tasks);
+    let task = |piece: &Piece| known.forms[piece.form(known) as usize].task.as_bytes();
+    if pieces.windows(2).all(|pair| task(&pair[0]) == task(&pair[1])) {
+        column::put_same_blob(&mut part, pieces.first().map_or(&[], task));
+    } else {
+        let tasks = pieces.iter().flat_map(|piece| std::iter::repeat_n(task(piece), piece.count as usize));
+        column::put_blobs(&mut part, &tasks.collect::<Vec<_>>());
+    }
     section(&mut out, &part);
 
     part.clear();

@@ -58,8 +58,10 @@ fn put_any_ints(out: &mut Vec<u8>, values: &[i64]) {
     let shift = if values.len() * shift as usize > 16 { shift } else { 0 };
     let plain = |value: i64| value.wrapping_sub(least) as u64 >> shift;
     let delta = |one: i64, next: i64| next.wrapping_sub(one).wrapping_sub(step) as u64 >> shift;
-    let (plain_width, plain_bits) = width(values.len(), |at| plain(values[at]));
-    let (delta_width, delta_bits) = width(rest.len(), |at| delta(values[at], rest[at]));
+    let plain_greatest = greatest.wrapping_sub(least) as u64 >> shift;
+    let delta_greatest = step_greatest.wrapping_sub(step) as u64 >> shift;
+    let (plain_width, plain_bits) = width(values.len(), plain_greatest, |at| plain(values[at]));
+    let (delta_width, delta_bits) = width(rest.len(), delta_greatest, |at| delta(values[at], rest[at]));
     let is_plain = plain_bits <= delta_bits + 8 * (zigzag_bytes(first) + zigzag_bytes(step));
     out.push(if is_plain { PLAIN } else { DELTA } + if shift > 0 { SHIFTED } else { 0 });
     if shift > 0 {
@@ -68,19 +70,19 @@ fn put_any_ints(out: &mut Vec<u8>, values: &[i64]) {
     let mut numbers: Vec<u64> = Vec::with_capacity(values.len());
     if is_plain {
         numbers.extend(values.iter().map(|&value| plain(value)));
-        pack(out, &mut numbers, plain_width, greatest.wrapping_sub(least) as u64 >> shift);
+        pack(out, &mut numbers, plain_width, plain_greatest);
     } else {
         put_zigzag(out, first);
         put_zigzag(out, step);
         numbers.extend(values.iter().zip(rest).map(|(&one, &next)| delta(one, next)));
-        pack(out, &mut numbers, delta_width, step_greatest.wrapping_sub(step) as u64 >> shift);
+        pack(out, &mut numbers, delta_width, delta_greatest);
     }
 }
 
-/// The width at which so many packed numbers and exceptions take the fewest bits, and about how many these are. Of many
+/// The width at which so many packed numbers, none above the greatest, and exceptions take the fewest bits, and about how many these are. Of many
 /// numbers some stretches are looked at.
 #[inline(always)]
-fn width(count: usize, number: impl Fn(usize) -> u64) -> (u32, u64) {
+fn width(count: usize, greatest: u64, number: impl Fn(usize) -> u64) -> (u32, u64) {
     let (stretch, apart) = match count {
         few @ ..=128 => (few.max(1), few.max(1)),
         many => (16, many / 8),
@@ -98,7 +100,7 @@ fn width(count: usize, number: impl Fn(usize) -> u64) -> (u32, u64) {
     // The width is among the lengths of the numbers, and these are few.
     let mut there = [(0u32, 0u32); 65];
     let mut different = 0;
-    for length in 0..65 {
+    for length in 0..=(64 - greatest.leading_zeros()) as usize {
         let count = counts.iter().map(|counts| u32::from(counts[length])).sum();
         there[different] = (count, length as u32);
         different += usize::from(count > 0);
@@ -366,6 +368,15 @@ pub fn put_blobs(out: &mut Vec<u8>, values: &[&[u8]]) {
     }
 }
 
+/// As `put_blobs` does, of one value as often as it is there.
+pub fn put_same_blob(out: &mut Vec<u8>, value: &[u8]) {
+    put_varint(out, 1);
+    put_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+    put_zigzag(out, 0);
+    put_zigzag(out, 0);
+}
+
 /// Reads a blobs column of `count` values into `out`, which it clears.
 pub fn blobs<'a>(input: &mut Input<'a>, count: usize, out: &mut Vec<&'a [u8]>) -> Decoded<()> {
     out.clear();
@@ -474,6 +485,9 @@ mod tests {
             let mut bytes = Vec::new();
             put_blobs(&mut bytes, &values);
             assert!(bytes.len() <= bytes_at_most, "{} bytes", bytes.len());
+            let mut same = Vec::new();
+            put_same_blob(&mut same, values[0]);
+            assert_eq!(same == bytes, values.iter().all(|value| *value == values[0]));
             let mut back = Vec::new();
             blobs(&mut Input { bytes: &bytes }, values.len(), &mut back).unwrap();
             assert_eq!(back, values);
@@ -482,6 +496,7 @@ mod tests {
             }
         };
         check(&["up"; 100], 6);
+        check(&["up"], 6);
         check(&["up", "down", "up", "up", "down"], 16);
         check(&["a", "b", "c", ""], 16);
     }

@@ -146,6 +146,22 @@ fn copy_all_times(pieces: &[Piece], known: &Known, mut into: &mut [i64]) {
     }
 }
 
+/// The numbers of all records of the pieces.
+pub fn copy_numbers(pieces: &[Piece], known: &Known, into: &mut Vec<i64>) {
+    into.clear();
+    into.resize(pieces.iter().map(|piece| piece.count as usize).sum(), 0);
+    let mut left = &mut into[..];
+    for piece in pieces {
+        let (numbers, rest) = left.split_at_mut(piece.count as usize);
+        piece.section(known).numbers.copy(piece.at as usize, numbers);
+        let base = piece.base.wrapping_add(piece.at.into()) as i64;
+        for (nth, number) in (0..).zip(numbers) {
+            *number = number.wrapping_add(base).wrapping_add(nth);
+        }
+        left = rest;
+    }
+}
+
 /// The records of a pool and a day.
 #[derive(Default)]
 pub struct OfSegment<'a> {
@@ -194,6 +210,7 @@ impl<'a> Incoming<'a> {
             self.known.sections.push(Section { form: known, times, numbers, columns, fixed_bytes, blobs });
             names.push((form.pool, form.key));
         }
+        let mut last = None;
         for group in groups {
             let (pool, key) = names[group.section];
             let piece = Piece {
@@ -206,8 +223,14 @@ impl<'a> Incoming<'a> {
             let mut left = Some(piece);
             while let Some(piece) = left {
                 let (day, count) = self.day(&piece);
+                let segment = match last {
+                    Some((section, of, segment)) if (section, of) == (piece.section, day) => segment,
+                    _ => self.segment(pool, day),
+                };
+                last = Some((piece.section, day, segment));
+                let segment = &mut self.segments[segment as usize];
                 let numbers = piece.section(&self.known).numbers;
-                self.series(pool, day, key, origins[group.origin].1).add(piece.part(0, count), &numbers);
+                segment.series(key, origins[group.origin].1).add(piece.part(0, count), &numbers);
                 left = (count < piece.count).then(|| piece.part(count, piece.count - count));
             }
         }
@@ -227,19 +250,14 @@ impl<'a> Incoming<'a> {
         (day, 1 + days.take_while(|next| *next == day).count() as u32)
     }
 
-    fn series(&mut self, pool: &'a str, day: i64, key: &'a str, node: &'a str) -> Series<'_, 'a> {
-        let segment = *self.by_day.entry((pool, day)).or_insert_with(|| {
+    fn segment(&mut self, pool: &'a str, day: i64) -> u32 {
+        *self.by_day.entry((pool, day)).or_insert_with(|| {
             self.segments.push(OfSegment { pool, day, ..OfSegment::default() });
             self.segments.len() as u32 - 1
-        });
-        let OfSegment { groups, arrivals, by_name, .. } = &mut self.segments[segment as usize];
-        let number = *by_name.entry([key, node]).or_insert_with(|| {
-            groups.push(Group { key, node, pieces: Vec::new() });
-            groups.len() as u32 - 1
-        });
-        Series { number, group: &mut groups[number as usize], arrivals }
+        })
     }
 }
+
 /// A series that records are added to.
 struct Series<'i, 'a> {
     number: u32,
@@ -295,7 +313,16 @@ impl<'a> Known<'a> {
     }
 }
 
-impl OfSegment<'_> {
+impl<'a> OfSegment<'a> {
+    fn series(&mut self, key: &'a str, node: &'a str) -> Series<'_, 'a> {
+        let OfSegment { groups, arrivals, by_name, .. } = self;
+        let number = *by_name.entry([key, node]).or_insert_with(|| {
+            groups.push(Group { key, node, pieces: Vec::new() });
+            groups.len() as u32 - 1
+        });
+        Series { number, group: &mut groups[number as usize], arrivals }
+    }
+
     /// Leaves out records: of these arrivals, the ones at these places.
     pub fn leave_out(&mut self, arrived: &[(Arrival, u32)]) {
         let place = |&(arrival, at): &(Arrival, u32)| (arrival.group, arrival.piece, arrival.from + at);

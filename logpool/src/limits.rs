@@ -39,7 +39,7 @@ pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Records of one transaction of the mover.
-pub const MOVE_RECORDS_MAX: usize = 65_536;
+pub const MOVE_RECORDS_MAX: usize = 1 << 18;
 /// Encoded bytes of one transaction of the mover, passed by at most one frame.
 pub const MOVE_BYTES_MAX: usize = 8 << 20;
 /// Columns of the payloads of one transaction of the mover, passed by at most those of one payload.

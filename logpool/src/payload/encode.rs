@@ -26,6 +26,9 @@ pub fn encode_payloads<R: Borrow<Record>>(
     let mut records = records.into_iter();
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
     let mut payloads = Vec::new();
+    if records.len() == 0 {
+        return Ok(payloads);
+    }
     let mut total = 0;
     let mut finish = |payload: Payload| {
         let bytes = payload.finish();
@@ -33,17 +36,14 @@ pub fn encode_payloads<R: Borrow<Record>>(
         payloads.push(bytes);
         check("the size in bytes of one append", total, APPEND_BYTES_MAX)
     };
-    let mut payload = Payload::new(records.len());
+    let mut payload = Payload::new();
     while let Some(record) = records.next() {
         if !payload.add(record.borrow())? {
-            let next = Payload::new(records.len() + 1);
-            finish(std::mem::replace(&mut payload, next))?;
+            finish(std::mem::replace(&mut payload, Payload::new()))?;
             payload.add(record.borrow())?;
         }
     }
-    if payload.count > 0 {
-        finish(payload)?;
-    }
+    finish(payload)?;
     Ok(payloads)
 }
 
@@ -70,6 +70,10 @@ struct Payload {
     /// Values that are no numbers, as they came, and the cells of one record.
     blobs: Vec<u8>,
     row: Vec<i64>,
+    /// Room for one.
+    column: Vec<i64>,
+    /// Room for those of the first form, until there is one.
+    cells: Vec<[i64; TILE]>,
 }
 
 /// Records of one form. Each value is a *cell*: a number; the bits of a double; or where in `blobs` it ends, above its
@@ -109,18 +113,22 @@ const NUMBERS: usize = 1;
 const META: usize = 2;
 
 impl Payload {
-    /// Of so many records at most.
-    fn new(most: usize) -> Payload {
+    fn new() -> Payload {
+        let Room { cells, mut order, column, mut by_run } = ROOM.take();
+        order.clear();
+        by_run.clear();
         Payload {
             count: 0,
             bytes: 1 + 3 * COLUMN_BYTES,
             forms: Vec::new(),
             form: 0,
-            origins: Origins::default(),
+            origins: Origins { by_run, ..Origins::default() },
             groups: 0,
-            order: Vec::with_capacity(most),
+            order,
             blobs: Vec::new(),
             row: Vec::new(),
+            column,
+            cells,
         }
     }
 
@@ -155,8 +163,7 @@ impl Payload {
         self.form = match known {
             Some(form) => form,
             None => {
-                let cells = if self.forms.is_empty() { CELLS.take() } else { Vec::new() };
-                self.forms.push(Form::new(record, cells)?);
+                self.forms.push(Form::new(record, std::mem::take(&mut self.cells))?);
                 self.forms.len() - 1
             }
         };
@@ -222,20 +229,29 @@ impl Payload {
             let order: Vec<i64> = self.order.iter().map(|&group| places[group as usize]).collect();
             flat::put_numbers(&mut out, &order);
         }
-        let mut column = Vec::with_capacity(self.count);
+        let mut column = self.column;
         for form in &self.forms {
             form.put_columns(&self.blobs, &mut column, &mut out);
         }
-        if let Some(form) = self.forms.first_mut() {
-            CELLS.set(std::mem::take(&mut form.cells));
-        }
+        let cells = self.forms.first_mut().map_or(self.cells, |form| std::mem::take(&mut form.cells));
+        ROOM.set(Room { cells, order: self.order, column, by_run: self.origins.by_run });
         out
     }
 }
 
+/// Room for a payload.
+#[derive(Default)]
+struct Room {
+    /// Of the first form.
+    cells: Vec<[i64; TILE]>,
+    order: Vec<i64>,
+    column: Vec<i64>,
+    by_run: FxHashMap<RunId, usize>,
+}
+
 thread_local! {
-    /// Room for the cells of a thread's next payload, of no more than one frame.
-    static CELLS: Cell<Vec<[i64; TILE]>> = const { Cell::new(Vec::new()) };
+    /// What the last payload of a thread leaves to the next one, of no more than a frame takes.
+    static ROOM: Cell<Room> = Cell::default();
 }
 
 impl Form {
