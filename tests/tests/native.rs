@@ -101,6 +101,16 @@ fn a_program_may_be_one_executable() {
     let output = start(&["--set", "n=200"]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "19900\n".into()));
     assert_eq!(start(&["--nonsense"]).status.code(), Some(2));
+    // The code of another architecture would be of no use in it.
+    let foreign = if cfg!(target_arch = "x86_64") { "--native=aarch64" } else { "--native=x86_64" };
+    for native in [&[foreign][..], &[foreign, &format!("--native={}", std::env::consts::ARCH)]] {
+        let args = [&["compile", "sum.ds", "--standalone", "-o", "other"], native].concat();
+        let refused = run("dsc", scratch.path(), &args);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("of no use in it") && said.contains(foreign), "{said}");
+        assert!(!scratch.path().join("other").exists());
+    }
     // The VM itself carries nothing.
     let output = finish(command("dsvm", scratch.path()).arg("--version"));
     assert!(text(&output.stdout).starts_with("dsvm"));

@@ -25,7 +25,8 @@ pub struct Args {
     #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true,
         default_missing_value = std::env::consts::ARCH)]
     native: Vec<String>,
-    /// Write one executable file: the VM with the image in it, machine code included [default OUT: the name alone]
+    /// Write one executable file for this architecture: the VM with the image in it, machine code included [default OUT: the
+    /// name alone]
     #[arg(long)]
     standalone: bool,
     #[arg(long, value_enum, default_value = "text")]
@@ -37,6 +38,18 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     args.output.as_deref().map_or(Ok(()), files::spare_sources)?;
+    if args.standalone {
+        let own = std::env::consts::ARCH;
+        if let Some(other) = args.native.iter().find(|target| *target != own) {
+            return Err(format!(
+                "--standalone makes an executable of the dsvm beside this dsc, which is for {own}: machine code for {other} is \
+                 of no use in it. Leave out --native={other}, or compile on a machine of that architecture"
+            ));
+        }
+        if args.output.as_deref() == Some(Path::new("-")) {
+            return Err("--standalone writes an executable file: name it with -o".into());
+        }
+    }
     let root = files::open(&args.file)?;
     let result = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Image);
     let mut reporter = Reporter::new(args.message_format, args.deny_warnings);
@@ -58,9 +71,6 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         .map_err(|why| format!("--native: {why}"))?;
     let bytes = image.to_bytes_with(&native);
     if args.standalone {
-        if args.output.as_deref() == Some(Path::new("-")) {
-            return Err("--standalone writes an executable file: name it with -o".into());
-        }
         let output = args.output.clone().unwrap_or_else(|| args.file.with_extension(""));
         return standalone(&output, &bytes);
     }

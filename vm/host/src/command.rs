@@ -148,7 +148,7 @@ pub async fn execute(
     if !line.apart {
         return execute_among(&run, &run.children, line, input, timeout_ns, allow).await;
     }
-    let children = Children::letting_go();
+    let children = run.children.letting_go();
     let done = execute_among(&run, &children, line, input, timeout_ns, allow).await;
     children.close().await;
     done
@@ -177,7 +177,6 @@ async fn execute_among(
     }
     let begin = run.host.monotonic();
     let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
-    run.check_room(line.name())?;
     let child = children.spawn(spawn).await;
     let child = child.map_err(|why| errors::not_started(&line, why))?;
     let mut guard = KillOnDrop(Some(child.clone()));

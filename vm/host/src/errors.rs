@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use crate::command::CommandLine;
 use crate::pool::PoolError;
 use crate::signals;
-use crate::spawner::{Exit, SpawnError, Stage};
+use crate::spawner::{Exit, SUBPROCESSES_MAX, SpawnError, Stage};
 
 /// Of a command's last lines in a message; `data` has more.
 const MESSAGE_LINES_MAX: usize = 3;
@@ -73,7 +73,12 @@ pub fn pool(pool: &str, why: PoolError) -> ErrorValue {
 /// Why a program was not started.
 pub fn not_started(line: &CommandLine, why: SpawnError) -> ErrorValue {
     let program = line.name();
-    let mut error = match (why.stage, why.errno) {
+    let SpawnError::System { errno, stage } = why else {
+        let text =
+            format!("`{program}` is not started: {SUBPROCESSES_MAX} subprocesses of this task run already");
+        return error("limit", text);
+    };
+    let mut error = match (stage, errno) {
         (Stage::Program, libc::ENOENT) if line.script.is_some() => error(
             "ENOENT",
             format!("`{}`, which is to run the script `{program}`, does not exist", line.program),
@@ -187,7 +192,7 @@ mod tests {
             assert_eq!((error.code.as_str(), error.message.as_str()), (code, message));
             assert!(!error.fault.is_empty());
         };
-        let why = |errno, stage| SpawnError { errno, stage };
+        let why = |errno, stage| SpawnError::System { errno, stage };
         let line = |program: &str, dir: Option<&str>| CommandLine {
             program: program.into(),
             dir: dir.map(str::to_owned),

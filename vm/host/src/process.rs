@@ -128,7 +128,6 @@ impl Process {
         let (stdout, stdout_theirs) = pipes::output().map_err(cannot)?;
         let (stderr, stderr_theirs) = pipes::output().map_err(cannot)?;
         let spawn = line.spawn([stdin_theirs, Some(stdout_theirs), Some(stderr_theirs)]).map_err(cannot)?;
-        run.check_room(line.name())?;
         let child = run.children.spawn(spawn).await;
         let child = child.map_err(|why| errors::not_started(&line, why))?;
         let stdin = match (stdin, input) {

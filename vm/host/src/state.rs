@@ -43,8 +43,6 @@ pub fn report(program: &str, error: &ErrorValue) -> String {
 /// Fewer are not worth a look.
 const PRUNE_MIN: usize = 16;
 
-/// Subprocesses of one task that run at once.
-pub const SUBPROCESSES_MAX: usize = 256;
 /// Files that are read line by line, and connections, that one task has open at once.
 pub const OPEN_MAX: usize = 256;
 
@@ -71,16 +69,6 @@ impl RunState {
             prune_at: Cell::new(PRUNE_MIN),
             open: Rc::default(),
         })
-    }
-
-    /// An error with the code `limit` when as many subprocesses run as may.
-    pub fn check_room(&self, program: &str) -> Result<(), ErrorValue> {
-        if self.children.living() < SUBPROCESSES_MAX {
-            return Ok(());
-        }
-        let text =
-            format!("`{program}` is not started: {SUBPROCESSES_MAX} subprocesses of this task run already");
-        Err(errors::error("limit", text))
     }
 
     /// Counts a file or a connection, or is an error with the code `limit`.

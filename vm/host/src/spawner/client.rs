@@ -41,12 +41,16 @@ pub struct Spawn {
     pub new_session: bool,
 }
 
+/// Programs of one run that have not ended.
+pub const SUBPROCESSES_MAX: usize = 256;
+
 /// Why a program was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpawnError {
-    pub errno: i32,
-    /// What the error is about.
-    pub stage: Stage,
+pub enum SpawnError {
+    /// As many of this run as may run already.
+    TooMany,
+    /// The system refused it; and what that is about.
+    System { errno: i32, stage: Stage },
 }
 
 /// How a child ended.
@@ -70,6 +74,8 @@ pub struct Usage {
 #[derive(Clone)]
 pub struct Children {
     link: Rc<RefCell<Option<Rc<Link>>>>,
+    /// How many were asked for and have not ended, those of `letting_go` included.
+    living: Rc<Cell<usize>>,
     /// Whether what has gone into a session of its own outlives them, however they end.
     lets_go: bool,
 }
@@ -97,6 +103,23 @@ struct Entry {
     started: Option<oneshot::Sender<Result<u32, SpawnError>>>,
     pid: u32,
     exit: watch::Sender<Option<(Exit, Usage)>>,
+    _living: Living,
+}
+
+/// That a program was asked for and has not ended.
+struct Living(Rc<Cell<usize>>);
+
+impl Living {
+    fn one_more(count: &Rc<Cell<usize>>) -> Living {
+        count.set(count.get() + 1);
+        Living(count.clone())
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Default for Children {
@@ -107,34 +130,33 @@ impl Default for Children {
 
 impl Children {
     pub fn new() -> Self {
-        Children { link: Rc::default(), lets_go: false }
+        Children { link: Rc::default(), living: Rc::default(), lets_go: false }
     }
 
-    /// Programs whose daemons are nobody's here.
-    pub fn letting_go() -> Self {
-        Children { link: Rc::default(), lets_go: true }
+    /// Others of the same run, whose daemons are nobody's here.
+    pub fn letting_go(&self) -> Self {
+        Children { link: Rc::default(), living: self.living.clone(), lets_go: true }
     }
 
     /// Starts a program; it runs when this returns. Dropping the future kills what it may have started.
     pub async fn spawn(&self, spawn: Spawn) -> Result<Child, SpawnError> {
-        let refused = |errno| SpawnError { errno, stage: Stage::Request };
+        if self.living.get() >= SUBPROCESSES_MAX {
+            return Err(SpawnError::TooMany);
+        }
+        let refused = |errno| SpawnError::System { errno, stage: Stage::Request };
         let link = self.link().map_err(|e| refused(e.raw_os_error().unwrap_or(libc::EIO)))?;
         let id = link.next_id.get();
         link.next_id.set(id.wrapping_add(1));
         let (packet, fds) = encode(spawn, id).map_err(refused)?;
         let (started, wait) = oneshot::channel();
         let (exit, exit_seen) = watch::channel(None);
-        link.table.borrow_mut().insert(id, Entry { started: Some(started), pid: 0, exit });
+        let entry = Entry { started: Some(started), pid: 0, exit, _living: Living::one_more(&self.living) };
+        link.table.borrow_mut().insert(id, entry);
         link.post(packet, fds);
         match wait.await {
             Ok(result) => result.map(|pid| Child { link, pid, exit: exit_seen }),
             Err(_) => Err(refused(libc::EPIPE)),
         }
-    }
-
-    /// Programs that were asked for and have not ended.
-    pub fn living(&self) -> usize {
-        self.link.borrow().as_ref().map_or(0, |link| link.table.borrow().len())
     }
 
     /// What has gone into a session of its own is left alone by the `close` that follows.
@@ -316,7 +338,7 @@ impl Link {
             }
             Reply::Failed { id, errno, stage } => {
                 if let Some(started) = table.remove(&id).and_then(|entry| entry.started) {
-                    let _ = started.send(Err(SpawnError { errno, stage }));
+                    let _ = started.send(Err(SpawnError::System { errno, stage }));
                 }
             }
             Reply::Ended { id, status, user_us, system_us, resident_bytes } => {

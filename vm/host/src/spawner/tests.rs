@@ -159,7 +159,7 @@ fn endings_are_told() {
 
 #[test]
 fn what_cannot_start_says_why() {
-    let error = |errno, stage| SpawnError { errno, stage };
+    let error = |errno, stage| SpawnError::System { errno, stage };
     assert_eq!(spawn_error("no-such-program", |_| ()), error(libc::ENOENT, Stage::Program));
     assert_eq!(spawn_error("", |_| ()), error(libc::ENOENT, Stage::Program));
     assert_eq!(spawn_error("/etc/passwd", |_| ()), error(libc::EACCES, Stage::Program));
@@ -197,6 +197,27 @@ fn many_at_once() {
         for one in all {
             one.await.expect("no panic");
         }
+        children.close().await;
+    });
+}
+
+/// However a run starts programs, there is room for so many of them.
+#[test]
+fn a_run_has_room_for_so_many() {
+    block_on(async {
+        let children = Children::new();
+        let apart = children.letting_go();
+        let sleep = || Spawn { program: "sleep".into(), args: vec!["1000".into()], ..Spawn::default() };
+        for number in 0..SUBPROCESSES_MAX {
+            let some = if number % 2 == 0 { &children } else { &apart };
+            some.spawn(sleep()).await.expect("there is room");
+        }
+        for full in [&children, &apart, &children.letting_go()] {
+            assert_eq!(full.spawn(sleep()).await.err(), Some(SpawnError::TooMany));
+        }
+        assert!(Children::new().spawn(sleep()).await.is_ok(), "another run has room of its own");
+        apart.close().await;
+        children.spawn(sleep()).await.expect("there is room again");
         children.close().await;
     });
 }
