@@ -23,7 +23,7 @@ use crate::record::{FieldValue, Record, RunId};
 pub fn encode_payloads<R: Borrow<Record>>(
     records: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
 ) -> Result<Vec<Vec<u8>>> {
-    let mut records = records.into_iter();
+    let records = records.into_iter();
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
     let mut payloads = Vec::new();
     if records.len() == 0 {
@@ -37,7 +37,7 @@ pub fn encode_payloads<R: Borrow<Record>>(
         check("the size in bytes of one append", total, APPEND_BYTES_MAX)
     };
     let mut payload = Payload::new();
-    while let Some(record) = records.next() {
+    for record in records {
         if !payload.add(record.borrow())? {
             finish(std::mem::replace(&mut payload, Payload::new()))?;
             payload.add(record.borrow())?;
