@@ -161,6 +161,10 @@ fn put_column(
     match kind {
         Kind::Null => {}
         Kind::Bool | Kind::Int | Kind::Duration | Kind::Time => {
+            if let Some(value) = same_number(stretches)? {
+                column::put_same_int(out, value);
+                return Ok(());
+            }
             numbers.clear();
             numbers.resize(stretches.iter().map(|(_, piece)| piece.count as usize).sum(), 0);
             copy_stretches(stretches, numbers)?;
@@ -186,6 +190,20 @@ fn put_column(
         }
     }
     Ok(())
+}
+
+/// The value of a column that never changes, if the stretches say that it is one. Many are.
+fn same_number(stretches: &Stretches) -> Result<Option<i64>, Malformed> {
+    let mut same = None;
+    for (column, _) in stretches {
+        let flat::Column::Numbers(column) = column else { return Err(Malformed) };
+        match (column.same(), same) {
+            (Some(value), None) => same = Some(value),
+            (Some(value), Some(known)) if value == known => {}
+            _ => return Ok(None),
+        }
+    }
+    Ok(same)
 }
 
 fn copy_stretches(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malformed> {

@@ -717,6 +717,6 @@ mod tests {
         assert!(payloads.len() > 1 && payloads.iter().all(|p| p.len() <= FRAME_BYTES_MAX + 16));
         let back: usize = payloads.iter().map(|p| PayloadRecords::new(p).filter(|r| r.is_ok()).count()).sum();
         assert_eq!(back, 10);
-        assert!(encode_payloads::<&Record>(&[]).unwrap().is_empty());
+        assert!(encode_payloads(Vec::<Record>::new()).unwrap().is_empty());
     }
 }

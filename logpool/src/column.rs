@@ -38,8 +38,7 @@ fn put_any_ints(out: &mut Vec<u8>, values: &[i64]) {
     let Some((&first, rest)) = values.split_first() else { return };
     // Many columns never change, and of others that is soon known.
     if rest.chunks(64).all(|some| some.iter().fold(0, |differing, value| differing | (value ^ first)) == 0) {
-        put_zigzag(out, first);
-        return put_zigzag(out, first);
+        return put_same_int(out, first);
     }
     let (mut least, mut greatest) = (first, first);
     let (mut step, mut step_greatest, mut differing) = (i64::MAX, i64::MIN, 0);
@@ -77,6 +76,12 @@ fn put_any_ints(out: &mut Vec<u8>, values: &[i64]) {
         numbers.extend(values.iter().zip(rest).map(|(&one, &next)| delta(one, next)));
         pack(out, &mut numbers, delta_width, delta_greatest);
     }
+}
+
+/// As `put_ints` does, of one value as often as it is there.
+pub fn put_same_int(out: &mut Vec<u8>, value: i64) {
+    put_zigzag(out, value);
+    put_zigzag(out, value);
 }
 
 /// The width at which so many packed numbers, none above the greatest, and exceptions take the fewest bits, and about how many these are. Of many
@@ -373,8 +378,7 @@ pub fn put_same_blob(out: &mut Vec<u8>, value: &[u8]) {
     put_varint(out, 1);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
-    put_zigzag(out, 0);
-    put_zigzag(out, 0);
+    put_same_int(out, 0);
 }
 
 /// Reads a blobs column of `count` values into `out`, which it clears.

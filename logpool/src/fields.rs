@@ -74,6 +74,13 @@ impl Fields {
         Fields { shape, values }
     }
 
+    /// Drops fields whose values are all ints, without a look at each.
+    pub(crate) fn drop_ints(mut self) {
+        debug_assert!(self.values.iter().all(|value| matches!(value, FieldValue::Int(_))));
+        // SAFETY: what is left behind is initialised, and ints own nothing.
+        unsafe { self.values.set_len(0) };
+    }
+
     pub fn shape(&self) -> &Shape {
         &self.shape
     }

@@ -118,9 +118,9 @@ impl<'a> Numbers<'a> {
         greatest.map_or((i64::MIN, i64::MAX), |greatest| (self.least, greatest))
     }
 
-    /// Whether all are the same.
-    pub fn are_all(&self, value: i64) -> bool {
-        self.width == 0 && self.least == value
+    /// The value that all are known to have.
+    pub fn same(&self) -> Option<i64> {
+        (self.width == 0).then_some(self.least)
     }
 
     /// Copies as many as there is room for, from a place on.

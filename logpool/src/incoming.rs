@@ -275,7 +275,7 @@ impl Series<'_, '_> {
             piece: self.group.pieces.len() as u32,
             from: 0,
         };
-        if numbers.are_all(0) && arrival.seq.checked_add(u64::from(piece.count) - 1).is_some() {
+        if numbers.same() == Some(0) && arrival.seq.checked_add(u64::from(piece.count) - 1).is_some() {
             self.arrivals.push(arrival);
         } else {
             arrival.count = 0;

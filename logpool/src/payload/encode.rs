@@ -18,10 +18,38 @@ use crate::name::Name;
 use crate::payload::IN_COLUMNS;
 use crate::record::{FieldValue, Record, RunId};
 
+/// A record that is lent, or given away.
+pub trait Given: Borrow<Record> {
+    /// It is not needed any more.
+    fn done(self, added: Added);
+}
+
+impl Given for &Record {
+    fn done(self, _: Added) {}
+}
+
+impl Given for Record {
+    fn done(self, added: Added) {
+        if added == Added::Ints {
+            self.fields.drop_ints();
+        }
+    }
+}
+
+/// What a payload says of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// There is no room for it.
+    Full,
+    /// All its values are ints.
+    Ints,
+    Any,
+}
+
 /// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be. Records that
 /// are given away are dropped one by one, while they are in the cache.
-pub fn encode_payloads<R: Borrow<Record>>(
-    records: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
+pub fn encode_payloads(
+    records: impl IntoIterator<Item = impl Given, IntoIter: ExactSizeIterator>,
 ) -> Result<Vec<Vec<u8>>> {
     let records = records.into_iter();
     check("the number of records in one append", records.len(), APPEND_RECORDS_MAX)?;
@@ -38,10 +66,12 @@ pub fn encode_payloads<R: Borrow<Record>>(
     };
     let mut payload = Payload::new();
     for record in records {
-        if !payload.add(record.borrow())? {
+        let mut added = payload.add(record.borrow())?;
+        if added == Added::Full {
             finish(std::mem::replace(&mut payload, Payload::new()))?;
-            payload.add(record.borrow())?;
+            added = payload.add(record.borrow())?;
         }
+        record.done(added);
     }
     finish(payload)?;
     Ok(payloads)
@@ -132,8 +162,7 @@ impl Payload {
         }
     }
 
-    /// False if the payload is full without the record.
-    fn add(&mut self, record: &Record) -> Result<bool> {
+    fn add(&mut self, record: &Record) -> Result<Added> {
         let values = record.fields.values();
         let bytes = self.bytes + RECORD_BYTES + 8 * values.len();
         if let Some(form) = self.forms.get_mut(self.form)
@@ -144,7 +173,7 @@ impl Payload {
         {
             self.bytes = bytes;
             self.arrived(record)?;
-            return Ok(true);
+            return Ok(Added::Ints);
         }
         let (known, blobs) = (self.known_form(record), self.blobs.len());
         self.row.clear();
@@ -158,7 +187,7 @@ impl Payload {
         let bytes = bytes + own + GROUP_BYTES + ORIGIN_BYTES;
         if self.count > 0 && bytes > FRAME_BYTES_MAX {
             self.blobs.truncate(blobs);
-            return Ok(false);
+            return Ok(Added::Full);
         }
         self.form = match known {
             Some(form) => form,
@@ -170,7 +199,7 @@ impl Payload {
         self.bytes = bytes;
         self.forms[self.form].put_row(record, &self.row);
         self.arrived(record)?;
-        Ok(true)
+        Ok(Added::Any)
     }
 
     /// Puts the record that came to its group.
