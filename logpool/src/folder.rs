@@ -261,10 +261,10 @@ pub fn read_into(bytes: &mut Vec<u8>, file: &File, path: &Path, offset: u64, lim
     let mut read = |mut file: &File| {
         let there = file.metadata()?.len().saturating_sub(offset).min(limit);
         bytes.clear();
-        // A byte more, so that the end is met without asking for room.
+        // A byte more, so that the end is met without asking for room; what comes meanwhile is not read.
         bytes.reserve(usize::try_from(there).unwrap_or(0) + 1);
         file.seek(SeekFrom::Start(offset))?;
-        file.take(limit).read_to_end(bytes).map(drop)
+        file.take(there).read_to_end(bytes).map(drop)
     };
     read(file).map_err(LogPoolError::io("read", path))
 }

@@ -100,10 +100,12 @@ struct Payload {
     /// Values that are no numbers, as they came, and the cells of one record.
     blobs: Vec<u8>,
     row: Vec<i64>,
-    /// Room for one.
+    /// Room for one, and for what is written.
     column: Vec<i64>,
-    /// Room for those of the first form, until there is one.
+    out: Vec<u8>,
+    /// Room for the first form, until there is one.
     cells: Vec<[i64; TILE]>,
+    of: Vec<u32>,
 }
 
 /// Records of one form. Each value is a *cell*: a number; the bits of a double; or where in `blobs` it ends, above its
@@ -144,21 +146,26 @@ const META: usize = 2;
 
 impl Payload {
     fn new() -> Payload {
-        let Room { cells, mut order, column, mut by_run } = ROOM.take();
+        let Room { cells, mut of, mut order, column, mut blobs, mut origins, mut out } = ROOM.take();
+        out.clear();
+        blobs.clear();
+        of.clear();
         order.clear();
-        by_run.clear();
+        origins.clear();
         Payload {
             count: 0,
             bytes: 1 + 3 * COLUMN_BYTES,
             forms: Vec::new(),
             form: 0,
-            origins: Origins { by_run, ..Origins::default() },
+            origins,
             groups: 0,
             order,
-            blobs: Vec::new(),
+            blobs,
             row: Vec::new(),
             column,
+            out,
             cells,
+            of,
         }
     }
 
@@ -192,7 +199,8 @@ impl Payload {
         self.form = match known {
             Some(form) => form,
             None => {
-                self.forms.push(Form::new(record, std::mem::take(&mut self.cells))?);
+                let (cells, of) = (std::mem::take(&mut self.cells), std::mem::take(&mut self.of));
+                self.forms.push(Form::new(record, cells, of)?);
                 self.forms.len() - 1
             }
         };
@@ -231,8 +239,9 @@ impl Payload {
         last.filter(is).or_else(|| recent.rev().find(is))
     }
 
+    /// It has records.
     fn finish(mut self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes);
+        let mut out = self.out;
         out.push(IN_COLUMNS);
         put_varint(&mut out, self.forms.len() as u64);
         self.forms.iter().for_each(|form| form.put(&mut out));
@@ -262,20 +271,26 @@ impl Payload {
         for form in &self.forms {
             form.put_columns(&self.blobs, &mut column, &mut out);
         }
-        let cells = self.forms.first_mut().map_or(self.cells, |form| std::mem::take(&mut form.cells));
-        ROOM.set(Room { cells, order: self.order, column, by_run: self.origins.by_run });
-        out
+        let payload = out.clone();
+        let Payload { order, blobs, origins, .. } = self;
+        let Form { cells, of, .. } = self.forms.swap_remove(0);
+        ROOM.set(Room { cells, of, order, column, blobs, origins, out });
+        payload
     }
 }
 
-/// Room for a payload.
+/// Room for a payload: what it fills anew.
 #[derive(Default)]
 struct Room {
     /// Of the first form.
     cells: Vec<[i64; TILE]>,
+    of: Vec<u32>,
     order: Vec<i64>,
     column: Vec<i64>,
-    by_run: FxHashMap<RunId, usize>,
+    blobs: Vec<u8>,
+    origins: Origins,
+    /// The payload itself, which may take far less than there must be room for.
+    out: Vec<u8>,
 }
 
 thread_local! {
@@ -284,8 +299,8 @@ thread_local! {
 }
 
 impl Form {
-    /// `cells` is room for them.
-    fn new(first: &Record, cells: Vec<[i64; TILE]>) -> Result<Form> {
+    /// `cells` and `of` are room for them.
+    fn new(first: &Record, cells: Vec<[i64; TILE]>, of: Vec<u32>) -> Result<Form> {
         let Record { pool, key, task, fields, .. } = first;
         check("the number of fields", fields.len(), FIELDS_MAX)?;
         check("the pool's name", pool.len(), NAME_BYTES_MAX)?;
@@ -306,7 +321,7 @@ impl Form {
             count: 0,
             groups: Vec::new(),
             by_origin: Vec::new(),
-            of: Vec::new(),
+            of,
         })
     }
 
@@ -437,6 +452,13 @@ struct Origins {
 }
 
 impl Origins {
+    fn clear(&mut self) {
+        self.all.clear();
+        self.by_run.clear();
+        self.after.clear();
+        self.last = 0;
+    }
+
     fn number(&mut self, record: &Record) -> Result<usize> {
         let is = |all: &[(RunId, Name)], number: usize| {
             all.get(number).is_some_and(|(run, node)| *run == record.run && *node == record.node)
