@@ -128,7 +128,8 @@ impl Set {
 }
 
 impl Analysis {
-    pub fn of(function: &Function, collects: &dyn Fn(&Instr) -> Collects) -> Analysis {
+    /// `entered` says that it is called, and so may be interrupted before its first instruction.
+    pub fn of(function: &Function, collects: &dyn Fn(&Instr) -> Collects, entered: bool) -> Analysis {
         let code = &function.code[..];
         let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
         let mut leaders = vec![false; code.len() + 1];
@@ -220,8 +221,8 @@ impl Analysis {
                 slotted.insert(r.index());
             }
         }
-        // A function may be interrupted at its entry.
-        for (index, _) in function.params.iter().filter(|p| matches!(p, RegType::Ref(_))).enumerate() {
+        let params = function.params.iter().filter(|p| entered && matches!(p, RegType::Ref(_)));
+        for (index, _) in params.enumerate() {
             if live[0].as_ref().is_some_and(|head| head.0[index / 64] >> (index % 64) & 1 != 0) {
                 slotted.insert(index);
             }

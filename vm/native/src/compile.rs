@@ -18,6 +18,7 @@ use dscript_interp::door::NATIVE_FRAME_BYTES;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::context::helper;
+use crate::flags;
 use crate::glue::{self, Glue};
 use crate::translate::{Start, Translator};
 use crate::unit::{self, Facts, Place, Site, Unit};
@@ -166,7 +167,7 @@ fn compile(
         context.clear();
         context.func.name = UserFuncName::user(0, function.0);
         Translator::translate(&mut unit, function, start, &mut context.func, &mut builder);
-        let (code, frame_bytes) = out.add(&mut context)?;
+        let (code, frame_bytes) = out.add(&mut context, &unit.checks)?;
         if frame_bytes > NATIVE_FRAME_BYTES {
             if facts.recursive[function.index()] {
                 return Err(Failure::Frame(function));
@@ -191,7 +192,7 @@ fn compile(
                             &mut context.func,
                             &mut builder,
                         );
-                        out.add(&mut context)?.0
+                        out.add(&mut context, &FxHashSet::default())?.0
                     }
                 };
                 trampolines.insert(form, code);
@@ -243,8 +244,9 @@ impl Assembler<'_> {
         start
     }
 
-    /// Compiles a function; gives where it begins and how many bytes its frame has at most.
-    fn add(&mut self, context: &mut Context) -> Result<(u32, usize), String> {
+    /// Compiles a function that checks for overflow at these places; gives where it begins and how many bytes its frame has
+    /// at most.
+    fn add(&mut self, context: &mut Context, checks: &FxHashSet<u32>) -> Result<(u32, usize), String> {
         context
             .compile(self.isa, &mut ControlPlane::default())
             .map_err(|why| format!("the code generator fails at {}: {:?}", why.func.name, why.inner))?;
@@ -259,6 +261,13 @@ impl Assembler<'_> {
             self.calls.push((start + reloc.offset, reloc.kind, reloc.addend, called));
         }
         let lines = compiled.buffer.get_srclocs_sorted();
+        if self.isa.name() == "x64" {
+            for line in lines.iter().filter(|line| checks.contains(&line.loc.bits())) {
+                flags::jump_on_overflow(
+                    &mut self.code[(start + line.start) as usize..(start + line.end) as usize],
+                );
+            }
+        }
         let mut deepest = 0;
         for call in compiled.buffer.call_sites() {
             deepest = deepest.max(call.frame_offset.unwrap_or(0));

@@ -9,7 +9,7 @@ use dscript_interp::door::Look;
 use rustc_hash::FxHashMap;
 
 use crate::analysis::Operands;
-use crate::loops::{self, Step};
+use crate::loops::{self, CountedLoop, Step};
 
 /// Frames that are looked at, the outermost: what those above do is part of their rounds.
 const FRAMES_MAX: usize = 16;
@@ -55,16 +55,8 @@ struct Shape {
 struct Loop {
     head: usize,
     last: usize,
-    counted: Option<Counted>,
-}
-
-#[derive(Clone, Copy)]
-struct Counted {
-    counter: S,
-    bound: S,
-    /// Whether there is a round at the bound too.
-    reaches: bool,
-    step: Step,
+    /// Where it counts up.
+    counted: Option<CountedLoop>,
 }
 
 /// A running loop as it was when it was seen first.
@@ -222,15 +214,7 @@ fn loops_of(code: &[Instr]) -> Vec<Loop> {
         _ => Vec::new(),
     };
     let of = |(head, last): (usize, usize)| {
-        let counted = counted.iter().find(|of| of.head == head).and_then(|of| match code[of.last] {
-            Instr::IfLtInt { a, b, .. } => {
-                Some(Counted { counter: a, bound: b, reaches: false, step: of.step })
-            }
-            Instr::IfLeInt { a, b, .. } => {
-                Some(Counted { counter: a, bound: b, reaches: true, step: of.step })
-            }
-            _ => None,
-        });
+        let counted = counted.iter().find(|of| of.head == head && !of.down).copied();
         Loop { head, last, counted }
     };
     let mut loops: Vec<Loop> = loops::all_loops(&operands).into_iter().map(of).collect();

@@ -8,9 +8,9 @@
 //! - `unit`: which functions may be native, and the tables that calls by type need;
 //! - `analysis`: what is alive where in a function, and which references need slots;
 //! - `ranges`: between which bounds ints lie, for checks that cannot fail;
-//! - `loops`: loops in which no list changes;
+//! - `loops`: loops in which no list changes, and those that count; `sums`: which elements they reach;
 //! - `translate`: from bytecode to Cranelift's form;
-//! - `compile`: to one piece of position-independent code with its tables;
+//! - `compile`: to one piece of position-independent code with its tables; `flags`: its jumps on overflow;
 //! - `glue`: code in it that is the same for every program;
 //! - `code`, `memory`: pieces where they run;
 //! - `engine`: how the interpreter enters it; `hot`, `foresight`: when what is compiled;
@@ -27,6 +27,7 @@ mod code;
 mod compile;
 mod context;
 mod engine;
+mod flags;
 mod foresight;
 mod glue;
 mod graph;
@@ -35,6 +36,7 @@ mod layout;
 mod loops;
 mod memory;
 mod ranges;
+mod sums;
 mod translate;
 mod unit;
 

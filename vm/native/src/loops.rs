@@ -9,6 +9,7 @@ use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use crate::analysis::{Analysis, Collects, Operands};
+use crate::sums::{Sum, Sums};
 
 /// A loop, and the lists whose elements it reaches and that are the same all through it, and the Strings.
 pub(crate) struct QuietLoop {
@@ -208,7 +209,7 @@ fn rows(
     for at in inside.clone() {
         let (reg, base, from) = match code[at] {
             Instr::ListGetRef { list, dst, .. } if !stores.elements => match sums.index(at) {
-                Some(index) if index.base.is_known(&|reg| alive_at(head, Reg::S(reg))) => {
+                Some(index) if index.is_known(&|reg| alive_at(head, Reg::S(reg))) => {
                     (dst, list, Source::Element { list, index })
                 }
                 _ => continue,
@@ -252,162 +253,18 @@ fn rows(
     found
 }
 
-/// What an int is made of in a loop: something that stays the same in it, or its counter at the beginning of the round, and
-/// a constant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sum {
-    pub base: Base,
-    pub plus: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Base {
-    None,
-    Stays(S),
-    Counter,
-}
-
-impl Base {
-    pub fn is_known(self, known: &dyn Fn(S) -> bool) -> bool {
-        match self {
-            Base::Stays(reg) => known(reg),
-            Base::None | Base::Counter => true,
-        }
-    }
-}
-
-impl Sum {
-    /// Constants beyond this are of no use for indices.
-    const PLUS_MAX: i64 = 1 << 30;
-
-    fn plus(self, more: i64) -> Option<Sum> {
-        let plus =
-            self.plus.checked_add(more).filter(|sum| (-Self::PLUS_MAX..=Self::PLUS_MAX).contains(sum))?;
-        Some(Sum { plus, ..self })
-    }
-
-    fn constant(self) -> Option<i64> {
-        (self.base == Base::None).then_some(self.plus)
-    }
-}
-
-/// Of a loop without loops in it: the index of each instruction that has one, where it is such a sum.
-pub(crate) struct Sums {
-    head: usize,
-    indices: Vec<Option<Sum>>,
-}
-
-impl Sums {
-    pub fn index(&self, pc: usize) -> Option<Sum> {
-        self.indices[pc - self.head]
-    }
-
-    pub fn of(
-        code: &[Instr],
-        operands: &[Operands],
-        leaders: &[bool],
-        (head, last): (usize, usize),
-        counter: Option<S>,
-    ) -> Sums {
-        type State = Vec<Option<Sum>>;
-        let scalars = operands[head..=last].iter().flat_map(|ops| ops.uses.iter().chain(&ops.defs));
-        let size =
-            scalars.filter_map(|reg| if let Reg::S(s) = reg { Some(s.index() + 1) } else { None }).max();
-        let stay = |reg: usize| Some(Sum { base: Base::Stays(S(reg as u16)), plus: 0 });
-        let mut entered: State = (0..size.unwrap_or(0)).map(stay).collect();
-        for def in operands[head..=last].iter().flat_map(|ops| &ops.defs) {
-            if let Reg::S(reg) = def {
-                entered[reg.index()] = None;
-            }
-        }
-        let mut begun = entered.clone();
-        if let Some(counter) = counter {
-            begun[counter.index()] = Some(Sum { base: Base::Counter, plus: 0 });
-        }
-        let mut heads: Vec<Option<State>> = vec![None; last + 1 - head];
-        heads[0] = Some(begun);
-        let outside = (0..head).chain(last + 1..code.len()).flat_map(|pc| &operands[pc].labels);
-        for to in outside.map(|to| to.index()).filter(|to| (head + 1..=last).contains(to)) {
-            heads[to - head] = Some(entered.clone());
-        }
-        let meet = |into: &mut Option<State>, from: &State| match into {
-            Some(known) => known.iter_mut().zip(from).for_each(|(known, from)| {
-                if known != from {
-                    *known = None;
-                }
-            }),
-            None => *into = Some(from.clone()),
-        };
-        let mut indices = vec![None; last + 1 - head];
-        let mut state: Option<State> = None;
-        for pc in head..=last {
-            if leaders[pc] {
-                if let (Some(state), true) = (&state, pc > head) {
-                    meet(&mut heads[pc - head], state);
-                }
-                state = heads[pc - head].clone();
-            }
-            let Some(now) = &mut state else { continue };
-            indices[pc - head] = index_of(&code[pc]).and_then(|index| now[index.index()]);
-            let of = |reg: S| now[reg.index()];
-            let sum = match code[pc] {
-                Instr::Int { value, .. } => Sum { base: Base::None, plus: 0 }.plus(value),
-                Instr::MoveScalar { src, .. } => of(src),
-                Instr::AddImm { a, value, .. } => of(a).and_then(|sum| sum.plus(value)),
-                Instr::AddInt { a, b, .. } => match (of(a), of(b)) {
-                    (Some(a), Some(b)) => match (a.constant(), b.constant()) {
-                        (_, Some(b)) => a.plus(b),
-                        (Some(a), _) => b.plus(a),
-                        _ => None,
-                    },
-                    _ => None,
-                },
-                Instr::SubInt { a, b, .. } => match (of(a), of(b).and_then(Sum::constant)) {
-                    (Some(a), Some(b)) => a.plus(-b),
-                    _ => None,
-                },
-                _ => None,
-            };
-            for def in &operands[pc].defs {
-                if let Reg::S(reg) = def {
-                    now[reg.index()] = sum;
-                }
-            }
-            for to in
-                operands[pc].labels.iter().map(|to| to.index()).filter(|to| (pc + 1..=last).contains(to))
-            {
-                meet(&mut heads[to - head], now);
-            }
-            if code[pc].ends_block() {
-                state = None;
-            }
-        }
-        Sums { head, indices }
-    }
-}
-
-/// The index by which an instruction reaches into a list or a text.
-fn index_of(instr: &Instr) -> Option<S> {
-    match *instr {
-        Instr::ListGetScalar { index, .. }
-        | Instr::ListGetRef { index, .. }
-        | Instr::ListSetScalar { index, .. }
-        | Instr::ListSetRef { index, .. } => Some(index),
-        // The natives that have one have no other scalar.
-        Instr::CallNative { ref args, .. } => match args[..] {
-            [Reg::R(_), Reg::S(index)] => Some(index),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A loop whose counter grows in every round, up to a bound that stays.
+/// A loop whose counter grows in every round, up to a bound that stays, or falls down to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CountedLoop {
     pub head: usize,
     /// The comparison that jumps back, the only jump to the head from within.
     pub last: usize,
+    pub counter: S,
+    pub bound: S,
+    /// Whether the counter may be the bound.
+    pub reaches: bool,
+    /// Whether it falls.
+    pub down: bool,
     pub step: Step,
     /// Instructions from here to the comparison make the bound anew each time, from what stays the same.
     pub test: usize,
@@ -426,11 +283,12 @@ impl Stable<'_> {
     pub const NONE: Stable<'static> = Stable { length: &|_| None, keeps_sizes: &|_| false };
 }
 
-/// By what a counter grows: a number above 0.
+/// By what a counter grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Below 0 where it falls, else above.
     Constant(i64),
-    /// That stays the same in the loop.
+    /// A number above 0 that stays the same in the loop.
     Register(S),
 }
 
@@ -446,11 +304,13 @@ pub(crate) fn counted_loops(
         ops.labels.iter().for_each(|to| leads[to.index()] = true);
         leads[pc + 1] |= code[pc].ends_block();
     }
-    let counted = |last: usize| {
-        let (counter, bound, to) = match code[last] {
-            Instr::IfLtInt { a, b, to } | Instr::IfLeInt { a, b, to } => (a, b, to),
+    let counted = |last: usize, down: bool| {
+        let (a, b, reaches, to) = match code[last] {
+            Instr::IfLtInt { a, b, to } => (a, b, false, to),
+            Instr::IfLeInt { a, b, to } => (a, b, true, to),
             _ => return None,
         };
+        let (counter, bound) = if down { (b, a) } else { (a, b) };
         let head = to.index();
         if head > last {
             return None;
@@ -467,16 +327,19 @@ pub(crate) fn counted_loops(
             .any(|pc| operands[pc].labels.iter().any(|to| inside.contains(&to.index()) && to.index() > step));
         let by = grows(code, positive, step, counter)?;
         let even = match by {
-            Step::Constant(_) => true,
-            Step::Register(reg) => stays(reg),
+            Step::Constant(by) => (by < 0) == down,
+            Step::Register(reg) => stays(reg) && !down,
         };
-        let test =
-            if stays(bound) { last } else { bound_from(code, &operands, &leads, (head, last), stable)? };
+        let test = if stays(bound) {
+            last
+        } else {
+            bound_from(code, &operands, &leads, (head, last), bound, stable)?
+        };
         let counted =
             steps.next().is_none() && even && one_way_back && !avoided && !(test..last).contains(&step);
-        counted.then_some(CountedLoop { head, last, step: by, test })
+        counted.then_some(CountedLoop { head, last, counter, bound, reaches, down, step: by, test })
     };
-    (0..code.len()).filter_map(counted).collect()
+    (0..code.len()).filter_map(|last| counted(last, false).or_else(|| counted(last, true))).collect()
 }
 
 /// Where the instructions begin that make the bound of a loop's comparison from what stays the same in it, if they do.
@@ -485,9 +348,9 @@ fn bound_from(
     operands: &[Operands],
     leads: &[bool],
     (head, last): (usize, usize),
+    bound: S,
     stable: &Stable<'_>,
 ) -> Option<usize> {
-    let bound = operands[last].uses.get(1)?;
     let start = (head..last).rev().find(|pc| leads[*pc])?;
     let inside = &operands[head..=last];
     let stays = |reg: &Reg| !inside.iter().any(|ops| ops.defs.contains(reg));
@@ -512,13 +375,13 @@ fn bound_from(
             }
         }
     }
-    first.filter(|_| made.contains(bound))
+    first.filter(|_| made.contains(&Reg::S(bound)))
 }
 
 /// By what a register grows in an instruction that defines it, with the one before.
 fn grows(code: &[Instr], positive: &dyn Fn(usize) -> bool, step: usize, counter: S) -> Option<Step> {
     let sum = |pc: usize, sum: S| match code[pc] {
-        Instr::AddImm { a, value, dst } if a == counter && dst == sum && value > 0 => {
+        Instr::AddImm { a, value, dst } if a == counter && dst == sum && value != 0 => {
             Some(Step::Constant(value))
         }
         Instr::AddInt { a, b, dst } if a == counter && dst == sum && positive(pc) => Some(Step::Register(b)),
@@ -539,13 +402,9 @@ pub(crate) fn factors(code: &[Instr], function: &Function, of: &CountedLoop) -> 
     if (0..operands.len() - 1).any(jumps_back) {
         return None;
     }
-    let (counter, bound) = match code[of.last] {
-        Instr::IfLtInt { a, b, .. } | Instr::IfLeInt { a, b, .. } => (a, b),
-        _ => return None,
-    };
     let changes = |reg: S| operands.iter().any(|ops| ops.defs.contains(&Reg::S(reg)));
-    let mut regs = vec![counter];
-    regs.extend((!changes(bound)).then_some(bound));
+    let mut regs = vec![of.counter];
+    regs.extend((!changes(of.bound)).then_some(of.bound));
     for (instr, ops) in code[inside].iter().zip(&operands) {
         let counts = match instr {
             Instr::AddInt { .. }

@@ -16,7 +16,7 @@ use crate::context::VALUES_MAX;
 use crate::context::helper::PARAMS;
 use crate::layout::Shape;
 use crate::loops::Stores;
-use crate::translate::{self, Start};
+use crate::translate::{self, NESTED_MAX, Start};
 
 /// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
 /// chain of so many links takes it two seconds, and one of ten thousand most of a minute and gigabytes.
@@ -270,6 +270,8 @@ pub(crate) struct Unit<'p> {
     base: u32,
     pub places: Vec<Place>,
     pub sites: Vec<Site>,
+    /// Places of instructions that jump by a flag of overflow.
+    pub checks: FxHashSet<u32>,
     /// Of the function under translation.
     imports: FxHashMap<FunctionId, FuncRef>,
     stubs: [Option<FuncRef>; PARAMS.len()],
@@ -294,6 +296,7 @@ impl<'p> Unit<'p> {
             base,
             places: Vec::new(),
             sites: Vec::new(),
+            checks: FxHashSet::default(),
             imports: FxHashMap::default(),
             stubs: Default::default(),
         }
@@ -422,13 +425,11 @@ impl<'p> Unit<'p> {
         (few && callees.iter().all(|callee| self.is_inlined(*callee))).then_some(callees)
     }
 
-    /// Whether calls of a function may be replaced by its code though that calls and loops: it is short and has no
-    /// references, so nothing of it moves when a collection happens there.
+    /// Whether calls of a function may be replaced by its code though that calls, loops and collects: it is short.
     pub fn is_expandable(&self, function: FunctionId) -> bool {
         const INSTRUCTIONS_MAX: usize = 24;
         let f = self.function(function);
         self.facts.eligible[function.index()]
-            && f.refs.is_empty()
             && f.code.len() <= INSTRUCTIONS_MAX
             && f.code.iter().any(|instr| matches!(instr, Instr::Return { .. }))
             && !self.plain.contains(&function)
@@ -437,10 +438,10 @@ impl<'p> Unit<'p> {
     /// Whether native code reaches objects for an instruction, in the code it puts in its place included.
     pub fn uses_heap(&self, instr: &Instr) -> bool {
         match instr {
-            Instr::Call { function, .. } => {
-                self.is_inlined(*function)
-                    && self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
+            Instr::Call { function, .. } if self.is_inlined(*function) => {
+                self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
             }
+            Instr::Call { function, .. } => self.expansion_uses_heap(*function, NESTED_MAX),
             Instr::CallNative { native, .. } => {
                 use Intrinsic::{CharAt, Length};
                 let intrinsic = self.intrinsic(*native);
@@ -466,6 +467,18 @@ impl<'p> Unit<'p> {
             | Instr::CallMethod { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether code that may stand in the place of calls of a function reaches objects, with that of its own calls.
+    fn expansion_uses_heap(&self, function: FunctionId, depth: usize) -> bool {
+        let f = self.function(function);
+        let called = |instr: &Instr| match instr {
+            Instr::Call { function: callee, .. } => {
+                *callee != function && depth > 1 && self.expansion_uses_heap(*callee, depth - 1)
+            }
+            _ => false,
+        };
+        self.is_expandable(function) && (!f.refs.is_empty() || f.code.iter().any(called))
     }
 
     /// Whether calls of it are counted as nested.

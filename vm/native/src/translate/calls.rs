@@ -24,16 +24,9 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn call_instruction(&mut self, instr: &'p Instr) {
         match *instr {
             Instr::Call { function, ref args, ref results } => {
-                if self.unit.is_inlined(function) {
+                if self.unit.is_inlined(function) || self.expands(function) {
                     let given = self.values(args);
                     self.inline(function, given, results, self.unit.is_counted(function));
-                } else if self.expands(function) {
-                    let given = self.values(args);
-                    self.inline(function, given, results, self.unit.is_counted(function));
-                    // There may have been a collection.
-                    self.reload_heap();
-                    let alive = self.alive();
-                    self.reload(&alive);
                 } else if self.unit.is_near(function) {
                     self.call(Callee::Near(function), function, None, args, results);
                 } else if self.unit.may_have_code(function) {

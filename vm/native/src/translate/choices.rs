@@ -8,6 +8,7 @@ use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 
 use super::Translator;
+use crate::analysis::Operands;
 
 /// Instructions of one way, and registers that differ behind them.
 const LENGTH_MAX: usize = 4;
@@ -46,7 +47,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 chosen.push(dst);
             }
         }
-        if chosen.len() > CHOSEN_MAX || chosen.is_empty() {
+        if chosen.len() > CHOSEN_MAX || chosen.is_empty() || self.reaches_by(here.to, &chosen) {
             return false;
         }
         let not = self.values_of(here.pcs, &chosen);
@@ -59,6 +60,27 @@ impl<'p> Translator<'_, '_, 'p> {
         self.jump(Label(here.to as u32));
         self.closed = true;
         true
+    }
+
+    /// Whether the block that begins at an instruction reaches into a list by one of these numbers: what it stores or reads
+    /// there would wait for all that the choice is made from, where a guess goes on at once.
+    fn reaches_by(&self, start: usize, chosen: &[S]) -> bool {
+        let code = &self.function.code[..];
+        let end = (start + 1..code.len()).find(|pc| self.analysis.leaders[*pc]).unwrap_or(code.len());
+        let mut left = chosen.to_vec();
+        code[start..end].iter().any(|instr| {
+            let index = match *instr {
+                Instr::ListGetScalar { index, .. }
+                | Instr::ListSetScalar { index, .. }
+                | Instr::ListGetRef { index, .. }
+                | Instr::ListSetRef { index, .. } => Some(index),
+                _ => None,
+            };
+            let reaches = index.is_some_and(|index| left.contains(&index));
+            let defs = Operands::of(instr).defs;
+            left.retain(|reg| !defs.contains(&Reg::S(*reg)));
+            reaches
+        })
     }
 
     /// What registers hold at the end of a way.

@@ -16,8 +16,9 @@ use dscript_bytecode::instr::Instr;
 use super::Translator;
 use super::loops::{Chunk, Entry, View, Viewed, view_at};
 use crate::analysis::{Analysis, Collects, Operands};
-use crate::loops::{Base, CountedLoop, Sum, Sums, factors, list_of};
+use crate::loops::{CountedLoop, factors, list_of};
 use crate::ranges::{Assumed, Ranges, SMALL};
+use crate::sums::{Sum, Sums};
 use crate::unit::{Intrinsic, Unit};
 
 /// Instructions of a loop that is copied, and numbers and lists that are looked at before one.
@@ -27,7 +28,7 @@ const INSIDE_MAX: usize = 8;
 
 pub(super) struct Copy {
     entry: Entry,
-    counted: Counted,
+    counted: CountedLoop,
     /// What must be small.
     regs: Vec<S>,
     /// What must be inside, so that these instructions need no test.
@@ -40,29 +41,11 @@ pub(super) struct Copy {
     ranges: Ranges,
 }
 
-/// A counted loop's counter and its bound, which it may reach or not.
-#[derive(Clone, Copy)]
-struct Counted {
-    of: CountedLoop,
-    counter: S,
-    reaches: bool,
-}
-
-impl Counted {
-    fn of(code: &[Instr], of: CountedLoop) -> Option<Counted> {
-        match code[of.last] {
-            Instr::IfLtInt { a, .. } => Some(Counted { of, counter: a, reaches: false }),
-            Instr::IfLeInt { a, .. } => Some(Counted { of, counter: a, reaches: true }),
-            _ => None,
-        }
-    }
-}
-
 /// All indices of one base into one list: these and what lies between.
 #[derive(Clone, Copy)]
 struct Inside {
     size: Variable,
-    base: Base,
+    base: Sum,
     first: i64,
     last: i64,
 }
@@ -91,7 +74,6 @@ pub(super) fn copies(
     for of in chunks.iter().map(|chunk| chunk.of) {
         let (head, last) = (of.head, of.last);
         let Some(entry) = known.entries.iter().find(|entry| entry.head == head).copied() else { continue };
-        let Some(counted) = Counted::of(code, of) else { continue };
         if last - head >= LENGTH_MAX || last + 1 >= code.len() {
             continue;
         }
@@ -101,7 +83,7 @@ pub(super) fn copies(
         if regs.len() > FACTORS_MAX || !regs.iter().all(alive) {
             continue;
         }
-        let (inside, safe) = inside(unit, known, counted);
+        let (inside, safe) = inside(unit, known, of);
         let checked = products(unit, code, ranges, head, last);
         if checked == 0 && safe.is_empty() {
             continue;
@@ -122,7 +104,7 @@ pub(super) fn copies(
             Instr::Call { function, .. } => unit.is_inlined(*function) && unit.is_counted(*function),
             _ => unit.inlined_callees(function, instr).is_some(),
         });
-        copies.push(Copy { entry, counted, regs, inside, safe, deep, blocks: own, ranges: small });
+        copies.push(Copy { entry, counted: of, regs, inside, safe, deep, blocks: own, ranges: small });
     }
     copies
 }
@@ -138,7 +120,7 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
             if !callee.code.iter().any(|instr| matches!(instr, Instr::MulInt { .. })) {
                 continue;
             }
-            let analysis = Analysis::of(callee, &|_| Collects::Never);
+            let analysis = Analysis::of(callee, &|_| Collects::Never, false);
             let inner = Ranges::of(callee, &analysis.leaders, ranges.arguments(pc), None);
             all += inner.products_checked(&callee.code, 0..=callee.code.len() - 1);
         }
@@ -148,16 +130,17 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
 
 /// Indices in a loop that can be seen before it to be inside of lists and texts that do not change in it, and the instructions
 /// that have them.
-fn inside(unit: &Unit<'_>, known: Known<'_>, counted: Counted) -> (Vec<Inside>, Vec<usize>) {
+fn inside(unit: &Unit<'_>, known: Known<'_>, of: CountedLoop) -> (Vec<Inside>, Vec<usize>) {
     let (mut found, mut safe) = (Vec::<Inside>::new(), Vec::new());
-    let of = counted.of;
     if !known.views.iter().any(|view| (view.head, view.last) == (of.head, of.last)) {
         return (found, safe);
     }
     let code = &known.function.code[..];
+    let begin = known.analysis.heads[of.head].as_deref().unwrap_or_default();
+    let alive = |reg: S| begin.contains(&Reg::S(reg));
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let extent = (of.head, of.last);
-    let sums = Sums::of(code, &operands, &known.analysis.leaders, extent, Some(counted.counter));
+    let sums = Sums::of(code, &operands, &known.analysis.leaders, extent, Some(of.counter));
     for (pc, instr) in code.iter().enumerate().take(of.last + 1).skip(of.head) {
         let (reg, what) = match instr {
             Instr::ListSize { .. } => continue,
@@ -173,8 +156,9 @@ fn inside(unit: &Unit<'_>, known: Known<'_>, counted: Counted) -> (Vec<Inside>, 
             },
         };
         let view = view_at(known.views, reg, what, pc, pc).filter(|view| (view.head, view.last) == extent);
-        let (Some(view), Some(Sum { base, plus })) = (view, sums.index(pc)) else { continue };
-        if base == Base::None && plus < 0 {
+        let (Some(view), Some(sum)) = (view, sums.index(pc)) else { continue };
+        let (base, plus) = (sum.base(), sum.plus);
+        if base.is_constant() && plus < 0 || !base.is_known(&alive) {
             continue;
         }
         match found.iter().position(|inside| (inside.size, inside.base) == (view.size, base)) {
@@ -206,9 +190,9 @@ impl Translator<'_, '_, '_> {
         let small = self.copies[at].entry.paid.or(self.copies[at].blocks[entry.head]);
         let small = small.expect("a loop's head leads a block");
         let mut together = None;
-        let bound = self.bound(counted.of);
+        let bound = self.bound(counted);
         let numbers: Vec<Value> = regs.into_iter().map(|reg| self.scalar(reg)).collect();
-        for value in numbers.into_iter().chain((counted.of.test < counted.of.last).then_some(bound)) {
+        for value in numbers.into_iter().chain((counted.test < counted.last).then_some(bound)) {
             let above = self.b.ins().iadd_imm_s(value, SMALL);
             together = Some(match together {
                 Some(others) => self.b.ins().bor(others, above),
@@ -229,25 +213,43 @@ impl Translator<'_, '_, '_> {
     }
 
     /// Whether these indices are inside; where the loop's numbers are small.
-    fn is_inside(&mut self, counted: Counted, bound: Value, inside: Inside) -> Value {
+    fn is_inside(&mut self, counted: CountedLoop, bound: Value, inside: Inside) -> Value {
         let size = self.b.use_var(inside.size);
-        let (low, high) = match inside.base {
-            Base::Counter => {
-                let counter = self.scalar(counted.counter);
-                let bound = if counted.reaches { bound } else { self.b.ins().iadd_imm_s(bound, -1) };
-                // A loop that looks at its counter only at its end goes through it once.
-                (counter, self.b.ins().smax(counter, bound))
-            }
-            base => {
-                let value = self.sum(Sum { base, plus: 0 });
-                (value, value)
-            }
+        let mut holds = None;
+        let mut check = |this: &mut Self, value: Value, plus: i64| {
+            let index = this.b.ins().iadd_imm_s(value, plus);
+            let here = this.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
+            holds = Some(match holds {
+                Some(others) => this.b.ins().band(others, here),
+                None => here,
+            });
         };
-        let low = self.b.ins().iadd_imm_s(low, inside.first);
-        let high = self.b.ins().iadd_imm_s(high, inside.last);
-        let above = self.b.ins().icmp(IntCC::UnsignedLessThan, low, size);
-        let below = self.b.ins().icmp(IntCC::UnsignedLessThan, high, size);
-        self.b.ins().band(above, below)
+        if !inside.base.counts() {
+            let value = self.sum(inside.base, None);
+            check(self, value, inside.first);
+            if inside.last != inside.first {
+                check(self, value, inside.last);
+            }
+        } else {
+            let first = self.scalar(counted.counter);
+            // A loop that looks at its counter only at its end goes through it once.
+            let (low, high) = if counted.down {
+                let last = if counted.reaches { bound } else { self.b.ins().iadd_imm_s(bound, 1) };
+                (self.b.ins().smin(first, last), first)
+            } else {
+                let last = if counted.reaches { bound } else { self.b.ins().iadd_imm_s(bound, -1) };
+                (first, self.b.ins().smax(first, last))
+            };
+            // It has its extremes at the ends of the counter.
+            let (at_low, at_high) = (self.sum(inside.base, Some(low)), self.sum(inside.base, Some(high)));
+            check(self, at_low, inside.first);
+            check(self, at_high, inside.last);
+            if !inside.base.grows_alike() {
+                check(self, at_low, inside.last);
+                check(self, at_high, inside.first);
+            }
+        }
+        holds.expect("something was compared")
     }
 
     pub(super) fn translate_copies(&mut self) {

@@ -9,16 +9,16 @@ use dscript_bytecode::image::{Function, RegType};
 use dscript_bytecode::instr::Instr;
 
 use super::copies::Copy;
-use super::loops::{Chunk, Entry, View, chunks, entries};
-use super::{Translator, blocks, reg_type, scalar_type};
-use crate::analysis::{Analysis, Collects, Operands};
+use super::loops::{Chunk, Entry, View};
+use super::prepared::Prepared;
+use super::{Translator, reg_type, scalar_type};
+use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
-use crate::loops::Stable;
 use crate::ranges::Ranges;
 
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
 /// itself twice has room for itself that deep.
-const NESTED_MAX: usize = 3;
+pub(crate) const NESTED_MAX: usize = 3;
 pub(crate) const ROOM: usize = 120;
 
 /// What of the translator is another function's while that is inlined.
@@ -34,6 +34,7 @@ struct Inner<'p> {
     from: usize,
     place: u32,
     left: Value,
+    slot_count: usize,
     views: Vec<View>,
     chunks: Vec<Chunk>,
     entries: Vec<Entry>,
@@ -77,25 +78,36 @@ impl<'p> Translator<'_, '_, 'p> {
         for result in &function.results {
             self.b.append_block_param(done, reg_type(result));
         }
-        let analysis = Analysis::of(function, &|_| Collects::Never);
-        let ranges = Ranges::of(function, &analysis.leaders, self.ranges.arguments(self.pc), None);
-        let chunks = chunks(&mut self.b, function, &ranges, &Stable::NONE);
-        let entries = entries(&mut self.b, function, &analysis, &chunks);
+        let given_ranges = self.ranges.arguments(self.pc).to_vec();
+        let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, false);
+        let Prepared { mut analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
+        // Its slots follow those of the functions around it.
+        for slot in analysis.slots.iter_mut().flatten() {
+            *slot += self.slot_count as u16;
+        }
+        let slots = self.slot_count..self.slot_count + analysis.slot_count;
+        let around = self.around.len();
+        for reg in self.alive() {
+            let slot =
+                self.analysis.slots[reg.index()].expect("what is alive across a collection has a slot");
+            self.around.push((self.refs[reg.index()], slot));
+        }
         let mut inner = Inner {
             id: callee,
             function,
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
-            blocks: blocks(&mut self.b, &analysis),
-            analysis: Analysis { slots: vec![None; function.refs.len()], slot_count: 0, ..analysis },
+            blocks,
+            analysis,
             pc: 0,
             from: 0,
             place: self.place,
             left,
-            views: Vec::new(),
+            slot_count: slots.end,
+            views,
             chunks,
             entries,
-            copies: Vec::new(),
+            copies,
             safe: Vec::new(),
             deep: false,
             ranges,
@@ -104,6 +116,8 @@ impl<'p> Translator<'_, '_, 'p> {
         self.swap(&mut inner);
         let labels: Vec<Label> = function.code.iter().flat_map(|instr| Operands::of(instr).labels).collect();
         let (mut s, mut r) = (0, 0);
+        let mut stored = vec![false; slots.end];
+        stored[..slots.start].fill(true);
         for (param, value) in function.params.iter().zip(given) {
             match param {
                 RegType::Scalar(_) => {
@@ -112,10 +126,14 @@ impl<'p> Translator<'_, '_, 'p> {
                 }
                 RegType::Ref(_) => {
                     self.keep_ref(R(r), value);
+                    if let Some(slot) = self.analysis.slots[usize::from(r)] {
+                        stored[usize::from(slot)] = true;
+                    }
                     r += 1;
                 }
             }
         }
+        self.zero_slots(&stored);
         let seen = self.seen.clone();
         if labels.contains(&Label(0)) {
             self.enter_loops(None, 0);
@@ -127,10 +145,12 @@ impl<'p> Translator<'_, '_, 'p> {
         self.nested += 1;
         self.code(0..function.code.len());
         self.begin_loops();
-        self.nested -= 1;
+        self.translate_copies();
         for block in self.blocks.iter().flatten() {
             self.b.seal_block(*block);
         }
+        self.nested -= 1;
+        self.around.truncate(around);
         self.swap(&mut inner);
         // All of what was seen before holds behind it, but for what it stores; a call in it may change more.
         if !self.unit.is_inlined(callee) {
@@ -163,6 +183,7 @@ impl<'p> Translator<'_, '_, 'p> {
         swap(&mut self.from, &mut inner.from);
         swap(&mut self.place, &mut inner.place);
         swap(&mut self.left, &mut inner.left);
+        swap(&mut self.slot_count, &mut inner.slot_count);
         swap(&mut self.views, &mut inner.views);
         swap(&mut self.chunks, &mut inner.chunks);
         swap(&mut self.entries, &mut inner.entries);

@@ -12,10 +12,9 @@ use super::{Area, Translator};
 use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
 use crate::layout;
-use crate::loops::{
-    Base, CountedLoop, QuietLoop, Row, Source, Stable, Step, Sum, counted_loops, entered_at_heads,
-};
+use crate::loops::{CountedLoop, QuietLoop, Row, Source, Stable, Step, counted_loops, entered_at_heads};
 use crate::ranges::Ranges;
+use crate::sums::{Sum, Symbol};
 use crate::unit::Intrinsic;
 
 /// Rounds of a counted loop that are paid for at once.
@@ -207,6 +206,13 @@ impl Translator<'_, '_, '_> {
             }
             let view = self.views[at];
             let View { reg, what, object, start, size, .. } = view;
+            if let Some(outer) = self.view_around(at) {
+                for (of, from) in [(start, outer.start), (size, outer.size)] {
+                    let value = self.b.use_var(from);
+                    self.b.def_var(of, value);
+                }
+                continue;
+            }
             let (first, count) = match what {
                 Viewed::List => {
                     let list = self.object(reg);
@@ -227,6 +233,21 @@ impl Translator<'_, '_, '_> {
             self.b.def_var(start, first);
             self.b.def_var(size, count);
         }
+    }
+
+    /// The view of the same list or text that a loop around a view's has: there it is the same all through that loop.
+    fn view_around(&self, at: usize) -> Option<View> {
+        let view = self.views[at];
+        if matches!(view.what, Viewed::Row(_)) {
+            return None;
+        }
+        let around = |other: &&View| {
+            (other.reg, other.what) == (view.reg, view.what)
+                && (other.head, other.last) != (view.head, view.last)
+                && other.holds(view.head)
+                && other.holds(view.last)
+        };
+        self.views[..at].iter().rfind(around).copied()
     }
 
     /// Where the bytes of a String begin, and how many there are where each is a code point; else 0.
@@ -267,7 +288,7 @@ impl Translator<'_, '_, '_> {
             Source::Element { list, index } => {
                 let view = known(self, list).expect("a list of a quiet loop has a view");
                 let (array, size) = (self.b.use_var(view.start), self.b.use_var(view.size));
-                let index = self.sum(index);
+                let index = self.sum(index, None);
                 let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
                 (inside, Area::RefElements, self.ref_at(array, index), layout::ELEMENTS)
             }
@@ -290,11 +311,11 @@ impl Translator<'_, '_, '_> {
     }
 
     /// In front of a counted loop: its bound.
-    pub(super) fn bound(&mut self, of: CountedLoop) -> Value {
+    pub(super) fn bound(&mut self, counted: CountedLoop) -> Value {
         let function = self.function;
         let mut made: Vec<(Reg, Value)> = Vec::new();
         // What is made of something that is not known there is not used for the bound.
-        for instr in &function.code[of.test..of.last] {
+        for instr in &function.code[counted.test..counted.last] {
             let of = |this: &mut Self, reg: S| {
                 let known = made.iter().rfind(|(made, _)| *made == Reg::S(reg)).map(|(_, value)| *value);
                 known.unwrap_or_else(|| this.scalar(reg))
@@ -333,22 +354,36 @@ impl Translator<'_, '_, '_> {
             };
             made.push((Reg::S(dst), value));
         }
-        let (Instr::IfLtInt { b, .. } | Instr::IfLeInt { b, .. }) = function.code[of.last] else {
-            panic!("a counted loop ends with a comparison")
-        };
-        let made = made.iter().rfind(|(made, _)| *made == Reg::S(b)).map(|(_, value)| *value);
-        made.unwrap_or_else(|| self.scalar(b))
+        let bound = counted.bound;
+        let made = made.iter().rfind(|(made, _)| *made == Reg::S(bound)).map(|(_, value)| *value);
+        made.unwrap_or_else(|| self.scalar(bound))
     }
 
-    /// In front of a loop: what stays the same in it, and a constant.
-    pub(super) fn sum(&mut self, sum: Sum) -> Value {
-        match sum.base {
-            Base::None => self.int(sum.plus),
-            Base::Stays(reg) => {
-                let value = self.scalar(reg);
-                self.b.ins().iadd_imm_s(value, sum.plus)
+    /// In front of a loop: what a sum is where the loop's counter is this number. As what it stands for is computed it is
+    /// exact where all of it is small.
+    pub(super) fn sum(&mut self, sum: Sum, counter: Option<Value>) -> Value {
+        let symbol = |this: &mut Self, symbol| match symbol {
+            Symbol::Stays(reg) => this.scalar(reg),
+            Symbol::Counter => counter.expect("only a counted loop has sums of its counter"),
+        };
+        let mut all = None;
+        for term in sum.terms() {
+            let mut value = symbol(self, term.first);
+            if let Some(second) = term.second {
+                let second = symbol(self, second);
+                value = self.b.ins().imul(value, second);
             }
-            Base::Counter => panic!("a counter does not stay the same"),
+            if term.times != 1 {
+                value = self.b.ins().imul_imm_s(value, term.times);
+            }
+            all = Some(match all {
+                Some(others) => self.b.ins().iadd(others, value),
+                None => value,
+            });
+        }
+        match all {
+            Some(all) => self.b.ins().iadd_imm_s(all, sum.plus),
+            None => self.int(sum.plus),
         }
     }
 
@@ -382,7 +417,8 @@ impl Translator<'_, '_, '_> {
     pub(super) fn begin_chunks(&mut self, which: &dyn Fn(&Chunk) -> bool) {
         for at in 0..self.chunks.len() {
             if which(&self.chunks[at]) {
-                let none = self.int(i64::MIN);
+                let none = if self.chunks[at].of.down { i64::MAX } else { i64::MIN };
+                let none = self.int(none);
                 self.b.def_var(self.chunks[at].limit, none);
             }
         }
@@ -394,17 +430,24 @@ impl Translator<'_, '_, '_> {
         self.chunks.iter().find(here).filter(|_| to.index() <= self.from).copied()
     }
 
-    /// Jumps back where the counter is below the bound, and now and then pays for the rounds until it is looked at
+    /// Jumps back where the counter has not come to the bound, and now and then pays for the rounds until it is looked at
     /// again.
-    pub(super) fn jump_counted(&mut self, chunk: Chunk, condition: IntCC, counter: Value, bound: Value) {
+    pub(super) fn jump_counted(&mut self, chunk: Chunk, condition: IntCC, x: Value, y: Value) {
+        let down = chunk.of.down;
+        let (counter, bound) = if down { (y, x) } else { (x, y) };
+        let holds = |this: &mut Self, bound| {
+            let (x, y) = if down { (bound, counter) } else { (counter, bound) };
+            this.b.ins().icmp(condition, x, y)
+        };
         let target = self.block_at(chunk.of.head);
         let paid_for = self.entry_of(None, chunk.of.head).and_then(|entry| entry.paid).unwrap_or(target);
-        let (look, more, next) = (self.cold(), self.cold(), self.b.create_block());
+        // Behind the jump lies what is looked at then, so that the jump is one to the head.
+        let (look, more, next) = (self.b.create_block(), self.cold(), self.b.create_block());
         let limit = self.b.use_var(chunk.limit);
-        let paid = self.b.ins().icmp(condition, counter, limit);
+        let paid = holds(self, limit);
         self.b.ins().brif(paid, target, &[], look, &[]);
         self.go_to(look);
-        let holds = self.b.ins().icmp(condition, counter, bound);
+        let holds = holds(self, bound);
         self.b.ins().brif(holds, more, &[], next, &[]);
         self.go_to(more);
         // Where that overflows the end comes too early, or the bound is all there is.
@@ -416,9 +459,10 @@ impl Translator<'_, '_, '_> {
                 self.b.ins().iadd(counter, rounds)
             }
         };
-        let limit = self.b.ins().smin(end, bound);
+        let limit = if down { self.b.ins().smax(end, bound) } else { self.b.ins().smin(end, bound) };
         self.b.def_var(chunk.limit, limit);
-        let (rounds, most) = (self.b.ins().isub(limit, counter), self.int(CHUNK));
+        let (low, high) = if down { (limit, counter) } else { (counter, limit) };
+        let (rounds, most) = (self.b.ins().isub(high, low), self.int(CHUNK));
         let rounds = self.b.ins().umin(rounds, most);
         let fuel = self.b.use_var(self.fuel);
         let fuel = self.b.ins().isub(fuel, rounds);

@@ -16,6 +16,8 @@ mod inline;
 mod intrinsics;
 mod loops;
 mod objects;
+mod prepared;
+mod rests;
 mod scalars;
 mod seen;
 
@@ -32,12 +34,13 @@ use dscript_bytecode::instr::Instr;
 
 use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
-use crate::loops::{Stable, keeps_sizes, quiet_loops};
+
 use crate::ranges::Ranges;
-use crate::unit::{Intrinsic, Unit};
-use copies::{Copy, Known, copies};
-pub(crate) use inline::ROOM;
-use loops::{Chunk, Entry, View, chunks, entries, views};
+use crate::unit::Unit;
+use copies::Copy;
+pub(crate) use inline::{NESTED_MAX, ROOM};
+use loops::{Chunk, Entry, View};
+use prepared::Prepared;
 use seen::Seen;
 
 /// How functions of a program call each other.
@@ -64,13 +67,6 @@ pub(crate) fn reg_type(reg: &RegType) -> ir::Type {
         RegType::Scalar(kind) => scalar_type(*kind),
         RegType::Ref(_) => I64,
     }
-}
-
-/// Blocks for those of a function that have more than one way to them, by their first instruction.
-fn blocks(b: &mut FunctionBuilder, analysis: &Analysis) -> Vec<Option<Block>> {
-    let tests = analysis.tests.iter().enumerate();
-    let own = tests.map(|(pc, test)| analysis.leaders[pc] && !analysis.joined[pc] && test.is_none());
-    own.map(|own| own.then(|| b.create_block())).collect()
 }
 
 /// What a function takes and gives.
@@ -141,6 +137,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     seen: Seen,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
+    /// Where references lie that functions around an inlined one go on with, which it may collect: in which slots.
+    around: Vec<(Variable, u16)>,
     /// The function that all of it becomes.
     outer: FunctionId,
     /// Functions that are being inlined, one in the other.
@@ -158,39 +156,15 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         context: &'f mut FunctionBuilderContext,
     ) {
         let function = unit.function(id);
-        let collects = |instr: &Instr| unit.collects(function, instr);
-        let analysis = Analysis::of(function, &collects);
-        let char_at = |instr: &Instr| match instr {
-            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(Intrinsic::CharAt) => {
-                args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
-            }
-            _ => None,
-        };
-        let stores = |instr: &Instr| unit.stores(function, instr);
-        let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
-        let ranges = Ranges::of(function, &analysis.leaders, &[], None);
         out.signature = signature(function, start);
         let mut b = FunctionBuilder::new(out, context);
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
         let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
-        let views = views(&mut b, loops);
-        let length = |instr: &Instr| match instr {
-            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(Intrinsic::Length) => {
-                args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
-            }
-            _ => None,
-        };
-        let keeps_sizes = |instr: &Instr| keeps_sizes(instr, &collects);
-        let stable = Stable { length: &length, keeps_sizes: &keeps_sizes };
-        let chunks = chunks(&mut b, function, &ranges, &stable);
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
-        let mut blocks = blocks(&mut b, &analysis);
-        let entries = entries(&mut b, function, &analysis, &chunks);
-        let known =
-            Known { function, analysis: &analysis, ranges: &ranges, views: &views, entries: &entries };
-        let copies = copies(&mut b, unit, known, &chunks, &mut blocks);
+        let prepared = Prepared::of(&mut b, unit, function, &[], true);
+        let Prepared { analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
         let exit = b.create_block();
         b.set_cold_block(exit);
         b.switch_to_block(entry);
@@ -227,6 +201,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             closed: false,
             seen: Seen::default(),
             inlined: None,
+            around: Vec::new(),
             outer: id,
             nested: 0,
             room: ROOM,
@@ -477,6 +452,16 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
     }
 
+    /// The same of those that functions around this one have.
+    fn reload_around(&mut self) {
+        let flags = self.flags(Area::Window);
+        for at in 0..self.around.len() {
+            let (variable, slot) = self.around[at];
+            let value = self.b.ins().uload32(flags, self.window, 4 * i32::from(slot));
+            self.b.def_var(variable, value);
+        }
+    }
+
     fn alive(&self) -> Vec<R> {
         self.analysis.alive[self.pc].as_deref().unwrap_or_default().to_vec()
     }
@@ -587,6 +572,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.seen.forget_cells();
         self.reload_heap();
         self.reload(alive);
+        self.reload_around();
     }
 
     /// Goes to a cold block when the condition holds, which this fills and ends; then on in the block after it.
@@ -635,8 +621,11 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             let fuel = self.b.ins().iadd_imm_s(fuel, -1);
             self.b.def_var(self.fuel, fuel);
             let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
-            let rare = self.cold();
-            self.b.ins().brif(below, rare, &[], target, &[]);
+            // A block behind the jump, so that the jump is one to the head.
+            let (behind, rare) = (self.b.create_block(), self.cold());
+            self.b.ins().brif(below, behind, &[], target, &[]);
+            self.go_to(behind);
+            self.b.ins().jump(rare, &[]);
             self.go_to(rare);
             self.interrupt_in_loop(to.index());
         } else {

@@ -7,6 +7,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 
 use super::Translator;
+use super::loops::Chunk;
 use crate::context::{What, helper};
 use crate::ranges::Range;
 
@@ -47,6 +48,7 @@ impl<'p> Translator<'_, '_, 'p> {
                         sum
                     }
                     (None, None) => {
+                        self.check_overflow();
                         let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
                         self.trap_if(overflow, What::Sum, sum, y);
                         sum
@@ -58,7 +60,8 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (x, y) = (self.scalar(a), self.int(value));
                 let [p, q] = self.ranges.at(self.pc);
                 let sum = if p.plus(q).1 {
-                    self.b.ins().iadd(x, y)
+                    let sum = self.b.ins().iadd(x, y);
+                    if self.steps_counter(a, dst) { self.opaque(sum) } else { sum }
                 } else {
                     self.add_constant(x, value, What::Sum, y)
                 };
@@ -77,6 +80,7 @@ impl<'p> Translator<'_, '_, 'p> {
                         difference
                     }
                     _ => {
+                        self.check_overflow();
                         let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
                         self.trap_if(overflow, What::Difference, difference, y);
                         difference
@@ -96,6 +100,7 @@ impl<'p> Translator<'_, '_, 'p> {
                     self.trap_if(overflow, What::Mul, x, y);
                     self.multiply(x, y)
                 } else {
+                    self.check_overflow();
                     let (product, overflow) = self.b.ins().smul_overflow(x, y);
                     self.trap_if(overflow, What::Mul, x, y);
                     product
@@ -234,6 +239,30 @@ impl<'p> Translator<'_, '_, 'p> {
         sum
     }
 
+    /// What follows of the instruction jumps by a flag of overflow, which nothing else reads.
+    fn check_overflow(&mut self) {
+        self.here();
+        self.unit.checks.insert(self.place);
+    }
+
+    /// A value that the code generator does not look into. It would make a sum with a constant anew wherever it is used, and
+    /// a counter's old and new value would both be needed at the loop's end, so that one is moved to the other there.
+    fn opaque(&mut self, value: Value) -> Value {
+        let twice = self.b.ins().iconcat(value, value);
+        self.b.ins().isplit(twice).0
+    }
+
+    /// Whether the instruction makes the counter of a loop around it grow.
+    fn steps_counter(&self, a: S, dst: S) -> bool {
+        let next = &self.function.code[self.pc + 1];
+        let counts = |chunk: &Chunk| {
+            let counter = chunk.of.counter;
+            let moved = || matches!(*next, Instr::MoveScalar { src, dst: to } if src == dst && to == counter);
+            chunk.holds(self.pc) && a == counter && (dst == counter || moved())
+        };
+        self.chunks.iter().any(counts)
+    }
+
     /// A product that fits.
     fn multiply(&mut self, x: Value, y: Value) -> Value {
         let (of, times) = match (self.constant(x), self.constant(y)) {
@@ -299,7 +328,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     fn compare(&mut self, condition: IntCC, a: S, b: S, dst: S) {
         let (x, y) = (self.scalar(a), self.scalar(b));
-        let value = self.b.ins().icmp(condition, x, y);
+        let value = self.compared(condition, x, y);
         self.set_scalar(dst, value);
     }
 
@@ -314,7 +343,7 @@ impl<'p> Translator<'_, '_, 'p> {
         if let Some(chunk) = self.chunk(to) {
             return self.jump_counted(chunk, condition, x, y);
         }
-        let holds = self.b.ins().icmp(condition, x, y);
+        let holds = self.compared(condition, x, y);
         self.jump_if(holds, to);
     }
 

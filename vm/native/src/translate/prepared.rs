@@ -1,0 +1,66 @@
+//! What is found out about a function before it is translated, be it on its own or in the place of a call.
+
+use cranelift_codegen::ir::Block;
+use cranelift_frontend::FunctionBuilder;
+use dscript_bytecode::ids::*;
+use dscript_bytecode::image::Function;
+use dscript_bytecode::instr::Instr;
+
+use super::copies::{Copy, Known, copies};
+use super::loops::{Chunk, Entry, View, chunks, entries, views};
+use crate::analysis::Analysis;
+use crate::loops::{Stable, keeps_sizes, quiet_loops};
+use crate::ranges::{Range, Ranges};
+use crate::unit::{Intrinsic, Unit};
+
+pub(super) struct Prepared {
+    pub analysis: Analysis,
+    pub ranges: Ranges,
+    pub views: Vec<View>,
+    pub chunks: Vec<Chunk>,
+    pub entries: Vec<Entry>,
+    pub blocks: Vec<Option<Block>>,
+    pub copies: Vec<Copy>,
+}
+
+impl Prepared {
+    /// `given` is what is known of the scalar parameters; `entered` as in `Analysis::of`.
+    pub fn of(
+        b: &mut FunctionBuilder,
+        unit: &Unit<'_>,
+        function: &Function,
+        given: &[Range],
+        entered: bool,
+    ) -> Prepared {
+        let collects = |instr: &Instr| unit.collects(function, instr);
+        let analysis = Analysis::of(function, &collects, entered);
+        let text_of = |instr: &Instr, asked: Intrinsic| match instr {
+            Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(asked) => {
+                args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
+            }
+            _ => None,
+        };
+        let stores = |instr: &Instr| unit.stores(function, instr);
+        let char_at = |instr: &Instr| text_of(instr, Intrinsic::CharAt);
+        let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
+        let ranges = Ranges::of(function, &analysis.leaders, given, None);
+        let views = views(b, loops);
+        let length = |instr: &Instr| text_of(instr, Intrinsic::Length);
+        let keeps_sizes = |instr: &Instr| keeps_sizes(instr, &collects);
+        let stable = Stable { length: &length, keeps_sizes: &keeps_sizes };
+        let chunks = chunks(b, function, &ranges, &stable);
+        let mut blocks = blocks(b, &analysis);
+        let entries = entries(b, function, &analysis, &chunks);
+        let known =
+            Known { function, analysis: &analysis, ranges: &ranges, views: &views, entries: &entries };
+        let copies = copies(b, unit, known, &chunks, &mut blocks);
+        Prepared { analysis, ranges, views, chunks, entries, blocks, copies }
+    }
+}
+
+/// Blocks for those of a function that have more than one way to them, by their first instruction.
+fn blocks(b: &mut FunctionBuilder, analysis: &Analysis) -> Vec<Option<Block>> {
+    let tests = analysis.tests.iter().enumerate();
+    let own = tests.map(|(pc, test)| analysis.leaders[pc] && !analysis.joined[pc] && test.is_none());
+    own.map(|own| own.then(|| b.create_block())).collect()
+}
