@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use dscript_bytecode::ids::FunctionId;
-use dscript_bytecode::image::{Function, Image, Type};
+use dscript_bytecode::image::{Image, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Met;
 use rustc_hash::FxHashSet;
@@ -165,10 +165,10 @@ fn reaches(instr: &Instr) -> bool {
 /// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
 fn compiled_size(image: &Image, function: FunctionId) -> usize {
     const COPIES: usize = 8;
-    let Function { code, refs, .. } = &image.functions[function.index()];
+    let code = &image.functions[function.index()].code;
     let calls_itself =
         |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);
-    let copies = if refs.is_empty() && code.iter().any(calls_itself) { COPIES } else { 1 };
+    let copies = if code.iter().any(calls_itself) { COPIES } else { 1 };
     // Only a short function is put in.
     let weight = |instr: &Instr| match instr {
         _ if is_call(instr) => CALL_WEIGHT,
