@@ -120,6 +120,17 @@ impl OutsideCall<'_> {
         self.waiting.vm_ref()
     }
 
+    /// Asked, as it grows, of what is made outside the heap for it: an error is the task's limit.
+    pub(crate) fn make_room(&mut self, bytes: usize) -> Result<(), Trapped> {
+        if !self.vm().has_room_beside(bytes) {
+            self.collect();
+            if !self.vm().has_room_beside(bytes) {
+                return Err(self.vm().out_of_memory());
+            }
+        }
+        Ok(())
+    }
+
     /// Gives back what objects hold outside that the program cannot reach any more: descriptors, above all.
     pub fn collect(&mut self) {
         self.waiting.collect();

@@ -8,6 +8,12 @@ use std::rc::Rc;
 
 use dscript_bytecode::param::ParamValue;
 
+/// What a text takes outside the heap, beside the value that holds it.
+pub(crate) fn text_bytes(text: &str) -> usize {
+    // Of what an allocator gives, the least.
+    if text.is_empty() { 0 } else { text.len().next_multiple_of(16) }
+}
+
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `null`, and the result of `void`.

@@ -293,6 +293,18 @@ impl Vm {
         Ok(())
     }
 
+    /// Whether the heap has room for so many bytes that are made outside of it and are to become a part of it: what is made is
+    /// of no use else, and must not be much more than the task may have. Garbage counts.
+    pub(crate) fn has_room_beside(&self, bytes: usize) -> bool {
+        bytes as u64 + 8 * self.heap.used() as u64 <= self.heap.limit_bytes()
+    }
+
+    /// How many pieces a list of texts may have: with more of them it has no room, however short they are.
+    pub(crate) fn pieces_max(&self) -> usize {
+        let least = 8 * crate::text::piece_words(0) + std::mem::size_of::<Ref>();
+        self.heap.limit_bytes() as usize / least
+    }
+
     /// The steps that one walk over a value may take: one for each byte in use, and some for what is met again and again.
     pub(crate) fn steps(&self) -> u64 {
         STEPS_FREE + 8 * self.heap.used() as u64

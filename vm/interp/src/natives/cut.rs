@@ -36,8 +36,8 @@ pub(super) fn at_byte(text: &[u8], byte: u8, limit: usize, pieces: &mut Pieces) 
     pieces.push((start as u32, text.len() as u32));
 }
 
-/// The words of a text that is ASCII, between white space as `char::is_whitespace` has it.
-pub(super) fn ascii_words(text: &str, pieces: &mut Pieces) {
+/// The words of a text that is ASCII, between white space as `char::is_whitespace` has it; at most so many.
+pub(super) fn ascii_words(text: &str, most: usize, pieces: &mut Pieces) {
     // Where a word begins or ends: what differs from the byte before.
     let (mut before, mut start) = (0x80, None);
     let edges = |word: u64| {
@@ -47,10 +47,11 @@ pub(super) fn ascii_words(text: &str, pieces: &mut Pieces) {
         edges
     };
     each_marked(text.as_bytes(), edges, b' ', |at| match start.take() {
-        Some(start) => pieces.push((start, at as u32)),
+        Some(start) if pieces.len() < most => pieces.push((start, at as u32)),
+        Some(_) => {}
         None => start = Some(at as u32),
     });
-    if let Some(start) = start {
+    if let Some(start) = start.filter(|_| pieces.len() < most) {
         pieces.push((start, text.len() as u32));
     }
 }
@@ -106,8 +107,15 @@ mod tests {
                 text += alphabet[(seed >> 33) % alphabet.len()];
             }
             let mut pieces = Pieces::new();
-            ascii_words(&text, &mut pieces);
+            ascii_words(&text, usize::MAX, &mut pieces);
             assert_eq!(texts(&text, &pieces), text.split_whitespace().collect::<Vec<_>>(), "{text:?}");
+            pieces.clear();
+            ascii_words(&text, 2, &mut pieces);
+            assert_eq!(
+                texts(&text, &pieces),
+                text.split_whitespace().take(2).collect::<Vec<_>>(),
+                "{text:?}"
+            );
             for (byte, limit) in [(b' ', usize::MAX), (b',', usize::MAX), (b'a', 3), (b'!', 1)] {
                 pieces.clear();
                 at_byte(text.as_bytes(), byte, limit, &mut pieces);

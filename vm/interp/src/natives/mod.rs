@@ -195,29 +195,34 @@ impl PureCall<'_> {
         self.fill_texts(list, texts)
     }
 
-    /// The pieces of the first argument: `cut` says where each begins and ends.
-    fn give_pieces(&mut self, cut: impl FnOnce(&str, &mut Vec<(u32, u32)>)) -> Done {
+    /// The pieces of a text that is an argument: `cut` says where each begins and ends. It is told how many it may give at most;
+    /// where there are more, the list has no room.
+    fn give_pieces(&mut self, arg: usize, cut: impl FnOnce(&str, usize, &mut Vec<(u32, u32)>)) -> Done {
         let mut pieces = std::mem::take(&mut self.vm.pieces);
         pieces.clear();
-        let text = self.str(0);
-        let (bytes, is_ascii) = (text.len(), self.vm.heap.is_ascii(self.object(0)));
-        cut(text, &mut pieces);
+        let text = self.str(arg);
+        let (bytes, is_ascii) = (text.len(), self.vm.heap.is_ascii(self.object(arg)));
+        let most = self.vm.pieces_max();
+        cut(text, most + 1, &mut pieces);
         self.spend(bytes / 8 + pieces.len());
-        let done = self.list_of_pieces(&pieces, is_ascii);
+        if pieces.len() > most {
+            return Err(self.vm.out_of_memory());
+        }
+        let done = self.list_of_pieces(arg, &pieces, is_ascii);
         if pieces.capacity() <= PIECES_KEPT {
             self.vm.pieces = pieces;
         }
         done
     }
 
-    fn list_of_pieces(&mut self, pieces: &[(u32, u32)], is_ascii: bool) -> Done {
+    fn list_of_pieces(&mut self, arg: usize, pieces: &[(u32, u32)], is_ascii: bool) -> Done {
         let (ty, count) = (self.result_type(), pieces.len());
         let words: usize = pieces.iter().map(|(start, end)| piece_words((end - start) as usize)).sum();
         let words = words.saturating_add(list_words(Element::Ref, count));
         self.vm.check_size(words.saturating_mul(8))?;
         self.vm.reserve(words)?;
         let list = self.vm.new_list(ty, count);
-        let (text, array) = (self.object(0), self.vm.heap.list_array(list));
+        let (text, array) = (self.object(arg), self.vm.heap.list_array(list));
         for (index, (start, end)) in pieces.iter().enumerate() {
             let (start, bytes) = (*start as usize, (end - start) as usize);
             let heap = &mut self.vm.heap;

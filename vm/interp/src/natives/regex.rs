@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{Done, natives};
 use crate::native::{Body, Failure, NativeDef, OutsideCall, PureCall, Trapped};
 use crate::text::code_points;
-use crate::value::{ErrorValue, Fault, Value};
+use crate::value::{ErrorValue, Fault, Value, text_bytes};
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
 use regex::{Captures, Regex, RegexBuilder};
@@ -46,16 +46,19 @@ natives! {
     };
     "Regex.replaced" "(String, String, String, int) -> String" replaced;
     "Regex.parts" "(String, String, int) -> List<String>" |call| {
-        let (regex, text) = arguments(call)?;
-        let most = usize::try_from(call.int(2)).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
-        let (mut parts, mut at) = (Vec::new(), 0);
-        for found in Finds::new(&regex.any, &text).take(most - 1) {
-            let whole = found.get_match();
-            parts.push(&text[at..whole.start()]);
-            at = whole.end();
-        }
-        parts.push(&text[at..]);
-        call.give_texts(parts.into_iter())
+        let pattern = call.text(0);
+        call.spend(call.str(1).len() / 4);
+        let regex = compile(&pattern).map_err(|what| bad(&pattern, &what))?;
+        let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        call.give_pieces(1, |text, most, pieces| {
+            let mut at = 0;
+            for found in Finds::new(&regex.any, text).take(limit.min(most) - 1) {
+                let whole = found.get_match();
+                pieces.push((at as u32, whole.start() as u32));
+                at = whole.end();
+            }
+            pieces.push((at as u32, text.len() as u32));
+        })
     };
     "Regex.quote" "(String) -> String" |call| {
         let text = call.text(0);
@@ -169,11 +172,15 @@ impl<'t> Iterator for Finds<'t> {
 
 /// The matches, at most so many unless that is 0, as records.
 fn search(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let (pattern, text) = (call.string(0), call.string(1));
+    let text = std::mem::replace(&mut call.args[1], Value::Null);
+    let (pattern, Value::String(text)) = (call.string(0), &text) else { panic!("the text is {text:?}") };
     let regex = compile(pattern).map_err(|what| Failure::Trap(bad(pattern, &what)))?;
     let most = usize::try_from(call.int(2)).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let names: Vec<Value> =
         regex.any.capture_names().map(|name| Value::String(name.unwrap_or_default().to_owned())).collect();
+    // What is the same of each match: its fields, their names and those of the groups.
+    let fields = size_of::<Value>() + 5 * (size_of::<(String, Value)>() + text_bytes("start"));
+    let named = fields + regex.any.capture_names().flatten().map(text_bytes).sum::<usize>();
     let (mut all, mut bytes) = (Vec::new(), 0usize);
     // Bytes and code points up to where the last match began.
     let (mut at, mut points) = (0, 0);
@@ -186,9 +193,13 @@ fn search(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
             Some(group) => Value::String(group.as_str().to_owned()),
             None => Value::Null,
         };
-        let groups: Vec<Value> = found.iter().map(group).collect();
-        bytes += 2 * whole.as_str().len() + (groups.len() + names.len() + 8) * std::mem::size_of::<Value>();
-        call.vm().check_size(bytes).map_err(Failure::Trap)?;
+        // As many as there are, which `collect` does not see.
+        let mut groups = Vec::with_capacity(names.len());
+        groups.extend(found.iter().map(group));
+        let texts = found.iter().flatten().map(|group| text_bytes(group.as_str())).sum::<usize>();
+        bytes +=
+            texts + text_bytes(whole.as_str()) + (groups.len() + names.len()) * size_of::<Value>() + named;
+        call.make_room(bytes).map_err(Failure::Trap)?;
         all.push(Value::Record(vec![
             ("start".into(), Value::Int(points)),
             ("end".into(), Value::Int(points + length)),

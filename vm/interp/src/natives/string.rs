@@ -65,10 +65,10 @@ natives! {
     };
     "String.words" "(String) -> List<String>" |call| {
         if call.vm.heap.is_ascii(call.object(0)) {
-            return call.give_pieces(cut::ascii_words);
+            return call.give_pieces(0, cut::ascii_words);
         }
-        call.give_pieces(|text, pieces| {
-            for word in text.split_whitespace() {
+        call.give_pieces(0, |text, most, pieces| {
+            for word in text.split_whitespace().take(most) {
                 let start = word.as_ptr() as usize - text.as_ptr() as usize;
                 pieces.push((start as u32, (start + word.len()) as u32));
             }
@@ -172,11 +172,11 @@ fn lines(call: &mut PureCall<'_>) -> Done {
         let text = call.text(0).replace("\r\n", "\n").replace('\r', "\n");
         return call.give_texts(text.lines());
     }
-    call.give_pieces(|text, pieces| {
+    call.give_pieces(0, |text, most, pieces| {
         // The end of the last line is no line of its own.
         let body = text.strip_suffix('\n').unwrap_or(text);
         if !text.is_empty() {
-            cut::at(body.len(), memchr::memchr_iter(b'\n', body.as_bytes()), 1, pieces);
+            cut::at(body.len(), memchr::memchr_iter(b'\n', body.as_bytes()).take(most - 1), 1, pieces);
         }
     })
 }
@@ -185,18 +185,21 @@ fn split(call: &mut PureCall<'_>) -> Done {
     let separator = call.str(1);
     let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     if separator.is_empty() {
-        return call.give_pieces(|text, pieces| {
+        return call.give_pieces(0, |text, most, pieces| {
             let ends = text.char_indices().skip(1).map(|(at, _)| at);
-            cut::at(text.len(), ends.take(limit - 1), 0, pieces);
+            cut::at(text.len(), ends.take(limit.min(most) - 1), 0, pieces);
         });
     }
     if let [byte] = *separator.as_bytes() {
-        return call.give_pieces(|text, pieces| cut::at_byte(text.as_bytes(), byte, limit, pieces));
+        return call.give_pieces(0, |text, most, pieces| {
+            cut::at_byte(text.as_bytes(), byte, limit.min(most), pieces);
+        });
     }
     let finder = memmem::Finder::new(separator.as_bytes()).into_owned();
     let size = separator.len();
-    call.give_pieces(|text, pieces| {
-        cut::at(text.len(), finder.find_iter(text.as_bytes()).take(limit - 1), size, pieces);
+    call.give_pieces(0, |text, most, pieces| {
+        let ends = finder.find_iter(text.as_bytes()).take(limit.min(most) - 1);
+        cut::at(text.len(), ends, size, pieces);
     })
 }
 

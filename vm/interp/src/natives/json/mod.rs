@@ -5,7 +5,7 @@ mod syntax;
 mod write;
 
 use crate::native::{Body, Failure, NativeDef, OutsideCall, Trapped};
-use crate::value::{ErrorValue, Fault, Value};
+use crate::value::{ErrorValue, Fault, Value, text_bytes};
 use syntax::{Bad, Scanner};
 
 /// Lists and objects within each other, either way.
@@ -78,14 +78,13 @@ fn source(call: &mut OutsideCall<'_>) -> Result<String, Failure> {
 /// All tokens in their order, as lists: what each is, and the ints, doubles and texts of those that have one.
 fn scan(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let text = source(call)?;
-    let vm = call.vm();
     let mut out = Tokens::default();
     let mut scanner = Scanner::new(&text);
-    let limit = |out: &Tokens| {
+    let mut limit = |out: &Tokens| {
         let count = out.kinds.len() + out.ints.len() + out.doubles.len() + out.texts.len();
-        vm.check_size(count * std::mem::size_of::<Value>()).map_err(Stop::Trap)
+        call.make_room(count * size_of::<Value>() + out.bytes).map_err(Stop::Trap)
     };
-    out.value(&mut scanner, 0, &limit).map_err(|stop| stop.failure(&text))?;
+    out.value(&mut scanner, 0, &mut limit).map_err(|stop| stop.failure(&text))?;
     scanner.end().map_err(|bad| Stop::Bad(bad).failure(&text))?;
     Ok(Value::Record(vec![
         ("kinds".into(), Value::List(out.kinds)),
@@ -101,6 +100,8 @@ struct Tokens {
     ints: Vec<Value>,
     doubles: Vec<Value>,
     texts: Vec<Value>,
+    /// Of the texts.
+    bytes: usize,
 }
 
 /// What `std/json.ds` calls them.
@@ -119,13 +120,18 @@ impl Tokens {
         self.kinds.push(Value::Int(kind));
     }
 
+    fn text(&mut self, text: String) {
+        self.bytes += text_bytes(&text);
+        self.texts.push(Value::String(text));
+    }
+
     fn value(
         &mut self,
         scanner: &mut Scanner<'_>,
         depth: usize,
-        limit: &dyn Fn(&Tokens) -> Result<(), Stop>,
+        limit: &mut dyn FnMut(&Tokens) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        if self.kinds.len().is_multiple_of(1024) {
+        if self.kinds.len().is_multiple_of(64) {
             limit(self)?;
         }
         let at = scanner.begin();
@@ -148,7 +154,7 @@ impl Tokens {
                     if !names.insert(name.clone()) {
                         return Err(Bad::new(at, format!("the name `{name}` stands here twice")).into());
                     }
-                    self.texts.push(Value::String(name));
+                    self.text(name);
                     self.value(scanner, depth + 1, limit)?;
                     more = scanner.more(b'}')?;
                 }
@@ -156,7 +162,7 @@ impl Tokens {
             }
             Some(b'"') => {
                 self.kind(STRING);
-                self.texts.push(Value::String(scanner.string()?));
+                self.text(scanner.string()?);
             }
             Some(b't' | b'f') => {
                 let value = scanner.boolean()?;

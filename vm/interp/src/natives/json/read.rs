@@ -6,11 +6,11 @@ use crate::format;
 use crate::native::{Failure, OutsideCall};
 use crate::natives::bytes::parse_base64;
 use crate::program::Program;
-use crate::value::Value;
-use crate::vm::Vm;
+use crate::value::{Value, text_bytes};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;
 use rustc_hash::FxHashSet;
+use std::sync::Arc;
 
 /// A list of the one value, which so may be of any type.
 pub(super) fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -36,9 +36,15 @@ fn whole(
 ) -> Result<Value, Failure> {
     let text = source(call)?;
     let ty = call.type_args()[0];
-    let vm = call.vm();
-    let mut reader =
-        Reader { vm, program: &vm.program, scanner: Scanner::new(&text), path: vec![], bytes: 0 };
+    let program = Arc::clone(&call.vm().program);
+    let mut make_room = |bytes| call.make_room(bytes).map_err(Stop::Trap);
+    let mut reader = Reader {
+        make_room: &mut make_room,
+        program: &program,
+        scanner: Scanner::new(&text),
+        path: vec![],
+        bytes: 0,
+    };
     let value = read(&mut reader, ty);
     let value = value.and_then(|value| reader.scanner.end().map(|()| value).map_err(Stop::Bad));
     value.map_err(|stop| stop.failure(&text))
@@ -50,7 +56,8 @@ enum Step {
 }
 
 struct Reader<'v, 't> {
-    vm: &'v Vm,
+    /// Whether so many bytes in all may be made.
+    make_room: &'v mut dyn FnMut(usize) -> Result<(), Stop>,
     program: &'v Program,
     scanner: Scanner<'t>,
     path: Vec<Step>,
@@ -76,11 +83,11 @@ impl Reader<'_, '_> {
 
     fn spend(&mut self, bytes: usize) -> Result<(), Stop> {
         self.bytes += bytes;
-        self.vm.check_size(self.bytes).map_err(Stop::Trap)
+        (self.make_room)(self.bytes)
     }
 
     fn value(&mut self, ty: TypeId, depth: usize) -> Result<Value, Stop> {
-        self.spend(std::mem::size_of::<Value>())?;
+        self.spend(size_of::<Value>())?;
         let at = self.scanner.begin();
         let program = self.program;
         let first = self.scanner.peek();
@@ -103,7 +110,7 @@ impl Reader<'_, '_> {
             (Type::Bool, Some(b't' | b'f')) => Ok(Value::Bool(self.scanner.boolean()?)),
             (Type::String | Type::Bytes | Type::Duration | Type::Time | Type::Enum { .. }, Some(b'"')) => {
                 let text = self.scanner.string()?;
-                self.spend(text.len())?;
+                self.spend(text_bytes(&text))?;
                 self.text(ty, text, at)
             }
             (Type::List(element) | Type::Set(element), Some(b'[')) => self.list(*element, depth),
@@ -177,7 +184,7 @@ impl Reader<'_, '_> {
         let mut more = self.scanner.open(b'}', depth)?;
         while more {
             let (at, name) = self.scanner.name()?;
-            self.spend(2 * name.len())?;
+            self.spend(3 * text_bytes(&name) + size_of::<Value>() + 2 * size_of::<String>())?;
             if !names.insert(name.clone()) {
                 return self.bad(at, format!("the name `{name}` stands here twice"));
             }
@@ -203,7 +210,7 @@ impl Reader<'_, '_> {
                     return self.bad(at, format!("the name `{name}` stands here twice"));
                 }
                 Some(field) => {
-                    self.spend(name.len() + std::mem::size_of::<String>())?;
+                    self.spend(text_bytes(&name) + size_of::<String>())?;
                     self.path.push(Step::Field(name.clone()));
                     let value = self.value(field.ty, depth + 1)?;
                     self.path.pop();

@@ -1,0 +1,90 @@
+//! What is made outside the heap, to become a part of it, counts for a task's memory while it grows.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use dscript_tests::{command, good};
+
+const LIMIT_MIB: u64 = 32;
+/// Resident memory may be twice the limit; and what the VM takes by itself, in a debug build above all.
+const PEAK_KIB_MAX: u64 = 2 * (LIMIT_MIB << 10) + (20 << 10);
+
+const PROGRAMS: [(&str, &str); 9] = [
+    ("regex_split", r#"print(new Regex("").split("a".repeat(4MiB)).size());"#),
+    ("regex_find", r#"print(new Regex("a").findAll("a".repeat(512KiB)).size());"#),
+    ("regex_groups", r#"print(new Regex("(a)(?<b>a)").findAll("aa".repeat(512KiB)).size());"#),
+    ("split", r#"print("a".repeat(4MiB).split("").size());"#),
+    ("words", r#"print("a ".repeat(4MiB).words().size());"#),
+    ("lines", r#"print("\n".repeat(4MiB).lines().size());"#),
+    ("json_value", r#"print((try Json.value("[" + "1,".repeat(1MiB) + "1]")).items().size());"#),
+    (
+        "json_texts",
+        r#"print((try Json.parseList("[" + "\"a\",".repeat(1MiB) + "\"\"]", String.class)).size());"#,
+    ),
+    (
+        "json_records",
+        r#"record R(int a, String b) {}
+print((try Json.parseList("[" + "{\"a\":1,\"b\":\"x\"},".repeat(200_000) + "{\"a\":1,\"b\":\"x\"}]", R.class)).size());"#,
+    ),
+];
+
+/// Runs a program to its end: its status, what it said, and the most memory that it had, in KiB.
+fn run(scratch: &Path, name: &str, engine: &str) -> (i32, String, u64) {
+    let said = scratch.join("said");
+    let mut exec = command("dsvm", scratch);
+    let memory = format!("{LIMIT_MIB}MiB");
+    exec.args(["exec", &format!("{name}.dsb"), "--memory", &memory, "--engine", engine, "--for", "60s"]);
+    exec.stdout(File::create(&said).expect("a file can be made"));
+    exec.stderr(File::create(scratch.join("errors")).expect("a file can be made"));
+    let child = exec.spawn().expect("it starts");
+    let mut status = 0;
+    // SAFETY: the kernel fills both in; all zeros are a `rusage`.
+    let (pid, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(child.id() as i32, &mut status, 0, &mut usage), usage)
+    };
+    assert_eq!(pid, child.id() as i32, "it can be waited for");
+    let errors = fs::read_to_string(scratch.join("errors")).expect("it is text");
+    (libc::WEXITSTATUS(status), errors, usage.ru_maxrss as u64)
+}
+
+#[test]
+fn pieces_count_while_they_are_made() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    for (name, source) in PROGRAMS {
+        fs::write(scratch.join(format!("{name}.ds")), source).expect("a file can be written");
+        good("dsc", scratch, &["compile", &format!("{name}.ds"), "--native"]);
+        for engine in ["interp", "jit", "native"] {
+            let (status, said, peak) = run(scratch, name, engine);
+            let limit = format!("trap memory: more than {LIMIT_MIB}MiB are in use\n");
+            assert!(status == 1 && said.starts_with(&limit), "{name} on {engine}: {status}: {said}");
+            assert!(peak < PEAK_KIB_MAX, "{name} on {engine} had {peak} KiB");
+        }
+    }
+}
+
+/// What fits is not refused for what is only made on the way.
+#[test]
+fn what_fits_is_made() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source = r#"
+String text = "a,".repeat(500_000);
+print(text.split(",").size());
+print(new Regex(",").split(text).size());
+print(new Regex("a").findAll("a".repeat(50_000)).size());
+print((try Json.parseList("[" + "1,".repeat(1_000_000) + "1]", int.class)).size());
+print((try Json.value("[" + "1,".repeat(250_000) + "1]")).items().size());
+// Garbage makes room.
+for (int n : 0..24) {
+    String other = "b,".repeat(1_000_000);
+    List<int> found = try Json.parseList("[" + "1,".repeat(100_000) + "1]", int.class);
+    if (other.length() + found.size() < 0) print(n);
+}
+print("done");
+"#;
+    fs::write(scratch.path().join("fits.ds"), source).expect("a file can be written");
+    good("dsc", scratch.path(), &["compile", "fits.ds"]);
+    let said = good("dsvm", scratch.path(), &["exec", "fits.dsb", "--memory", "64MiB"]);
+    assert_eq!(said, "500001\n500001\n50000\n1000001\n250001\ndone\n");
+}
