@@ -713,10 +713,10 @@ mod tests {
     #[test]
     fn large_appends_become_several_frames() {
         let large = record(vec![("f", FieldValue::Bytes(vec![1; RECORD_BYTES_MAX / 2]))]);
-        let payloads = encode_payloads(vec![large; 10]).unwrap();
+        let payloads = encode_payloads(&std::array::from_fn::<_, 10, _>(|_| large.clone())).unwrap();
         assert!(payloads.len() > 1 && payloads.iter().all(|p| p.len() <= FRAME_BYTES_MAX + 16));
         let back: usize = payloads.iter().map(|p| PayloadRecords::new(p).filter(|r| r.is_ok()).count()).sum();
         assert_eq!(back, 10);
-        assert!(encode_payloads(Vec::<Record>::new()).unwrap().is_empty());
+        assert!(encode_payloads(&Vec::new()).unwrap().is_empty());
     }
 }

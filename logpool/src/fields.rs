@@ -74,11 +74,14 @@ impl Fields {
         Fields { shape, values }
     }
 
-    /// Drops fields whose values are all ints, without a look at each.
-    pub(crate) fn drop_ints(mut self) {
-        debug_assert!(self.values.iter().all(|value| matches!(value, FieldValue::Int(_))));
-        // SAFETY: what is left behind is initialised, and ints own nothing.
-        unsafe { self.values.set_len(0) };
+    /// Drops the values, of fields that nobody looks at any more; where they are all ints, without a look at each.
+    pub(crate) fn drop_values(&mut self, are_ints: bool) {
+        let mut values = std::mem::take(&mut self.values);
+        if are_ints {
+            debug_assert!(values.iter().all(|value| matches!(value, FieldValue::Int(_))));
+            // SAFETY: what is left behind is initialised, and ints own nothing.
+            unsafe { values.set_len(0) };
+        }
     }
 
     pub fn shape(&self) -> &Shape {

@@ -131,7 +131,7 @@ impl Stretch {
                 Err(malformed) => return Ok(Err(malformed)),
             }
             self.records += records.len() as u64;
-            self.payloads.extend(encode_payloads(records)?);
+            self.payloads.extend(encode_payloads(&records)?);
         }
         Ok(Ok(()))
     }

@@ -441,7 +441,7 @@ mod tests {
         let spool = Spool::open(dir.path()).unwrap();
         spool.append(records(0..5)).unwrap();
         assert_eq!(seqs(&spool.next_batch(0, 0).unwrap()), [0]);
-        let payload = payload::encode_payloads(records(0..1)).unwrap().remove(0);
+        let payload = payload::encode_payloads(&records(0..1)).unwrap().remove(0);
         let size = PayloadRecords::new(&payload).next().unwrap().unwrap().bytes();
         assert_eq!(seqs(&spool.next_batch(ALL, size * 3).unwrap()), [0, 1, 2]);
     }
@@ -517,7 +517,7 @@ mod tests {
         let path = Folder::new(dir.path()).log_path(name);
         let length = std::fs::metadata(&path).unwrap().len();
         // As the file looks between a write and its sync.
-        let payload = payload::encode_payloads(records(2..3)).unwrap().remove(0);
+        let payload = payload::encode_payloads(&records(2..3)).unwrap().remove(0);
         let crc = crate::frame::payload_crc(&payload);
         let mut frame = crate::frame::frame_header(name.id, length, &payload, crc).to_vec();
         frame.extend_from_slice(&payload);

@@ -65,17 +65,17 @@ impl Writer {
     }
 
     /// Returns when the records are on disk; waits while the queue is full.
-    pub fn append(&self, records: Vec<Record>) -> Result<Ack> {
+    pub fn append(&self, mut records: Vec<Record>) -> Result<Ack> {
+        let job = Job::new(payload::encode_payloads(&mut records)?, records.len());
         let count = records.len();
-        let job = Job::new(payload::encode_payloads(records)?, count);
+        drop(records);
         self.shared().append(job).map(|()| Ack { records: count })
     }
 
     /// Never waits: with a full queue `done` gets `LogPoolError::Busy` at once.
-    pub fn append_with(&self, records: Vec<Record>, done: Done) {
-        let count = records.len();
-        match payload::encode_payloads(records) {
-            Ok(payloads) => self.shared().append_with(Job::new(payloads, count), done),
+    pub fn append_with(&self, mut records: Vec<Record>, done: Done) {
+        match payload::encode_payloads(&mut records) {
+            Ok(payloads) => self.shared().append_with(Job::new(payloads, records.len()), done),
             Err(error) => done(Err(error)),
         }
     }

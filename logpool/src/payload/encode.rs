@@ -18,7 +18,7 @@ use crate::name::Name;
 use crate::payload::IN_COLUMNS;
 use crate::record::{FieldValue, Record, RunId};
 
-/// A record that is lent, or given away.
+/// A record that is lent, or whose values are given away.
 pub trait Given: Borrow<Record> {
     /// It is not needed any more.
     fn done(self, added: Added);
@@ -28,11 +28,9 @@ impl Given for &Record {
     fn done(self, _: Added) {}
 }
 
-impl Given for Record {
+impl Given for &mut Record {
     fn done(self, added: Added) {
-        if added == Added::Ints {
-            self.fields.drop_ints();
-        }
+        self.fields.drop_values(added == Added::Ints);
     }
 }
 
@@ -47,7 +45,7 @@ pub enum Added {
 }
 
 /// Packs records into payloads of frames, none (but for a single large record) longer than a frame may be. Records that
-/// are given away are dropped one by one, while they are in the cache.
+/// lose their values lose them one by one, while these are in the cache.
 pub fn encode_payloads(
     records: impl IntoIterator<Item = impl Given, IntoIter: ExactSizeIterator>,
 ) -> Result<Vec<Vec<u8>>> {
