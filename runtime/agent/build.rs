@@ -2,6 +2,7 @@
 //! all else that it does to start a short program; with gcc's unwinder in it, which is a library less to load; and with
 //! the functions that starting calls in one place, where they would be in every corner of 14 MB (`tools/order`).
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,10 +44,23 @@ fn link_instead_of_libgcc_s(unwinder: &Path, out: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the linker lay out functions as they are listed, where it can do that: LLD does, which rustc brings along for x86-64.
-/// Names that it does not find are skipped.
+/// Has the linker lay out functions as they are listed, where it can do that: by a script that adds a section before all
+/// other code. Behind the listed ones come those that differ from them only in the hash that rustc ends a name with: it
+/// is another where the code has changed. Names that there are not are skipped.
 fn link_in_order(list: &Path, out: &Path) -> io::Result<()> {
-    let argument = format!("-Wl,--symbol-ordering-file={},--no-warn-symbol-ordering", list.display());
+    let names = fs::read_to_string(list)?;
+    let without_hash = |name: &str| name.rfind("17h").map(|at| format!("{}17h*", &name[..at]));
+    let mut patterns: Vec<String> = names.lines().map(str::to_owned).collect();
+    let mut known = HashSet::new();
+    patterns.extend(names.lines().filter_map(without_hash).filter(|pattern| known.insert(pattern.clone())));
+    let sections: String =
+        patterns.iter().map(|pattern| format!("    *(.text.{pattern} .text.unlikely.{pattern})\n")).collect();
+    let script = out.join("startup.ld");
+    fs::write(
+        &script,
+        format!("SECTIONS {{\n  .text.startup_order : {{\n{sections}  }}\n}} INSERT BEFORE .text;\n"),
+    )?;
+    let argument = format!("-Wl,-T,{}", script.display());
     let (source, program) = (out.join("probe.rs"), out.join("probe"));
     fs::write(&source, "fn main() {}\n")?;
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
@@ -58,7 +72,7 @@ fn link_in_order(list: &Path, out: &Path) -> io::Result<()> {
         probe.arg("-C").arg(argument);
     }
     probe.arg("-C").arg(format!("link-arg={argument}")).arg("-o").args([&program, &source]);
-    if probe.output()?.status.success() {
+    if probe.output()?.status.success() && Command::new(&program).status()?.success() {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     Ok(())
