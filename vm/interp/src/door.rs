@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::arithmetic::Operation;
 pub use crate::fiber::{Exit, Running};
 use crate::native::{Body, PureCall, Trapped};
+pub use crate::natives::power;
 use crate::program::Program;
 pub use crate::quick::{Quick, pair_get, pair_put};
 pub use crate::stack::Activation;
@@ -430,9 +431,7 @@ impl Running<'_> {
         if !vm.stack.frames.push_within(frame) {
             return None;
         }
-        for (lent, value) in vm.stack.scalars[first..].iter_mut().zip(&*scalars) {
-            *lent = *value;
-        }
+        copy_few(scalars, &mut vm.stack.scalars[first..end.scalars()]);
         vm.lend(true);
         let exit = match (native, lend.instr) {
             (Some((body, linked, args, results)), _) => {
@@ -450,9 +449,7 @@ impl Running<'_> {
         let vm = self.vm();
         vm.lend(false);
         vm.stack.frames.drop_last();
-        for (value, lent) in scalars.iter_mut().zip(&vm.stack.scalars[first..]) {
-            *value = *lent;
-        }
+        copy_few(&vm.stack.scalars[first..first + scalars.len()], scalars);
         Some(Ok(()))
     }
 
@@ -632,6 +629,18 @@ impl Running<'_> {
     /// A copy of a String.
     pub fn text_of(&mut self, string: u32) -> String {
         self.vm().heap.text(string).to_owned()
+    }
+}
+
+/// Copies between slices of one length, which hardly ever is more than a few: a call to copy so little costs more than that.
+#[inline]
+fn copy_few(from: &[u64], to: &mut [u64]) {
+    match (from, to) {
+        ([], []) => {}
+        ([a], [x]) => *x = *a,
+        ([a, b], [x, y]) => (*x, *y) = (*a, *b),
+        ([a, b, c], [x, y, z]) => (*x, *y, *z) = (*a, *b, *c),
+        (from, to) => to.copy_from_slice(from),
     }
 }
 

@@ -134,6 +134,16 @@ static HELPERS: Helpers = Helpers([
     ends_with as *const (),
     contains as *const (),
     parse_int as *const (),
+    floor as *const (),
+    ceil as *const (),
+    rint as *const (),
+    exp as *const (),
+    log as *const (),
+    sin as *const (),
+    cos as *const (),
+    tan as *const (),
+    pow as *const (),
+    atan2 as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -186,8 +196,25 @@ pub(crate) mod helper {
     pub const CONTAINS: usize = 22;
     /// (context, text, radix): whether the text was read; the int is the first of the context's values.
     pub const PARSE_INT: usize = 23;
+    /// The first of the functions of doubles, in the order of `OF_DOUBLES`. They call nothing.
+    pub const DOUBLES: usize = 24;
+    /// Their natives.
+    pub const OF_DOUBLES: [&str; 10] = [
+        "Math.floor",
+        "Math.ceil",
+        "Math.rint",
+        "Math.exp",
+        "Math.log",
+        "Math.sin",
+        "Math.cos",
+        "Math.tan",
+        "Math.pow",
+        "Math.atan2",
+    ];
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 24] = [1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3];
+    pub const PARAMS: [usize; 34] = [
+        1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
     pub fn is_direct(which: usize) -> bool {
@@ -233,10 +260,11 @@ pub(crate) enum What {
     Constant,
     /// A kind, and a String.
     Text,
+    Abs,
 }
 
 impl What {
-    const ALL: [What; 16] = [
+    const ALL: [What; 17] = [
         What::Sum,
         What::SumOf,
         What::Difference,
@@ -253,6 +281,7 @@ impl What {
         What::Changed,
         What::Constant,
         What::Text,
+        What::Abs,
     ];
 }
 
@@ -452,6 +481,7 @@ fn trap_of(running: &mut Running<'_>, what: What, a: u64, b: u64) -> Trapped {
             (kind(), text)
         }
         What::Text => (kind(), running.text_of(b as u32)),
+        What::Abs => (TrapKind::Overflow, format!("abs({x}) does not fit an int")),
     };
     Trapped { kind, text }
 }
@@ -497,6 +527,46 @@ unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
 
 extern "C" fn remainder(a: f64, b: f64) -> f64 {
     a % b
+}
+
+extern "C" fn floor(x: f64) -> f64 {
+    x.floor()
+}
+
+extern "C" fn ceil(x: f64) -> f64 {
+    x.ceil()
+}
+
+extern "C" fn rint(x: f64) -> f64 {
+    x.round_ties_even()
+}
+
+extern "C" fn exp(x: f64) -> f64 {
+    x.exp()
+}
+
+extern "C" fn log(x: f64) -> f64 {
+    x.ln()
+}
+
+extern "C" fn sin(x: f64) -> f64 {
+    x.sin()
+}
+
+extern "C" fn cos(x: f64) -> f64 {
+    x.cos()
+}
+
+extern "C" fn tan(x: f64) -> f64 {
+    x.tan()
+}
+
+extern "C" fn pow(x: f64, y: f64) -> f64 {
+    door::power(x, y)
+}
+
+extern "C" fn atan2(x: f64, y: f64) -> f64 {
+    x.atan2(y)
 }
 
 unsafe extern "C" fn map_get(context: *mut Context, map: u32, key: u64) -> i64 {

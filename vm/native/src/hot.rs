@@ -245,6 +245,7 @@ mod tests {
     use super::*;
     use crate::foresight::Ahead;
     use dscript_bytecode::ids::{Label, S};
+    use dscript_bytecode::image::Function;
 
     fn call(function: u32) -> Instr {
         Instr::Call { function: FunctionId(function), args: Box::default(), results: Box::default() }

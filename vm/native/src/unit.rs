@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
-use crate::context::helper::PARAMS;
+use crate::context::helper::{DOUBLES, OF_DOUBLES, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::translate::{self, NESTED_MAX, Start};
@@ -36,6 +36,9 @@ pub(crate) enum Table {
 pub(crate) enum Intrinsic {
     Sqrt,
     AbsDouble,
+    AbsInt,
+    /// A function of doubles that a helper does, by its number.
+    OfDoubles(usize),
     Add,
     Sub,
     Mul,
@@ -50,12 +53,16 @@ impl Intrinsic {
         Some(match program.image().natives[native.index()].name.as_str() {
             "Math.sqrt" => Intrinsic::Sqrt,
             "Math.absDouble" => Intrinsic::AbsDouble,
+            "Math.absInt" => Intrinsic::AbsInt,
             "Int.wrappingAdd" => Intrinsic::Add,
             "Int.wrappingSub" => Intrinsic::Sub,
             "Int.wrappingMul" => Intrinsic::Mul,
             "String.length" => Intrinsic::Length,
             "String.charAt" => Intrinsic::CharAt,
-            _ => return Quick::of(program, native).map(Intrinsic::Quick),
+            name => match OF_DOUBLES.iter().position(|known| *known == name) {
+                Some(at) => Intrinsic::OfDoubles(DOUBLES + at),
+                None => return Quick::of(program, native).map(Intrinsic::Quick),
+            },
         })
     }
 }
@@ -298,7 +305,7 @@ impl<'p> Unit<'p> {
             sites: Vec::new(),
             checks: FxHashSet::default(),
             imports: FxHashMap::default(),
-            stubs: Default::default(),
+            stubs: [None; PARAMS.len()],
         }
     }
 
@@ -511,7 +518,7 @@ impl<'p> Unit<'p> {
 
     pub fn begin_function(&mut self) {
         self.imports.clear();
-        self.stubs = Default::default();
+        self.stubs = [None; PARAMS.len()];
     }
 
     pub fn import(&mut self, into: &mut ir::Function, function: FunctionId) -> FuncRef {

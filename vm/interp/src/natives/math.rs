@@ -13,7 +13,7 @@ const DECIMALS_MAX: i64 = 1_100;
 natives! {
     "Math.sqrt" "(double) -> double" |call| call.give_double(call.double(0).sqrt());
     "Math.cbrt" "(double) -> double" |call| call.give_double(call.double(0).cbrt());
-    "Math.pow" "(double, double) -> double" |call| call.give_double(pow(call.double(0), call.double(1)));
+    "Math.pow" "(double, double) -> double" |call| call.give_double(power(call.double(0), call.double(1)));
     "Math.exp" "(double) -> double" |call| call.give_double(call.double(0).exp());
     "Math.log" "(double) -> double" |call| call.give_double(call.double(0).ln());
     "Math.log10" "(double) -> double" |call| call.give_double(call.double(0).log10());
@@ -166,7 +166,7 @@ fn radix(value: i64) -> Result<u32, Trapped> {
 }
 
 /// C says 1 to any power and -1 to an infinite one is 1; Java says NaN where it cannot know.
-fn pow(base: f64, exponent: f64) -> f64 {
+pub fn power(base: f64, exponent: f64) -> f64 {
     if exponent.is_nan() || base.abs() == 1.0 && exponent.is_infinite() {
         return f64::NAN;
     }

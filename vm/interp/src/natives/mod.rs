@@ -13,6 +13,7 @@ mod string;
 mod task;
 mod time;
 
+pub use math::power;
 pub(crate) use math::short_decimal;
 pub(crate) use string::char_of;
 

@@ -30,6 +30,21 @@ impl<'p> Translator<'_, '_, 'p> {
                 let value = self.b.ins().fabs(x);
                 self.set_scalar(dst, value);
             }
+            (Intrinsic::AbsInt, &[Reg::S(x)], &[Reg::S(dst)]) => {
+                let x = self.scalar(x);
+                let overflow = self.b.ins().icmp_imm_s(IntCC::Equal, x, i64::MIN);
+                self.trap_if(overflow, What::Abs, x, x);
+                let value = self.b.ins().iabs(x);
+                self.set_scalar(dst, value);
+            }
+            (Intrinsic::OfDoubles(which), _, &[Reg::S(dst)]) => {
+                let mut given = Vec::new();
+                for arg in args {
+                    given.extend(if let Reg::S(reg) = *arg { Some(self.scalar(reg)) } else { None });
+                }
+                let value = self.ask(which, &given, F64);
+                self.set_scalar(dst, value);
+            }
             (Intrinsic::Add | Intrinsic::Sub | Intrinsic::Mul, &[Reg::S(x), Reg::S(y)], &[Reg::S(dst)]) => {
                 let (x, y) = (self.scalar(x), self.scalar(y));
                 let value = match intrinsic {
