@@ -4,10 +4,12 @@
 //! and renamed, so a reader never meets half of one. Every commit is durable and leaves the allocator's state behind
 //! (quick repair), so that a file whose writer was killed opens at once, for whoever comes first.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 use std::thread;
 use std::time::Duration;
 
@@ -139,10 +141,26 @@ fn builder(cache_bytes: usize) -> Builder {
     builder
 }
 
+thread_local! {
+    /// Whether a panic of this thread is told by an error, and by nothing else.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Does what reads a file; that the database's own code panics over damaged pages of it is an error as well.
 pub fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(LogPoolError::corrupt(path, "a page of the database")))
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |what| {
+            if !GUARDED.get() {
+                usual(what);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    done.unwrap_or_else(|_| Err(LogPoolError::corrupt(path, "a page of the database")))
 }
 
 pub fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolError {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{LogPoolError, Result};
 use crate::frame::{self, FileId};
+use crate::index::SegmentId;
 use crate::limits::CREATE_TRIES_MAX;
 use crate::record::random_bytes;
 
@@ -98,18 +99,13 @@ impl Folder {
     }
 
     fn file_names(&self) -> Result<Vec<String>> {
-        let dir = self.log_dir();
-        let entries = match fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(LogPoolError::io("list", &dir)(error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(LogPoolError::io("list", &dir))?;
-            names.extend(entry.file_name().into_string());
-        }
-        Ok(names)
+        names_in(&self.log_dir())
+    }
+
+    /// The files that are called as segments are, whatever the index says.
+    pub fn segment_files(&self) -> Result<Vec<SegmentId>> {
+        let names = names_in(&self.segments_dir())?;
+        Ok(names.iter().filter_map(|name| SegmentId::parse(name)).collect())
     }
 
     /// Deletes what writers left behind that died while they made a log file.
@@ -172,6 +168,20 @@ impl Folder {
         fs::rename(&from, dir.join(name.file_name())).map_err(LogPoolError::io("move away", &from))?;
         sync_dir(&dir)
     }
+}
+
+fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LogPoolError::io("list", dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(LogPoolError::io("list", dir))?;
+        names.extend(entry.file_name().into_string());
+    }
+    Ok(names)
 }
 
 /// Names of writers are random, so they are different in every process and after every restart.

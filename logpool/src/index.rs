@@ -58,6 +58,13 @@ impl SegmentId {
         format!("{:05}-{:+07}.redb", self.pool, self.day)
     }
 
+    /// The other way round.
+    pub fn parse(name: &str) -> Option<SegmentId> {
+        let (pool, day) = name.strip_suffix(".redb")?.split_once('-')?;
+        let id = SegmentId { pool: pool.parse().ok()?, day: day.parse().ok()? };
+        (id.file_name() == name).then_some(id)
+    }
+
     pub fn path(self, folder: &Folder) -> PathBuf {
         folder.segments_dir().join(self.file_name())
     }
@@ -88,8 +95,10 @@ impl Index {
     /// An empty one if there is none yet.
     pub fn read(folder: &Folder) -> Result<Index> {
         let path = folder.index_path();
-        let Some(read) = database::read(&path)? else { return Ok(Index::default()) };
-        load(&read).map_err(failed(&path))
+        database::guarded(&path, || {
+            let Some(read) = database::read(&path)? else { return Ok(Index::default()) };
+            load(&read).map_err(failed(&path))
+        })
     }
 
     pub fn apply(&mut self, changes: Changes) {

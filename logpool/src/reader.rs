@@ -131,10 +131,26 @@ impl Reader {
         Ok(fields.infos)
     }
 
+    /// First the log files, then the database.
+    fn look(&self) -> Result<(Logs, Snapshot)> {
+        let look = || {
+            let logs = Logs::unmoved(&self.folder)?;
+            Ok((logs, Snapshot::open(&self.folder)?))
+        };
+        match look() {
+            Err(why @ LogPoolError::Corrupt { .. }) if self.skipped.is_some() => {
+                self.spare::<()>(Err(why), None)?;
+                let logs = Logs::open(&self.folder, |_| 0)?;
+                let unreadable = |why| self.spare(Err(why), None);
+                Ok((logs, Snapshot::without_index(&self.folder, unreadable)?))
+            }
+            looked => looked,
+        }
+    }
+
     /// Shows a sink everything that may match.
     fn scan(&self, query: &Query, sink: &mut impl Sink) -> Result<()> {
-        let logs = Logs::unmoved(&self.folder)?;
-        let snapshot = Snapshot::open(&self.folder)?;
+        let (logs, snapshot) = self.look()?;
         // What is in a log file counts as new where nobody can say whether it was moved.
         let mut unsure = HashSet::new();
         let seen = |head: &RecordHead| match snapshot.id_of(head.pool, head.time) {

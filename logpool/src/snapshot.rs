@@ -36,7 +36,32 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn open(folder: &Folder) -> Result<Snapshot> {
-        let index = database::guarded(&folder.index_path(), || Index::read(folder))?;
+        Ok(Snapshot { folder: folder.clone(), index: Index::read(folder)?, segments: RefCell::default() })
+    }
+
+    /// What the files of segments say by themselves, where the index cannot be read: what each has, and how it is called in
+    /// them. `unreadable` is told of those that say nothing.
+    pub fn without_index(
+        folder: &Folder,
+        mut unreadable: impl FnMut(LogPoolError) -> Result<()>,
+    ) -> Result<Snapshot> {
+        let mut index = Index::default();
+        for id in folder.segment_files()? {
+            let read = || {
+                let Some(segment) = SegmentSnapshot::open(folder, id)? else { return Ok(None) };
+                let series = segment.series()?;
+                let records = series.iter().map(|series| series.records).sum();
+                Ok(series.first().map(|series| (series.pool.to_string(), records)))
+            };
+            match database::guarded(&id.path(folder), read) {
+                Ok(Some((pool, records))) => {
+                    index.pools.insert(pool, id.pool);
+                    index.segments.insert(id, records);
+                }
+                Ok(None) => {}
+                Err(why) => unreadable(why)?,
+            }
+        }
         Ok(Snapshot { folder: folder.clone(), index, segments: RefCell::default() })
     }
 

@@ -140,7 +140,9 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     use super::*;
+    use crate::error::LogPoolError;
     use crate::mover::Mover;
+    use crate::query::Pattern;
     use crate::record::{FieldValue, Record, RunId};
     use crate::stats::Stats;
     use crate::writer::Writer;
@@ -225,5 +227,15 @@ mod tests {
         let index = Folder::new(dir.path()).index_path();
         std::fs::OpenOptions::new().write(true).open(index).unwrap().set_len(5000).unwrap();
         assert_eq!(verify(dir.path()).unwrap().problems.len(), 2);
+        // The segments say by themselves what they have.
+        Writer::open(dir.path()).unwrap().append(records(1990..2010)).unwrap();
+        let reader = Reader::open(dir.path());
+        assert!(matches!(reader.query(&Query::default()), Err(LogPoolError::Corrupt { .. })));
+        let reader = reader.skip_damaged();
+        assert_eq!(reader.query(&Query::default()).unwrap().len(), 2010);
+        let other = Query { pool: Pattern::parse("other"), ..Query::default() };
+        assert_eq!(reader.query(&other).unwrap(), []);
+        let skipped = reader.skipped();
+        assert!(skipped.len() == 1 && skipped[0].path.ends_with("pool.redb"), "{skipped:?}");
     }
 }

@@ -29,6 +29,7 @@ print((try Json.parseList("[" + "{\"a\":1,\"b\":\"x\"},".repeat(200_000) + "{\"a
 ];
 
 /// Runs a program to its end: its status, what it said, and the most memory that it had, in KiB.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it")]
 fn run(scratch: &Path, name: &str, engine: &str) -> (i32, String, u64) {
     let said = scratch.join("said");
     let mut exec = command("dsvm", scratch);

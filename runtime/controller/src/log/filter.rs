@@ -32,7 +32,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Question(why) | Failed::Trouble(why) => f.write_str(why),
             Failed::LogPool(why @ LogPoolError::Corrupt { .. }) => {
-                let hint = "--skip-damaged leaves that out; `dsctl log verify` lists all that is damaged";
+                let hint = "--skip-damaged of `query` and `export` leaves that out, `dsctl log verify` lists all that is damaged";
                 write!(f, "{why}; {hint}")
             }
             Failed::LogPool(why) => why.fmt(f),

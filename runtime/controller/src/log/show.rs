@@ -34,13 +34,17 @@ pub fn skipped(skipped: &[Skipped]) -> i32 {
         eprintln!("dsctl: damaged, and left out: {one}");
     }
     let records: u64 = skipped.iter().filter_map(|one| one.records).sum();
-    let least = if skipped.iter().any(|one| one.records.is_none()) { "at least " } else { "" };
+    let records = match (records, skipped.iter().any(|one| one.records.is_none())) {
+        (0, true) => "an unknown number of records".to_owned(),
+        (count, true) => format!("at least {count} records"),
+        (count, false) => format!("{count} records"),
+    };
     let all = match skipped.len() {
         1 => "1 damaged piece".to_owned(),
         count => format!("{count} damaged pieces"),
     };
     eprintln!(
-        "dsctl: {all} left out, with {least}{records} records, of which some may not have been asked for; \
+        "dsctl: {all} left out, with {records}, of which some may not have been asked for; \
          `dsctl log verify` lists all that is damaged"
     );
     1
