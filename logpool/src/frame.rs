@@ -2,9 +2,8 @@
 //!
 //! Byte map. Numbers are little-endian.
 //!
-//! - header, 40 bytes: magic `DSLOG\r\n\x1a`; format version (4), 4, or 3 and 2 of files whose payloads are those of
-//!   `payload::rows`;
-//!   part number (8); writer (16); CRC-32 of the 36 bytes before (4)
+//! - header, 40 bytes: magic `DSLOG\r\n\x1a`; format version (4), 4, or 3 and 2 of files whose payloads are as
+//!   `payload::rows` says; part number (8); writer (16); CRC-32 of the 36 bytes before (4)
 //! - frame: marker `F1 A5 C3 7E` (4); length of the payload (4); CRC-32 of the payload (4); CRC-32 of writer,
 //!   part, the frame's offset in the file and the 12 bytes before (4); payload (see `codec`)
 //!

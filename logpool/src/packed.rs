@@ -1,5 +1,4 @@
-//! The ints of a record in files of version 3, in as many bytes as each needs, and these lengths apart from them. So where a number lies is known
-//! without a look at the numbers before it, which a varint cannot say.
+//! The ints of a record in files of version 3: in as many bytes as each needs, and these lengths apart from them.
 //!
 //! Byte map. Where a form says that a value is packed, its bytes are those of its zigzag number, lowest first, without
 //! the zeros at the end: none to eight. The lengths of all packed values of a record lie behind all its values, four bits each,
