@@ -16,7 +16,7 @@
 use std::ops::Range;
 
 use crate::codec::*;
-use crate::cpu::wide;
+use crate::cpu::{self, wide};
 use crate::limits::RECORD_BYTES_MAX;
 
 /// A column of numbers.
@@ -202,12 +202,11 @@ impl<'a> Column<'a> {
         })
     }
 
-    /// A byte of the number at a place, whichever.
+    /// Has the number at a place brought into the cache.
     #[inline(always)]
-    pub fn touch(&self, at: usize) -> u8 {
-        match self {
-            Column::Numbers(numbers) => numbers.bytes.get(numbers.width * at).copied().unwrap_or(0),
-            _ => 0,
+    pub fn prefetch(&self, at: usize) {
+        if let Column::Numbers(numbers) = self {
+            cpu::prefetch(numbers.bytes, numbers.width * at);
         }
     }
 

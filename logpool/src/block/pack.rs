@@ -1,8 +1,6 @@
 //! Packing a block: its records are pieces of payloads, and each of its columns is put together from these and written before the next
 //! one is looked at.
 
-use std::hint::black_box;
-
 use rustc_hash::FxHashMap;
 
 use crate::block::{Kind, VERSION};
@@ -225,25 +223,20 @@ fn copy_stretches(stretches: &Stretches, into: &mut [i64]) -> Result<(), Malform
 
 #[inline(always)]
 fn copy_all_stretches(stretches: &Stretches, mut into: &mut [i64]) -> Result<(), Malformed> {
-    let mut ahead = stretches.chunks(AT_ONCE).skip(1);
-    for stretches in stretches.chunks(AT_ONCE) {
-        // So that the next ones come into the cache meanwhile.
-        let touch = |(column, piece): &(&flat::Column, Piece)| column.touch(piece.at as usize);
-        black_box(
-            ahead.next().map(|stretches| stretches.iter().fold(0, |all, stretch| all ^ touch(stretch))),
-        );
-        for (column, piece) in stretches {
-            let flat::Column::Numbers(column) = column else { return Err(Malformed) };
-            let (numbers, rest) = into.split_at_mut(piece.count as usize);
-            column.copy(piece.at as usize, numbers);
-            into = rest;
-        }
+    let fetch = |(column, piece): &(&flat::Column, Piece)| column.prefetch(piece.at as usize);
+    stretches.iter().take(AHEAD).for_each(fetch);
+    for (at, (column, piece)) in stretches.iter().enumerate() {
+        stretches.get(at + AHEAD).into_iter().for_each(fetch);
+        let flat::Column::Numbers(column) = column else { return Err(Malformed) };
+        let (numbers, rest) = into.split_at_mut(piece.count as usize);
+        column.copy(piece.at as usize, numbers);
+        into = rest;
     }
     Ok(())
 }
 
-/// Stretches, which lie anywhere, that are looked at together.
-const AT_ONCE: usize = 8;
+/// So many stretches ahead of the one that is copied are on their way into the cache: they lie anywhere.
+const AHEAD: usize = 16;
 
 fn section(out: &mut Vec<u8>, bytes: &[u8]) {
     codec::put_varint(out, bytes.len() as u64);
