@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::database::{self, failed};
-use crate::error::Result;
+use crate::error::{LogPoolError, Result};
 use crate::folder::Folder;
 use crate::limits::INDEX_CACHE_BYTES;
 
@@ -92,13 +92,23 @@ pub struct Changes {
 }
 
 impl Index {
-    /// An empty one if there is none yet.
+    /// An empty one if there is none yet; an error where it is gone and its segments are not.
     pub fn read(folder: &Folder) -> Result<Index> {
         let path = folder.index_path();
-        database::guarded(&path, || {
-            let Some(read) = database::read(&path)? else { return Ok(Index::default()) };
-            load(&read).map_err(failed(&path))
+        let read = || database::read(&path)?.map(|read| load(&read).map_err(failed(&path))).transpose();
+        database::guarded(&path, || match read()? {
+            Some(index) => Ok(index),
+            None if folder.segment_files()?.is_empty() => Ok(Index::default()),
+            // It is made before its first segment, so it may have come meanwhile.
+            None => {
+                read()?.ok_or_else(|| LogPoolError::corrupt(&path, "it is gone, and its segments are there"))
+            }
         })
+    }
+
+    /// Whether it is gone and its segments are not.
+    pub fn is_lost(folder: &Folder) -> Result<bool> {
+        Ok(!folder.index_path().exists() && !folder.segment_files()?.is_empty())
     }
 
     pub fn apply(&mut self, changes: Changes) {
@@ -140,11 +150,12 @@ pub struct IndexWriter {
 }
 
 impl IndexWriter {
-    pub fn open(folder: &Folder) -> Result<IndexWriter> {
+    /// One that is made has `first` in it from its beginning.
+    pub fn open(folder: &Folder, first: &Changes) -> Result<IndexWriter> {
         let path = folder.index_path();
         let database = database::open_or_create(&path, INDEX_CACHE_BYTES, |write| {
             write.open_table(META)?.insert("format", database::FORMAT)?;
-            write_changes(write, &Changes::default())
+            write_changes(write, first)
         })?;
         Ok(IndexWriter { database, path })
     }

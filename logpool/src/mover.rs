@@ -62,8 +62,10 @@ impl Mover {
         if !folder.root.is_dir() {
             folder::create_dir_all(&folder.root)?;
         }
-        let lock = lock(&folder)?;
-        Ok(lock.map(|lock| Mover { folder, store: None, failed: false, buffer: Vec::new(), _lock: lock }))
+        let Some(lock) = lock(&folder)? else { return Ok(None) };
+        // It makes the index anew, without which nobody can read.
+        let store = if Index::is_lost(&folder)? { Some(Store::open(&folder)?) } else { None };
+        Ok(Some(Mover { folder, store, failed: false, buffer: Vec::new(), _lock: lock }))
     }
 
     /// Moves everything that is in the log files now.

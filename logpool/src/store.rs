@@ -6,6 +6,8 @@
 //! is moved once, and the index never claims more than the segments hold. A segment in which many blocks have come is
 //! then merged (see `merge`), which changes nothing that the index says.
 //!
+//! An index that is gone, of which the segments are left, is made anew from what those say by themselves.
+//!
 //! Retention drops whole segments: first from the index, then, beside other work, the file. A record of a day that was dropped, and that
 //! arrives late or again, makes a segment anew and is dropped with it at the next chance.
 
@@ -21,6 +23,7 @@ use crate::index::{Changes, FileMark, Index, IndexWriter, SegmentId};
 use crate::limits::{MERGE_BLOCKS_MIN, OPEN_SEGMENTS_MAX};
 use crate::query::Pattern;
 use crate::segment::Segment;
+use crate::snapshot::Snapshot;
 
 /// What one transaction of the mover adds.
 #[derive(Default)]
@@ -61,7 +64,8 @@ impl Store {
         if !dir.is_dir() {
             folder::create_dir_all(&dir)?;
         }
-        let writer = IndexWriter::open(folder)?;
+        let first = if Index::is_lost(folder)? { what_segments_say(folder)? } else { Changes::default() };
+        let writer = IndexWriter::open(folder, &first)?;
         let index = Index::read(folder)?;
         remove_unlisted(&dir, &index)?;
         Ok(Store { folder: folder.clone(), writer, index, open: Vec::new(), removing: None })
@@ -175,6 +179,17 @@ impl Drop for Store {
         // What is left goes when the database is opened.
         let _ = self.removed();
     }
+}
+
+/// For an index that is made anew. Of log files it knows nothing: they are moved again, and segments know what they have.
+/// A segment that cannot be read is an error, as it would not be listed and so be deleted.
+fn what_segments_say(folder: &Folder) -> Result<Changes> {
+    let Index { pools, segments, .. } = Snapshot::without_index(folder, Err)?.index;
+    Ok(Changes {
+        pools: pools.into_iter().collect(),
+        segments: segments.into_iter().collect(),
+        ..Changes::default()
+    })
 }
 
 /// Deletes segments that the index does not list: one that was dropped, or one whose records are all still in the

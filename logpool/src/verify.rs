@@ -38,7 +38,9 @@ pub fn verify(data_dir: &Path) -> Result<Verified> {
     let mut verified = Verified::default();
     if let Err(why) = Snapshot::open(&folder) {
         verified.problems.push(why.to_string());
-        verified.problems.push("without its index nothing else can be looked at".into());
+        verified.problems.push(
+            "without its index nothing else can be looked at; once that file is moved away, a mover makes it anew".into(),
+        );
         return Ok(verified);
     }
     verified.problems.extend(Reader::open(data_dir).damage()?.iter().map(ToString::to_string));
@@ -237,5 +239,33 @@ mod tests {
         assert_eq!(reader.query(&other).unwrap(), []);
         let skipped = reader.skipped();
         assert!(skipped.len() == 1 && skipped[0].path.ends_with("pool.redb"), "{skipped:?}");
+    }
+
+    #[test]
+    fn an_index_that_is_gone_is_made_anew_from_the_segments() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        let writer = Writer::open(dir.path()).unwrap();
+        writer.append(records(0..2000)).unwrap();
+        let move_once = || Mover::try_acquire(dir.path())?.unwrap().move_once();
+        move_once().unwrap();
+        writer.append(records(2000..2010)).unwrap();
+        let segments = folder.segment_files().unwrap();
+        std::fs::remove_file(folder.index_path()).unwrap();
+        assert_eq!(verify(dir.path()).unwrap().problems.len(), 2);
+        let reader = Reader::open(dir.path());
+        assert!(matches!(reader.query(&Query::default()), Err(LogPoolError::Corrupt { .. })));
+        assert_eq!(reader.skip_damaged().query(&Query::default()).unwrap().len(), 2010);
+        // Where one cannot be read, nothing is made and nothing is deleted.
+        let path = segments[0].path(&folder);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..5000]).unwrap();
+        assert!(matches!(move_once(), Err(LogPoolError::Corrupt { .. })));
+        assert_eq!(folder.segment_files().unwrap(), segments);
+        std::fs::write(&path, &bytes).unwrap();
+        move_once().unwrap();
+        let good = verify(dir.path()).unwrap();
+        assert_eq!((good.records, good.waiting, &good.problems[..]), (2010, 0, &[][..]));
+        assert_eq!(Reader::open(dir.path()).query(&Query::default()).unwrap().len(), 2010);
     }
 }

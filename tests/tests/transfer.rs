@@ -54,7 +54,7 @@ fn what_was_exported_is_imported_once() {
 #[test]
 fn a_wrong_line_is_named() {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-    let import = |lines: &str| {
+    let import = |lines: &[u8]| {
         let mut importing = command("dsctl", scratch.path());
         importing
             .args(["log", "import", "-"])
@@ -62,11 +62,11 @@ fn a_wrong_line_is_named() {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = importing.spawn().expect("it starts");
-        child.stdin.take().expect("it reads").write_all(lines.as_bytes()).expect("it takes all");
+        child.stdin.take().expect("it reads").write_all(lines).expect("it takes all");
         child.wait_with_output().expect("it ends")
     };
     let good_line = r#"{"time": "2026-01-31T08:00:00Z", "pool": "p", "key": "k", "fields": {"a": 1}}"#;
-    let output = import(&format!("{good_line}\n{{\"time\": 1, \"pool\": \"p\"}}\n{good_line}\n"));
+    let output = import(format!("{good_line}\n{{\"time\": 1, \"pool\": \"p\"}}\n{good_line}\n").as_bytes());
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -74,14 +74,18 @@ fn a_wrong_line_is_named() {
         "{said}"
     );
     let large = good_line.replace("1}", &format!("\"{}\"}}", "x".repeat(2 << 20)));
-    let output = import(&format!("{good_line}\n{large}\n"));
+    let output = import(format!("{good_line}\n{large}\n").as_bytes());
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(said.contains("line 2: the size in bytes of a log record is"), "{said}");
     assert!(said.contains("the limit is 1048576; 1 records of the lines before"), "{said}");
-    let output = import(&format!("\n{good_line}"));
+    let output = import(format!("\n{good_line}").as_bytes());
     assert!(output.status.success(), "a last line needs no end: {}", text(&output.stderr));
     assert_eq!(json_lines(good("dsctl", scratch.path(), &["log", "query", "--json"]).as_bytes()).len(), 3);
+    let output = import(&[good_line.as_bytes(), b"\n\xff\xfe\n"].concat());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("line 2: it is not UTF-8; 1 records of the lines before"), "{said}");
     let output = run("dsctl", scratch.path(), &["log", "import", "missing.jsonl"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("missing.jsonl"));
 }

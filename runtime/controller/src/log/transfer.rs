@@ -200,10 +200,14 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     let mut code = 0;
     loop {
-        let mut line = String::new();
-        let read = (&mut input).take(LINE_BYTES_MAX).read_line(&mut line).map_err(cannot)?;
+        let mut line = Vec::new();
+        let read = (&mut input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(cannot)?;
         number += u64::from(read > 0);
         let mut fits = Ok(None);
+        let line = String::from_utf8(line).unwrap_or_else(|_| {
+            fits = Err("it is not UTF-8".to_owned());
+            String::new()
+        });
         if read as u64 == LINE_BYTES_MAX {
             fits = Err(format!("the line is too long: the limit is {LINE_BYTES_MAX} bytes"));
         } else if let Some(skipped) = left_out(&line) {
