@@ -63,15 +63,26 @@ fn type_of(value: &FieldValue) -> Option<&'static str> {
     }
 }
 
+/// What a record in JSON has.
+const MEMBERS: [&str; 9] = ["time", "pool", "key", "node", "task", "run", "seq", "fields", "types"];
+
 /// Reads one object. A record that does not say its run and number gets these. The error says what is wrong with it.
 pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, String> {
     let json: Value = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
+    let members = json.as_object().ok_or("this is no object")?;
+    if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&&name[..])) {
+        return Err(format!("a record has no `{unknown}`: it has {}", MEMBERS.join(", ")));
+    }
     let text = |name: &str| match &json[name] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(Name::from(text))),
         other => Err(format!("`{name}` is {other}, not a text")),
     };
-    let needed = |name: &str| text(name)?.ok_or_else(|| format!("`{name}` is missing"));
+    let needed = |name: &str| match text(name)? {
+        Some(name) if !name.is_empty() => Ok(name),
+        Some(_) => Err(format!("`{name}` is empty")),
+        None => Err(format!("`{name}` is missing")),
+    };
     let time = match &json["time"] {
         Value::Null => return Err("`time` is missing".into()),
         Value::String(text) => parse_time(text)?,
@@ -200,6 +211,9 @@ mod tests {
             assert!(why.contains(expected), "{line}: {why}");
         };
         check("{", "no JSON");
+        check("[]", "this is no object");
+        check(r#"{"time": 1, "pool": "p", "key": "k", "feilds": {}}"#, "a record has no `feilds`");
+        check(r#"{"time": 1, "pool": "", "key": "k"}"#, "`pool` is empty");
         check(r#"{"pool": "p", "key": "k"}"#, "`time` is missing");
         check(r#"{"time": "now", "pool": "p", "key": "k"}"#, "`now` is no time");
         check(r#"{"time": 1, "key": "k"}"#, "`pool` is missing");
