@@ -22,6 +22,8 @@ pub struct Query {
     /// The first so many in the order asked for.
     pub limit: Option<usize>,
     pub order: Order,
+    /// The fields that the records are given with; all where none is named.
+    pub fields: Vec<String>,
 }
 
 impl Query {
@@ -57,6 +59,20 @@ impl Query {
 
     pub(crate) fn matches_series(&self, pool: &str, key: &str, node: &str) -> bool {
         self.pool.matches(pool) && self.key.matches(key) && self.node.matches(node)
+    }
+
+    /// Whether records are given with a field.
+    pub fn wants(&self, field: &str) -> bool {
+        self.fields.is_empty() || self.fields.iter().any(|wanted| wanted == field)
+    }
+
+    /// The record with the fields that are wanted.
+    pub fn project(&self, mut record: Record) -> Record {
+        if !self.fields.is_empty() {
+            let wanted = record.fields.iter().filter(|(name, _)| self.wants(name));
+            record.fields = wanted.map(|(name, value)| (name, value.clone())).collect::<Vec<_>>().into();
+        }
+        record
     }
 
     pub(crate) fn matches_time(&self, time: i64) -> bool {

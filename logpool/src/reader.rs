@@ -128,6 +128,7 @@ impl Reader {
     pub fn fields(&self, query: &Query) -> Result<Vec<FieldInfo>> {
         let mut fields = Fields::default();
         self.scan(query, &mut fields)?;
+        fields.infos.retain(|field| query.wants(&field.name));
         Ok(fields.infos)
     }
 
@@ -447,7 +448,7 @@ impl<F: FnMut(Record) -> bool> Sink for Each<'_, F> {
 
     fn record(&mut self, head: &RecordHead) {
         if let (false, Ok(record)) = (self.enough, head.decode()) {
-            self.enough = !(self.each)(record);
+            self.enough = !(self.each)(self.query.project(record));
         }
     }
 
@@ -564,7 +565,7 @@ impl Sink for Found<'_> {
 
     fn record(&mut self, head: &RecordHead) {
         if let Ok(record) = head.decode() {
-            self.records.push(record);
+            self.records.push(self.query.project(record));
             self.prune();
         }
     }

@@ -376,10 +376,14 @@ pub fn read_block(
         return Ok(());
     }
     let (runs, numbers, tasks) = (block.run_of()?, block.numbers()?, block.tasks()?);
-    let columns: Vec<Decoded> =
-        (0..block.columns.len()).map(|column| block.values(column)).collect::<Result<_, _>>()?;
+    let decoded =
+        |column: usize| query.wants(block.columns[column].name).then(|| block.values(column)).transpose();
+    let columns: Vec<Option<Decoded>> = (0..block.columns.len()).map(decoded).collect::<Result<_, _>>()?;
     let mut next = vec![0usize; columns.len()];
-    let names = |shape: &Vec<usize>| Shape::new(shape.iter().map(|&column| block.columns[column].name));
+    let names = |shape: &Vec<usize>| {
+        let wanted = shape.iter().filter(|&&column| columns[column].is_some());
+        Shape::new(wanted.map(|&column| block.columns[column].name))
+    };
     let shapes: Vec<Shape> = block.shapes().iter().map(names).collect();
     let mut task = Name::default();
     let mut chosen = chosen.into_iter().peekable();
@@ -387,8 +391,9 @@ pub fn read_block(
         let place = block.shape_of(at);
         let shape = &block.shapes()[place];
         if chosen.next_if_eq(&at).is_some() {
-            let value = |&column: &usize| columns[column].get(next[column])?.decode();
-            let values = shape.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+            let wanted = shape.iter().filter_map(|&column| Some((columns[column].as_ref()?, next[column])));
+            let values =
+                wanted.map(|(column, at)| column.get(at)?.decode()).collect::<Result<Vec<_>, _>>()?;
             if task != *tasks[at] {
                 task = tasks[at].into();
             }

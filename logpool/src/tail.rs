@@ -89,6 +89,7 @@ pub fn poll(folder: &Folder, query: &Query, cursor: &mut Cursor) -> Result<Taile
             }
         }
     }
+    let mut records: Vec<Record> = records.into_iter().map(|record| query.project(record)).collect();
     records.sort_by_key(Record::sort_key);
     let more = next.backlog(&snapshot.index) > 0;
     *cursor = next;

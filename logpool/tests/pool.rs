@@ -58,6 +58,41 @@ fn moving_changes_no_answer() {
 }
 
 #[test]
+fn records_have_the_fields_that_are_asked_for() {
+    let dir = tempdir().unwrap();
+    let fields = |seq: u64| -> Vec<(&str, FieldValue)> {
+        let all = [("a", FieldValue::Int(seq as i64)), ("b", FieldValue::String("text".into()))];
+        all.into_iter().skip(usize::from(seq % 3 == 0)).chain([("c", FieldValue::Bool(true))]).collect()
+    };
+    let written = |seqs: std::ops::Range<u64>| -> Vec<Record> {
+        seqs.map(|seq| Record { fields: fields(seq).into(), ..record(1, seq) }).collect()
+    };
+    append(dir.path(), written(0..100));
+    move_all(dir.path());
+    append(dir.path(), written(100..200));
+    let query = Query { fields: vec!["a".into(), "c".into(), "none".into()], ..Query::default() };
+    let reader = Reader::open(dir.path());
+    let found = reader.query(&query).unwrap();
+    let mut one_by_one = Vec::new();
+    reader
+        .each(&query, |record| {
+            one_by_one.push(record);
+            true
+        })
+        .unwrap();
+    one_by_one.sort_by_key(|record| record.seq);
+    assert!(found.len() == 200 && found == one_by_one);
+    for record in &found {
+        let left = fields(record.seq).into_iter().filter(|(name, _)| *name != "b");
+        assert_eq!(record.fields, left.collect::<Vec<_>>().into());
+    }
+    let names: Vec<String> = reader.fields(&query).unwrap().into_iter().map(|field| field.name).collect();
+    assert_eq!(names, ["a", "c"]);
+    let tailed = reader.tail(&query, &mut Cursor::default()).unwrap().records;
+    assert_eq!(tailed, found);
+}
+
+#[test]
 fn a_file_stays_while_its_writer_lives() {
     let dir = tempdir().unwrap();
     let writer = Writer::open(dir.path()).unwrap();
@@ -312,6 +347,7 @@ fn random_query(random: &mut Random) -> Query {
         condition: sometimes(10).map(|which| Condition::parse(CONDITIONS[which as usize]).unwrap()),
         limit: sometimes(50).map(|limit| limit as usize),
         order: if random.below(2) == 0 { Order::OldestFirst } else { Order::NewestFirst },
+        fields: if random.below(4) == 0 { vec!["us".into(), "state".into()] } else { Vec::new() },
     }
 }
 
@@ -336,8 +372,11 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
         }
         for nth in 0..30 {
             let query = random_query(&mut random);
-            let mut expected: Vec<Record> =
-                model.iter().filter(|record| query.matches(record)).cloned().collect();
+            let mut expected: Vec<Record> = model
+                .iter()
+                .filter(|record| query.matches(record))
+                .map(|record| query.project(record.clone()))
+                .collect();
             expected.sort_by_key(|record| (record.time, record.run, record.seq));
             if query.order == Order::NewestFirst {
                 expected.reverse();

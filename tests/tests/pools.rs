@@ -3,7 +3,7 @@
 use dscript_tests::{
     Running, command, compile, ending, finish, good, json_lines, records, run, sequences, text, wait_for,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
@@ -169,6 +169,10 @@ fn queries_choose() {
     count(&["--task", "Counter"], 15);
     count(&["--task", "Other"], 0);
     count(&["--limit", "4"], 4);
+    assert!(
+        records(scratch.path(), &["net", "--fields", "m"]).iter().all(|record| record["fields"] == json!({}))
+    );
+    assert_eq!(records(scratch.path(), &["net", "--fields", "m,n"]), records(scratch.path(), &["net"]));
     count(&["--since", "1h"], 15);
     count(&["--until", "1h"], 0);
     count(&["--since", "2000-01-01T00:00:00Z", "--until", "2001-01-01T00:00:00Z"], 0);

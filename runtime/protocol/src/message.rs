@@ -216,6 +216,8 @@ pub struct LogQuery {
     pub limit: Option<u64>,
     /// Whether the answer is made without what is damaged, rather than not at all.
     pub skip_damaged: bool,
+    /// The fields that the records are given with; all where none is named.
+    pub fields: Vec<String>,
 }
 
 /// Which aggregates, as the LogPool reads them. Each group is answered by a record: the beginning of its window as

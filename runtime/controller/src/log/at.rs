@@ -48,7 +48,8 @@ impl At {
             }
             None => {
                 let query = filter::limited(asked)?;
-                wait(|done| server.records(query, done))?
+                let records = wait(|done| server.records(query.clone(), done))?;
+                records.into_iter().map(|record| query.project(record)).collect()
             }
         };
         Ok(Found { records, skipped: Vec::new() })
@@ -61,7 +62,8 @@ pub fn tail(
     query: Query,
     cursor: Option<TailCursor>,
 ) -> Result<(Vec<Record>, TailCursor), String> {
-    wait(|done| server.tail(query, cursor, done))
+    let (records, cursor) = wait(|done| server.tail(query.clone(), cursor, done))?;
+    Ok((records.into_iter().map(|record| query.project(record)).collect(), cursor))
 }
 
 fn wait<T: Send + 'static>(ask: impl FnOnce(Done<T>)) -> Result<T, String> {

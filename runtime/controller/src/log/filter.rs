@@ -89,6 +89,7 @@ pub fn query(asked: &LogQuery) -> Result<Query, String> {
         run,
         since: asked.since,
         until: asked.until,
+        fields: asked.fields.clone(),
         ..Query::default()
     })
 }

@@ -39,6 +39,20 @@ pub struct Filter {
     condition: Option<String>,
 }
 
+/// What records are given with.
+#[derive(Args)]
+pub struct Projection {
+    /// Give the records with these fields only, such as `us,wa`
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    fields: Vec<String>,
+}
+
+impl Projection {
+    pub fn names(&self) -> Vec<String> {
+        self.fields.iter().map(|name| name.trim().to_owned()).collect()
+    }
+}
+
 /// Which records, where they are, and how they are printed.
 #[derive(Args)]
 pub struct Which {
@@ -85,6 +99,7 @@ pub struct Span {
     dsctl log query --node 'web-*' --since 2026-01-31T08:00:00Z --csv > samples.csv\n  \
     dsctl log query --run 3f9a --json\n  \
     dsctl log query vmstat --where 'wa > 20 && free < 256MiB'\n  \
+    dsctl log query vmstat --fields us,wa --limit 100 --csv\n  \
     dsctl log query vmstat --pool metrics --at nats://10.0.0.1:4222/fleet --since 1h\n  \
     dsctl log query vmstat --stats 'avg(us), p99(wa)' --every 1m --by node\n  \
     dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n  \
@@ -100,6 +115,8 @@ pub struct QueryArgs {
     elsewhere: Elsewhere,
     #[command(flatten)]
     span: Span,
+    #[command(flatten)]
+    projection: Projection,
     /// The newest so many
     #[arg(long, value_name = "N", value_parser = above_zero)]
     limit: Option<u64>,
@@ -133,6 +150,8 @@ pub struct TailArgs {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
+    projection: Projection,
+    #[command(flatten)]
     elsewhere: Elsewhere,
 }
 
@@ -140,6 +159,10 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
     let mut asked = args.which.filter.asked(Some(&args.span))?;
     asked.limit = args.limit;
     asked.skip_damaged = args.skip_damaged;
+    asked.fields = args.projection.names();
+    if args.stats.is_some() && !asked.fields.is_empty() {
+        return Err("--fields says which fields records are given with; --stats names its own".into());
+    }
     let stats = match &args.stats {
         Some(aggregates) => Some(LogStats {
             aggregates: aggregates.clone(),
@@ -213,7 +236,8 @@ fn every(length: Duration) -> Result<i64, String> {
 }
 
 pub fn tail(args: TailArgs) -> Result<i32, String> {
-    let asked = args.which.filter.asked(None)?;
+    let mut asked = args.which.filter.asked(None)?;
+    asked.fields = args.projection.names();
     let print = |records: &[Record]| if args.which.json { show::json(records) } else { show::lines(records) };
     let target = &args.which.target;
     let mut folder = None;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::query::{Filter, Span};
+use super::query::{Filter, Projection, Span};
 use super::{filter, show};
 
 /// Records that are made durable together.
@@ -66,6 +66,8 @@ impl Format {
 pub struct ExportArgs {
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    projection: Projection,
     #[command(flatten)]
     span: Span,
     /// How they are written; else as the end of the file's name says, and JSON lines on standard output
@@ -122,7 +124,8 @@ pub fn export(args: ExportArgs) -> Result<i32, String> {
     if format == Format::Parquet && args.output.is_none() && io::IsTerminal::is_terminal(&io::stdout()) {
         return Err("Parquet is nothing to read on a terminal: say --output FILE".into());
     }
-    let query = filter::query(&args.filter.asked(Some(&args.span))?)?;
+    let mut query = filter::query(&args.filter.asked(Some(&args.span))?)?;
+    query.fields = args.projection.names();
     let reader = filter::reader(&existing_data_folder(args.data.as_deref())?, args.skip_damaged);
     let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
     let written = match &args.output {

@@ -263,6 +263,7 @@ fn asked(text: &str, others: &[&str]) -> Result<Asked, String> {
                     .parse()
                     .map_err(|_| format!("skip_damaged: `{value}` is neither true nor false"))?;
             }
+            "fields" => query.fields = value.split(',').map(|name| name.trim().to_owned()).collect(),
             "since" => query.since = Some(moment("since", &value, now)?),
             "until" => query.until = Some(moment("until", &value, now)?),
             "limit" => {
@@ -306,7 +307,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 async fn records(api: &Api, query: &str) -> Answered {
-    let mut query = asked(query, &["since", "until", "limit", "skip_damaged"]).map_err(bad)?.query;
+    let mut query = asked(query, &["since", "until", "limit", "skip_damaged", "fields"]).map_err(bad)?.query;
     query.limit.get_or_insert(RECORDS_DEFAULT);
     let found = api.logs.query(query).await.map_err(failed)?;
     let records: Vec<Value> = found.records.iter().map(record_json).collect();
@@ -407,7 +408,7 @@ async fn stats(api: &Api, query: &str) -> Answered {
 }
 
 async fn export(api: &Api, query: &str) -> Answered {
-    let asked = asked(query, &["since", "until", "skip_damaged"]).map_err(bad)?.query;
+    let asked = asked(query, &["since", "until", "skip_damaged", "fields"]).map_err(bad)?.query;
     let query = filter::query(&asked).map_err(bad)?;
     let (sender, rest) = mpsc::channel(PIECES_MAX);
     let logs = api.logs.clone();
@@ -446,7 +447,7 @@ async fn export(api: &Api, query: &str) -> Answered {
 }
 
 async fn tail(api: &Api, query: &str, events: bool) -> Answered {
-    let query = asked(query, &[]).map_err(bad)?.query;
+    let query = asked(query, &["fields"]).map_err(bad)?.query;
     let mut cursor = api.logs.end().await.map_err(failed)?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let logs = api.logs.clone();
@@ -552,10 +553,10 @@ mod tests {
             all.iter().map(name).collect::<Vec<_>>()
         };
         for (path, others) in [
-            ("/v1/log/records", &["since", "until", "limit", "skip_damaged"][..]),
+            ("/v1/log/records", &["since", "until", "limit", "skip_damaged", "fields"][..]),
             ("/v1/log/stats", &["since", "until", "stats", "by", "every", "skip_damaged"]),
-            ("/v1/log/export", &["since", "until", "skip_damaged"]),
-            ("/v1/log/tail", &[]),
+            ("/v1/log/export", &["since", "until", "skip_damaged", "fields"]),
+            ("/v1/log/tail", &["fields"]),
         ] {
             let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();
             assert_eq!(parameters(path), known, "{path}");
