@@ -62,7 +62,10 @@ fn records_have_the_fields_that_are_asked_for() {
     let dir = tempdir().unwrap();
     let fields = |seq: u64| -> Vec<(&str, FieldValue)> {
         let all = [("a", FieldValue::Int(seq as i64)), ("b", FieldValue::String("text".into()))];
-        all.into_iter().skip(usize::from(seq.is_multiple_of(3))).chain([("c", FieldValue::Bool(true))]).collect()
+        all.into_iter()
+            .skip(usize::from(seq.is_multiple_of(3)))
+            .chain([("c", FieldValue::Bool(true))])
+            .collect()
     };
     let written = |seqs: std::ops::Range<u64>| -> Vec<Record> {
         seqs.map(|seq| Record { fields: fields(seq).into(), ..record(1, seq) }).collect()

@@ -192,6 +192,121 @@ fn who_speaks_the_binary_protocol_is_hung_up_on() {
     }
 }
 
+/// A value of `stats`.
+fn stat(door: &Door, name: &str) -> u64 {
+    let stats = door.say("stats\r\n");
+    let row = stats.lines().find_map(|line| line.strip_prefix(&format!("STAT {name} ")));
+    row.unwrap_or_else(|| panic!("no {name} in {stats}")).parse().expect("it is a number")
+}
+
+#[test]
+fn sets_that_are_sent_at_once_share_syncs() {
+    let door = Door::open();
+    let before = stat(&door, "syncs");
+    let (mut said, mut expected) = (String::new(), String::new());
+    for n in 0..1000 {
+        said += &format!("set k{n} 0 0 4\r\n{n:04}\r\n");
+        expected += "STORED\r\n";
+    }
+    for n in 0..1000 {
+        said += &format!("get k{n}\r\n");
+        expected += &format!("VALUE k{n} 0 4\r\n{n:04}\r\nEND\r\n");
+    }
+    assert_eq!(door.say(&said), expected);
+    let syncs = stat(&door, "syncs") - before;
+    // At the least 4: no more than 256 wait.
+    assert!((4..=100).contains(&syncs), "{syncs} syncs for 1,000 sets");
+}
+
+#[test]
+fn what_is_sent_at_once_is_done_in_order() {
+    let door = Door::open();
+    let before = stat(&door, "syncs");
+    let (mut said, mut expected) = (String::new(), String::new());
+    for n in 1..=100 {
+        said += &format!(
+            "add n 0 0 1\r\n0\r\nincr n 1\r\nget n\r\nset m 5 0 3 noreply\r\n{n:03}\r\nget m n none\r\n"
+        );
+        expected += if n == 1 { "STORED\r\n" } else { "NOT_STORED\r\n" };
+        let size = n.to_string().len();
+        expected += &format!("{n}\r\nVALUE n 0 {size}\r\n{n}\r\nEND\r\n");
+        expected += &format!("VALUE m 5 3\r\n{n:03}\r\nVALUE n 0 {size}\r\n{n}\r\nEND\r\n");
+        said += "version\r\ngat 0 m n\r\nms x 1 c\r\nx\r\nmg x v\r\nmg x\r\nincr n -1\r\n";
+        expected += &format!("VERSION {}\r\n", env!("CARGO_PKG_VERSION"));
+        expected += &format!("VALUE m 5 3\r\n{n:03}\r\nVALUE n 0 {size}\r\n{n}\r\nEND\r\n");
+        // Three changes each time, and once the `add`.
+        let cas = 1 + 3 * n;
+        expected +=
+            &format!("HD c{cas}\r\nVA 1\r\nx\r\nHD\r\nCLIENT_ERROR invalid numeric delta argument\r\n");
+    }
+    // One that fits no longer, and one that does.
+    said += "gets x\r\ncas x 0 0 1 1\r\ny\r\ncas x 0 0 1 301\r\ny\r\nget x\r\ndelete x\r\ndelete x\r\nflush_all\r\nget m\r\n";
+    expected += "VALUE x 0 1 301\r\nx\r\nEND\r\nEXISTS\r\nSTORED\r\nVALUE x 0 1\r\ny\r\nEND\r\nDELETED\r\nNOT_FOUND\r\nOK\r\nEND\r\n";
+    assert_eq!(door.say(&said), expected);
+    let syncs = stat(&door, "syncs") - before;
+    assert!(syncs < 200, "{syncs} syncs for 300 sets and 100 increments");
+}
+
+#[test]
+fn answers_flow_while_a_client_sends_on() {
+    let door = Door::open();
+    let mut stream = TcpStream::connect(&door.address).expect("the door is open");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+    // Half a command is behind the first: its answer does not wait for the other half.
+    stream.write_all(b"set a 0 0 1\r\nx\r\nset b 0 0 9\r\n12345").expect("it is sent");
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).expect("it answers");
+    assert_eq!(&answer, b"STORED\r\n");
+    // What waits is answered before the connection is closed.
+    stream.write_all(b"6789\r\nget b\r\nset c 0 0 1\r\nx\r\nquit\r\nget c\r\n").expect("it is sent");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("it is closed");
+    assert_eq!(rest, "STORED\r\nVALUE b 0 9\r\n123456789\r\nEND\r\nSTORED\r\n");
+}
+
+#[test]
+fn what_cannot_be_logged_is_answered_for_each_command() {
+    let door = Door::open();
+    fs::remove_dir_all(door.scratch.path().join("data")).expect("it can be removed");
+    let answers = door.say(
+        "version\r\nset a 0 0 1\r\nx\r\nset b 0 0 1 noreply\r\nx\r\ngat 0 a b\r\nincr a 1\r\nms c 1\r\nx\r\nget none\r\n",
+    );
+    let answers: Vec<&str> = answers.lines().collect();
+    let (first, failed) = answers.split_first().expect("there are answers");
+    assert!(first.starts_with("VERSION "), "{answers:?}");
+    // A `get` behind a change that failed has seen what is not there; one alone in its group finds nothing.
+    let (last, failed) = failed.split_last().expect("there are answers");
+    assert!(*last == "END" || last.starts_with("SERVER_ERROR cannot make a log"), "{answers:?}");
+    // The first change fails in any case; what comes in a group after it may find nothing to change.
+    assert!(failed[0].starts_with("SERVER_ERROR cannot make a log of changes"), "{answers:?}");
+    assert!(failed.last().is_some_and(|last| last.starts_with("SERVER_ERROR")), "{answers:?}");
+    assert_eq!(failed.len(), 4, "{answers:?}");
+}
+
+#[test]
+fn a_get_of_many_keys_is_answered_and_a_line_beyond_the_limit_is_told() {
+    let door = Door::open();
+    let key = |n: usize| format!("{n:0250}");
+    let (mut said, mut expected) = (String::new(), String::new());
+    let values: Vec<usize> = (0..4000).step_by(7).collect();
+    for n in &values {
+        said += &format!("set {} 0 0 4 noreply\r\n{n:04}\r\n", key(*n));
+        expected += &format!("VALUE {} 0 4\r\n{n:04}\r\n", key(*n));
+    }
+    let keys: Vec<String> = (0..4000).map(key).collect();
+    said += &format!("get {}\r\n", keys.join(" "));
+    expected += "END\r\n";
+    assert_eq!(door.say(&said), expected);
+
+    let mut stream = TcpStream::connect(&door.address).expect("the door is open");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+    let line = format!("set a 0 0 1\r\nx\r\nget {}\r\n", vec![keys.join(" "); 3].join(" "));
+    stream.write_all(line.as_bytes()).expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert_eq!(answer, "STORED\r\nCLIENT_ERROR line too long\r\n");
+}
+
 const TASK: &str = r#"
 LogPool pool = try LogPool.open("disks");
 try pool.put("root fs", {"free": 5});

@@ -9,8 +9,11 @@
 
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -76,6 +79,7 @@ pub fn now() -> i64 {
 pub struct Items {
     table: Arc<Table>,
     jobs: SyncSender<Job>,
+    syncs: Arc<AtomicU64>,
 }
 
 /// Does its change, and gives what is to be done when it is durable, or why it is not.
@@ -161,8 +165,10 @@ impl Items {
         let (next, unsettled) = replayed.map_err(|why| failed(&why))?;
         let table = Arc::new(table);
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
+        let syncs = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             table: table.clone(),
+            syncs: syncs.clone(),
             dir: data.to_path_buf(),
             log: None,
             next,
@@ -177,7 +183,7 @@ impl Items {
             .name("items".into())
             .spawn(move || writer.run(&waiting))
             .map_err(|why| failed(&why))?;
-        Ok(Items { table, jobs })
+        Ok(Items { table, jobs, syncs })
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Item>, String> {
@@ -192,11 +198,17 @@ impl Items {
         self.table.count()
     }
 
-    /// Makes a change; returns when it is durable. Changes happen one after the other.
+    /// How often changes were made durable since these were opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Hands over a change; changes happen one after the other, in the order in which they are handed over. What it gives is
+    /// there when it is durable.
     pub async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Change) -> Result<T, redb::Error> + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<Pending<T>, String> {
         let (sender, done) = oneshot::channel();
         let mut job: Job = Box::new(move |change| {
             let result = work(change);
@@ -213,17 +225,32 @@ impl Items {
             job = match self.jobs.try_send(job) {
                 Ok(()) => break,
                 Err(TrySendError::Full(job)) => job,
-                Err(TrySendError::Disconnected(_)) => return Err("the writer of items is gone".into()),
+                Err(TrySendError::Disconnected(_)) => return Err(WRITER_GONE.into()),
             };
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        done.await.unwrap_or_else(|_| Err("the writer of items is gone".into()))
+        Ok(Pending(done))
+    }
+}
+
+const WRITER_GONE: &str = "the writer of items is gone";
+
+/// A change that was handed over: a future of what it gives, or why it is not durable.
+pub struct Pending<T>(oneshot::Receiver<Result<T, String>>);
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = Pin::new(&mut self.0).poll(context);
+        done.map(|done| done.unwrap_or_else(|_| Err(WRITER_GONE.into())))
     }
 }
 
 /// What the thread that makes the changes has.
 struct Writer {
     table: Arc<Table>,
+    syncs: Arc<AtomicU64>,
     dir: PathBuf,
     /// None before the first change and after a failure.
     log: Option<ChangeLog>,
@@ -298,6 +325,7 @@ impl Writer {
         };
         let after = After { cas, flush, count: self.table.count().saturating_add_signed(grown) };
         self.unsettled += log.append(frame, after).map_err(|why| format!("cannot log a change: {why}"))?;
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         self.log = Some(log);
         (self.cas, self.flush) = (cas, flush);
         self.table.publish(changes, after);
@@ -374,11 +402,19 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use redb::Database;
 
     use super::*;
+
+    /// Makes a change, and waits until it is durable.
+    async fn change<T: Send + 'static>(
+        items: &Items,
+        work: impl FnOnce(&mut Change) -> Result<T, redb::Error> + Send + 'static,
+    ) -> T {
+        items.change(work).await.unwrap().await.unwrap()
+    }
 
     /// What a crash would leave now.
     fn copy(data: &Path, items: &Items) -> tempfile::TempDir {
@@ -422,9 +458,9 @@ mod tests {
         for n in 0..300u64 {
             let key = (n * 7 % 50).to_string();
             if n % 5 == 0 {
-                items.change(move |change| change.remove(key.as_bytes())).await.unwrap();
+                change(&items, move |change| change.remove(key.as_bytes())).await;
             } else {
-                items.change(move |change| change.put(key.as_bytes(), item(n))).await.unwrap();
+                change(&items, move |change| change.put(key.as_bytes(), item(n))).await;
             }
             if n % 50 != 49 {
                 continue;
@@ -439,7 +475,7 @@ mod tests {
             assert_eq!(after.count(), items.count());
             let cas = |items: &Items| {
                 let items = items.clone();
-                async move { items.change(|change| change.put(b"cas", Item::default())).await.unwrap() }
+                async move { change(&items, |change| change.put(b"cas", Item::default())).await }
             };
             assert_eq!(cas(&after).await, cas(&items).await);
         }
@@ -457,7 +493,7 @@ mod tests {
             let items = items.clone();
             async move {
                 let item = Item { data: vec![n as u8; 100], ..Item::default() };
-                items.change(move |change| change.put(&key(n), item)).await.unwrap()
+                change(&items, move |change| change.put(&key(n), item)).await
             }
         };
         for some in (0..count).collect::<Vec<_>>().chunks(512) {
@@ -480,7 +516,7 @@ mod tests {
     async fn at_rest_everything_is_in_the_table() {
         let scratch = tempfile::tempdir().unwrap();
         let items = Items::open(scratch.path()).unwrap();
-        items.change(|change| change.put(b"key", item(1))).await.unwrap();
+        change(&items, |change| change.put(b"key", item(1))).await;
         let logs = || {
             let names = std::fs::read_dir(scratch.path()).unwrap().flatten().map(|entry| entry.file_name());
             names.filter(|name| name.to_string_lossy().ends_with(".log")).count()

@@ -7,15 +7,18 @@
 //! - `recent`: items of the database that are in memory too
 //! - `changes`: the log of changes, which makes them durable
 //! - `records`: log records under their full key and under `POOL/KEY:latest`, read-only
-//! - `session`: a connection: lines in, answers out
+//! - `session`: a connection: lines in, answers out; `meta` are the commands of the meta protocol
+//! - `answers`: what is answered in which order, and when
 //!
-//! A change is answered when it is on disk. Items expire when their time is up and go away later, in small steps; none is
+//! A change is answered when it is on disk; those that a client sends at once share a sync. Items expire when their time is up and go away later, in small steps; none is
 //! dropped for lack of room.
 
+mod answers;
 mod changes;
 mod command;
 mod items;
 mod limits;
+mod meta;
 mod recent;
 mod records;
 mod session;

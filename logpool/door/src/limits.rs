@@ -9,9 +9,19 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// As memcached has it.
 pub const KEY_BYTES_MAX: usize = 250;
 /// The line of a command; a `get` of many keys is the longest.
-pub const LINE_BYTES_MAX: usize = 64 << 10;
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// Of what else a client sends that is hung up on for a longer line, so much is taken, and for so long, that it reads why.
+pub const LINGER_BYTES_MAX: u64 = 16 << 20;
+pub const LINGER: Duration = Duration::from_secs(2);
 /// The data of an item, as memcached has it by default.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Answers of one connection that wait for changes to be durable: how many, what the client has sent for them, and how many
+/// of them may be values.
+pub const WAITING_MAX: usize = 256;
+pub const WAITING_BYTES_MAX: usize = 64 << 10;
+pub const WAITING_VALUES_MAX: usize = 32;
+/// Answers that are kept before they are sent.
+pub const OUT_BYTES_MAX: usize = 64 << 10;
 /// Changes that one commit makes durable.
 pub const GROUP_MAX: usize = 512;
 /// Changes that wait for the writer; further ones wait at the door.
