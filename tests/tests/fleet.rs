@@ -264,7 +264,7 @@ fn what_cannot_be_shipped_is_refused() {
 
     fs::write(
         fleet.scratch().join("policy.toml"),
-        "deny = [\"exec:*\"]\nmemory = \"4MiB\"\ntime = \"500ms\"\n",
+        "deny = [\"exec:*\"]\nmemory = \"4MiB\"\ntime = \"500ms\"\noutput = \"64KiB\"\n",
     )
     .expect("a file can be written");
     fleet.join("strict", &["--policy", "policy.toml"]);
@@ -300,6 +300,24 @@ fn what_cannot_be_shipped_is_refused() {
     let (state, reason) = ship(&compile(fleet.scratch(), "grow", grow), &[]);
     assert_eq!(state, "failed", "{reason}");
     assert!(reason.contains("trap memory"), "{reason}");
+    let shout = "int n = 0;\nwhile (true) {\n    print(\"${n}\");\n    n++;\n}\n";
+    let (state, reason) = ship(&compile(fleet.scratch(), "shout", shout), &[]);
+    assert_eq!(state, "failed", "{reason}");
+    assert!(reason.starts_with("trap output: more than 64KiB in an hour"), "{reason}");
+    // A line counts as its record, so that empty ones have an end too.
+    let lines = fleet.ctl(&[
+        "log",
+        "query",
+        "shout",
+        "--pool",
+        "task",
+        "--where",
+        "kind == \"line\"",
+        "--limit",
+        "100000",
+        "--json",
+    ]);
+    assert_eq!(text(&lines.stdout).lines().count(), 253);
     let (state, reason) = ship(&compile(fleet.scratch(), "spin", "while (true) {}"), &[]);
     assert_eq!(state, "timed out", "{reason}");
     assert!(reason.starts_with("timeout"), "{reason}");

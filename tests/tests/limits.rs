@@ -1,9 +1,10 @@
-//! What is made outside the heap, to become a part of it, counts for a task's memory while it grows.
+//! What is made outside the heap, to become a part of it, counts for a task's memory while it grows; what is printed has
+//! a limit of its own.
 
 use std::fs::{self, File};
 use std::path::Path;
 
-use dscript_tests::{command, good};
+use dscript_tests::{command, ending, finish, good, text};
 
 const LIMIT_MIB: u64 = 32;
 /// Resident memory may be twice the limit; and what the VM takes by itself, in a debug build above all.
@@ -88,4 +89,44 @@ print("done");
     good("dsc", scratch.path(), &["compile", "fits.ds"]);
     let said = good("dsvm", scratch.path(), &["exec", "fits.dsb", "--memory", "64MiB"]);
     assert_eq!(said, "500001\n500001\n50000\n1000001\n250001\ndone\n");
+}
+
+/// Whoever prints and prints is ended, and the lines that had room are whole.
+#[test]
+fn output_has_a_limit() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = "void shout(int n) {\n    print(\"line ${n}\");\n}\n\
+                  int n = 0;\nwhile (true) {\n    shout(n);\n    n++;\n}\n";
+    fs::write(scratch.join("prints.ds"), source).expect("a file can be written");
+    good("dsc", scratch, &["compile", "prints.ds", "--native"]);
+    let mut fits = String::new();
+    for n in 0.. {
+        let line = format!("line {n}\n");
+        if fits.len() + line.len() > 1 << 20 {
+            break;
+        }
+        fits += &line;
+    }
+    let report =
+        "trap output: more than 1MiB in an hour\n  at shout (prints.ds:2:5)\n  at prints (prints.ds:6:5)\n";
+    for engine in ["interp", "jit", "native", "auto"] {
+        let output = finish(command("dsvm", scratch).args([
+            "exec",
+            "prints.dsb",
+            "--output",
+            "1MiB",
+            "--engine",
+            engine,
+            "--for",
+            "60s",
+        ]));
+        assert_eq!(ending(&output), (Some(1), report.to_owned()), "on {engine}");
+        assert!(text(&output.stdout) == fits, "on {engine}: {} bytes", output.stdout.len());
+    }
+    // Untold, there is none.
+    let many = "for (int n : 0..3_000_000) {\n    print(\"millions\");\n}\n";
+    fs::write(scratch.join("many.ds"), many).expect("a file can be written");
+    good("dsc", scratch, &["compile", "many.ds"]);
+    assert_eq!(good("dsvm", scratch, &["exec", "many.dsb"]).len(), 27_000_000);
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 use crate::ends::Ends;
 use clap::{Args, ValueEnum};
 use dscript_bytecode::capability::Capability;
-use dscript_host::run::{Ending, Limits, NodeFacts, Outcome, Policy, RunEvent, RunOptions, Stop, run};
+use dscript_host::run::{
+    Ending, Limits, NodeFacts, Outcome, OutputLimit, Policy, RunEvent, RunOptions, Stop, run,
+};
 use dscript_interp::Program;
 use dscript_logpool::RunId;
 use dscript_native::Pace;
@@ -37,7 +39,8 @@ const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
     dsvm exec hello.dsb\n  \
     dsvm exec disk.dsb --task Check --set path=/var --set limit=90\n  \
     dsvm exec listing1.dsb --for 5s --data ./data    let it live on for five seconds\n  \
-    dsvm exec probe.dsb --deny 'exec:*'              it may start no process")]
+    dsvm exec probe.dsb --deny 'exec:*'              it may start no process\n  \
+    dsvm exec probe.dsb --memory 64MiB --output 1MiB it may take no more")]
 pub struct ExecArgs {
     /// The program, as `dsc compile` made it
     file: PathBuf,
@@ -95,6 +98,9 @@ struct ExecOptions {
     /// Memory of the task
     #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "256MiB")]
     memory: u64,
+    /// What the task may print in an hour; else as much as it likes
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    output: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -197,7 +203,13 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
         task,
         params: args.set,
         policy: Policy { allow: args.allow, deny: args.deny, refuse_early: false },
-        limits: Limits { memory_bytes: args.memory, frames: FRAMES_MAX, time: None },
+        limits: Limits {
+            memory_bytes: args.memory,
+            frames: FRAMES_MAX,
+            time: None,
+            // A line and its end.
+            output: args.output.map(|bytes| OutputLimit { bytes, line_bytes: 1 }),
+        },
         pools: Arc::new(ExecPools::new(author, routes, data_folder(args.data.as_deref()))),
         node,
         time: args.time,

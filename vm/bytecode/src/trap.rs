@@ -21,10 +21,12 @@ pub enum TrapKind {
     Argument = 11,
     /// The engine met what the compiler had ruled out.
     Internal = 12,
+    /// More was printed than the limit of the run allows.
+    Output = 13,
 }
 
 impl TrapKind {
-    pub const ALL: [TrapKind; 13] = [
+    pub const ALL: [TrapKind; 14] = [
         TrapKind::Overflow,
         TrapKind::DivisionByZero,
         TrapKind::Index,
@@ -38,6 +40,7 @@ impl TrapKind {
         TrapKind::Initialization,
         TrapKind::Argument,
         TrapKind::Internal,
+        TrapKind::Output,
     ];
 
     pub fn from_code(code: u8) -> Option<TrapKind> {
@@ -60,6 +63,7 @@ impl TrapKind {
             TrapKind::Initialization => "initialization",
             TrapKind::Argument => "argument",
             TrapKind::Internal => "internal",
+            TrapKind::Output => "output",
         }
     }
 }

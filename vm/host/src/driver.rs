@@ -56,6 +56,7 @@ pub async fn run(
         let options = TaskOptions {
             memory_bytes: limits.memory_bytes,
             frames_max: limits.frames,
+            output: limits.output,
             host: host.clone(),
             data: Rc::new(outside),
             allow: Box::new(move |capability| rules.allows(capability)),

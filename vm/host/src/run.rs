@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::pool::Pools;
 use crate::{driver, natives};
+pub use dscript_interp::OutputLimit;
 use dscript_interp::native::Registry;
 use dscript_interp::{LoadError, Program};
 
@@ -51,6 +52,8 @@ pub struct Limits {
     pub frames: u32,
     /// Wall time until the result must stand; `None` is no limit.
     pub time: Option<Duration>,
+    /// What the body and, apart from it, `undo` may print; `None` is no limit.
+    pub output: Option<OutputLimit>,
 }
 
 /// How a run's result came about.
@@ -60,7 +63,7 @@ pub enum Ending {
     Returned,
     /// `fail`, or an error handed on by `try`.
     Failed,
-    /// A bug: overflow, bad index, a limit of memory or stack, ...
+    /// A bug: overflow, bad index, a limit of memory, stack or output, ...
     Trapped,
     /// The limit of time was reached.
     TimedOut,

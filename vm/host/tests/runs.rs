@@ -12,7 +12,9 @@ use std::time::Duration;
 use asm::Asm;
 use dscript_bytecode::image::TaskParam;
 use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
-use dscript_host::run::{Ending, Limits, NodeFacts, Policy, Refusal, RunEvent, RunOptions, Stop};
+use dscript_host::run::{
+    Ending, Limits, NodeFacts, OutputLimit, Policy, Refusal, RunEvent, RunOptions, Stop,
+};
 
 dscript_host::spawner_before_main!();
 
@@ -47,6 +49,7 @@ struct Setting {
     params: Vec<(&'static str, &'static str)>,
     deny: Vec<&'static str>,
     time: Option<Duration>,
+    output: Option<OutputLimit>,
     /// Stops the run when this many records are in the pool.
     stop_at_records: Option<usize>,
     /// Stops the run when this line is printed.
@@ -73,7 +76,7 @@ fn happened(asm: Asm, setting: Setting) -> Vec<String> {
         task: None,
         params: setting.params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         policy: Policy { allow: vec![], deny: texts(&setting.deny), refuse_early: true },
-        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: setting.time },
+        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: setting.time, output: setting.output },
         pools: pools.clone(),
         node: NodeFacts::default(),
         print,
@@ -240,7 +243,7 @@ fn no_vmstat_is_an_error_that_names_the_package() {
 fn undo_runs_once_something_was_done() {
     let with_undo = |body: &str| {
         let mut asm = prelude(&["system:read"]);
-        main(&mut asm, "String!", body);
+        main(&mut asm, "String! String", body);
         asm.function(
             "undo",
             "=> void! | void! String",
@@ -255,6 +258,13 @@ fn undo_runs_once_something_was_done() {
     check(with_undo(reach), Setting::default(), &["Returned true", "gone"]);
     let expected = ["Trapped false trap assert: boom", "undone", "gone"];
     check(with_undo(&format!("{reach}{boom}")), Setting::default(), &expected);
+    // What the body printed leaves `undo` its own room.
+    let prints = "const \"printed\" r3\ntop:\ncall.native $print [r3] []\nif s0 @top";
+    let output = Some(OutputLimit { bytes: 20, line_bytes: 1 });
+    let expected =
+        ["printed", "printed", "Trapped false trap output: more than 20 bytes in an hour", "undone", "gone"];
+    let setting = Setting { output, ..Setting::default() };
+    check(with_undo(&format!("{reach}{prints}")), setting, &expected);
 }
 
 #[test]
@@ -427,7 +437,7 @@ fn a_dropped_run_leaves_nothing() {
         task: None,
         params: vec![],
         policy: Policy { allow: vec![], deny: vec![], refuse_early: true },
-        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None },
+        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None, output: None },
         pools: Arc::new(MemoryPools::default()),
         node: NodeFacts::default(),
         print: Box::new(move |line| *printed.borrow_mut() = Some(line.to_owned())),

@@ -11,6 +11,7 @@ use std::task::Waker;
 use crate::fiber::Fiber;
 use crate::heap::Heap;
 use crate::native::Trapped;
+use crate::output::{OutputLimit, Printed};
 use crate::program::Program;
 use crate::stack::Stack;
 use crate::start::Start;
@@ -44,6 +45,8 @@ pub struct TaskOptions {
     pub memory_bytes: u64,
     /// Frames of one fiber.
     pub frames_max: u32,
+    /// `None` is no limit.
+    pub output: Option<OutputLimit>,
     pub host: Rc<dyn Host>,
     /// What `OutsideCall::host` gives.
     pub data: Rc<dyn Any>,
@@ -52,9 +55,10 @@ pub struct TaskOptions {
 }
 
 impl TaskOptions {
-    /// The documented limits, nothing allowed or refused beyond what the image declares.
+    /// The documented limits and none of output, nothing allowed or refused beyond what the image declares.
     pub fn new(host: Rc<dyn Host>, data: Rc<dyn Any>) -> Self {
-        Self { memory_bytes: 256 << 20, frames_max: 64 << 10, host, data, allow: Box::new(|_| true) }
+        let (memory_bytes, frames_max) = (256 << 20, 64 << 10);
+        Self { memory_bytes, frames_max, output: None, host, data, allow: Box::new(|_| true) }
     }
 }
 
@@ -88,6 +92,7 @@ impl Task {
                 memo: crate::map::Memo::default(),
                 resources: Vec::new(),
                 next_region: 1,
+                printed: Printed::new(options.output, &*options.host),
                 pieces: Vec::new(),
                 frames_max: options.frames_max as usize,
                 capabilities,

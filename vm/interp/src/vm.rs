@@ -14,6 +14,7 @@ use crate::fiber::Exit;
 use crate::heap::{Heap, Ref, low};
 use crate::map::Memo;
 use crate::native::Trapped;
+use crate::output::Printed;
 use crate::program::{Element, FieldInfo, Object, Program};
 use crate::stack::Stack;
 use crate::task::{Host, Shared};
@@ -61,6 +62,7 @@ pub struct Vm {
     pub(crate) pieces: Vec<(u32, u32)>,
     pub(crate) resources: Vec<Option<Handle>>,
     pub(crate) next_region: u64,
+    pub(crate) printed: Printed,
     pub(crate) frames_max: usize,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) host: Rc<dyn Host>,
@@ -440,7 +442,7 @@ impl Vm {
 }
 
 /// A size as programs write it: `256MiB`.
-fn size_text(bytes: u64) -> String {
+pub(crate) fn size_text(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.into_iter().find(|(shift, _)| bytes >> shift << shift == bytes && bytes > 0) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),

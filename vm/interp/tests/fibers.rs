@@ -4,7 +4,7 @@ mod common;
 use common::asm::Asm;
 use common::{Limits, MS, Machine, TestHost, check, drive, drive_until, load, main, prelude, script};
 use dscript_bytecode::param::{self, ParamValue};
-use dscript_interp::FiberEnd;
+use dscript_interp::{FiberEnd, OutputLimit};
 use std::rc::Rc;
 
 fn asm() -> Asm {
@@ -331,4 +331,27 @@ fn parameters_are_read_from_text() {
     let ParamValue::Record(found) = value else { panic!() };
     let found: Vec<_> = found.into_iter().map(|(n, v)| (n, format!("{v:?}"))).collect();
     assert_eq!(found, fields);
+}
+
+/// A task that lives on may print for ever, as long as it is not too much at a time.
+#[test]
+fn output_is_limited_by_the_hour() {
+    let prints = |lines: u32, pause_ns: i64| {
+        let mut a = asm();
+        let body = format!(
+            "const \"four\" r1\nint #0 s1\nint #{lines} s3\nint #{pause_ns} s2\nloop:\n{PRINT}\
+             call.native $sleep [s2] []\nadd.imm s1 #1 s1\nif.lt.i s1 s3 @loop"
+        );
+        main(&mut a, "int Duration int String", &body);
+        let output = Some(OutputLimit { bytes: 55, line_bytes: 7 });
+        let machine = Machine::new(&load(a), Limits { output, ..Limits::default() });
+        let end = machine.run(vec![]).to_string();
+        (machine.output().len(), end.lines().next().unwrap_or_default().to_owned())
+    };
+    const MINUTE: i64 = 60_000 * MS;
+    let trap = || "trap output: more than 55 bytes in an hour".to_owned();
+    assert_eq!(prints(5, 0), (5, "returned true".to_owned()));
+    assert_eq!(prints(6, 0), (5, trap()));
+    assert_eq!(prints(6, 11 * MINUTE), (5, trap()));
+    assert_eq!(prints(1000, 12 * MINUTE), (1000, "returned true".to_owned()));
 }

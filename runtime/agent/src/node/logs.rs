@@ -27,6 +27,9 @@ use crate::pools::{Author, Finder, Place, Places, PoolFolder, Routes, field_valu
 
 /// The pool of what nodes say of runs.
 pub const TASK_POOL: &str = "task";
+/// What a line counts besides its text: its record takes from ten bytes of the disk, packed with many like it, to some
+/// hundreds, alone.
+pub const LINE_BYTES: u64 = 256;
 const RESULT_SEQUENCE: u64 = 1 << 63;
 /// Lines that wait for the disk; a program that prints faster waits too.
 const LINES_WAITING_MAX: usize = 4096;

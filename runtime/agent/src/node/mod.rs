@@ -35,11 +35,12 @@ use crate::pools::Routes;
     dsvm node --controller 127.0.0.1:7700 --token TOKEN\n  \
     dsvm node --controller 127.0.0.1:7700 --name web-1 --label site=nrt --label role=web\n  \
     dsvm node --controller 127.0.0.1:7700 --policy policy.toml\n\nA policy file, all of it optional:\n  \
-    allow = [\"exec:vmstat\", \"log:*\"]   # capabilities; else whatever a program declares\n  \
+    allow = [\"exec:vmstat\", \"logpool:*\"]   # capabilities; else whatever a program declares\n  \
     deny = [\"exec:rm\"]\n  \
-    memory = \"256MiB\"                   # of one D-Task\n  \
-    time = \"1h\"                         # until its result must stand\n  \
-    threads = 2                         # that D-Tasks share"
+    memory = \"256MiB\"                       # of one D-Task\n  \
+    time = \"1h\"                             # until its result must stand\n  \
+    output = \"16MiB\"                        # that it may print in an hour; 256 bytes a line besides\n  \
+    threads = 2                             # that D-Tasks share"
 )]
 pub struct NodeArgs {
     /// The controller's address

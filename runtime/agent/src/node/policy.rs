@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use dscript_bytecode::capability::Capability;
-use dscript_host::run::{Limits, Policy};
+use dscript_host::run::{Limits, OutputLimit, Policy};
 use dscript_protocol::units;
 use serde::Deserialize;
 
+use super::logs::LINE_BYTES;
 use crate::exec::{FRAMES_MAX, MEMORY_BYTES};
 
+const OUTPUT_BYTES: u64 = 16 << 20;
 const THREADS_MAX: usize = 64;
 const THREADS_UNTOLD_MAX: usize = 4;
 
@@ -28,6 +30,7 @@ struct File {
     deny: Vec<String>,
     memory: Option<String>,
     time: Option<String>,
+    output: Option<String>,
     threads: Option<usize>,
 }
 
@@ -60,6 +63,8 @@ impl NodePolicy {
         }
         let memory_bytes = file.memory.as_deref().map(units::size).transpose()?.unwrap_or(MEMORY_BYTES);
         let time: Option<Duration> = file.time.as_deref().map(units::duration).transpose()?;
+        let output_bytes = file.output.as_deref().map(units::size).transpose()?.unwrap_or(OUTPUT_BYTES);
+        let output = Some(OutputLimit { bytes: output_bytes, line_bytes: LINE_BYTES });
         let threads = match file.threads {
             Some(0) | Some(THREADS_MAX..) => return Err(format!("threads: 1 to {}", THREADS_MAX - 1)),
             Some(threads) => threads,
@@ -67,7 +72,7 @@ impl NodePolicy {
         };
         Ok(Self {
             policy: Policy { allow, deny: file.deny, refuse_early: true },
-            limits: Limits { memory_bytes, frames: FRAMES_MAX, time },
+            limits: Limits { memory_bytes, frames: FRAMES_MAX, time, output },
             threads,
         })
     }
@@ -79,18 +84,32 @@ mod tests {
 
     #[test]
     fn reads_limits() {
-        let policy = NodePolicy::parse("memory = \"64MiB\"\ntime = \"10m\"\nthreads = 3").unwrap();
+        let policy =
+            NodePolicy::parse("memory = \"64MiB\"\ntime = \"10m\"\noutput = \"1MiB\"\nthreads = 3").unwrap();
+        let output_bytes = |policy: &NodePolicy| policy.limits.output.map(|output| output.bytes);
+        assert_eq!(output_bytes(&policy), Some(1 << 20));
         assert_eq!(policy.limits.memory_bytes, 64 << 20);
         assert_eq!(policy.limits.time, Some(Duration::from_secs(600)));
         assert_eq!(policy.threads, 3);
         let untold = NodePolicy::parse("").unwrap();
         assert_eq!(untold.limits.memory_bytes, MEMORY_BYTES);
+        assert_eq!(output_bytes(&untold), Some(16 << 20));
         assert!(untold.threads >= 1);
-        for bad in
-            ["memroy = \"1MiB\"", "memory = 5", "time = \"5\"", "threads = 0", "allow = []", "deny = 3", "="]
-        {
+        for bad in [
+            "memroy = \"1MiB\"",
+            "memory = 5",
+            "output = \"1\"",
+            "time = \"5\"",
+            "threads = 0",
+            "allow = []",
+            "deny = 3",
+            "=",
+        ] {
             assert!(NodePolicy::parse(bad).is_err(), "{bad}");
         }
+        let manual = include_str!("../../../../docs/src/commands.md");
+        let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        NodePolicy::parse(example.expect("the manual has an example")).expect("a node takes it");
         let why = NodePolicy::parse("deny = [\"flie:write:*\"]").expect_err("a kind that there is not");
         assert!(why.contains("did you mean `file`?"), "{why}");
     }

@@ -106,6 +106,8 @@ fn fold(text: &str) -> impl Iterator<Item = char> {
 fn print(call: &mut PureCall<'_>) -> Done {
     // A line costs the world more than a step of the program.
     call.spend(16 + call.str(0).len() / 16);
+    let bytes = call.str(0).len();
+    call.vm.printed.line(bytes, &*call.vm.host)?;
     call.vm.host.print(call.str(0));
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use asm::Asm;
 use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall, Registry};
 use dscript_interp::value::{ErrorValue, Fault, Resource, Value};
-use dscript_interp::{Fiber, FiberEnd, Host, Program, Task, TaskOptions};
+use dscript_interp::{Fiber, FiberEnd, Host, OutputLimit, Program, Task, TaskOptions};
 
 pub const MS: i64 = 1_000_000;
 
@@ -152,12 +152,13 @@ pub struct Machine {
 
 pub struct Limits {
     pub memory_bytes: u64,
+    pub output: Option<OutputLimit>,
     pub stress: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_bytes: 16 << 20, stress: false }
+        Limits { memory_bytes: 16 << 20, output: None, stress: false }
     }
 }
 
@@ -169,6 +170,7 @@ impl Machine {
     pub fn on(host: Rc<TestHost>, program: &Arc<Program>, limits: Limits) -> Self {
         let mut options = TaskOptions::new(Rc::new(Door(Rc::clone(&host))), Rc::new(Rc::clone(&host)));
         options.memory_bytes = limits.memory_bytes;
+        options.output = limits.output;
         options.allow = Box::new(|capability| capability != "exec:rm");
         let task = Task::new(Arc::clone(program), options);
         if limits.stress {
