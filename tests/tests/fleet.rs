@@ -305,19 +305,12 @@ fn what_cannot_be_shipped_is_refused() {
     assert_eq!(state, "failed", "{reason}");
     assert!(reason.starts_with("trap output: more than 64KiB in an hour"), "{reason}");
     // A line counts as its record, so that empty ones have an end too.
-    let lines = fleet.ctl(&[
-        "log",
-        "query",
-        "shout",
-        "--pool",
-        "task",
-        "--where",
-        "kind == \"line\"",
-        "--limit",
-        "100000",
-        "--json",
-    ]);
-    assert_eq!(text(&lines.stdout).lines().count(), 253);
+    let log = wait_for("the result in the log, after all lines", || {
+        let log = fleet.ctl(&["log", "query", "shout", "--pool", "task", "--limit", "100000", "--json"]);
+        let log = text(&log.stdout);
+        log.contains("trap output").then_some(log)
+    });
+    assert_eq!(log.lines().count(), 253 + 1, "{log}");
     let (state, reason) = ship(&compile(fleet.scratch(), "spin", "while (true) {}"), &[]);
     assert_eq!(state, "timed out", "{reason}");
     assert!(reason.starts_with("timeout"), "{reason}");
