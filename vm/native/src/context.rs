@@ -525,48 +525,26 @@ unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
     unsafe { (*context).running().remember(slot) }
 }
 
-extern "C" fn remainder(a: f64, b: f64) -> f64 {
-    a % b
+macro_rules! of_doubles {
+    ($($name:ident($($x:ident),+) = $value:expr;)*) => {
+        $(extern "C" fn $name($($x: f64),+) -> f64 {
+            $value
+        })*
+    };
 }
 
-extern "C" fn floor(x: f64) -> f64 {
-    x.floor()
-}
-
-extern "C" fn ceil(x: f64) -> f64 {
-    x.ceil()
-}
-
-extern "C" fn rint(x: f64) -> f64 {
-    x.round_ties_even()
-}
-
-extern "C" fn exp(x: f64) -> f64 {
-    x.exp()
-}
-
-extern "C" fn log(x: f64) -> f64 {
-    x.ln()
-}
-
-extern "C" fn sin(x: f64) -> f64 {
-    x.sin()
-}
-
-extern "C" fn cos(x: f64) -> f64 {
-    x.cos()
-}
-
-extern "C" fn tan(x: f64) -> f64 {
-    x.tan()
-}
-
-extern "C" fn pow(x: f64, y: f64) -> f64 {
-    door::power(x, y)
-}
-
-extern "C" fn atan2(x: f64, y: f64) -> f64 {
-    x.atan2(y)
+of_doubles! {
+    remainder(a, b) = a % b;
+    floor(x) = x.floor();
+    ceil(x) = x.ceil();
+    rint(x) = x.round_ties_even();
+    exp(x) = x.exp();
+    log(x) = x.ln();
+    sin(x) = x.sin();
+    cos(x) = x.cos();
+    tan(x) = x.tan();
+    pow(x, y) = door::power(x, y);
+    atan2(x, y) = x.atan2(y);
 }
 
 unsafe extern "C" fn map_get(context: *mut Context, map: u32, key: u64) -> i64 {

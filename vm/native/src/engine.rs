@@ -308,10 +308,10 @@ impl Engine for Native {
         };
         let asked = (function, start);
         let Seen { heat, foresight, .. } = &mut *seen;
-        let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start, auto.pace));
+        let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start));
         let spent_ns = heat.add(auto.pace.every, met);
         let outlook = foresight.look(program.image(), spent_ns, frames);
-        let worth = heat.is_worth(outlook, foresight.spent_ns(), self.code.get());
+        let worth = heat.is_worth(outlook, foresight.spent_ns(), self.code.get(), auto.pace);
         if !worth || seen.asked.contains(&asked) {
             return known;
         }

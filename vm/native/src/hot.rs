@@ -62,15 +62,13 @@ pub(crate) struct Heat {
     /// What compiling its own instructions takes, and those of the functions that are compiled with it.
     compile_ns: u64,
     with_it: Vec<(FunctionId, u64)>,
-    /// Whether it is compiled when it is met first.
-    at_once: bool,
     /// Whether it may be compiled for what is ahead alone. Where there is code for calls already, no other than the frame
     /// that runs has a use for it.
     eager: bool,
 }
 
 impl Heat {
-    pub fn of(image: &Image, function: FunctionId, start: Start, pace: Pace) -> Heat {
+    pub fn of(image: &Image, function: FunctionId, start: Start) -> Heat {
         let code = &image.functions[function.index()].code;
         let round = match start {
             Start::Call => &code[..],
@@ -81,8 +79,7 @@ impl Heat {
         let ns = |id: FunctionId| COMPILE_INSTR_NS * compiled_size(image, id) as u64;
         let with_it = together(image, function, start)[1..].iter().map(|id| (*id, ns(*id))).collect();
         let round_ns = STEP_NS * round.clamp(1, ROUND_MAX) as u64;
-        let at_once = pace.at_once;
-        Heat { spent_ns: 0, round_ns, compile_ns: ns(function), with_it, at_once, eager: true }
+        Heat { spent_ns: 0, round_ns, compile_ns: ns(function), with_it, eager: true }
     }
 
     /// So many jumps or calls more; gives what they took.
@@ -95,8 +92,8 @@ impl Heat {
 
     /// Whether it is worth compiling now, with what is ahead of the program, of whose `all_ns` this is a part; `code` is
     /// what was compiled of it.
-    pub fn is_worth(&self, outlook: Outlook, all_ns: u64, code: Option<&Code>) -> bool {
-        if self.at_once {
+    pub fn is_worth(&self, outlook: Outlook, all_ns: u64, code: Option<&Code>, pace: Pace) -> bool {
+        if pace.at_once {
             return true;
         }
         let has_code = |function| code.is_some_and(|code| code.has_code(function));
@@ -290,46 +287,53 @@ mod tests {
     fn long_code_is_worth_it_later() {
         let rounds = |instrs: usize| {
             let code = vec![Instr::Int { value: 0, dst: S(0) }; instrs];
-            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
+            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call);
             let worth = |heat: &mut Heat| {
                 let spent = heat.add(1_000, Met::Call);
-                heat.is_worth(Outlook::default(), spent, None)
+                heat.is_worth(Outlook::default(), spent, None, Pace::default())
             };
             (1..).find(|_| worth(&mut heat)).expect("some time it is worth it")
         };
         assert!(rounds(10) < rounds(1_000) && rounds(1_000) < rounds(2_000));
         let pace = Pace { every: 1, at_once: true };
-        let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call, pace);
-        assert!(heat.is_worth(Outlook::default(), 0, None));
+        let heat = Heat::of(&image(&[&[call(0)]]), FunctionId(0), Start::Call);
+        assert!(heat.is_worth(Outlook::default(), 0, None, pace));
     }
 
     #[test]
     fn what_is_known_to_be_ahead_decides() {
+        let pace = Pace::default();
         let code = vec![Instr::Int { value: 0, dst: S(0) }; 10];
         let heat = |rounds| {
-            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call, Pace::default());
+            let mut heat = Heat::of(&image(&[&code]), FunctionId(0), Start::Call);
             heat.add(rounds, Met::Call);
             heat
         };
         let (first, early, late) = (heat(1_000), heat(20_000), heat(1_000_000));
         let outlook = |ns, all| Outlook { program: Ahead { ns, all }, frame: Ahead::default() };
         let (little, much) = (outlook(1_000, true), outlook(1_000_000_000, false));
-        assert!(early.is_worth(much, early.spent_ns, None) && !early.is_worth(little, early.spent_ns, None));
+        assert!(
+            early.is_worth(much, early.spent_ns, None, pace)
+                && !early.is_worth(little, early.spent_ns, None, pace)
+        );
         // Little was seen yet.
-        assert!(!first.is_worth(much, first.spent_ns, None));
+        assert!(!first.is_worth(much, first.spent_ns, None, pace));
         // Of what is ahead only as much is this one's as it was until now.
-        assert!(!early.is_worth(much, 10_000 * early.spent_ns, None));
+        assert!(!early.is_worth(much, 10_000 * early.spent_ns, None, pace));
         let mut worth = heat((COMPILE_FIRST_NS + early.compile_ns) as i64 / 10);
-        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns, None));
-        assert!(!worth.is_worth(little, worth.spent_ns, None) && late.is_worth(little, late.spent_ns, None));
+        assert!(worth.is_worth(outlook(1_000, false), worth.spent_ns, None, pace));
+        assert!(
+            !worth.is_worth(little, worth.spent_ns, None, pace)
+                && late.is_worth(little, late.spent_ns, None, pace)
+        );
         worth.cool();
         worth.add(20_000, Met::Call);
-        assert!(!worth.is_worth(much, worth.spent_ns, None));
+        assert!(!worth.is_worth(much, worth.spent_ns, None, pace));
         worth.add(100_000, Met::Call);
         let frame = Ahead { ns: 1_000, all: true };
         assert!(
-            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns, None)
-                && worth.is_worth(much, worth.spent_ns, None)
+            !worth.is_worth(Outlook { frame, ..much }, worth.spent_ns, None, pace)
+                && worth.is_worth(much, worth.spent_ns, None, pace)
         );
     }
 }
