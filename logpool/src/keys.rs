@@ -1,12 +1,14 @@
 //! Log records by name, as key-value stores know them.
 //!
-//! - `POOL/KEY/NODE/TIME/RUN-SEQ`: one record; the time in nanoseconds since 1970, the run in hexadecimal
+//! - `POOL/KEY/NODE/TIME/RUN-SEQ`: one record; the time in nanoseconds since 1970, or as JSON has it, the run in hexadecimal
 //! - `POOL/KEY:latest`: the newest record of a key on any node
 //!
-//! What no key of memcached may hold (spaces, control characters), `/` and `%` stand as `%20`.
+//! What no key of memcached may hold (spaces, control characters), `/` and `%` stand as `%20`. Any other character may be
+//! written so too.
 
 use crate::query::{Order, Pattern, Query};
 use crate::record::{Record, RunId};
+use crate::text::parse_time;
 
 /// The name of one record, whatever else there is.
 pub fn full_key(record: &Record) -> String {
@@ -24,6 +26,9 @@ pub fn latest_key(pool: &str, key: &str) -> String {
 pub fn series_key(pool: &str, key: &str) -> String {
     format!("{}/{}", encoded(pool), encoded(key))
 }
+
+/// What is said to who would change a log record by its name.
+pub const READ_ONLY: &str = "this key names a log record, which is read-only here";
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +51,17 @@ impl KeyName {
             pool: decoded(pool)?,
             key: decoded(key)?,
             node: decoded(node)?,
-            time: time.parse().ok()?,
+            time: time.parse().ok().or_else(|| parse_time(time).ok())?,
             run: run.parse().ok()?,
             seq: seq.parse().ok()?,
         })
+    }
+
+    /// What the path of a URL may name. A name stands there as it is, or with `%20` for more of it, its `%` included: that is
+    /// what clients make of it that quote everything they put into a path.
+    pub fn in_path(path: &str) -> impl Iterator<Item = KeyName> {
+        let colons = path.replace("%3A", ":").replace("%3a", ":");
+        [Some(colons), decoded(path)].into_iter().flatten().filter_map(|name| KeyName::parse(&name))
     }
 
     /// Finds the record; `seq` is left to the caller, as queries do not ask for it.
@@ -114,6 +126,26 @@ mod tests {
     }
 
     #[test]
+    fn a_path_names_what_its_client_meant() {
+        let latest = |pool: &str, key: &str| KeyName::Latest { pool: pool.into(), key: key.into() };
+        for (path, expected) in [
+            ("p/a%20b:latest", latest("p", "a b")),
+            ("p/a%20b%3Alatest", latest("p", "a b")),
+            ("p%2Fa%2520b%3Alatest", latest("p", "a b")),
+            ("p/a%2Fb:latest", latest("p", "a/b")),
+            ("p%2Fa%252Fb%3Alatest", latest("p", "a/b")),
+            ("p/50%25:latest", latest("p", "50%")),
+            ("p%2F50%2525%3Alatest", latest("p", "50%")),
+            ("p/a+b:latest", latest("p", "a+b")),
+        ] {
+            assert_eq!(KeyName::in_path(path).next(), Some(expected), "{path}");
+        }
+        // Quoted by one who leaves slashes as they are: the second thing that it may name.
+        assert!(KeyName::in_path("p/a%2520b:latest").any(|name| name == latest("p", "a b")));
+        assert_eq!(KeyName::in_path("p/%zz:latest").next(), None);
+    }
+
+    #[test]
     fn names_come_back() {
         let [pool, key, node] = ["p/ü", "key -name%\n:latest", "web-1"].map(String::from);
         let record = Record {
@@ -133,7 +165,9 @@ mod tests {
         );
         let (time, run, seq) = (record.time, record.run, record.seq);
         let one = KeyName::One { pool: pool.clone(), key: key.clone(), node, time, run, seq };
-        assert_eq!(KeyName::parse(&full), Some(one));
+        assert_eq!(KeyName::parse(&full), Some(one.clone()));
+        let text = full.replace("1700000000000000000", "2023-11-14T22:13:20Z");
+        assert_eq!(KeyName::parse(&text), Some(one));
         assert_eq!(KeyName::parse(&latest_key(&pool, &key)), Some(KeyName::Latest { pool, key }));
     }
 }

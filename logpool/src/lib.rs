@@ -57,7 +57,7 @@ pub use error::{Damage, LogPoolError, Result, Skipped};
 pub use expr::ExprError;
 pub use fields::{Fields, FieldsIter, Shape};
 pub use json::{record_from_json, record_json, value_json};
-pub use keys::{KeyName, full_key, latest_key, series_key};
+pub use keys::{KeyName, READ_ONLY, full_key, latest_key, series_key};
 pub use mover::{Moved, Mover};
 pub use name::Name;
 pub use query::{Condition, Order, Pattern, Query};

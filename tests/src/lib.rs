@@ -4,6 +4,7 @@
 
 pub mod fleet;
 pub mod lsp;
+pub mod memcached;
 pub mod random;
 
 use std::ffi::OsStr;

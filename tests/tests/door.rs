@@ -1,73 +1,11 @@
 //! The memcached door of the controller, met by memcached's own clients: libmemcached's `memccapable`, and pymemcache.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use dscript_tests::{Mark, Running, command, good, text, wait_for};
-use tempfile::TempDir;
-
-struct Door {
-    controller: Running,
-    address: String,
-    mark: Mark,
-    scratch: TempDir,
-}
-
-impl Door {
-    fn open() -> Door {
-        let scratch = tempfile::tempdir().expect("a scratch folder can be made");
-        let mark = Mark::new();
-        let (controller, address) = serve(scratch.path(), &mark);
-        Door { controller, address, mark, scratch }
-    }
-
-    /// Kills the controller and starts another one on its data.
-    fn begin_anew(self) -> Door {
-        let Door { mut controller, mark, scratch, .. } = self;
-        controller.kill_hard();
-        let (controller, address) = serve(scratch.path(), &mark);
-        Door { controller, address, mark, scratch }
-    }
-
-    fn port(&self) -> &str {
-        self.address.rsplit(':').next().expect("an address has a port")
-    }
-
-    /// What is answered to these lines, up to the answer of a last `mn`.
-    fn say(&self, said: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("the door is open");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
-        stream.write_all(format!("{said}mn\r\n").as_bytes()).expect("it is sent");
-        let mut answers = String::new();
-        let mut bytes = [0; 4096];
-        while !answers.ends_with("MN\r\n") {
-            let read = stream.read(&mut bytes).expect("it answers");
-            assert!(read > 0, "it hung up after {answers}");
-            answers.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
-        answers.strip_suffix("MN\r\n").unwrap_or_default().to_owned()
-    }
-}
-
-fn serve(scratch: &Path, mark: &Mark) -> (Running, String) {
-    let said = scratch.join("controller.out");
-    let mut starting = command("dsctl", scratch);
-    mark.put(&mut starting);
-    starting.args(["serve", "--listen", "127.0.0.1:0", "--memcached", "127.0.0.1:0"]);
-    starting.stdout(File::create(&said).expect("a file can be made"));
-    starting.stderr(File::create(scratch.join("controller.err")).expect("a file can be made"));
-    let controller = Running::start(&mut starting);
-    let address = wait_for("the door to open", || {
-        let said = fs::read_to_string(&said).ok()?;
-        let line = said.lines().find_map(|line| line.strip_prefix("memcached on "))?;
-        said.ends_with('\n').then(|| line.to_owned())
-    });
-    (controller, address)
-}
+use dscript_tests::memcached::{Door, connect};
+use dscript_tests::{good, root, text};
 
 fn run_client(client: &mut Command) -> Output {
     let name = client.get_program().to_string_lossy().into_owned();
@@ -143,8 +81,8 @@ fn the_meta_protocol() {
     check("mg none k O3\r\n", "EN knone O3\r\n");
     // Keys in base64 may hold what no line can.
     check(
-        "ms AAECDQogIA== 2 b k\r\nhe\r\nmg AAECDQogIA== b k v\r\nme AAECDQogIA== b\r\nmd AAECDQogIA== b k O1\r\nmg AAECDQogIA== b k\r\n",
-        "HD kAAECDQogIA== b\r\nVA 2 kAAECDQogIA== b\r\nhe\r\nME AAECDQogIA== exp=-1 cas=6 size=2\r\n\
+        "ms AAECDQogIA== 2 b k\r\nhe\r\nmg AAECDQogIA== b k v\r\nmd AAECDQogIA== b k O1\r\nmg AAECDQogIA== b k\r\n",
+        "HD kAAECDQogIA== b\r\nVA 2 kAAECDQogIA== b\r\nhe\r\n\
          HD kAAECDQogIA== b O1\r\nEN kAAECDQogIA== b\r\n",
     );
     check(
@@ -156,7 +94,7 @@ fn the_meta_protocol() {
         "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR error decoding key\r\n",
     );
     check("ma a v\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
-    check("mg fresh N30 v\r\nmg fresh N30 v\r\n", "VA 0 W\r\n\r\nVA 0\r\n\r\n");
+    check("mg fresh N30 v\r\nmg fresh N30 v\r\n", "VA 0 W\r\n\r\nVA 0 Z\r\n\r\n");
     check("md a C1\r\nmd a q\r\nmd a\r\n", "EX\r\nNF\r\n");
     check(
         "mg a Z\r\nms a x\r\nms a 1 Tx\r\nx\r\n",
@@ -180,8 +118,7 @@ fn who_speaks_the_binary_protocol_is_hung_up_on() {
     let door = Door::open();
     // A `noop` of it, and one that would be the end of a line.
     for opcode in [0x0b, b'\n'] {
-        let mut stream = TcpStream::connect(&door.address).expect("the door is open");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+        let mut stream = connect(&door.address);
         let mut request = [0; 24];
         (request[0], request[1]) = (0x80, opcode);
         stream.write_all(&request).expect("it is sent");
@@ -189,6 +126,58 @@ fn who_speaks_the_binary_protocol_is_hung_up_on() {
         // What was sent and never read may make the end a reset.
         let _ = stream.read_to_end(&mut answer);
         assert_eq!(answer, b"");
+    }
+}
+
+#[test]
+fn marks_and_sums_are_as_durable_as_items() {
+    let door = Door::open();
+    door.say("ms a 2\r\nhi\r\nms b 3\r\nyes\r\nms c 1 T1000\r\nx\r\nmd a I T1000\r\nmd b I\r\n");
+    assert_eq!(door.say("mg a v\r\nmg c R2000 h\r\n"), "VA 2 X W\r\nhi\r\nHD h0 W\r\n");
+    // Three keys of a byte, three heads of 28, and the data.
+    assert_eq!((stat(&door, "curr_items"), stat(&door, "bytes")), (3, 3 + 3 * 28 + 6));
+    assert!(stat(&door, "limit_maxbytes") > stat(&door, "bytes"));
+    let door = door.begin_anew();
+    assert_eq!((stat(&door, "curr_items"), stat(&door, "bytes")), (3, 3 + 3 * 28 + 6));
+    assert_eq!(stat(&door, "total_items"), 0);
+    assert_eq!(
+        door.say("mg a v\r\nmg b v h\r\nmg b h\r\nmg c h\r\nmd c\r\n"),
+        "VA 2 Z X\r\nhi\r\nVA 3 h0 X W\r\nyes\r\nHD h1 Z X\r\nHD h0 Z\r\nHD\r\n"
+    );
+    assert_eq!((stat(&door, "curr_items"), stat(&door, "bytes")), (2, 2 + 2 * 28 + 5));
+}
+
+#[test]
+fn what_monitors_ask_for_is_there() {
+    let door = Door::open();
+    door.say("set a 0 0 1\r\nx\r\nget a b\r\n");
+    let stats = door.say("stats\r\n");
+    let names: Vec<&str> =
+        stats.lines().filter_map(|line| line.strip_prefix("STAT ")?.split(' ').next()).collect();
+    let manual = fs::read_to_string(root().join("docs/src/door.md")).expect("the manual is there");
+    let (_, listed) = manual.split_once("under memcached's names: `").expect("it lists them");
+    let (listed, _) = listed.split_once('`').expect("the list ends");
+    let mut listed: Vec<&str> = listed.split_whitespace().chain(["syncs"]).collect();
+    let mut sorted = names.clone();
+    listed.sort_unstable();
+    sorted.sort_unstable();
+    assert_eq!(sorted, listed);
+    for (name, value) in
+        [("cmd_get", 2), ("get_hits", 1), ("get_misses", 1), ("cmd_set", 1), ("curr_connections", 1)]
+    {
+        assert_eq!(stat(&door, name), value, "{name}");
+    }
+    assert!(stat(&door, "bytes_read") > 20 && stat(&door, "bytes_written") > stats.len() as u64);
+    assert_eq!(door.say("stats reset\r\n"), "RESET\r\n");
+    assert_eq!((stat(&door, "cmd_get"), stat(&door, "curr_items")), (0, 1));
+    for (what, row) in [
+        ("settings", "STAT item_size_max 1048576"),
+        ("items", "STAT items:1:number 1"),
+        ("slabs", "STAT 1:used_chunks 1"),
+        ("sizes", "STAT sizes_status disabled"),
+    ] {
+        let said = door.say(&format!("stats {what}\r\n"));
+        assert!(said.lines().any(|line| line == row) && said.ends_with("END\r\n"), "{said}");
     }
 }
 
@@ -250,18 +239,19 @@ fn what_is_sent_at_once_is_done_in_order() {
 #[test]
 fn answers_flow_while_a_client_sends_on() {
     let door = Door::open();
-    let mut stream = TcpStream::connect(&door.address).expect("the door is open");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+    let mut stream = connect(&door.address);
     // Half a command is behind the first: its answer does not wait for the other half.
     stream.write_all(b"set a 0 0 1\r\nx\r\nset b 0 0 9\r\n12345").expect("it is sent");
     let mut answer = [0; 8];
     stream.read_exact(&mut answer).expect("it answers");
     assert_eq!(&answer, b"STORED\r\n");
     // What waits is answered before the connection is closed.
-    stream.write_all(b"6789\r\nget b\r\nset c 0 0 1\r\nx\r\nquit\r\nget c\r\n").expect("it is sent");
+    stream
+        .write_all(b"6789\r\nget b\r\nset c 0 0 1\r\nx\r\nmn more\r\nquit\r\nget c\r\n")
+        .expect("it is sent");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).expect("it is closed");
-    assert_eq!(rest, "STORED\r\nVALUE b 0 9\r\n123456789\r\nEND\r\nSTORED\r\n");
+    assert_eq!(rest, "STORED\r\nVALUE b 0 9\r\n123456789\r\nEND\r\nSTORED\r\nMN\r\n");
 }
 
 #[test]
@@ -298,8 +288,7 @@ fn a_get_of_many_keys_is_answered_and_a_line_beyond_the_limit_is_told() {
     expected += "END\r\n";
     assert_eq!(door.say(&said), expected);
 
-    let mut stream = TcpStream::connect(&door.address).expect("the door is open");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it has a timeout");
+    let mut stream = connect(&door.address);
     let line = format!("set a 0 0 1\r\nx\r\nget {}\r\n", vec![keys.join(" "); 3].join(" "));
     stream.write_all(line.as_bytes()).expect("it is sent");
     let mut answer = String::new();
@@ -333,6 +322,17 @@ fn log_records_are_values() {
     let found = door.say(&format!("get {key}\r\n"));
     assert!(found.contains(r#""fields":{"free":5}"#), "{key}: {found}");
     assert_eq!(door.say("get disks/none:latest\r\n"), "END\r\n");
+    // The time as the record says it.
+    let shown = key.replace(&time.as_nanosecond().to_string(), &word("time"));
+    assert!(door.say(&format!("get {shown}\r\n")).contains(r#""fields":{"free":5}"#), "{shown}");
+    // It never expires, and is of no class.
+    let size = json.len();
+    let latest = "disks/root%20fs:latest";
+    assert_eq!(door.say(&format!("mg {latest} s c t\r\n")), format!("HD s{size} c0 t-1\r\n"));
+    let debug = door.say(&format!("me {latest}\r\nme disks/none:latest\r\n"));
+    assert!(debug.contains(" cls=0 size="), "{debug}");
+    assert!(debug.starts_with(&format!("ME {latest} exp=-1 la=0 cas=0 fetch=")), "{debug}");
+    assert!(debug.ends_with("\r\nEN\r\n"), "{debug}");
     // Nobody changes one, or puts an item where one may come to be.
     let refused = "CLIENT_ERROR this key names a log record, which is read-only here\r\n";
     for name in ["disks/root%20fs:latest", "disks/none:latest", &key] {

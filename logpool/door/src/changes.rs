@@ -111,7 +111,11 @@ impl<'a> Iterator for Replayed<'a> {
 
 /// Hands out every frame from a generation on, in order, and gives the generation after the last and the bytes of the
 /// frames.
-pub fn replay(dir: &Path, from: u64, mut each: impl FnMut(Replayed)) -> io::Result<(u64, u64)> {
+pub fn replay(
+    dir: &Path,
+    from: u64,
+    mut each: impl FnMut(Replayed) -> io::Result<()>,
+) -> io::Result<(u64, u64)> {
     let (mut next, mut total) = (from, 0);
     for generation in generations(dir)?.into_iter().filter(|generation| *generation >= from) {
         let mut bytes = Vec::new();
@@ -122,7 +126,7 @@ pub fn replay(dir: &Path, from: u64, mut each: impl FnMut(Replayed)) -> io::Resu
             let (numbers, _) = numbers.as_chunks::<8>();
             let number = |at: usize| u64::from_le_bytes(numbers[at]);
             let state = After { cas: number(0), flush: number(1) as i64, count: number(2) };
-            each(Replayed { after: state, changes });
+            each(Replayed { after: state, changes })?;
             rest = after;
         }
         total += (bytes.len() - rest.len()) as u64;
@@ -176,6 +180,7 @@ mod tests {
             let after = frame.after;
             let changes = frame.map(|(key, data)| (key.to_vec(), data.map(<[u8]>::to_vec)));
             said.push((after, changes.collect()));
+            Ok(())
         })
         .unwrap();
         (said, next)

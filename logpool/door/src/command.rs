@@ -1,8 +1,6 @@
 //! A line of the protocol as a value. Data blocks are not part of it; a command says how long its block is.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::flags::Flags;
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,71 +47,54 @@ pub enum Command {
     Verbosity {
         quiet: bool,
     },
-    Stats {
-        general: bool,
-    },
+    Stats(Stats),
     Quit,
     MetaGet {
         key: Vec<u8>,
-        flags: Flags,
+        flags: Box<Flags>,
     },
     MetaSet {
         key: Vec<u8>,
+        mode: Mode,
         bytes: usize,
-        flags: Flags,
+        flags: Box<Flags>,
     },
     MetaDelete {
         key: Vec<u8>,
-        flags: Flags,
+        flags: Box<Flags>,
     },
     MetaStep {
         key: Vec<u8>,
-        flags: Flags,
+        up: bool,
+        flags: Box<Flags>,
     },
     MetaDebug {
         key: Vec<u8>,
-        flags: Flags,
+        flags: Box<Flags>,
     },
     MetaNoop,
 }
 
+/// What `stats` is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stats {
+    General,
+    Settings,
+    Items,
+    Slabs,
+    Sizes,
+    Connections,
+    Reset,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
+    #[default]
     Set,
     Add,
     Replace,
     Append,
     Prepend,
-}
-
-/// A flag of the meta protocol: a letter and what stands behind it.
-pub type Flag = (u8, Vec<u8>);
-
-/// The flags of a meta command, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags(pub Vec<Flag>);
-
-impl Flags {
-    pub fn has(&self, letter: u8) -> bool {
-        self.0.iter().any(|(found, _)| *found == letter)
-    }
-
-    pub fn token(&self, letter: u8) -> Option<&[u8]> {
-        self.0.iter().find(|(found, _)| *found == letter).map(|(_, token)| &token[..])
-    }
-
-    /// A key as the client wrote it: in base64 where it said so.
-    pub fn written(&self, key: &[u8]) -> String {
-        match self.has(b'b') {
-            true => STANDARD.encode(key),
-            false => String::from_utf8_lossy(key).into_owned(),
-        }
-    }
-
-    /// The number behind the letter; `None` where there is none, an error where it is none.
-    pub fn number<T: std::str::FromStr>(&self, letter: u8) -> Result<Option<T>, Bad> {
-        self.token(letter).map(|token| number(token).ok_or(Bad::Token)).transpose()
-    }
 }
 
 /// Why a line is no command.
@@ -125,14 +106,30 @@ pub enum Bad {
     Format,
     /// A delta that is no number.
     Delta,
-    /// The token of a meta flag.
+    /// A time that is no number.
+    Time,
+    /// What stands behind a key that is deleted.
+    Delete,
+    /// The token of a meta flag; of `D`, `J`, `M` and `O`.
     Token,
-    /// A meta flag that is not known.
+    DeltaToken,
+    InitialToken,
+    ModeLength,
+    Opaque,
+    /// A mode that `ms` or `ma` does not have.
+    SetMode,
+    StepMode,
+    /// A meta flag that is not known, or one that is there twice.
     Flag,
+    Duplicate,
+    /// Any of these in `md` and `ma`.
+    FlagOrDuplicate,
     /// A key that is to be base64, and is none.
     Key,
     /// The data block is longer than an item may be.
-    TooLarge { quiet: bool },
+    TooLarge {
+        quiet: bool,
+    },
 }
 
 impl Bad {
@@ -142,15 +139,25 @@ impl Bad {
             Bad::Unknown => "ERROR",
             Bad::Format => "CLIENT_ERROR bad command line format",
             Bad::Delta => "CLIENT_ERROR invalid numeric delta argument",
+            Bad::Time => "CLIENT_ERROR invalid exptime argument",
+            Bad::Delete => "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]",
             Bad::Token => "CLIENT_ERROR bad token in command line format",
+            Bad::DeltaToken => "CLIENT_ERROR invalid numeric delta value",
+            Bad::InitialToken => "CLIENT_ERROR invalid numeric initial value",
+            Bad::ModeLength => "CLIENT_ERROR incorrect length for M token",
+            Bad::Opaque => "CLIENT_ERROR opaque token too long",
+            Bad::SetMode => "CLIENT_ERROR invalid mode for ms M token",
+            Bad::StepMode => "CLIENT_ERROR invalid mode for ma M token",
             Bad::Flag => "CLIENT_ERROR invalid flag",
+            Bad::Duplicate => "CLIENT_ERROR duplicate flag",
+            Bad::FlagOrDuplicate => "CLIENT_ERROR invalid or duplicate flag",
             Bad::Key => "CLIENT_ERROR error decoding key",
             Bad::TooLarge { .. } => "SERVER_ERROR object too large for cache",
         }
     }
 }
 
-fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
+pub fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
     std::str::from_utf8(word).ok()?.parse().ok()
 }
 
@@ -173,82 +180,92 @@ impl Command {
         let Some((&name, rest)) = words.split_first() else { return Err(Bad::Unknown) };
         let quiet = rest.last() == Some(&&b"noreply"[..]);
         let plain = if quiet { &rest[..rest.len() - 1] } else { rest };
-        let store = |mode| Command::store(mode, plain, quiet);
+        let store = |mode| Command::store(mode, false, plain, quiet);
         match name {
             b"get" | b"gets" => Ok(Command::Get { keys: keys(rest)?, with_cas: name == b"gets" }),
             b"gat" | b"gats" => {
                 let Some((&first, keyed)) = rest.split_first() else { return Err(Bad::Unknown) };
-                let exptime = number(first).ok_or(Bad::Format)?;
+                let exptime = number(first).ok_or(Bad::Time)?;
                 Ok(Command::GetAndTouch { keys: keys(keyed)?, with_cas: name == b"gats", exptime })
             }
-            b"set" | b"cas" => store(Mode::Set).and_then(|command| match (name, &command) {
-                (b"cas", Command::Store { cas: None, .. }) => Err(Bad::Format),
-                (b"set", Command::Store { cas: Some(_), .. }) => Err(Bad::Format),
-                _ => Ok(command),
-            }),
+            b"set" => store(Mode::Set),
+            b"cas" => Command::store(Mode::Set, true, plain, quiet),
             b"add" => store(Mode::Add),
             b"replace" => store(Mode::Replace),
             b"append" => store(Mode::Append),
             b"prepend" => store(Mode::Prepend),
             b"delete" => match plain {
+                [] => Err(Bad::Unknown),
                 // Old clients send a time of 0.
                 [word] | [word, b"0"] => Ok(Command::Delete { key: key(word)?, quiet }),
-                _ => Err(Bad::Format),
+                _ => Err(Bad::Delete),
             },
             b"incr" | b"decr" => match plain {
-                [word, by] => {
-                    let by = number(by).ok_or(Bad::Delta)?;
-                    Ok(Command::Step { key: key(word)?, by, up: name == b"incr", quiet })
+                [word, by] | [word, by, _] => {
+                    let (key, by) = (key(word)?, number(by).ok_or(Bad::Delta)?);
+                    Ok(Command::Step { key, by, up: name == b"incr", quiet })
                 }
                 _ => Err(Bad::Unknown),
             },
             b"touch" => match plain {
-                [word, exptime] => {
-                    let exptime = number(exptime).ok_or(Bad::Format)?;
-                    Ok(Command::Touch { key: key(word)?, exptime, quiet })
+                [word, exptime] | [word, exptime, _] => {
+                    let (key, exptime) = (key(word)?, number(exptime).ok_or(Bad::Time)?);
+                    Ok(Command::Touch { key, exptime, quiet })
                 }
                 _ => Err(Bad::Unknown),
             },
             b"flush_all" => match plain {
                 [] => Ok(Command::Flush { after: 0, quiet }),
-                [after] => Ok(Command::Flush { after: number(after).ok_or(Bad::Format)?, quiet }),
+                [after] | [after, _] => Ok(Command::Flush { after: number(after).ok_or(Bad::Time)?, quiet }),
                 _ => Err(Bad::Unknown),
             },
             b"version" if rest.is_empty() => Ok(Command::Version),
-            b"verbosity" if quiet || plain.len() == 1 => Ok(Command::Verbosity { quiet }),
-            b"stats" => match rest {
-                [] => Ok(Command::Stats { general: true }),
-                // What they tell of memcached's memory is nothing here.
-                [b"items" | b"slabs" | b"sizes" | b"settings" | b"conns"] => {
-                    Ok(Command::Stats { general: false })
-                }
-                _ => Err(Bad::Unknown),
+            b"verbosity" => match plain {
+                [] if !quiet => Err(Bad::Unknown),
+                [level, ..] if number::<u32>(level).is_none() => Err(Bad::Format),
+                _ => Ok(Command::Verbosity { quiet }),
+            },
+            b"stats" => match rest.first() {
+                None => Ok(Command::Stats(Stats::General)),
+                Some(&b"settings") => Ok(Command::Stats(Stats::Settings)),
+                Some(&b"items") => Ok(Command::Stats(Stats::Items)),
+                Some(&b"slabs") => Ok(Command::Stats(Stats::Slabs)),
+                Some(&b"sizes") => Ok(Command::Stats(Stats::Sizes)),
+                Some(&b"conns") => Ok(Command::Stats(Stats::Connections)),
+                Some(&b"reset") => Ok(Command::Stats(Stats::Reset)),
+                Some(_) => Err(Bad::Unknown),
             },
             b"quit" if rest.is_empty() => Ok(Command::Quit),
-            b"mg" => meta(rest, b"bcfkOqstvNT").map(|(key, flags)| Command::MetaGet { key, flags }),
-            b"md" => meta(rest, b"bCkOqT").map(|(key, flags)| Command::MetaDelete { key, flags }),
-            b"ma" => meta(rest, b"bNJDTMqtcvkOC").map(|(key, flags)| Command::MetaStep { key, flags }),
-            b"ms" => {
-                let [word, bytes, flags @ ..] = rest else { return Err(Bad::Format) };
-                let bytes = number(bytes).ok_or(Bad::Format)?;
-                let (key, flags) = meta(&[&[*word], flags].concat(), b"bcCFkNOqTM")?;
-                if bytes > VALUE_BYTES_MAX {
-                    return Err(Bad::TooLarge { quiet: flags.has(b'q') });
-                }
-                Ok(Command::MetaSet { key, bytes, flags })
+            b"mg" | b"md" | b"ma" => {
+                let Some((&word, flags)) = rest.split_first() else { return Err(Bad::Unknown) };
+                Command::meta(name, key(word)?, flags).map_err(|bad| match bad {
+                    Bad::Opaque | Bad::StepMode => bad,
+                    _ if name == b"mg" => bad,
+                    _ => Bad::FlagOrDuplicate,
+                })
             }
-            b"me" => meta(rest, b"b").map(|(key, flags)| Command::MetaDebug { key, flags }),
+            b"ms" => match rest {
+                [] => Err(Bad::Unknown),
+                [_] => Err(Bad::Format),
+                [word, bytes, flags @ ..] => Command::meta_set(key(word)?, bytes, flags),
+            },
+            b"me" => {
+                let [word, more @ ..] = rest else { return Err(Bad::Format) };
+                let flags = Flags::parse(if more.first() == Some(&&b"b"[..]) { &more[..1] } else { &[] });
+                let flags = Box::new(flags?);
+                let key = flags.key(&key(word)?).map_err(|_| Bad::Format)?;
+                Ok(Command::MetaDebug { key, flags })
+            }
             b"mn" => Ok(Command::MetaNoop),
             _ => Err(Bad::Unknown),
         }
     }
 
-    fn store(mode: Mode, words: &[&[u8]], quiet: bool) -> Result<Command, Bad> {
-        let (word, flags, exptime, bytes, cas) = match words {
-            [word, flags, exptime, bytes] => (word, flags, exptime, bytes, None),
-            [word, flags, exptime, bytes, cas] if mode == Mode::Set => {
-                (word, flags, exptime, bytes, Some(number(cas).ok_or(Bad::Format)?))
-            }
+    fn store(mode: Mode, with_cas: bool, words: &[&[u8]], quiet: bool) -> Result<Command, Bad> {
+        let [word, flags, exptime, bytes, more @ ..] = words else { return Err(Bad::Unknown) };
+        let cas = match (with_cas, more) {
+            (true, [cas] | [cas, _]) => Some(number(cas).ok_or(Bad::Format)?),
+            (false, [] | [_]) => None,
             _ => return Err(Bad::Unknown),
         };
         let bytes = number(bytes).ok_or(Bad::Format)?;
@@ -257,6 +274,39 @@ impl Command {
         }
         let (flags, exptime) = (number(flags).ok_or(Bad::Format)?, number(exptime).ok_or(Bad::Format)?);
         Ok(Command::Store { mode, key: key(word)?, flags, exptime, bytes, cas, quiet })
+    }
+
+    /// `mg`, `md` and `ma`
+    fn meta(name: &[u8], word: Vec<u8>, words: &[&[u8]]) -> Result<Command, Bad> {
+        let flags = Box::new(Flags::parse(words)?);
+        let key = flags.key(&word)?;
+        match name {
+            b"mg" => Ok(Command::MetaGet { key, flags }),
+            b"md" => Ok(Command::MetaDelete { key, flags }),
+            _ => match flags.mode {
+                None | Some(b'I' | b'+') => Ok(Command::MetaStep { key, up: true, flags }),
+                Some(b'D' | b'-') => Ok(Command::MetaStep { key, up: false, flags }),
+                Some(_) => Err(Bad::StepMode),
+            },
+        }
+    }
+
+    fn meta_set(word: Vec<u8>, bytes: &[u8], words: &[&[u8]]) -> Result<Command, Bad> {
+        let bytes = number(bytes).ok_or(Bad::Format)?;
+        let flags = Box::new(Flags::parse(words)?);
+        let key = flags.key(&word)?;
+        let mode = match flags.mode {
+            None | Some(b'S') => Mode::Set,
+            Some(b'E') => Mode::Add,
+            Some(b'A') => Mode::Append,
+            Some(b'P') => Mode::Prepend,
+            Some(b'R') => Mode::Replace,
+            Some(_) => return Err(Bad::SetMode),
+        };
+        if bytes > VALUE_BYTES_MAX {
+            return Err(Bad::TooLarge { quiet: false });
+        }
+        Ok(Command::MetaSet { key, mode, bytes, flags })
     }
 
     /// How long a data block the line announces, also where it is no command otherwise: what the client sends as data
@@ -297,21 +347,6 @@ impl Command {
     }
 }
 
-fn meta(words: &[&[u8]], known: &[u8]) -> Result<(Vec<u8>, Flags), Bad> {
-    let Some((word, rest)) = words.split_first() else { return Err(Bad::Format) };
-    let mut flags = Vec::with_capacity(rest.len());
-    for word in rest {
-        let (&letter, token) = word.split_first().ok_or(Bad::Format)?;
-        if !known.contains(&letter) {
-            return Err(Bad::Flag);
-        }
-        flags.push((letter, token.to_vec()));
-    }
-    let (word, flags) = (key(word)?, Flags(flags));
-    let key = if flags.has(b'b') { STANDARD.decode(word).map_err(|_| Bad::Key)? } else { word };
-    if key.is_empty() { Err(Bad::Key) } else { Ok((key, flags)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,7 +367,8 @@ mod tests {
         check("set a 5 -1 3", Ok(store(Mode::Set, None, false)));
         check("set a 5 -1 3 noreply", Ok(store(Mode::Set, None, true)));
         check("cas a 5 -1 3 17", Ok(store(Mode::Set, Some(17), false)));
-        check("cas a 5 -1 3", Err(Bad::Format));
+        check("set a 5 -1 3 more", Ok(store(Mode::Set, None, false)));
+        check("cas a 5 -1 3", Err(Bad::Unknown));
         check("append a 5 -1 3", Ok(store(Mode::Append, None, false)));
         check("set a x -1 3", Err(Bad::Format));
         check("set a 0 0 -1", Err(Bad::Format));
@@ -343,22 +379,24 @@ mod tests {
         check("flush_all 10", Ok(Command::Flush { after: 10, quiet: false }));
         check(
             "mg a v t O12",
-            Ok(Command::MetaGet {
-                key: a(),
-                flags: Flags(vec![(b'v', vec![]), (b't', vec![]), (b'O', b"12".to_vec())]),
-            }),
+            Ok(Command::MetaGet { key: a(), flags: Box::new(Flags::parse(&[b"v", b"t", b"O12"]).unwrap()) }),
         );
         check("mg a X", Err(Bad::Flag));
-        let binary = Flags(vec![(b'b', vec![])]);
+        check("md a X", Err(Bad::FlagOrDuplicate));
+        check("ma a MX", Err(Bad::StepMode));
+        check("ms a 2 MX", Err(Bad::SetMode));
+        let binary = Box::new(Flags::parse(&[b"b"]).unwrap());
         check("mg AAog b", Ok(Command::MetaGet { key: b"\0\n ".to_vec(), flags: binary.clone() }));
         check("me YQ== b", Ok(Command::MetaDebug { key: a(), flags: binary }));
-        for bogus in ["mg !!! b", "mg YQ b", "mg YQ=== b", "mg = b", "ms YR== 3 b"] {
+        for bogus in ["mg !!! b", "ms YR== 3 b"] {
             check(bogus, Err(Bad::Key));
         }
         check("ms a S100", Err(Bad::Format));
-        check("stats items", Ok(Command::Stats { general: false }));
+        check("stats items", Ok(Command::Stats(Stats::Items)));
         check("verbosity 1", Ok(Command::Verbosity { quiet: false }));
-        for bogus in ["bogus", "version noreply", "quit now", "verbosity", "stats noreply"] {
+        for bogus in
+            ["bogus", "version noreply", "quit now", "verbosity", "stats noreply", "mg", "ms", "delete"]
+        {
             check(bogus, Err(Bad::Unknown));
         }
         check("", Err(Bad::Unknown));

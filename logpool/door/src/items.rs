@@ -1,85 +1,41 @@
 //! Items: what clients store under a key. One thread makes the changes, and all that wait together durable together.
 //!
-//! An item is flags (4 bytes), expiry (8: nanoseconds since 1970, 0 for never), cas (8), time it was stored (8), then the data,
-//! numbers little-endian.
-//!
 //! Steps of a group of changes: each sees the items as the ones before it left them; the group goes to the log of changes,
 //! which syncs once; then the changes become visible, and are answered. When the log has grown, or at rest, a
 //! thread of its own puts what is in it into the table, and it is deleted. After a crash the logs are read again.
 
 use std::collections::hash_map::Entry;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::statvfs::statvfs;
 use tokio::sync::oneshot;
 
+use crate::accesses::Accesses;
 use crate::changes::{self, After, ChangeLog, Frame};
+use crate::counters::{Count, Counters};
+use crate::item::{Item, now};
 use crate::limits::*;
-use crate::table::{Changes, Marks, Table};
-
-const HEAD_BYTES: usize = 28;
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Item {
-    pub flags: u32,
-    /// Nanoseconds since 1970; 0 for never.
-    pub expires: i64,
-    pub cas: u64,
-    /// Nanoseconds since 1970; set when it is put.
-    pub stored: i64,
-    pub data: Vec<u8>,
-}
-
-impl Item {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + self.data.len());
-        bytes.extend_from_slice(&self.flags.to_le_bytes());
-        bytes.extend_from_slice(&self.expires.to_le_bytes());
-        bytes.extend_from_slice(&self.cas.to_le_bytes());
-        bytes.extend_from_slice(&self.stored.to_le_bytes());
-        bytes.extend_from_slice(&self.data);
-        bytes
-    }
-
-    /// `None` for bytes that are too few.
-    fn decode(bytes: &[u8]) -> Option<Item> {
-        let (flags, rest) = bytes.split_first_chunk()?;
-        let (expires, rest) = rest.split_first_chunk()?;
-        let (cas, rest) = rest.split_first_chunk()?;
-        let (stored, data) = rest.split_first_chunk()?;
-        Some(Item {
-            flags: u32::from_le_bytes(*flags),
-            expires: i64::from_le_bytes(*expires),
-            cas: u64::from_le_bytes(*cas),
-            stored: i64::from_le_bytes(*stored),
-            data: data.to_vec(),
-        })
-    }
-
-    fn is_there(&self, now: i64, flush: i64) -> bool {
-        (self.expires == 0 || self.expires > now) && !(flush <= now && self.stored < flush)
-    }
-}
-
-/// Nanoseconds since 1970.
-pub fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
+use crate::table::{Changes, Grown, Marks, Table};
 
 /// The items of a data folder; clones share them.
 #[derive(Clone)]
 pub struct Items {
     table: Arc<Table>,
     jobs: SyncSender<Job>,
-    syncs: Arc<AtomicU64>,
+    about: Arc<About>,
+}
+
+/// What is known besides the items, and in memory only.
+struct About {
+    counters: Counters,
+    accesses: Accesses,
+    dir: PathBuf,
 }
 
 /// Does its change, and gives what is to be done when it is durable, or why it is not.
@@ -89,35 +45,59 @@ type Finish = Box<dyn FnOnce(Result<(), &str>) + Send>;
 /// The items as a change sees them, and what the group it belongs to has changed.
 pub struct Change<'t> {
     table: &'t Table,
+    about: &'t About,
     changes: Changes,
     cas: u64,
     flush: i64,
     /// Later with each change, so that they have an order within a group.
     now: i64,
-    grown: i64,
+    grown: Grown,
 }
 
 impl Change<'_> {
     pub fn get(&self, key: &[u8]) -> Result<Option<Item>, redb::Error> {
+        self.see(key, Item::decode)
+    }
+
+    /// An item without its data.
+    pub fn get_head(&self, key: &[u8]) -> Result<Option<Item>, redb::Error> {
+        self.see(key, |bytes| Item::decode_head(bytes).map(|(head, _)| head))
+    }
+
+    fn see(
+        &self,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Option<Item>,
+    ) -> Result<Option<Item>, redb::Error> {
         let item = match self.changes.get(key) {
-            Some(item) => item.as_deref().and_then(Item::decode),
-            None => self.table.find(key, |item, _| item.and_then(Item::decode))?,
+            Some(item) => item.as_deref().and_then(decode),
+            None => self.table.find(key, |item, _| item.and_then(decode))?,
         };
         Ok(item.filter(|item| item.is_there(self.now, self.flush)))
     }
 
-    /// Stores it with a new cas, and gives that.
-    pub fn put(&mut self, key: &[u8], item: Item) -> Result<u64, redb::Error> {
+    /// Stores it with a cas, a new one where none is given, and gives that.
+    pub fn put(&mut self, key: &[u8], item: Item, cas: Option<u64>) -> Result<u64, redb::Error> {
         self.now += 1;
-        let item = Item { cas: self.cas + 1, stored: self.now, ..item };
+        let cas = cas.unwrap_or(self.cas + 1);
+        let item = Item { cas, stored: self.now, ..item };
         self.set(key, Some(item.encode()))?;
         self.cas += 1;
-        Ok(self.cas)
+        self.about.counters.count(Count::TotalItems);
+        Ok(cas)
     }
 
-    /// Changes when it expires, and nothing else.
-    pub fn touch(&mut self, key: &[u8], item: Item) -> Result<(), redb::Error> {
+    /// Changes what is no new item: when it expires, and its marks.
+    pub fn amend(&mut self, key: &[u8], item: &Item) -> Result<(), redb::Error> {
         self.set(key, Some(item.encode()))
+    }
+
+    /// As `amend`, and gives it another cas.
+    pub fn renew_cas(&mut self, key: &[u8], item: Item, cas: Option<u64>) -> Result<(), redb::Error> {
+        self.cas += 1;
+        let cas = cas.unwrap_or(self.cas);
+        self.about.accesses.carry(key, item.cas, cas);
+        self.amend(key, &Item { cas, ..item })
     }
 
     pub fn remove(&mut self, key: &[u8]) -> Result<(), redb::Error> {
@@ -125,16 +105,24 @@ impl Change<'_> {
     }
 
     fn set(&mut self, key: &[u8], item: Option<Vec<u8>>) -> Result<(), redb::Error> {
-        let there = match self.changes.get(key) {
-            Some(item) => item.is_some(),
-            None => self.table.find(key, |item, _| item.is_some())?,
+        let before = match self.changes.get(key) {
+            Some(item) => item.as_ref().map(Vec::len),
+            None => self.table.find(key, |item, _| item.map(<[u8]>::len))?,
         };
-        self.grown += i64::from(item.is_some()) - i64::from(there);
+        self.grown.count(key, before, item.as_ref().map(Vec::len));
         match self.changes.entry(key.to_vec()) {
             Entry::Occupied(mut known) => drop(known.insert(item)),
             Entry::Vacant(new) => drop(new.insert(item)),
         }
         Ok(())
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.about.counters
+    }
+
+    pub fn accesses(&self) -> &Accesses {
+        &self.about.accesses
     }
 
     /// Everything stored before that moment is gone from then on.
@@ -155,21 +143,29 @@ impl Items {
         std::fs::create_dir_all(data).map_err(|why| format!("cannot make {}: {why}", data.display()))?;
         let path = data.join("items.redb");
         let failed = |why: &dyn std::fmt::Display| format!("cannot open {}: {why}", path.display());
-        let (table, Marks { mut cas, mut flush, log }) = Table::open(&path).map_err(|why| failed(&why))?;
+        let (table, Marks { mut cas, mut flush, log, .. }) =
+            Table::open(&path).map_err(|why| failed(&why))?;
         let replayed = changes::replay(data, log, |frame| {
             let after = frame.after;
             (cas, flush) = (after.cas, after.flush);
-            let changes = frame.map(|(key, item)| (key.to_vec(), item.map(<[u8]>::to_vec)));
-            table.publish(changes.collect(), after);
+            let mut grown = Grown::default();
+            let mut changes = Changes::new();
+            for (key, item) in frame {
+                let before = table.find(key, |item, _| item.map(<[u8]>::len)).map_err(io::Error::other)?;
+                grown.count(key, before, item.map(<[u8]>::len));
+                changes.insert(key.to_vec(), item.map(<[u8]>::to_vec));
+            }
+            table.publish(changes, after, grown);
+            Ok(())
         });
         let (next, unsettled) = replayed.map_err(|why| failed(&why))?;
         let table = Arc::new(table);
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
-        let syncs = Arc::new(AtomicU64::new(0));
+        let about =
+            Arc::new(About { counters: Counters::new(), accesses: Accesses::new(), dir: data.to_path_buf() });
         let writer = Writer {
             table: table.clone(),
-            syncs: syncs.clone(),
-            dir: data.to_path_buf(),
+            about: about.clone(),
             log: None,
             next,
             cas,
@@ -183,24 +179,45 @@ impl Items {
             .name("items".into())
             .spawn(move || writer.run(&waiting))
             .map_err(|why| failed(&why))?;
-        Ok(Items { table, jobs, syncs })
+        Ok(Items { table, jobs, about })
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Item>, String> {
-        let found = self
+        let (found, flush) = self
             .table
-            .find(key, |item, flush| item.and_then(Item::decode).filter(|item| item.is_there(now(), flush)));
-        found.map_err(|why| why.to_string())
+            .find(key, |item, flush| (item.and_then(Item::decode), flush))
+            .map_err(|why| why.to_string())?;
+        let (Some(item), now) = (found, now()) else { return Ok(None) };
+        if item.is_there(now, flush) {
+            return Ok(Some(item));
+        }
+        let flushed = item.is_flushed(now, flush);
+        self.counters().count_either(flushed, Count::GetFlushed, Count::GetExpired);
+        Ok(None)
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.about.counters
+    }
+
+    pub fn accesses(&self) -> &Accesses {
+        &self.about.accesses
     }
 
     /// How many items there are, those included whose time is up and that have not gone yet.
     pub fn count(&self) -> u64 {
-        self.table.count()
+        self.table.extent().0
     }
 
-    /// How often changes were made durable since these were opened.
-    pub fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
+    /// What they take in the table, keys included.
+    pub fn bytes(&self) -> u64 {
+        self.table.extent().1
+    }
+
+    /// What they may take: what they do, and what is free where they lie.
+    pub fn bytes_max(&self) -> u64 {
+        let free = statvfs(&self.about.dir).map_or(0, |disk| disk.blocks_available() * disk.fragment_size());
+        self.bytes().saturating_add(free)
     }
 
     /// Hands over a change; changes happen one after the other, in the order in which they are handed over. What it gives is
@@ -250,8 +267,7 @@ impl<T> Future for Pending<T> {
 /// What the thread that makes the changes has.
 struct Writer {
     table: Arc<Table>,
-    syncs: Arc<AtomicU64>,
-    dir: PathBuf,
+    about: Arc<About>,
     /// None before the first change and after a failure.
     log: Option<ChangeLog>,
     /// The next generation of the log.
@@ -301,11 +317,12 @@ impl Writer {
     fn try_commit(&mut self, jobs: Vec<Job>, finish: &mut Vec<Finish>) -> Result<(), String> {
         let mut change = Change {
             table: &self.table,
+            about: &self.about,
             changes: Changes::new(),
             cas: self.cas,
             flush: self.flush,
             now: now(),
-            grown: 0,
+            grown: Grown::default(),
         };
         for job in jobs {
             finish.push(job(&mut change));
@@ -323,19 +340,19 @@ impl Writer {
             Some(log) => log,
             None => self.begin_log()?,
         };
-        let after = After { cas, flush, count: self.table.count().saturating_add_signed(grown) };
+        let after = After { cas, flush, count: self.table.extent().0.saturating_add_signed(grown.items) };
         self.unsettled += log.append(frame, after).map_err(|why| format!("cannot log a change: {why}"))?;
-        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.about.counters.count(Count::Syncs);
         self.log = Some(log);
         (self.cas, self.flush) = (cas, flush);
-        self.table.publish(changes, after);
+        self.table.publish(changes, after, grown);
         Ok(())
     }
 
     fn begin_log(&mut self) -> Result<ChangeLog, String> {
-        let log = ChangeLog::create(&self.dir, self.next);
-        let log =
-            log.map_err(|why| format!("cannot make a log of changes in {}: {why}", self.dir.display()))?;
+        let log = ChangeLog::create(&self.about.dir, self.next);
+        let log = log
+            .map_err(|why| format!("cannot make a log of changes in {}: {why}", self.about.dir.display()))?;
         self.next += 1;
         Ok(log)
     }
@@ -352,10 +369,15 @@ impl Writer {
         // What failed before goes first.
         if !self.table.is_settling() {
             self.log = None;
-            self.table.begin_settling(Marks { cas: self.cas, flush: self.flush, log: self.next });
+            self.table.begin_settling(Marks {
+                cas: self.cas,
+                flush: self.flush,
+                log: self.next,
+                bytes: Some(self.table.extent().1),
+            });
             self.unsettled = 0;
         }
-        let (table, dir) = (self.table.clone(), self.dir.clone());
+        let (table, dir) = (self.table.clone(), self.about.dir.clone());
         let settling = std::thread::Builder::new().name("settle".into()).spawn(move || {
             let first = table.settle().map_err(|why| why.to_string())?;
             // They are read again, to no effect, when the items are opened.
@@ -381,7 +403,7 @@ impl Writer {
         let now = now();
         let mut gone = Vec::new();
         let next = self.table.some(&self.swept, SWEEP_ITEMS, |key, item, flush| {
-            if Item::decode(item).is_none_or(|item| !item.is_there(now, flush)) {
+            if Item::decode_head(item).is_none_or(|(item, _)| !item.is_there(now, flush)) {
                 gone.push(key.to_vec());
             }
         });
@@ -402,7 +424,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use redb::Database;
 
@@ -460,7 +482,7 @@ mod tests {
             if n % 5 == 0 {
                 change(&items, move |change| change.remove(key.as_bytes())).await;
             } else {
-                change(&items, move |change| change.put(key.as_bytes(), item(n))).await;
+                change(&items, move |change| change.put(key.as_bytes(), item(n), None)).await;
             }
             if n % 50 != 49 {
                 continue;
@@ -472,10 +494,16 @@ mod tests {
                 let found = |items: &Items| items.get(key.as_bytes()).unwrap();
                 assert_eq!(found(&after), found(&items), "{key} after {n}");
             }
-            assert_eq!(after.count(), items.count());
+            assert_eq!((after.count(), after.bytes()), (items.count(), items.bytes()));
+            let stored = (0..50).filter_map(|key| Some((key, items.get(key.to_string().as_bytes()).ok()??)));
+            let bytes = stored.map(|(key, item)| key.to_string().len() + item.encode().len()).sum::<usize>();
+            assert_eq!(
+                items.bytes() - items.get(b"cas").unwrap().map_or(0, |item| 3 + item.encode().len() as u64),
+                bytes as u64
+            );
             let cas = |items: &Items| {
                 let items = items.clone();
-                async move { change(&items, |change| change.put(b"cas", Item::default())).await }
+                async move { change(&items, |change| change.put(b"cas", Item::default(), None)).await }
             };
             assert_eq!(cas(&after).await, cas(&items).await);
         }
@@ -493,7 +521,7 @@ mod tests {
             let items = items.clone();
             async move {
                 let item = Item { data: vec![n as u8; 100], ..Item::default() };
-                change(&items, move |change| change.put(&key(n), item)).await
+                change(&items, move |change| change.put(&key(n), item, None)).await
             }
         };
         for some in (0..count).collect::<Vec<_>>().chunks(512) {
@@ -516,7 +544,7 @@ mod tests {
     async fn at_rest_everything_is_in_the_table() {
         let scratch = tempfile::tempdir().unwrap();
         let items = Items::open(scratch.path()).unwrap();
-        change(&items, |change| change.put(b"key", item(1))).await;
+        change(&items, |change| change.put(b"key", item(1), None)).await;
         let logs = || {
             let names = std::fs::read_dir(scratch.path()).unwrap().flatten().map(|entry| entry.file_name());
             names.filter(|name| name.to_string_lossy().ends_with(".log")).count()

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+pub const SECOND_NS: i64 = 1_000_000_000;
 /// As many as memcached starts by default.
 pub const THREADS_MAX: usize = 4;
 pub const CONNECTIONS_MAX: usize = 4096;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// As memcached has it.
 pub const KEY_BYTES_MAX: usize = 250;
+/// The flag `O` of the meta protocol with what stands behind it, as memcached has it.
+pub const OPAQUE_BYTES_MAX: usize = 32;
 /// The line of a command; a `get` of many keys is the longest.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// Of what else a client sends that is hung up on for a longer line, so much is taken, and for so long, that it reads why.
@@ -36,6 +39,8 @@ pub const REOPEN_PAUSE: Duration = Duration::from_millis(10);
 /// Items that are looked at between two groups, to find those whose time is up.
 pub const SWEEP_ITEMS: usize = 256;
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Items of which the time of the last access is kept, 8 bytes for each.
+pub const ACCESSES_MAX: usize = 1 << 16;
 /// Items in each of two generations that are kept in memory, in bytes.
 pub const RECENT_BYTES_MAX: usize = 8 << 20;
 /// Pages of the database that are.

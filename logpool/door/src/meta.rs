@@ -1,141 +1,141 @@
 //! The commands of the meta protocol.
+//!
+//! An item that is *stale* is to be brought anew by one client: the first that asks for it *wins* (`W`), and the others are
+//! told that somebody has (`Z`). So it is with an item that `mg` makes where there is none (`N`) or that expires soon (`R`).
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use tokio::io::AsyncWrite;
 
-use crate::answers::{Part, reply, reply_unless};
-use crate::command::{Bad, Flags, Mode};
-use crate::items::{Item, now};
-use crate::session::*;
+use crate::answers::{Part, reply};
+use crate::command::Mode;
+use crate::counters::Count;
+use crate::edit::*;
+use crate::flags::Flags;
+use crate::item::{HEAD_BYTES, Item, now};
+use crate::items::Change;
+use crate::limits::SECOND_NS;
+use crate::session::{Failed, Session};
 
 impl<W: AsyncWrite + Unpin> Session<'_, W> {
-    pub async fn meta_get(&mut self, key: Vec<u8>, flags: Flags) -> Result<(), Failed> {
-        let touch = flags.number::<i64>(b'T');
-        let vivify = flags.number::<i64>(b'N');
-        let (Ok(touch), Ok(vivify)) = (touch, vivify) else {
-            self.say(Bad::Token.answer());
-            return Ok(());
-        };
-        let part = Part { value: flags.has(b'v'), ..Part::default() };
-        if touch.is_some() || vivify.is_some() {
-            let (touch, vivify) = (touch.map(expiry), vivify.map(expiry));
-            let counters = self.counters.clone();
-            count(&counters.gets);
-            let touched = self.change(part, move |change| {
-                let found = match (change.get(&key)?, touch, vivify) {
-                    (Some(item), Some(expires), _) => {
-                        let item = Item { expires, ..item };
-                        change.touch(&key, item.clone())?;
-                        Some((item, false))
+    pub async fn meta_get(&mut self, key: Vec<u8>, flags: Box<Flags>) -> Result<(), Failed> {
+        // What changes nothing may be read here.
+        if flags.expires.is_none() && !self.reads_behind_changes(std::slice::from_ref(&key)).await? {
+            let (counters, accesses) = (self.items.counters(), self.items.accesses());
+            match self.find(&key).await? {
+                Some(item) => {
+                    let (_, wins) = outcome(&flags, &item, false);
+                    if !wins {
+                        counters.count(Count::GetHits);
+                        let last = accesses.last(&key, item.cas);
+                        if !flags.has(b'u') {
+                            accesses.note(&key, item.cas, now() / SECOND_NS);
+                        }
+                        self.answers.say(&show(&flags, &key, &item, item.expires, false, last));
+                        return Ok(());
                     }
-                    (Some(item), None, _) => Some((item, false)),
-                    (None, _, Some(expires)) => {
-                        let mut item = Item { expires, ..Item::default() };
-                        item.cas = change.put(&key, item.clone())?;
-                        Some((item, true))
-                    }
-                    (None, ..) => None,
-                };
-                if found.is_some() {
-                    count(&counters.hits);
                 }
-                let won = found.as_ref().is_some_and(|(_, won)| *won);
-                Ok(found_or_not(&flags, &key, found.as_ref().map(|(item, _)| item), won))
-            });
-            touched.await
-        } else if self.reads_behind_changes(std::slice::from_ref(&key)).await? {
-            self.read(part, key, move |key, found| found_or_not(&flags, key, found, false)).await
-        } else {
-            let found = self.find(&key).await?;
-            self.answers.say(&found_or_not(&flags, &key, found.as_ref(), false));
-            Ok(())
+                None if flags.vivify.is_none() => {
+                    counters.count(Count::GetMisses);
+                    self.answers.say(&nothing(&flags, &key));
+                    return Ok(());
+                }
+                None => {}
+            }
         }
+        let part = Part { value: flags.has(b'v'), ..Part::default() };
+        self.change(part, move |change| get(change, &key, &flags)).await
     }
 
-    pub async fn meta_set(&mut self, key: Vec<u8>, flags: Flags, block: Vec<u8>) -> Result<(), Failed> {
-        let mode = match flags.token(b'M') {
-            None | Some(b"S" | b"s") => Some(Mode::Set),
-            Some(b"E" | b"e") => Some(Mode::Add),
-            Some(b"A" | b"a") => Some(Mode::Append),
-            Some(b"P" | b"p") => Some(Mode::Prepend),
-            Some(b"R" | b"r") => Some(Mode::Replace),
-            Some(_) => None,
+    pub async fn meta_set(
+        &mut self,
+        key: Vec<u8>,
+        mode: Mode,
+        flags: Box<Flags>,
+        block: Vec<u8>,
+    ) -> Result<(), Failed> {
+        let expires = flags.expires.map_or(0, expiry);
+        let sent = block.len();
+        let what = Store {
+            mode,
+            item: Item { flags: flags.client, expires, data: block, ..Item::default() },
+            cas: flags.cas,
+            new_cas: flags.new_cas,
+            vivify: flags.vivify.map(expiry),
+            stale: flags.has(b'I'),
         };
-        let numbers = (
-            flags.number::<u32>(b'F'),
-            flags.number::<i64>(b'T'),
-            flags.number::<u64>(b'C'),
-            flags.number::<i64>(b'N'),
-        );
-        let (Some(mode), (Ok(client), Ok(exptime), Ok(cas), Ok(vivify))) = (mode, numbers) else {
-            self.say(Bad::Token.answer());
-            return Ok(());
-        };
-        let expires = exptime.map_or(0, expiry);
-        let item = Item { flags: client.unwrap_or(0), expires, data: block, ..Item::default() };
-        let vivify = vivify.map(expiry);
-        count(&self.counters.sets);
         let stored = self.change(Part::default(), move |change| {
-            let said = Item { data: Vec::new(), ..item };
-            let size = item.data.len();
-            let stored = store(change, &key, item, mode, cas, vivify)?;
-            let cas = if let Stored::Done(cas) = stored { cas } else { 0 };
-            let tail = returned(&flags, &key, Some((&Item { cas, ..said }, size)));
-            Ok(match stored {
-                Stored::Done(_) => reply_unless(flags.has(b'q'), &format!("HD{tail}")),
-                Stored::Refused => reply(&format!("NS{tail}")),
-                Stored::Exists => reply(&format!("EX{tail}")),
-                Stored::NotFound => reply(&format!("NF{tail}")),
-                Stored::TooLarge => reply(stored.text()),
-            })
+            let (status, cas, size) = match store(change, &key, what)? {
+                Stored::Done(..) if flags.has(b'q') => return Ok(Vec::new()),
+                Stored::Done(cas, size) => ("HD", cas, size),
+                Stored::Refused => ("NS", 0, sent),
+                Stored::Exists => ("EX", 0, sent),
+                Stored::NotFound => ("NF", 0, sent),
+                too_large @ Stored::TooLarge => return Ok(reply(too_large.text())),
+            };
+            let mut answer = status.as_bytes().to_vec();
+            for (letter, token) in &flags.written {
+                let _ = match letter {
+                    b'c' => write!(answer, " c{cas}"),
+                    b's' => write!(answer, " s{size}"),
+                    _ => echo(&mut answer, &flags, &key, *letter, token),
+                };
+            }
+            answer.extend_from_slice(b"\r\n");
+            Ok(answer)
         });
         stored.await
     }
 
-    pub async fn meta_delete(&mut self, key: Vec<u8>, flags: Flags) -> Result<(), Failed> {
-        let Ok(cas) = flags.number::<u64>(b'C') else {
-            self.say(Bad::Token.answer());
-            return Ok(());
+    pub async fn meta_delete(&mut self, key: Vec<u8>, flags: Box<Flags>) -> Result<(), Failed> {
+        let what = Delete {
+            cas: flags.cas,
+            new_cas: flags.new_cas,
+            empty: flags.has(b'x').then_some(flags.client),
+            invalidate: flags.has(b'I'),
+            expires: flags.expires.map(expiry),
         };
         let deleted = self.change(Part::default(), move |change| {
-            let answer = match change.get(&key)? {
-                None => "NF",
-                Some(found) if cas.is_some_and(|cas| cas != found.cas) => "EX",
-                Some(_) => change.remove(&key).map(|()| "HD")?,
-            };
-            let tail = returned(&flags, &key, None);
-            Ok(reply_unless(flags.has(b'q') && answer != "EX", &format!("{answer}{tail}")))
+            Ok(match delete(change, &key, what)? {
+                Deleted::Done if flags.has(b'q') => Vec::new(),
+                Deleted::Done => status(b"HD", &flags, &key),
+                Deleted::NotFound => status(b"NF", &flags, &key),
+                Deleted::Exists => status(b"EX", &flags, &key),
+            })
         });
         deleted.await
     }
 
-    pub async fn meta_step(&mut self, key: Vec<u8>, flags: Flags) -> Result<(), Failed> {
-        let up = match flags.token(b'M') {
-            None | Some(b"I" | b"i" | b"+") => Some(true),
-            Some(b"D" | b"d" | b"-") => Some(false),
-            Some(_) => None,
+    pub async fn meta_step(&mut self, key: Vec<u8>, up: bool, flags: Box<Flags>) -> Result<(), Failed> {
+        let step = Step {
+            by: flags.by.unwrap_or(1),
+            up,
+            vivify: flags.vivify.map(|exptime| (expiry(exptime), flags.initial)),
+            cas: flags.cas,
+            new_cas: flags.new_cas,
+            expires: flags.expires.map(expiry),
         };
-        let numbers = (
-            flags.number::<u64>(b'D'),
-            flags.number::<u64>(b'J'),
-            flags.number::<i64>(b'N'),
-            flags.number::<u64>(b'C'),
-            flags.number::<i64>(b'T'),
-        );
-        let (Some(up), (Ok(by), Ok(initial), Ok(vivify), Ok(cas), Ok(touch))) = (up, numbers) else {
-            self.say(Bad::Token.answer());
-            return Ok(());
-        };
-        let vivify = vivify.map(|exptime| (expiry(exptime), initial.unwrap_or(0)));
-        let step = Step { by: by.unwrap_or(1), up, vivify, cas, expires: touch.map(expiry) };
         let stepped = self.change(Part::default(), move |change| {
-            let quiet = flags.has(b'q');
             Ok(match take_step(change, &key, step)? {
-                Stepped::Done(item) if flags.has(b'v') || !quiet => hit(&flags, &key, &item, false),
-                Stepped::Done(_) => Vec::new(),
-                Stepped::NotFound => reply_unless(quiet, &format!("NF{}", returned(&flags, &key, None))),
-                Stepped::Exists => reply(&format!("EX{}", returned(&flags, &key, None))),
+                Stepped::Done(..) if flags.has(b'q') => Vec::new(),
+                Stepped::Done(item, before) => {
+                    let mut text = head(&flags, &item);
+                    let mut expires = before;
+                    for (letter, token) in &flags.written {
+                        let _ = match letter {
+                            b'T' | b'N' => {
+                                expires = item.expires;
+                                Ok(())
+                            }
+                            b'c' => write!(text, " c{}", item.cas),
+                            b't' => write!(text, " t{}", left(expires)),
+                            _ => echo(&mut text, &flags, &key, *letter, token),
+                        };
+                    }
+                    finish(text, &flags, &item)
+                }
+                Stepped::NotFound => status(b"NF", &flags, &key),
+                Stepped::Exists => status(b"EX", &flags, &key),
                 Stepped::NotANumber => reply(NOT_A_NUMBER),
             })
         });
@@ -144,52 +144,153 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
 
     pub async fn meta_debug(&mut self, key: &[u8], flags: &Flags) -> Result<(), Failed> {
         self.answers.settle().await?;
-        match self.items.get(key)? {
-            Some(item) => {
-                let (written, left, size) = (flags.written(key), left(&item), item.data.len());
-                self.say(&format!("ME {written} exp={left} cas={} size={size}", item.cas));
-            }
-            None => self.say("EN"),
-        }
+        self.items.counters().count(Count::CmdMeta);
+        let Some(item) = self.find(key).await? else {
+            self.say("EN");
+            return Ok(());
+        };
+        let last = self.items.accesses().last(key, item.cas);
+        let mut text = b"ME ".to_vec();
+        text.extend_from_slice(&flags.written_key(key));
+        // Memcached counts from when it expires.
+        let expires = if item.expires == 0 { -1 } else { -left(item.expires) };
+        let (idle, fetched) = (idle(&item, last), if last.is_some() { "yes" } else { "no" });
+        let (cas, size) = (item.cas, key.len() + HEAD_BYTES + item.data.len());
+        // Log records are of no class.
+        let class = u8::from(item.stored != 0);
+        let _ =
+            write!(text, " exp={expires} la={idle} cas={cas} fetch={fetched} cls={class} size={size}\r\n");
+        self.answers.say(&text);
         Ok(())
     }
 }
 
-fn found_or_not(flags: &Flags, key: &[u8], item: Option<&Item>, won: bool) -> Vec<u8> {
-    match item {
-        Some(item) => hit(flags, key, item, won),
-        None => reply_unless(flags.has(b'q'), &format!("EN{}", returned(flags, key, None))),
+/// `mg`, where it may change something.
+fn get(change: &mut Change, key: &[u8], flags: &Flags) -> Result<Vec<u8>, redb::Error> {
+    let (found, made) = match change.get(key)? {
+        Some(found) => (found, false),
+        None if flags.vivify.is_some() => (Item::default(), true),
+        None => {
+            change.counters().count(Count::GetMisses);
+            return Ok(nothing(flags, key));
+        }
+    };
+    change.counters().count(if flags.expires.is_some() { Count::TouchHits } else { Count::GetHits });
+    let (before, (expires, wins)) = (found.expires, outcome(flags, &found, made));
+    let mut item = Item { expires, won: found.won || wins, ..found };
+    if made {
+        item.cas = change.put(key, item.clone(), flags.new_cas)?;
+    } else if wins || expires != before {
+        change.amend(key, &item)?;
     }
+    let last = change.accesses().last(key, item.cas);
+    if !flags.has(b'u') {
+        change.accesses().note(key, item.cas, now() / SECOND_NS);
+    }
+    Ok(show(flags, key, &item, before, wins, last))
+}
+
+/// When an item expires that was asked for with these flags, and whether the client is to bring a newer one. They count in
+/// the order in which they are written.
+fn outcome(flags: &Flags, item: &Item, made: bool) -> (i64, bool) {
+    let (mut expires, mut wins) = (item.expires, made || item.stale && !item.won);
+    for (letter, _) in &flags.written {
+        match letter {
+            b'T' => expires = flags.expires.map_or(expires, expiry),
+            b'N' if made => expires = flags.vivify.map_or(expires, expiry),
+            b'R' => {
+                // In whole seconds.
+                let soon = |before: i64| expires != 0 && expires.saturating_add(SECOND_NS) <= expiry(before);
+                wins |= !made && !item.won && flags.recache.is_some_and(soon);
+            }
+            _ => {}
+        }
+    }
+    (expires, wins)
+}
+
+/// What `mg` answers of an item, which was to expire at `before`, and was read last in the second `last`.
+fn show(flags: &Flags, key: &[u8], item: &Item, before: i64, wins: bool, last: Option<i64>) -> Vec<u8> {
+    let mut text = head(flags, item);
+    let mut expires = before;
+    for (letter, token) in &flags.written {
+        let _ = match letter {
+            b'T' | b'N' => {
+                expires = item.expires;
+                Ok(())
+            }
+            b'c' => write!(text, " c{}", item.cas),
+            b'f' => write!(text, " f{}", item.flags),
+            b's' => write!(text, " s{}", item.data.len()),
+            b't' => write!(text, " t{}", left(expires)),
+            b'l' => write!(text, " l{}", idle(item, last)),
+            b'h' => write!(text, " h{}", u8::from(last.is_some())),
+            _ => echo(&mut text, flags, key, *letter, token),
+        };
+    }
+    for (mark, is_there) in [(b'Z', item.won && !wins), (b'X', item.stale), (b'W', wins)] {
+        if is_there {
+            text.extend_from_slice(&[b' ', mark]);
+        }
+    }
+    finish(text, flags, item)
 }
 
 /// `VA` with the value where it is asked for, else `HD`.
-fn hit(flags: &Flags, key: &[u8], item: &Item, won: bool) -> Vec<u8> {
-    let size = item.data.len();
-    let tail = returned(flags, key, Some((item, size))) + if won { " W" } else { "" };
-    match flags.has(b'v') {
-        true => [format!("VA {size}{tail}\r\n").as_bytes(), &item.data, b"\r\n"].concat(),
-        false => reply(&format!("HD{tail}")),
-    }
+fn head(flags: &Flags, item: &Item) -> Vec<u8> {
+    if flags.has(b'v') { format!("VA {}", item.data.len()).into_bytes() } else { b"HD".to_vec() }
 }
 
-/// What the flags ask to be said back, of an item and its size, each with a space before it.
-fn returned(flags: &Flags, key: &[u8], item: Option<(&Item, usize)>) -> String {
-    let mut text = String::new();
-    for (letter, token) in &flags.0 {
-        let _ = match (letter, item) {
-            (b'k', _) => write!(text, " k{}{}", flags.written(key), if flags.has(b'b') { " b" } else { "" }),
-            (b'O', _) => write!(text, " O{}", String::from_utf8_lossy(token)),
-            (b'c', Some((item, _))) => write!(text, " c{}", item.cas),
-            (b'f', Some((item, _))) => write!(text, " f{}", item.flags),
-            (b's', Some((_, size))) => write!(text, " s{size}"),
-            (b't', Some((item, _))) => write!(text, " t{}", left(item)),
-            _ => Ok(()),
-        };
+fn finish(mut text: Vec<u8>, flags: &Flags, item: &Item) -> Vec<u8> {
+    text.extend_from_slice(b"\r\n");
+    if flags.has(b'v') {
+        text.extend_from_slice(&item.data);
+        text.extend_from_slice(b"\r\n");
     }
     text
 }
 
-/// Seconds until it expires; -1 for never.
-fn left(item: &Item) -> i64 {
-    if item.expires == 0 { -1 } else { (item.expires - now()).max(0) / SECOND_NS }
+/// What is answered where `mg` finds nothing.
+fn nothing(flags: &Flags, key: &[u8]) -> Vec<u8> {
+    if flags.has(b'q') { Vec::new() } else { status(b"EN", flags, key) }
+}
+
+/// An answer that tells of no item.
+fn status(code: &[u8], flags: &Flags, key: &[u8]) -> Vec<u8> {
+    let mut text = code.to_vec();
+    for (letter, token) in &flags.written {
+        let _ = echo(&mut text, flags, key, *letter, token);
+    }
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
+/// What is said back of the command itself.
+fn echo(text: &mut Vec<u8>, flags: &Flags, key: &[u8], letter: u8, token: &[u8]) -> std::io::Result<()> {
+    match letter {
+        b'k' => {
+            text.extend_from_slice(b" k");
+            text.extend_from_slice(&flags.written_key(key));
+            if flags.has(b'b') {
+                text.extend_from_slice(b" b");
+            }
+        }
+        b'O' => {
+            text.extend_from_slice(b" O");
+            text.extend_from_slice(token);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Seconds until a time, as memcached counts them: those that have begun; -1 for never.
+fn left(expires: i64) -> i64 {
+    if expires == 0 { -1 } else { (expires - now()).max(0).saturating_add(SECOND_NS - 1) / SECOND_NS }
+}
+
+/// Seconds since an item was read or stored.
+fn idle(item: &Item, last: Option<i64>) -> i64 {
+    let since = last.unwrap_or(item.stored / SECOND_NS);
+    if item.stored == 0 { 0 } else { (now() / SECOND_NS - since).max(0) }
 }

@@ -17,7 +17,14 @@ impl Records {
 
     /// `None` where the key is none of a record, or there is no such record.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        let Some(name) = name(key) else { return Ok(None) };
+        match name(key) {
+            Some(name) => self.get_named(name).await,
+            None => Ok(None),
+        }
+    }
+
+    /// `None` where there is no such record.
+    pub async fn get_named(&self, name: KeyName) -> Result<Option<Vec<u8>>, String> {
         let data = self.data.clone();
         tokio::task::spawn_blocking(move || read(&data, &name))
             .await

@@ -4,60 +4,30 @@
 //!
 //! The commands of the meta protocol are in `meta`.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
+use dscript_logpool::READ_ONLY;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 
 use crate::answers::{Answers, Part, reply, reply_unless, server_error};
-use crate::command::{Bad, Command, Mode};
-use crate::items::{Change, Item, Items, now};
+use crate::command::{Bad, Command, Stats};
+use crate::counters::Count;
+use crate::edit::*;
+use crate::item::{Item, now};
+use crate::items::{Change, Items};
 use crate::limits::*;
+use crate::metered::Metered;
 use crate::records::{self, Records};
 
-pub const SECOND_NS: i64 = 1_000_000_000;
 /// What a client's first byte is when it speaks memcached's binary protocol.
 const BINARY_PROTOCOL: u8 = 0x80;
-/// A time to live beyond this is a moment since 1970.
-const RELATIVE_SECONDS_MAX: i64 = 60 * 60 * 24 * 30;
-
-/// What `stats` says.
-pub struct Counters {
-    born: Instant,
-    connections: AtomicU64,
-    connections_ever: AtomicU64,
-    pub gets: AtomicU64,
-    pub hits: AtomicU64,
-    pub sets: AtomicU64,
-}
-
-impl Counters {
-    pub fn new() -> Counters {
-        Counters {
-            born: Instant::now(),
-            connections: AtomicU64::new(0),
-            connections_ever: AtomicU64::new(0),
-            gets: AtomicU64::new(0),
-            hits: AtomicU64::new(0),
-            sets: AtomicU64::new(0),
-        }
-    }
-}
-
-pub fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-pub async fn serve(stream: TcpStream, items: &Items, records: &Records, counters: &Arc<Counters>) {
-    count(&counters.connections);
-    count(&counters.connections_ever);
+/// `threads` is how many talk with clients.
+pub async fn serve(stream: TcpStream, items: &Items, records: &Records, threads: usize) {
+    items.counters().connected();
     let (from, to) = stream.into_split();
-    let answers = Answers::new(to);
-    let mut session = Session { items, records, counters, answers, input_bytes: 0 };
-    let mut input = Input { from: BufReader::new(from), refused: 0 };
+    let counters = items.counters();
+    let answers = Answers::new(Metered { of: to, counters });
+    let mut session = Session { items, records, threads, answers, input_bytes: 0 };
+    let mut input = Input { from: BufReader::new(Metered { of: from, counters }), refused: 0 };
     let end = session.run(&mut input).await;
     if matches!(end, End::LineTooLong) {
         session.answers.say(&reply("CLIENT_ERROR line too long"));
@@ -66,13 +36,13 @@ pub async fn serve(stream: TcpStream, items: &Items, records: &Records, counters
     if session.answers.close().await.is_ok() && matches!(end, End::LineTooLong) {
         let _ = tokio::time::timeout(LINGER, skip(&mut input.from, LINGER_BYTES_MAX)).await;
     }
-    counters.connections.fetch_sub(1, Ordering::Relaxed);
+    items.counters().disconnected();
 }
 
 pub struct Session<'s, W> {
     pub items: &'s Items,
     pub records: &'s Records,
-    pub counters: &'s Arc<Counters>,
+    threads: usize,
     pub answers: Answers<W>,
     /// What the client has sent for the command, until its first change is handed over.
     input_bytes: usize,
@@ -189,6 +159,9 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
         match said {
             Said::Command { command, block, bytes } => self.answer(command, block, bytes).await,
             Said::Bad(bad) => {
+                if matches!(bad, Bad::TooLarge { .. }) {
+                    self.items.counters().count(Count::StoreTooLarge);
+                }
                 self.say_unless(matches!(bad, Bad::TooLarge { quiet: true }), bad.answer());
                 Ok(())
             }
@@ -205,7 +178,7 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
         }
         let (changed, quiet) = command.changes();
         if changed.iter().any(|key| records::name(key).is_some()) {
-            self.say_unless(quiet, "CLIENT_ERROR this key names a log record, which is read-only here");
+            self.say_unless(quiet, &format!("CLIENT_ERROR {READ_ONLY}"));
             return Ok(());
         }
         self.input_bytes = bytes;
@@ -254,33 +227,27 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
                         self.answers.advance().await?;
                     }
                     let last = n + 1 == left;
-                    let counters = self.counters.clone();
-                    count(&counters.gets);
                     let part = Part { value: true, last, ..Part::default() };
                     let touched = self.change(part, move |change| {
-                        let found = change.get(&key)?.map(|item| Item { expires, ..item });
-                        if let Some(item) = &found {
-                            count(&counters.hits);
-                            change.touch(&key, item.clone())?;
-                        }
+                        let found = touch(change, &key, expires)?;
                         Ok(values(&key, found.as_ref(), with_cas, last))
                     });
                     touched.await?;
                 }
             }
             Command::Store { mode, key, flags, exptime, cas, quiet, .. } => {
-                count(&self.counters.sets);
                 let item = Item { flags, expires: expiry(exptime), data: block, ..Item::default() };
+                let what = Store { mode, item, cas, ..Store::default() };
                 let stored = self.change(Part::quiet(quiet), move |change| {
-                    let stored = store(change, &key, item, mode, cas, None)?;
+                    let stored = store(change, &key, what)?;
                     Ok(reply_unless(quiet, stored.text()))
                 });
                 stored.await?;
             }
             Command::Delete { key, quiet } => {
                 let deleted = self.change(Part::quiet(quiet), move |change| {
-                    let there = change.get(&key)?.is_some();
-                    change.remove(&key)?;
+                    let deleted = delete(change, &key, Delete::default())?;
+                    let there = matches!(deleted, Deleted::Done);
                     Ok(reply_unless(quiet, if there { "DELETED" } else { "NOT_FOUND" }))
                 });
                 deleted.await?;
@@ -289,7 +256,7 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
                 let step = Step { by, up, ..Step::default() };
                 let stepped = self.change(Part::quiet(quiet), move |change| {
                     let answer = match take_step(change, &key, step)? {
-                        Stepped::Done(item) => item.data,
+                        Stepped::Done(item, _) => item.data,
                         Stepped::NotFound => b"NOT_FOUND".to_vec(),
                         Stepped::NotANumber | Stepped::Exists => NOT_A_NUMBER.into(),
                     };
@@ -300,16 +267,13 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
             Command::Touch { key, exptime, quiet } => {
                 let expires = expiry(exptime);
                 let touched = self.change(Part::quiet(quiet), move |change| {
-                    let found = change.get(&key)?;
-                    let answer = if found.is_some() { "TOUCHED" } else { "NOT_FOUND" };
-                    if let Some(item) = found {
-                        change.touch(&key, Item { expires, ..item })?;
-                    }
-                    Ok(reply_unless(quiet, answer))
+                    let there = touch(change, &key, expires)?.is_some();
+                    Ok(reply_unless(quiet, if there { "TOUCHED" } else { "NOT_FOUND" }))
                 });
                 touched.await?;
             }
             Command::Flush { after, quiet } => {
+                self.items.counters().count(Count::CmdFlush);
                 let after = after.max(0).saturating_mul(SECOND_NS);
                 let flushed = self.change(Part::quiet(quiet), move |change| {
                     change.flush(after);
@@ -319,15 +283,15 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
             }
             Command::Version => self.say(&format!("VERSION {}", env!("CARGO_PKG_VERSION"))),
             Command::Verbosity { quiet } => self.say_unless(quiet, "OK"),
-            Command::Stats { general } => {
+            Command::Stats(what) => {
                 self.answers.settle().await?;
-                self.stats(general);
+                self.stats(what);
             }
             Command::Quit => {}
             Command::MetaGet { key, flags } => self.meta_get(key, flags).await?,
-            Command::MetaSet { key, flags, .. } => self.meta_set(key, flags, block).await?,
+            Command::MetaSet { key, mode, flags, .. } => self.meta_set(key, mode, flags, block).await?,
             Command::MetaDelete { key, flags } => self.meta_delete(key, flags).await?,
-            Command::MetaStep { key, flags } => self.meta_step(key, flags).await?,
+            Command::MetaStep { key, up, flags } => self.meta_step(key, up, flags).await?,
             Command::MetaDebug { key, flags } => self.meta_debug(&key, &flags).await?,
             Command::MetaNoop => self.say("MN"),
         }
@@ -347,7 +311,10 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
         }
         for key in keys {
             tokio::task::consume_budget().await;
-            if let Some(item) = self.find(&key).await? {
+            let found = self.find(&key).await?;
+            self.items.counters().count_either(found.is_some(), Count::GetHits, Count::GetMisses);
+            if let Some(item) = found {
+                self.items.accesses().note(&key, item.cas, now() / SECOND_NS);
                 self.answers.say(&values(&key, Some(&item), with_cas, false));
                 self.answers.make_room().await?;
             }
@@ -369,18 +336,17 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
     }
 
     /// Reads an item behind the changes that wait.
-    pub async fn read(
+    async fn read(
         &mut self,
         part: Part,
         key: Vec<u8>,
         answer: impl FnOnce(&[u8], Option<&Item>) -> Vec<u8> + Send + 'static,
     ) -> Result<(), Failed> {
-        let counters = self.counters.clone();
-        count(&counters.gets);
         let read = self.change(part, move |change| {
             let found = change.get(&key)?;
-            if found.is_some() {
-                count(&counters.hits);
+            change.counters().count_either(found.is_some(), Count::GetHits, Count::GetMisses);
+            if let Some(item) = &found {
+                change.accesses().note(&key, item.cas, now() / SECOND_NS);
             }
             Ok(answer(&key, found.as_ref()))
         });
@@ -389,43 +355,27 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
 
     /// An item, else a log record, where nothing waits.
     pub async fn find(&mut self, key: &[u8]) -> Result<Option<Item>, String> {
-        count(&self.counters.gets);
-        let found = match self.items.get(key)? {
-            Some(item) => Some(item),
-            None => self.records.get(key).await?.map(|data| Item { data, ..Item::default() }),
-        };
-        if found.is_some() {
-            count(&self.counters.hits);
+        match self.items.get(key)? {
+            Some(item) => Ok(Some(item)),
+            None => Ok(self.records.get(key).await?.map(|data| Item { data, ..Item::default() })),
         }
-        Ok(found)
     }
 
-    fn stats(&mut self, general: bool) {
-        if general {
-            let uptime = self.counters.born.elapsed().as_secs();
-            let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let (gets, hits) = (of(&self.counters.gets), of(&self.counters.hits));
-            let all: [(&str, u64); 12] = [
-                ("pid", u64::from(std::process::id())),
-                ("uptime", uptime),
-                ("time", (now() / SECOND_NS) as u64),
-                ("pointer_size", usize::BITS.into()),
-                ("curr_connections", of(&self.counters.connections)),
-                ("total_connections", of(&self.counters.connections_ever)),
-                ("cmd_get", gets),
-                ("cmd_set", of(&self.counters.sets)),
-                ("get_hits", hits),
-                ("get_misses", gets.saturating_sub(hits)),
-                ("curr_items", self.items.count()),
-                ("syncs", self.items.syncs()),
-            ];
-            let mut text = format!("STAT version {}\r\n", env!("CARGO_PKG_VERSION"));
-            for (name, value) in all {
-                let _ = write!(text, "STAT {name} {value}\r\n");
+    fn stats(&mut self, what: Stats) {
+        let (counters, items, threads) = (self.items.counters(), self.items, self.threads);
+        let text = match what {
+            Stats::General => counters.general(items, threads),
+            Stats::Settings => counters.settings(items, threads),
+            Stats::Items => counters.items(items),
+            Stats::Slabs => counters.slabs(items),
+            Stats::Sizes => "STAT sizes_status disabled\r\nEND\r\n".into(),
+            Stats::Connections => "END\r\n".into(),
+            Stats::Reset => {
+                counters.reset();
+                "RESET\r\n".into()
             }
-            self.answers.say(text.as_bytes());
-        }
-        self.say("END");
+        };
+        self.answers.say(text.as_bytes());
     }
 }
 
@@ -441,111 +391,6 @@ fn values(key: &[u8], item: Option<&Item>, with_cas: bool, last: bool) -> Vec<u8
         text.extend_from_slice(b"END\r\n");
     }
     text
-}
-
-/// `vivify` is what an append to nothing makes.
-pub fn store(
-    change: &mut Change,
-    key: &[u8],
-    item: Item,
-    mode: Mode,
-    cas: Option<u64>,
-    vivify: Option<i64>,
-) -> Result<Stored, redb::Error> {
-    let there = change.get(key)?;
-    if let (Some(wanted), found) = (cas, &there) {
-        match found {
-            None => return Ok(Stored::NotFound),
-            Some(found) if found.cas != wanted => return Ok(Stored::Exists),
-            Some(_) => {}
-        }
-    }
-    let item = match (mode, there) {
-        (Mode::Set, _) | (Mode::Add, None) | (Mode::Replace, Some(_)) => item,
-        (Mode::Add, Some(_)) | (Mode::Replace, None) => return Ok(Stored::Refused),
-        (Mode::Append | Mode::Prepend, None) => match vivify {
-            Some(expires) => Item { expires, ..item },
-            None => return Ok(Stored::Refused),
-        },
-        (Mode::Append, Some(found)) => Item { data: [&found.data[..], &item.data].concat(), ..found },
-        (Mode::Prepend, Some(found)) => Item { data: [&item.data[..], &found.data].concat(), ..found },
-    };
-    if item.data.len() > VALUE_BYTES_MAX {
-        return Ok(Stored::TooLarge);
-    }
-    change.put(key, item).map(Stored::Done)
-}
-
-pub enum Stored {
-    /// With its cas.
-    Done(u64),
-    /// The mode asks for an item that is there, or for one that is not.
-    Refused,
-    Exists,
-    NotFound,
-    TooLarge,
-}
-
-impl Stored {
-    pub fn text(&self) -> &'static str {
-        match self {
-            Stored::Done(_) => "STORED",
-            Stored::Refused => "NOT_STORED",
-            Stored::Exists => "EXISTS",
-            Stored::NotFound => "NOT_FOUND",
-            Stored::TooLarge => Bad::TooLarge { quiet: false }.answer(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-pub struct Step {
-    pub by: u64,
-    pub up: bool,
-    /// When what is made where there is nothing expires, and its number.
-    pub vivify: Option<(i64, u64)>,
-    pub cas: Option<u64>,
-    pub expires: Option<i64>,
-}
-
-pub enum Stepped {
-    Done(Item),
-    NotFound,
-    NotANumber,
-    Exists,
-}
-
-pub const NOT_A_NUMBER: &str = "CLIENT_ERROR cannot increment or decrement non-numeric value";
-
-pub fn take_step(change: &mut Change, key: &[u8], step: Step) -> Result<Stepped, redb::Error> {
-    let Some(found) = change.get(key)? else {
-        let Some((expires, initial)) = step.vivify else { return Ok(Stepped::NotFound) };
-        let mut item = Item { expires, data: initial.to_string().into_bytes(), ..Item::default() };
-        item.cas = change.put(key, item.clone())?;
-        return Ok(Stepped::Done(item));
-    };
-    if step.cas.is_some_and(|wanted| wanted != found.cas) {
-        return Ok(Stepped::Exists);
-    }
-    let text = std::str::from_utf8(&found.data).ok().map(|text| text.trim_end_matches(' '));
-    let Some(number) = text.and_then(|text| text.parse::<u64>().ok()) else {
-        return Ok(Stepped::NotANumber);
-    };
-    let number = if step.up { number.wrapping_add(step.by) } else { number.saturating_sub(step.by) };
-    let expires = step.expires.unwrap_or(found.expires);
-    let mut item = Item { expires, data: number.to_string().into_bytes(), ..found };
-    item.cas = change.put(key, item.clone())?;
-    Ok(Stepped::Done(item))
-}
-
-/// Seconds from now, or since 1970; negative is at once.
-pub fn expiry(exptime: i64) -> i64 {
-    match exptime {
-        0 => 0,
-        seconds if seconds < 0 => 1,
-        seconds if seconds > RELATIVE_SECONDS_MAX => seconds.saturating_mul(SECOND_NS),
-        seconds => now().saturating_add(seconds * SECOND_NS),
-    }
 }
 
 /// A line without its end.

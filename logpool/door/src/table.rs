@@ -3,7 +3,7 @@
 //!
 //! Tables of `items.redb`: `items`, key to an item (see `items`); `meta`, name to number: `cas` (the last one), `flush` (items
 //! stored before this time are gone once it is past), `log` (the first generation of the log of changes that is not in
-//! the table).
+//! the table), `bytes` (of all keys and items; missing where an older version has written it: then it is counted once).
 //!
 //! A transaction of the database leaves the state of its allocator behind (quick repair), so the file opens at once, whatever
 //! happened. That is a second sync, and each transaction writes whole pages: therefore only large groups of changes
@@ -14,7 +14,9 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 
 use crate::changes::After;
 use crate::limits::*;
@@ -34,6 +36,8 @@ pub struct Marks {
     pub cas: u64,
     pub flush: i64,
     pub log: u64,
+    /// Of all keys and items; `None` where an older version has written the table.
+    pub bytes: Option<u64>,
 }
 
 pub struct Table {
@@ -50,6 +54,23 @@ struct Layers {
     written: u64,
     flush: i64,
     count: u64,
+    bytes: u64,
+}
+
+/// By how much changes make the items more.
+#[derive(Clone, Copy, Default)]
+pub struct Grown {
+    pub items: i64,
+    pub bytes: i64,
+}
+
+impl Grown {
+    /// What an item takes before and after; `None` where it is not there.
+    pub fn count(&mut self, key: &[u8], before: Option<usize>, after: Option<usize>) {
+        self.items += i64::from(after.is_some()) - i64::from(before.is_some());
+        let bytes = |item: Option<usize>| item.map_or(0, |bytes| (key.len() + bytes) as i64);
+        self.bytes += bytes(after) - bytes(before);
+    }
 }
 
 struct Settling {
@@ -82,6 +103,7 @@ impl Open {
                 cas: number("cas", 0)? as u64,
                 flush: number("flush", i64::MAX)?,
                 log: number("log", 0)? as u64,
+                bytes: u64::try_from(number("bytes", -1)?).ok(),
             }
         };
         let rows = Arc::new(rows(&database)?);
@@ -93,11 +115,24 @@ fn rows(database: &Database) -> Result<Rows, redb::Error> {
     Ok(database.begin_read()?.open_table(ITEMS)?)
 }
 
+fn bytes_of(rows: &Rows) -> Result<u64, redb::Error> {
+    let mut bytes = 0;
+    for row in rows.iter()? {
+        let (key, item) = row?;
+        bytes += (key.value().len() + item.value().len()) as u64;
+    }
+    Ok(bytes)
+}
+
 impl Table {
     /// Opens or makes it, which only one process does at a time.
     pub fn open(path: &Path) -> Result<(Table, Marks), redb::Error> {
         let (open, marks) = Open::new(path)?;
         let count = open.rows.len()?;
+        let bytes = match marks.bytes {
+            Some(bytes) => bytes,
+            None => bytes_of(&open.rows)?,
+        };
         let layers = Layers {
             new: Changes::new(),
             settling: None,
@@ -106,6 +141,7 @@ impl Table {
             written: 0,
             flush: marks.flush,
             count,
+            bytes,
         };
         Ok((Table { path: path.to_path_buf(), layers: RwLock::new(layers) }, marks))
     }
@@ -139,8 +175,10 @@ impl Table {
         Ok(see(item, flush))
     }
 
-    pub fn count(&self) -> u64 {
-        self.read().count
+    /// How many items there are, and how many bytes they and their keys have.
+    pub fn extent(&self) -> (u64, u64) {
+        let layers = self.read();
+        (layers.count, layers.bytes)
     }
 
     /// Some items behind a key, and the last key if there may be more.
@@ -167,11 +205,12 @@ impl Table {
     }
 
     /// Makes changes visible, which are durable now.
-    pub fn publish(&self, changes: Changes, after: After) {
+    pub fn publish(&self, changes: Changes, after: After, grown: Grown) {
         let mut layers = self.write();
         layers.new.extend(changes);
         layers.flush = after.flush;
         layers.count = after.count;
+        layers.bytes = layers.bytes.saturating_add_signed(grown.bytes);
     }
 
     pub fn is_settled(&self) -> bool {
@@ -281,10 +320,13 @@ fn put(database: &Database, settling: &Settling) -> Result<(), redb::Error> {
                 None => items.remove(&key[..])?,
             };
         }
-        let Marks { cas, flush, log } = settling.marks;
+        let Marks { cas, flush, log, bytes } = settling.marks;
         let mut meta = write.open_table(META)?;
         for (name, number) in [("cas", cas as i64), ("flush", flush), ("log", log as i64)] {
             meta.insert(name, number)?;
+        }
+        if let Some(bytes) = bytes {
+            meta.insert("bytes", bytes as i64)?;
         }
     }
     write.commit()?;
