@@ -3,12 +3,13 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dscript_tests::fleet::Fleet;
+use dscript_tests::memcached::{Door, free_port, memcached};
 use dscript_tests::{
     Mark, Running, command, compile, ending, good, need, records, root, run, sequences, text, wait_for,
 };
@@ -80,11 +81,6 @@ fn scratch() -> TempDir {
     compile(scratch.path(), "follower", FOLLOWER);
     compile(scratch.path(), "patterns", PATTERNS);
     scratch
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it has an address").port()
 }
 
 fn is_open(port: u16) -> bool {
@@ -228,15 +224,6 @@ fn numbers_there(scratch: &Path, url: &str, first: usize) -> usize {
 
 // ---- memcached ----
 
-fn memcached(port: u16) -> Running {
-    need("memcached", "memcached");
-    let mut starting = Command::new("memcached");
-    starting.args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &port.to_string()]);
-    let server = Running::start(starting.stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for("memcached to listen", || is_open(port).then_some(()));
-    server
-}
-
 /// The value of a key, as any client of memcached gets it.
 fn get(port: u16, key: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("memcached listens");
@@ -312,6 +299,32 @@ fn a_node_brings_its_records_to_a_memcached() {
     assert_eq!(latest["fields"]["took"], "1s500ms");
 }
 
+/// What is put to a URL where nobody takes it, and what is said of that; it waits.
+fn nobody_takes_it(scratch: &Path, url: &str, parts: &[&str]) {
+    let said = write(scratch, url, 0, 2, &[]);
+    assert!(parts.iter().all(|part| said.contains(part)) && said.contains("wait in"), "{said}");
+    let asked = run("dsvm", scratch, &["exec", "reader.dsb", "--pool", &format!("far={url}")]);
+    let (status, said) = ending(&asked);
+    assert!(status == Some(1) && said.contains("error EACCES: "), "{said}");
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+}
+
+#[test]
+fn the_memcached_door_of_a_logpool_is_no_memcached_for_pools() {
+    let door = Door::open();
+    let scratch = scratch();
+    let url = format!("memcached://{}", door.address);
+    let parts = ["the memcached door of a LogPool", "http://HOST:PORT"];
+    nobody_takes_it(scratch.path(), &url, &parts);
+    // One that has nothing to bring is told as well.
+    let mut here = command("dsvm", door.scratch.path());
+    here.args(["exec"]).arg(scratch.path().join("writer.dsb")).args(["--set", "from=0", "--set", "count=2"]);
+    assert_eq!(here.output().expect("it runs").status.code(), Some(0));
+    let query = ["log", "query", "n 1", "--pool", "far", "--at", &url, "--data", "operator"];
+    let (status, said) = ending(&run("dsctl", scratch.path(), &query));
+    assert!(status == Some(2) && parts.iter().all(|part| said.contains(part)), "{said}");
+}
+
 // ---- another LogPool ----
 
 fn controller(data: &Path, mark: &Mark, port: u16, args: &[&str]) -> Running {
@@ -326,6 +339,21 @@ fn controller(data: &Path, mark: &Mark, port: u16, args: &[&str]) -> Running {
         fs::read_to_string(&said).ok().filter(|said| said.contains("http on ")).map(drop)
     });
     controller
+}
+
+#[test]
+fn a_logpool_that_takes_no_records_says_so() {
+    let scratch = scratch();
+    let (mark, port) = (Mark::new(), free_port());
+    let far = scratch.path().join("far");
+    let server = controller(&far, &mark, port, &[]);
+    let url = format!("http://127.0.0.1:{port}");
+    nobody_takes_it(scratch.path(), &url, &["does not permit it", "start it with --http-put (HTTP 403)"]);
+    // Once it does, what waited comes with the next.
+    drop(server);
+    let _server = controller(&far, &mark, port, &["--http-put"]);
+    write(scratch.path(), &url, 2, 1, &[]);
+    read(scratch.path(), &url, 0, 3, &["--data", "other"]);
 }
 
 #[test]

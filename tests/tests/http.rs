@@ -139,6 +139,44 @@ fn records_and_aggregates_are_asked_for_by_parameters() {
     assert!(document["paths"]["/v1/log/records"].is_object());
 }
 
+const NAMED: &str = r#"
+LogPool pool = try LogPool.open("a/b: 50%");
+for (String key : ["with / slash", "with : colon", "50%", "a+b", "x:latest", "%20"]) try pool.put(key, {"n": 1});
+"#;
+
+#[test]
+fn a_record_is_found_by_its_name_however_its_client_quotes_that() {
+    let http = Http::open();
+    fs::write(http.scratch.path().join("named.ds"), NAMED).expect("a file can be written");
+    good("dsc", http.scratch.path(), &["compile", "named.ds"]);
+    good("dsvm", http.scratch.path(), &["exec", "named.dsb"]);
+    let quoted = |text: &str| -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let each = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(each).collect()
+    };
+    let found = http.json("/v1/log/records?pool=a/b:+50%25");
+    let records = found["records"].as_array().expect("there are records");
+    assert_eq!(records.len(), 6);
+    for record in records {
+        let word = |name: &str| record[name].as_str().unwrap_or_default();
+        let part = |name: &str| word(name).replace('%', "%25").replace(' ', "%20").replace('/', "%2f");
+        let series = format!("{}/{}", part("pool"), part("key"));
+        let time: jiff::Timestamp = word("time").parse().expect("it has a time");
+        let (node, run, seq) = (part("node"), word("run"), &record["seq"]);
+        for name in [
+            format!("{series}:latest"),
+            format!("{series}/{node}/{}/{run}-{seq}", time.as_nanosecond()),
+            format!("{series}/{node}/{}/{run}-{seq}", word("time")),
+        ] {
+            let by_slashes: Vec<String> = name.split('/').map(quoted).collect();
+            for path in [name.replace(':', "%3A"), quoted(&name), by_slashes.join("/"), name] {
+                assert_eq!(http.json(&format!("/v1/log/record/{path}")), *record, "{path}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_question_is_said() {
     let http = Http::open();

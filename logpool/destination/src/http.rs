@@ -210,7 +210,13 @@ impl Client {
 
     fn refused(&self, status: StatusCode, answer: &Value) -> DestinationError {
         let why = answer["error"].as_str().unwrap_or("it does not say why");
-        self.trouble(&format!("{why} (HTTP {})", status.as_u16()))
+        let why = format!("{why} (HTTP {})", status.as_u16());
+        match status {
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+                DestinationError::Denied(format!("the LogPool at {} does not permit it: {why}", self.address))
+            }
+            _ => self.trouble(&why),
+        }
     }
 
     fn trouble(&self, what: &str) -> DestinationError {

@@ -43,6 +43,8 @@ pub enum DestinationError {
     Unfit(String),
     /// It cannot be reached now, or answers that it cannot do it now.
     Unreachable(String),
+    /// Somebody is there who does not permit it, and may after being told to.
+    Denied(String),
     /// The destination answers no such question.
     Question(String),
 }
@@ -53,6 +55,7 @@ impl fmt::Display for DestinationError {
             DestinationError::Local(why) => why.fmt(f),
             DestinationError::Unfit(why)
             | DestinationError::Unreachable(why)
+            | DestinationError::Denied(why)
             | DestinationError::Question(why) => f.write_str(why),
         }
     }

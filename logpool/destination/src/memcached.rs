@@ -13,8 +13,8 @@
 use std::collections::BTreeMap;
 
 use dscript_logpool::{
-    Pattern, Query, Record, RunId, full_key, latest_key, parse_time, record_from_json, record_json,
-    series_key,
+    Pattern, Query, READ_ONLY, Record, RunId, full_key, latest_key, parse_time, record_from_json,
+    record_json, series_key,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -138,10 +138,20 @@ impl Connection {
                 "SERVER_ERROR object too large for cache" => {
                     return Err(Failure::Refused { index, why: "it is too large for memcached".into() });
                 }
+                other if other.contains(READ_ONLY) => return Err(self.is_a_door().into()),
                 other => return Err(self.trouble(&format!("it answers `{other}`")).into()),
             }
         }
         Ok(())
+    }
+
+    /// What is wrong where a controller answers as memcached does.
+    fn is_a_door(&self) -> DestinationError {
+        DestinationError::Denied(format!(
+            "at {} is the memcached door of a LogPool, where log records are only read: its controller takes and \
+             gives them at http://HOST:PORT (dsctl serve --http ADDR --http-put)",
+            self.address
+        ))
     }
 
     /// Adds names to those of a series.
@@ -209,7 +219,13 @@ impl Connection {
     }
 
     async fn fill(&mut self, mirror: &mut Mirror, series: &str) -> Result<()> {
-        let Some((value, _)) = self.gets(&format!("{series}:log")).await? else { return Ok(()) };
+        let Some((value, _)) = self.gets(&format!("{series}:log")).await? else {
+            // Only a LogPool has the newest record of a key without having been brought it; it has no cas there.
+            return match self.gets(&format!("{series}:latest")).await? {
+                Some((_, 0)) => Err(self.is_a_door()),
+                _ => Ok(()),
+            };
+        };
         let (generation, count) =
             parse_log(&value).ok_or_else(|| self.trouble(&format!("`{series}:log` holds something else")))?;
         let known = mirror.position(series).and_then(|position| parse_log(position.as_bytes()));

@@ -503,6 +503,7 @@ fn destination_error(why: DestinationError) -> PoolError {
         DestinationError::Local(why) => return pool_error(why),
         DestinationError::Unfit(_) => "limit",
         DestinationError::Unreachable(_) => "EHOSTUNREACH",
+        DestinationError::Denied(_) => "EACCES",
         DestinationError::Question(_) => "EINVAL",
         _ => "pool",
     };

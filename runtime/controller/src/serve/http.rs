@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use dscript_door::Records;
 use dscript_logpool::limits::APPEND_BYTES_MAX;
-use dscript_logpool::{LogPoolError, Record, RunId, record_from_json, record_json};
+use dscript_logpool::{KeyName, LogPoolError, Record, RunId, record_from_json, record_json};
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped, ToOperator};
 use dscript_protocol::units;
@@ -486,14 +486,18 @@ fn lines(records: &[Record], events: bool) -> String {
     records.iter().map(line).collect()
 }
 
-async fn record(api: &Api, key: &str) -> Answered {
-    match api.records.get(key.as_bytes()).await.map_err(Failed::Trouble).map_err(failed)? {
-        Some(json) => Ok(respond(StatusCode::OK, "application/json", Content::Whole(Some(json.into())))),
-        None => Err(refused(
-            StatusCode::NOT_FOUND,
-            format!("there is no log record {key}; a key is POOL/KEY:latest or POOL/KEY/NODE/TIME/RUN-SEQ"),
-        )),
+async fn record(api: &Api, path: &str) -> Answered {
+    for name in KeyName::in_path(path) {
+        let found = api.records.get_named(name).await.map_err(Failed::Trouble).map_err(failed)?;
+        if let Some(json) = found {
+            return Ok(respond(StatusCode::OK, "application/json", Content::Whole(Some(json.into()))));
+        }
     }
+    let why = format!(
+        "there is no log record {path}; a key is POOL/KEY:latest or POOL/KEY/NODE/TIME/RUN-SEQ, with %20 for a space, \
+         %2F for a slash and %25 for a % within a part"
+    );
+    Err(refused(StatusCode::NOT_FOUND, why))
 }
 
 async fn pools(api: &Api) -> Answered {
