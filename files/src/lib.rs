@@ -2,12 +2,54 @@
 //! name once everything is in it. Where that ends before, by an error, a full disk or an interrupt, what had the name keeps it.
 //!
 //! On Linux the file beside has no name until it is whole, so that nothing is left over from a command that was killed. Where
-//! the file system cannot do that, it is called `.NAME.PID.part`.
+//! the file system cannot do that, it is called `.NAME.PID.part`, and who ends a command calls [`abandon`] before.
+//!
+//! The name `-` is standard output, which gets what is written at once; a file of that name is `./-`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// From now on a write beyond the largest size that a file may have (`ulimit -f`) fails with `EFBIG`, as one on a full disk
+/// does; else the system ends the process for it (SIGXFSZ). Processes that this one starts inherit that, as long as nobody gives
+/// them the usual signals.
+pub fn refuse_what_is_too_large() {
+    #[cfg(unix)]
+    // SAFETY: ignoring a signal runs no code of ours.
+    let _ = unsafe {
+        nix::sys::signal::signal(nix::sys::signal::Signal::SIGXFSZ, nix::sys::signal::SigHandler::SigIgn)
+    };
+}
+
+/// Whether a name stands for standard output.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A name as messages have it.
+pub fn shown(path: &Path) -> String {
+    if is_stdout(path) { "standard output".to_owned() } else { path.display().to_string() }
+}
+
+/// Removes what was written so far of files that are not whole; nothing is written whole after that. For who is about to end the
+/// process while others still write.
+pub fn abandon() {
+    let mut parts = parts();
+    for part in parts.drain(..) {
+        // The process ends: there is nobody to tell.
+        let _ = fs::remove_file(part);
+    }
+    // Whoever writes waits for it until the end.
+    std::mem::forget(parts);
+}
+
+/// The files beside that have a name.
+fn parts() -> MutexGuard<'static, Vec<PathBuf>> {
+    static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    PARTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Writes a file by `fill`; a new one gets `mode`, as far as the umask allows it, one that is there keeps its own unless the
 /// new one is to be executed. A link stays a link. What is no file but a device or a pipe is written as it is, and so is a file
@@ -17,6 +59,9 @@ pub fn write_whole<T, E: From<io::Error>>(
     mode: u32,
     fill: impl FnOnce(&mut File) -> Result<T, E>,
 ) -> Result<T, E> {
+    if is_stdout(path) {
+        return fill(&mut stdout()?);
+    }
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {
@@ -45,6 +90,19 @@ fn is_refused(why: &io::Error) -> bool {
     matches!(why.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
+/// Standard output as a file.
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(windows)]
+fn stdout() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
+}
+
 /// The file beside; it is removed when it is dropped.
 struct Part {
     path: PathBuf,
@@ -60,17 +118,22 @@ impl Part {
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        let mut parts = parts();
         let file = options.open(&self.path)?;
+        parts.push(self.path.clone());
         self.named = true;
         Ok((file, self))
     }
 
     fn become_file(mut self, file: &File, path: &Path) -> io::Result<()> {
+        let mut parts = parts();
         if !self.named {
             give_name(file, &self.path)?;
+            parts.push(self.path.clone());
             self.named = true;
         }
         fs::rename(&self.path, path)?;
+        parts.retain(|part| *part != self.path);
         self.named = false;
         Ok(())
     }
@@ -79,6 +142,7 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if self.named {
+            parts().retain(|part| *part != self.path);
             // It is of no use; that it may not go away changes nothing.
             let _ = fs::remove_file(&self.path);
         }

@@ -54,7 +54,12 @@ fn an_image_can_go_to_a_pipe() {
     assert_eq!(output.stdout, fs::read(scratch.path().join("good.dsb")).expect("it is there"));
     assert!(!scratch.path().join("-").exists());
     let output = run("dsc", scratch.path(), &["compile", "good.ds", "--standalone", "-o", "-"]);
-    assert_eq!(output.status.code(), Some(2));
+    assert!(output.status.success() && output.stdout.starts_with(b"\x7fELF"), "{}", text(&output.stderr));
+    let output = run("dsc", scratch.path(), &["test", "good.ds", "--junit", "-"]);
+    assert!(text(&output.stdout).starts_with("<?xml"), "and nothing else: {}", text(&output.stdout));
+    let output = run("dsc", scratch.path(), &["test", "good.ds", "--junit", "-", "--json"]);
+    assert_eq!(output.status.code(), Some(2), "both on one stream");
+    assert!(!scratch.path().join("-").exists());
 }
 
 #[test]

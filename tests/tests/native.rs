@@ -111,6 +111,31 @@ fn a_program_may_be_one_executable() {
         assert!(said.contains("of no use in it") && said.contains(foreign), "{said}");
         assert!(!scratch.path().join("other").exists());
     }
+    // One that was cut short runs nothing, and is no VM either; what is appended to it changes nothing.
+    let bytes = std::fs::read(&own).expect("it can be read");
+    let cut_to = |length: usize| {
+        std::fs::File::options()
+            .write(true)
+            .open(&own)
+            .and_then(|file| file.set_len(length as u64))
+            .expect("it is cut");
+    };
+    for length in [bytes.len() - 1, bytes.len() - 16, bytes.len() - 1000] {
+        cut_to(length);
+        for args in [&[][..], &["exec", "sum.dsb"]] {
+            let output = start(args);
+            let said = text(&output.stderr);
+            assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{said}");
+            assert!(said.contains(&format!("cut off: it has {length} bytes of {}", bytes.len())), "{said}");
+        }
+    }
+    std::fs::write(&own, [&bytes[..bytes.len() - 1], b"x"].concat()).expect("it is written");
+    let output = start(&[]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("it is damaged"));
+    std::fs::write(&own, [&bytes[..], b"a signature"].concat()).expect("it is written");
+    assert_eq!(text(&start(&[]).stdout), "45\n");
+    let carried = dscript_bytecode::file::embedded_image(&own).expect("it is whole");
+    assert_eq!(carried.expect("an image")[..8], dscript_bytecode::file::MAGIC);
     // The VM itself carries nothing.
     let output = finish(command("dsvm", scratch.path()).arg("--version"));
     assert!(text(&output.stdout).starts_with("dsvm"));

@@ -46,9 +46,6 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
                  of no use in it. Leave out --native={other}, or compile on a machine of that architecture"
             ));
         }
-        if args.output.as_deref() == Some(Path::new("-")) {
-            return Err("--standalone writes an executable file: name it with -o".into());
-        }
     }
     let root = files::open(&args.file)?;
     let result = compile(&root.module, &root.shown, &root.bytes, &root, Goal::Image);
@@ -75,11 +72,6 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         return standalone(&output, &bytes);
     }
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("dsb"));
-    if output == Path::new("-") {
-        let mut out = std::io::stdout().lock();
-        out.write_all(&bytes).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))?;
-        return Ok(ExitCode::SUCCESS);
-    }
     write_whole(&output, &bytes, 0o666)?;
     // The process ends: its memory goes with it, faster than tree by tree.
     std::mem::forget(result);
@@ -91,12 +83,13 @@ fn standalone(output: &Path, image: &[u8]) -> Result<ExitCode, String> {
     let own = std::env::current_exe().map_err(|why| format!("cannot find dsvm: {why}"))?;
     let vm = own.with_file_name("dsvm");
     let mut bytes = fs::read(&vm).map_err(|why| format!("--standalone needs {}: {why}", vm.display()))?;
-    dscript_bytecode::file::append_image(&mut bytes, image);
+    dscript_bytecode::file::append_image(&mut bytes, image)
+        .map_err(|why| format!("--standalone cannot use {}: {why}", vm.display()))?;
     write_whole(output, &bytes, 0o777)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
     dscript_files::write_whole(path, mode, |file| file.write_all(bytes))
-        .map_err(|why| format!("{}: {why}", path.display()))
+        .map_err(|why| format!("{}: {why}", dscript_files::shown(path)))
 }

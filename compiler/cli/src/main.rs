@@ -53,6 +53,7 @@ enum Command {
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
+    dscript_files::refuse_what_is_too_large();
     let cli = Cli::parse();
     // A compilation writes most pages once: to clear them two mebibytes at a time costs more than it saves, above all
     // in a virtual machine whose host has to find them first. A kernel that cannot do it leaves them on.

@@ -112,9 +112,12 @@ enum Engine {
 }
 
 /// The image in this executable, where there is one.
-pub fn embedded() -> Option<Vec<u8>> {
+///
+/// # Errors
+/// Says that there is one that cannot be run.
+pub fn embedded() -> Result<Option<Vec<u8>>, String> {
     // A program that cannot read itself is taken for what it usually is.
-    dscript_bytecode::file::embedded_image(&own_executable()).ok().flatten()
+    dscript_bytecode::file::embedded_image(&own_executable())
 }
 
 fn own_executable() -> PathBuf {
@@ -123,8 +126,18 @@ fn own_executable() -> PathBuf {
 
 /// Runs the program of the executable; gives the exit status.
 pub fn exec_embedded(args: EmbeddedArgs, image: &[u8]) -> i32 {
+    start(prepare(args.options, &own_name(), image, &own_executable()))
+}
+
+/// Says that the program of the executable cannot be run; gives the exit status.
+pub fn embedded_damaged(why: &str) -> i32 {
+    eprintln!("dsvm: {}: {why}; nothing of it is run. Copy or compile it again", own_name());
+    2
+}
+
+fn own_name() -> String {
     let name = std::env::args_os().next().map_or_else(own_executable, PathBuf::from);
-    start(prepare(args.options, &name.display().to_string(), image, &own_executable()))
+    name.display().to_string()
 }
 
 /// Runs the command; gives the exit status.
@@ -255,7 +268,11 @@ fn check_labels(labels: &[(String, String)]) -> Result<(), String> {
     if let Some((key, _)) = labels.iter().find(|(key, _)| key == "name" || key.contains([',', '*', '='])) {
         return Err(format!("a label cannot be called `{key}`"));
     }
-    Ok(())
+    let known = |at: usize| labels[..at].iter().any(|(key, _)| *key == labels[at].0);
+    match (0..labels.len()).find(|&at| known(at)) {
+        Some(at) => Err(format!("--label {} is given twice: a label has one value", labels[at].0)),
+        None => Ok(()),
+    }
 }
 
 /// The machine's name.

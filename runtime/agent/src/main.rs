@@ -26,9 +26,11 @@ enum Command {
 fn main() {
     // The process that starts programs for D-Tasks is this executable once more.
     dscript_host::spawner::maybe_run();
+    dscript_files::refuse_what_is_too_large();
     let code = match dsvm::exec::embedded() {
-        Some(image) => dsvm::exec::exec_embedded(dsvm::exec::EmbeddedArgs::parse(), &image),
-        None => match Cli::parse().command {
+        Err(why) => dsvm::exec::embedded_damaged(&why),
+        Ok(Some(image)) => dsvm::exec::exec_embedded(dsvm::exec::EmbeddedArgs::parse(), &image),
+        Ok(None) => match Cli::parse().command {
             Command::Exec(args) => dsvm::exec::exec(args),
             Command::Node(args) => dsvm::node::node(args),
         },

@@ -62,6 +62,9 @@ impl Routes {
         for arg in args {
             let (pool, url) = setting(arg).map_err(|why| format!("--pool: {why}"))?;
             let url = Url::parse(&url).map_err(|why| format!("--pool {pool}: {why}"))?;
+            if routes.urls.contains_key(&pool) {
+                return Err(format!("--pool {pool} is given twice: a pool lies in one place"));
+            }
             routes.urls.insert(pool, url);
         }
         Ok(routes)

@@ -223,37 +223,66 @@ pub fn native_sections(bytes: &[u8]) -> Result<Vec<&[u8]>, FileError> {
 
 /// What an executable with an image in it ends with, after the length of the image.
 const EMBEDDED: [u8; 8] = *b"DSB-EXEC";
+const TAIL_BYTES: u64 = EMBEDDED.len() as u64 + 8;
 
-/// Makes an executable carry an image: behind it come the image, its length (8 bytes) and a mark.
-pub fn append_image(executable: &mut Vec<u8>, image: &[u8]) {
+const ELF: [u8; 4] = *b"\x7fELF";
+/// The bytes of an ELF file's head that have no meaning (`EI_PAD` of the ELF specification, up to `EI_NIDENT`).
+const PAD: std::ops::Range<usize> = 9..16;
+/// In them: that an image is in the executable, before the length of all of it (4 bytes).
+const CARRIES: [u8; 3] = *b"DSB";
+
+/// Makes an executable carry an image: behind it come the image, its length (8 bytes) and a mark. How long all of that is
+/// stands in its head, so that an executable that was cut short is known for one.
+///
+/// # Errors
+/// Says what is wrong with the executable.
+pub fn append_image(executable: &mut Vec<u8>, image: &[u8]) -> Result<(), String> {
+    if !executable.starts_with(&ELF) || executable.len() < PAD.end {
+        return Err("it is no ELF executable".into());
+    }
+    if executable[PAD].starts_with(&CARRIES) {
+        return Err("it carries a program already".into());
+    }
     executable.extend(image);
     executable.extend((image.len() as u64).to_le_bytes());
     executable.extend(EMBEDDED);
+    let length =
+        u32::try_from(executable.len()).map_err(|_| "with the program it would have more than 4 GiB")?;
+    executable[PAD][..CARRIES.len()].copy_from_slice(&CARRIES);
+    executable[PAD][CARRIES.len()..].copy_from_slice(&length.to_le_bytes());
+    Ok(())
 }
 
-/// The image that an executable carries; `None` where it carries none.
+/// The image that an executable carries; `None` where it carries none, or is no file that can be read.
 ///
 /// # Errors
-/// Where the file cannot be read.
-pub fn embedded_image(executable: &std::path::Path) -> std::io::Result<Option<Vec<u8>>> {
+/// Says in one line what is wrong with one that carries an image.
+pub fn embedded_image(executable: &std::path::Path) -> Result<Option<Vec<u8>>, String> {
     use std::io::{Read, Seek, SeekFrom};
-    const TAIL: u64 = 16;
-    let mut file = std::fs::File::open(executable)?;
-    let length = file.metadata()?.len();
-    if length < TAIL {
-        return Ok(None);
+    let mut head = [0; PAD.end];
+    let opened =
+        std::fs::File::open(executable).and_then(|mut file| file.read_exact(&mut head).map(|()| file));
+    let (Ok(mut file), Some(length)) = (opened, head[PAD].strip_prefix(&CARRIES)) else { return Ok(None) };
+    let mut read = |from: u64, size: u64| {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.by_ref().take(size).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let unreadable = |why: std::io::Error| format!("it cannot be read: {why}");
+    let length = u64::from(u32_of(length));
+    let found = std::fs::metadata(executable).map_err(unreadable)?.len();
+    if found < length {
+        return Err(format!("it is cut off: it has {found} bytes of {length}"));
     }
-    let mut tail = [0; TAIL as usize];
-    file.seek(SeekFrom::Start(length - TAIL))?;
-    file.read_exact(&mut tail)?;
-    let size = u64_of(&tail[..8]);
-    if tail[8..] != EMBEDDED || size > (length - TAIL).min(FILE_BYTES_MAX as u64) {
-        return Ok(None);
+    let end = length.saturating_sub(TAIL_BYTES);
+    let tail = read(end, TAIL_BYTES).map_err(unreadable)?;
+    match tail.split_at_checked(8) {
+        Some((size, mark)) if mark == EMBEDDED && u64_of(size) <= end.min(FILE_BYTES_MAX as u64) => {
+            let size = u64_of(size);
+            read(end - size, size).map(Some).map_err(unreadable)
+        }
+        _ => Err("it is damaged: its program is not where it should be".into()),
     }
-    file.seek(SeekFrom::Start(length - TAIL - size))?;
-    let mut image = Vec::new();
-    file.take(size).read_to_end(&mut image)?;
-    Ok(Some(image))
 }
 
 fn u32_of(bytes: &[u8]) -> u32 {

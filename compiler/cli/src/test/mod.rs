@@ -10,6 +10,7 @@ use crate::report::{MessageFormat, Reporter};
 use dscript_compiler::{Compilation, Goal, Library};
 use report::{Case, Outcome, Report};
 use stage::Tests;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub struct Args {
     /// One JSON object for each test, and for each file with errors, on stdout
     #[arg(long)]
     json: bool,
-    /// Write the results as JUnit XML too
+    /// Write the results as JUnit XML too; with `-` to standard output, which gets nothing else then
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// How long one test may take by the clock on the wall
@@ -52,7 +53,11 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     if files.is_empty() {
         return Err("no `.ds` files there".into());
     }
-    let mut report = Report::new(args.json);
+    let alone = args.junit.as_deref().is_some_and(dscript_files::is_stdout);
+    if alone && args.json {
+        return Err("--json and --junit - would both go to standard output: name a file with --junit".into());
+    }
+    let mut report = Report::new(args.json, alone);
     let mut reporter = Reporter::new(MessageFormat::Text, false);
     let mut found = 0;
     let library = Library::default();
@@ -75,7 +80,8 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     reporter.summary(&if files.len() == 1 { files[0].display().to_string() } else { files::counted(failed) });
     report.summary()?;
     if let Some(file) = &args.junit {
-        std::fs::write(file, report.junit()).map_err(|e| format!("{}: {e}", file.display()))?;
+        dscript_files::write_whole(file, 0o666, |file| file.write_all(report.junit().as_bytes()))
+            .map_err(|e| format!("{}: {e}", dscript_files::shown(file)))?;
     }
     if report.cases() == 0 && !report.failed() {
         match &args.filter {

@@ -28,15 +28,17 @@ impl Case {
 
 pub struct Report {
     json: bool,
+    /// Prints nothing for people: standard output is somebody else's.
+    quiet: bool,
     color: bool,
     all: Vec<Case>,
 }
 
 impl Report {
-    pub fn new(json: bool) -> Report {
+    pub fn new(json: bool, quiet: bool) -> Report {
         let color =
             std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        Report { json, color, all: Vec::new() }
+        Report { json, quiet, color, all: Vec::new() }
     }
 
     /// Says how a test went, and keeps it.
@@ -47,7 +49,7 @@ impl Report {
             }
             if self.json {
                 print_line(&json_line(&case, run))?;
-            } else {
+            } else if !self.quiet {
                 print_line(text(&case, run, self.color).trim_end())?;
             }
         }
@@ -80,7 +82,7 @@ impl Report {
 
     /// The last line for people.
     pub fn summary(&self) -> Result<(), String> {
-        if self.json {
+        if self.json || self.quiet {
             return Ok(());
         }
         let passed = self.all.iter().filter(|c| c.passed()).count();
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn junit_is_escaped() {
-        let mut report = Report::new(true);
+        let mut report = Report::new(true, false);
         let why = Why { text: "a < b && \"c\"\nsecond\u{1b}".into(), stack: vec!["f (a.ds:1:2)".into()] };
         let run = Run {
             failure: Some(why),
