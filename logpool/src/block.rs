@@ -27,7 +27,7 @@ use crate::codec::{self, Input, Malformed, ValueRef};
 use crate::column;
 use crate::limits::{BLOCK_RECORDS_MAX, FIELD_NAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX};
 use crate::names::Names;
-use crate::record::RunId;
+use crate::record::{FieldValue, RunId};
 
 const VERSION: u8 = 3;
 const VERSION_OLDEST: u8 = 2;
@@ -77,6 +77,10 @@ impl Kind {
             codec::LIST => Kind::Nested,
             _ => return Err(Malformed),
         })
+    }
+
+    pub fn of_value(value: &FieldValue) -> Kind {
+        ValueRef::of(value).map_or(Kind::Nested, |value| Kind::of(&value))
     }
 
     pub(crate) fn of(value: &ValueRef) -> Kind {

@@ -66,7 +66,8 @@ fn type_of(value: &FieldValue) -> Option<&'static str> {
 /// What a record in JSON has.
 const MEMBERS: [&str; 9] = ["time", "pool", "key", "node", "task", "run", "seq", "fields", "types"];
 
-/// Reads one object. A record that does not say its run and number gets these. The error says what is wrong with it.
+/// Reads one object. A record that does not say its run and number gets these. The error says what is wrong with it. An int
+/// beyond 64 bits is refused: as the double that other readers of JSON take it for, it would be another number.
 pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, String> {
     let json: Value = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
     let members = json.as_object().ok_or("this is no object")?;
@@ -104,7 +105,7 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
                 let kind = json["types"][name].as_str();
                 fields.push((
                     &name[..],
-                    value_of(value, kind).map_err(|why| format!("field `{name}`: {why}"))?,
+                    value_of(value, kind, line).map_err(|why| format!("field `{name}`: {why}"))?,
                 ));
             }
         }
@@ -122,8 +123,8 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
     })
 }
 
-/// `kind` as `types` has it.
-fn value_of(json: &Value, kind: Option<&str>) -> Result<FieldValue, String> {
+/// `kind` as `types` has it; `line` is where the value stands.
+fn value_of(json: &Value, kind: Option<&str>, line: &str) -> Result<FieldValue, String> {
     if let (Some(kind), Value::String(text)) = (kind, json) {
         let wrong = || format!("`{text}` is no {kind}");
         return match kind {
@@ -144,18 +145,70 @@ fn value_of(json: &Value, kind: Option<&str>) -> Result<FieldValue, String> {
         Value::Bool(value) => FieldValue::Bool(*value),
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(int), _) => FieldValue::Int(int),
-            (None, Some(double)) if !number.is_u64() => FieldValue::Double(double),
-            _ => return Err(format!("{number} is too large")),
+            (None, Some(double)) => match whole(line, double) {
+                Some((column, text)) => return Err(beyond(column, text)),
+                None => FieldValue::Double(double),
+            },
+            (None, None) => return Err(format!("{number} is no number that can be kept")),
         },
         Value::String(text) => FieldValue::String(text.clone()),
         Value::Array(items) => {
-            FieldValue::List(items.iter().map(|item| value_of(item, None)).collect::<Result<_, _>>()?)
+            FieldValue::List(items.iter().map(|item| value_of(item, None, line)).collect::<Result<_, _>>()?)
         }
         Value::Object(map) => {
-            let entry = |(name, item): (&String, &Value)| Ok((name.clone(), value_of(item, None)?));
+            let entry = |(name, item): (&String, &Value)| Ok((name.clone(), value_of(item, None, line)?));
             FieldValue::Map(map.iter().map(entry).collect::<Result<_, String>>()?)
         }
     })
+}
+
+/// The least number that is no int.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
+/// Where a number that no int holds is written in a line without a point or an exponent, so that an int is meant.
+fn whole(line: &str, number: f64) -> Option<(usize, &str)> {
+    if number.abs() < BEYOND {
+        return None;
+    }
+    let bytes = line.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let from = at;
+        at += 1;
+        match bytes[from] {
+            b'"' => {
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+                at += bytes[at..].iter().take_while(|byte| part(byte)).count();
+                let text = &line[from..at];
+                let whole = !text.contains(['.', 'e', 'E']) && text.parse::<i64>().is_err();
+                if whole && text.parse() == Ok(number) {
+                    return Some((line[..from].chars().count() + 1, text));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Digits of a number that are shown.
+const DIGITS_MAX: usize = 40;
+
+fn beyond(column: usize, text: &str) -> String {
+    let digits = match text.get(..DIGITS_MAX) {
+        Some(begin) if text.len() > DIGITS_MAX => format!("{begin}..."),
+        _ => text.to_owned(),
+    };
+    format!(
+        "column {column}: {digits} is too large for an int, which has 64 bits: write it in quotes, as a text, or with an \
+         exponent, as a double"
+    )
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
@@ -219,7 +272,23 @@ mod tests {
         check(r#"{"time": 1, "key": "k"}"#, "`pool` is missing");
         check(r#"{"time": 1, "pool": 2, "key": "k"}"#, "`pool` is 2, not a text");
         check(r#"{"time": 1, "pool": "p", "key": "k", "seq": 1}"#, "`run` is not");
-        check(r#"{"time": 1, "pool": "p", "key": "k", "fields": {"x": 18446744073709551615}}"#, "field `x`");
+        for number in
+            ["18446744073709551615", "9223372036854775808", "-9223372036854775809", "18446744073709551616"]
+        {
+            let line = |value: &str| {
+                format!(
+                    r#"{{"time": 1, "pool": "\"ü", "key": "9223372036854775808", "fields": {{"x": {value}}}}}"#
+                )
+            };
+            check(&line(number), &format!("field `x`: column 74: {number} is too large for an int"));
+            check(&line(&format!("[1e300,{number}]")), &format!("column 81: {number} is too large"));
+            for good in [format!("{number}.0"), format!("{number}e0"), format!("\"{number}\"")] {
+                assert!(record_from_json(&line(&good), RunId(1), 1).is_ok(), "{good}");
+            }
+        }
+        let long =
+            format!(r#"{{"time": 1, "pool": "p", "key": "k", "fields": {{"x": {}}}}}"#, "9".repeat(100));
+        check(&long, &format!("column 54: {}... is too large", "9".repeat(40)));
         check(
             r#"{"time": 1, "pool": "p", "key": "k", "fields": {"x": "y"}, "types": {"x": "duration"}}"#,
             "`y` is no duration",

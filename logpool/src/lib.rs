@@ -68,6 +68,6 @@ pub use standing::{Standing, Turn};
 pub use stats::{Stats, StatsRow};
 pub use store::Retention;
 pub use tail::{Cursor, Tailed};
-pub use text::{parse_time, time_text, value_text};
+pub use text::{parse_moment, parse_time, time_text, value_text};
 pub use verify::{Verified, verify};
 pub use writer::{Ack, Done, Writer};

@@ -90,7 +90,7 @@ impl Reader {
     }
 
     /// Notes something that cannot be read, and how many records that costs, where it is to be skipped.
-    fn spare<T: Default>(&self, read: Result<T>, records: Option<u64>) -> Result<T> {
+    pub(crate) fn spare<T: Default>(&self, read: Result<T>, records: Option<u64>) -> Result<T> {
         match (read, &self.skipped) {
             (Err(LogPoolError::Corrupt { path, what }), Some(skips)) => {
                 let mut skips = skips.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -132,37 +132,59 @@ impl Reader {
         Ok(fields.infos)
     }
 
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// First the log files, then the database.
-    fn look(&self) -> Result<(Logs, Snapshot)> {
-        let look = || {
-            let logs = Logs::unmoved(&self.folder)?;
-            Ok((logs, Snapshot::open(&self.folder)?))
+    pub(crate) fn look(&self) -> Result<(Logs, Snapshot)> {
+        let logs = match Logs::unmoved(&self.folder) {
+            // Nobody can say what was moved: it is met in the segments as well.
+            Err(LogPoolError::Corrupt { .. }) if self.skipped.is_some() => Logs::open(&self.folder, |_| 0)?,
+            logs => logs?,
         };
-        match look() {
+        Ok((logs, self.snapshot()?))
+    }
+
+    /// The database at this moment.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        match Snapshot::open(&self.folder) {
             Err(why @ LogPoolError::Corrupt { .. }) if self.skipped.is_some() => {
                 self.spare::<()>(Err(why), None)?;
-                let logs = Logs::open(&self.folder, |_| 0)?;
-                let unreadable = |why| self.spare(Err(why), None);
-                Ok((logs, Snapshot::without_index(&self.folder, unreadable)?))
+                Snapshot::without_index(&self.folder, |why| self.spare(Err(why), None))
             }
-            looked => looked,
+            opened => opened,
         }
     }
 
-    /// Shows a sink everything that may match.
-    fn scan(&self, query: &Query, sink: &mut impl Sink) -> Result<()> {
-        let (logs, snapshot) = self.look()?;
-        // What is in a log file counts as new where nobody can say whether it was moved.
+    /// Says of records of log files whether the database has them. They count as new where nobody can say.
+    pub(crate) fn seen<'s>(
+        &'s self,
+        snapshot: &'s Snapshot,
+    ) -> impl FnMut(&RecordHead<'_>) -> Result<bool> + use<'s> {
         let mut unsure = HashSet::new();
-        let seen = |head: &RecordHead| match snapshot.id_of(head.pool, head.time) {
+        move |head| match snapshot.id_of(head.pool, head.time) {
             Some(id) if !unsure.contains(&id) => {
                 let seen = snapshot.seen(id, head.run, head.seq);
                 unsure.extend(seen.is_err().then_some(id));
                 self.spare(seen, None)
             }
             _ => Ok(false),
-        };
-        let damaged = logs.new_records(seen, |head| {
+        }
+    }
+
+    /// Notes damage of log files, where that is to be skipped.
+    pub(crate) fn note(&self, damaged: Vec<Damage>) -> Result<()> {
+        match self.skipped {
+            Some(_) => damaged.into_iter().try_for_each(|damage| self.spare(Err(damage.into()), None)),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows a sink everything that may match.
+    fn scan(&self, query: &Query, sink: &mut impl Sink) -> Result<()> {
+        let (logs, snapshot) = self.look()?;
+        let damaged = logs.new_records(self.seen(&snapshot), |head| {
             // Its frame is whole and its body was walked through, so it can be read.
             if let Ok(true) = query.matches_head(head) {
                 sink.record(head);
@@ -170,9 +192,7 @@ impl Reader {
             sink.failure()
         })?;
         drop(logs);
-        if self.skipped.is_some() {
-            damaged.into_iter().try_for_each(|damage| self.spare(Err(damage.into()), None))?;
-        }
+        self.note(damaged)?;
         let mut ids = snapshot.segments(query);
         if query.order == Order::NewestFirst {
             ids.reverse();
@@ -226,16 +246,20 @@ impl Reader {
 
     /// By name of pool, keys by name.
     pub fn pools(&self) -> Result<Vec<PoolInfo>> {
-        let logs = Logs::unmoved(&self.folder)?;
-        let snapshot = Snapshot::open(&self.folder)?;
+        let (logs, snapshot) = self.look()?;
         let mut pools = Pools::default();
-        logs.new_records(snapshot.knows(), |head| {
+        let damaged = logs.new_records(self.seen(&snapshot), |head| {
             pools.add([head.pool, head.key, head.node], 1, head.time, head.time);
             Ok(())
         })?;
+        drop(logs);
+        self.note(damaged)?;
         for id in snapshot.segments(&Query::default()) {
-            let Some(segment) = snapshot.segment(id)? else { continue };
-            for series in database::guarded(segment.path(), || segment.series())? {
+            let listed = snapshot.segment(id).and_then(|segment| match segment {
+                Some(segment) => database::guarded(segment.path(), || segment.series()),
+                None => Ok(Vec::new()),
+            });
+            for series in self.spare(listed, snapshot.index.segments.get(&id).copied())? {
                 let Series { pool, key, node, records, first, last, .. } = &series;
                 pools.add([pool, key, node], *records, *first, *last);
             }
@@ -246,13 +270,13 @@ impl Reader {
 
     /// A cursor past everything that is there now.
     pub fn end(&self) -> Result<Cursor> {
-        tail::end(&self.folder)
+        tail::end(self)
     }
 
     /// What arrived after the cursor and matches the query (whose `limit` and `order` do not count), in time
     /// order; moves the cursor.
     pub fn tail(&self, query: &Query, cursor: &mut Cursor) -> Result<Tailed> {
-        tail::poll(&self.folder, query, cursor)
+        tail::poll(self, query, cursor)
     }
 
     /// What cannot be read in the log files that are there now.

@@ -11,7 +11,6 @@
 //! Retention drops whole segments: first from the index, then, beside other work, the file. A record of a day that was dropped, and that
 //! arrives late or again, makes a segment anew and is dropped with it at the next chance.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -193,13 +192,17 @@ fn what_segments_say(folder: &Folder) -> Result<Changes> {
 }
 
 /// Deletes segments that the index does not list: one that was dropped, or one whose records are all still in the
-/// log files.
+/// log files; and what was to become one. Whatever else lies there is somebody else's.
 fn remove_unlisted(dir: &Path, index: &Index) -> Result<()> {
-    let listed: HashSet<String> = index.segments.keys().map(|id| id.file_name()).collect();
     let failed = || LogPoolError::io("list", dir);
     for entry in fs::read_dir(dir).map_err(failed())? {
         let entry = entry.map_err(failed())?;
-        if !entry.file_name().to_str().is_some_and(|name| listed.contains(name)) {
+        let name = entry.file_name();
+        let id = |name: &str| {
+            SegmentId::parse(&name.replace(".new", ".redb")).map(|id| (id, name.ends_with(".new")))
+        };
+        let unlisted = |(id, new): (SegmentId, bool)| new || !index.segments.contains_key(&id);
+        if name.to_str().and_then(id).is_some_and(unlisted) {
             folder::remove_file(&entry.path())?;
         }
     }

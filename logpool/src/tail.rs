@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use crate::database;
 use crate::error::Result;
-use crate::folder::{Folder, LogKind, LogName};
+use crate::folder::{LogKind, LogName};
 use crate::index::{Index, SegmentId};
 use crate::limits::TAIL_RECORDS_MAX;
 use crate::merge::Place;
 use crate::query::Query;
 use crate::ranges::RunRanges;
-use crate::reader::{Logs, offset};
+use crate::reader::{Logs, Reader, offset};
 use crate::record::Record;
 use crate::snapshot::Snapshot;
 
@@ -38,10 +38,9 @@ pub struct Tailed {
     pub more: bool,
 }
 
-pub fn end(folder: &Folder) -> Result<Cursor> {
+pub fn end(reader: &Reader) -> Result<Cursor> {
     let mut cursor = Cursor::default();
-    let logs = Logs::unmoved(folder)?;
-    let snapshot = Snapshot::open(folder)?;
+    let (logs, snapshot) = reader.look()?;
     cursor.places = snapshot.index.segments.iter().map(|(id, end)| (*id, Place::end(*end))).collect();
     let (ends, _) = logs.records(|name, head| {
         // What is behind an ordinal of the index, and in its segment already, will be met there again.
@@ -54,31 +53,33 @@ pub fn end(folder: &Folder) -> Result<Cursor> {
     Ok(cursor)
 }
 
-pub fn poll(folder: &Folder, query: &Query, cursor: &mut Cursor) -> Result<Tailed> {
+pub fn poll(reader: &Reader, query: &Query, cursor: &mut Cursor) -> Result<Tailed> {
     // Worked on as a copy, so that an error in the middle leaves the cursor where it was.
     let mut next = cursor.clone();
     let mut records = Vec::new();
-    let index = Index::read(folder)?;
+    let index = reader.snapshot()?.index;
     let snapshot;
     if next.backlog(&index) > TAIL_RECORDS_MAX as u64 {
-        snapshot = Snapshot::open(folder)?;
-        next.read_database(&snapshot, query, &mut records)?;
+        snapshot = reader.snapshot()?;
+        next.read_database(reader, &snapshot, query, &mut records)?;
     } else {
         let from = |name| next.offsets.get(&name).copied().unwrap_or(0).max(offset(&index, name));
-        let logs = Logs::open(folder, from)?;
-        snapshot = Snapshot::open(folder)?;
+        let logs = Logs::open(reader.folder(), from)?;
+        snapshot = reader.snapshot()?;
         let mut fresh = Vec::new();
-        let knows = snapshot.knows();
-        let (ends, _) = logs.records(|name, head| {
-            if !knows(&head)?
+        let mut seen = reader.seen(&snapshot);
+        let (ends, damaged) = logs.records(|name, head| {
+            if !seen(&head)?
                 && let Ok(record) = head.decode()
             {
                 fresh.push((name.kind, record));
             }
             Ok(())
         })?;
+        drop(seen);
+        reader.note(damaged)?;
         next.offsets = ends.into_iter().collect();
-        next.read_database(&snapshot, query, &mut records)?;
+        next.read_database(reader, &snapshot, query, &mut records)?;
         for (kind, record) in fresh {
             let new = match kind {
                 LogKind::Pool => next.handed_out.insert(record.run, record.seq),
@@ -105,7 +106,13 @@ impl Cursor {
         index.segments.iter().map(left).sum()
     }
 
-    fn read_database(&mut self, snapshot: &Snapshot, query: &Query, out: &mut Vec<Record>) -> Result<()> {
+    fn read_database(
+        &mut self,
+        reader: &Reader,
+        snapshot: &Snapshot,
+        query: &Query,
+        out: &mut Vec<Record>,
+    ) -> Result<()> {
         self.places.retain(|id, _| snapshot.index.segments.contains_key(id));
         let handed_out = &mut self.handed_out;
         let mut read = 0;
@@ -115,16 +122,23 @@ impl Cursor {
             if (next.ordinal >= end && !snapshot.is_open(id)) || read >= TAIL_RECORDS_MAX {
                 continue;
             }
-            let Some(segment) = snapshot.segment(id)? else { continue };
-            *next = database::guarded(segment.path(), || {
-                segment.blocks()?.read_from(*next, |records| {
-                    read += records.len();
-                    out.extend(records.into_iter().filter(|record| {
-                        !handed_out.remove(record.run, record.seq) && query.matches(record)
-                    }));
-                    read < TAIL_RECORDS_MAX
+            let (from, before) = (*next, read);
+            let reached = snapshot.segment(id).and_then(|segment| match segment {
+                None => Ok(Some(from)),
+                Some(segment) => database::guarded(segment.path(), || {
+                    segment.blocks()?.read_from(from, |records| {
+                        read += records.len();
+                        out.extend(records.into_iter().filter(|record| {
+                            !handed_out.remove(record.run, record.seq) && query.matches(record)
+                        }));
+                        read < TAIL_RECORDS_MAX
+                    })
                 })
-            })?;
+                .map(Some),
+            });
+            let left = end.saturating_sub(from.ordinal).saturating_sub((read - before) as u64);
+            // What is behind something damaged is left out with it.
+            *next = reader.spare(reached, Some(left))?.unwrap_or(Place::end(end.max(from.ordinal)));
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 
 use crate::record::FieldValue;
 use dscript_units::duration_text;
@@ -16,6 +17,16 @@ pub fn time_text(nanos: i64) -> String {
 pub fn parse_time(text: &str) -> Result<i64, String> {
     let nanos = text.parse::<Timestamp>().ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     nanos.ok_or_else(|| format!("`{text}` is no time, such as 2026-01-31T08:00:00Z"))
+}
+
+/// Nanoseconds since 1970 of a time as a person may write it: also of a day, which is its first moment, and of one without an
+/// offset; both in UTC.
+pub fn parse_moment(text: &str) -> Result<i64, String> {
+    parse_time(text).or_else(|why| {
+        let time = text.parse::<civil::DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC));
+        let nanos = time.ok().and_then(|time| i64::try_from(time.timestamp().as_nanosecond()).ok());
+        nanos.ok_or(why)
+    })
 }
 
 /// A value as D-Script prints it; bytes in hexadecimal.

@@ -190,6 +190,10 @@ fn what_is_wrong_with_a_question_is_said() {
     check("/v1/log/records?since=yesterday", 400, "such as 10m");
     check("/v1/log/records?colour=red", 400, "there are pool, key");
     check("/v1/log/records?limit=1000000", 400, "/v1/log/export");
+    check("/v1/log/records?pool=a&pool=b", 400, "`pool` is given twice");
+    check("/v1/log/stats?stats=count()&stats=avg(x)", 400, "`stats` is given twice");
+    check("/v1/log/pools?pool=a", 400, "no parameter `pool`; there are skip_damaged");
+    check("/v1/log/record/none/none:latest?x=1", 400, "no parameter `x`; there are none here");
     check("/v1/log/stats", 400, "`stats` is missing");
     check("/v1/log/stats?stats=middle(x)", 400, "no aggregate");
     check("/v1/log/record/none/none:latest", 404, "POOL/KEY:latest");
@@ -231,6 +235,34 @@ fn records_are_followed_as_lines_and_as_events() {
     let all: Vec<i64> = (1..=20).collect();
     assert_eq!(frees(objects, ""), all);
     assert_eq!(frees(events, "data: "), all);
+}
+
+#[test]
+fn pools_and_exports_are_asked_of_a_url() {
+    let http = Http::open();
+    http.run_task();
+    let scratch = http.scratch.path();
+    let url = format!("http://{}", http.address);
+    let both = |args: &[&str]| {
+        let there = good("dsctl", scratch, &[args, &["--at", &url, "--data", "other"]].concat());
+        assert_eq!(there, good("dsctl", scratch, args), "{args:?}");
+        there
+    };
+    assert_eq!(json_lines(both(&["log", "pools", "--json"]).as_bytes())[0][0]["records"], 20);
+    assert_eq!(json_lines(both(&["log", "export", "--where", "free > 10"]).as_bytes()).len(), 10);
+    both(&["log", "export", "root fs", "--format", "csv", "--fields", "text"]);
+    let folder = format!("redb:{}", scratch.join("data").display());
+    let args = ["log", "pools", "--at", &folder, "--data", "other"];
+    assert_eq!(good("dsctl", scratch, &args), good("dsctl", scratch, &["log", "pools"]));
+    for (url, says) in
+        [("http://127.0.0.1:1", "cannot be reached"), ("redb:nowhere", "there is no data folder nowhere")]
+    {
+        for command in ["pools", "export"] {
+            let output = run("dsctl", scratch, &["log", command, "--at", url, "--data", "other"]);
+            let said = text(&output.stderr);
+            assert!(output.status.code() == Some(2) && said.contains(says), "{command} {url}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -281,6 +313,15 @@ fn records_are_put_where_that_is_allowed() {
     assert_eq!(post(&http, "text/plain", &good).0, 415, "what any page may send is not taken");
     let (status, answer) = post(&http, LINES, &format!("{good}\n\n{{}}\n"));
     assert_eq!((status, &answer["line"]), (400, &3.into()), "{answer}");
+    let beyond = good.replace("\"n\": 1", "\"n\": 18446744073709551616");
+    let (status, answer) = post(&http, LINES, &beyond);
+    let why = answer["error"].as_str().unwrap_or_default();
+    assert!(
+        status == 400
+            && why.starts_with("line 1: field `n`: column ")
+            && why.contains("too large for an int"),
+        "{why}"
+    );
     assert_eq!(http.json("/v1/log/records?pool=p")["records"], Value::Array(Vec::new()));
     let large =
         format!(r#"{{"time": 5, "pool": "p", "key": "k", "fields": {{"t": "{}"}}}}"#, "x".repeat(2 << 20));
@@ -349,6 +390,8 @@ fn what_is_damaged_is_named_and_may_be_left_out() {
     let stats = http.json("/v1/log/stats?stats=count()&skip_damaged=true");
     assert_eq!(stats["groups"][0]["count()"], 4000);
     skipped(&stats);
+    let pools = http.json("/v1/log/pools?skip_damaged=true");
+    assert_eq!(pools["keys"].as_array().map(Vec::len), Some(3), "the list of series is whole: {pools}");
     let whole = http.json("/v1/log/records?key=k2&skip_damaged=true");
     assert!(whole.get("skipped").is_none(), "nothing was left out: {}", whole["skipped"]);
     let (status, body) = http.get("/v1/log/records?skip_damaged=perhaps");

@@ -180,3 +180,50 @@ fn every_code_stands_in_the_manual() {
     let wanted: Vec<String> = listed.lines().map(|l| format!("| {} |", l.replacen("  ", " | ", 1))).collect();
     assert_eq!(rows, wanted, "docs/src/diagnostics.md lists the codes with their titles");
 }
+
+/// The long options in the help of a command, and the names of its commands.
+fn helped(name: &str, path: &[&str]) -> (Vec<String>, Vec<String>) {
+    let help = good(name, &root(), &[path, &["--help"]].concat());
+    let options = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let long = line.strip_prefix("-").and_then(|rest| rest.split_once(", --")).map(|(_, long)| long);
+        let word = long.or_else(|| line.strip_prefix("--"))?;
+        Some(format!("--{}", word.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?))
+    });
+    let commands =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = commands.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let commands = commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    (options.collect(), commands.map(str::to_owned).collect())
+}
+
+#[test]
+fn every_option_stands_in_the_manual() {
+    let manual = ["commands", "editors", "tests", "limits"]
+        .map(|page| {
+            fs::read_to_string(root().join(format!("docs/src/{page}.md"))).expect("the page is there")
+        })
+        .concat();
+    let stands = |option: &str| {
+        manual.match_indices(option).any(|(at, _)| {
+            !manual[at + option.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
+        })
+    };
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for name in ["dsc", "dsvm", "dsctl"] {
+        let mut paths: Vec<Vec<String>> = vec![Vec::new()];
+        while let Some(path) = paths.pop() {
+            let (options, commands) = helped(name, &path.iter().map(String::as_str).collect::<Vec<_>>());
+            for option in options.iter().filter(|option| !["--help", "--version"].contains(&&option[..])) {
+                count += 1;
+                if !stands(option) {
+                    missing.push(format!("{name} {} {option}", path.join(" ")));
+                }
+            }
+            paths.extend(commands.into_iter().map(|command| [&path[..], &[command]].concat()));
+        }
+    }
+    assert!(count > 100, "{count} options");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dscript_logpool::{Cursor, Query, Record, Stats, StatsRow};
+use dscript_logpool::{Cursor, PoolInfo, Query, Record, Stats, StatsRow};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -22,6 +22,8 @@ pub struct Asked {
 pub enum Command {
     Settle(Done<()>),
     Records(Query, Done<Vec<Record>>),
+    Each(Query, Box<dyn FnMut(Record) -> bool + Send>, Done<()>),
+    Pools(Done<Vec<PoolInfo>>),
     Stats(Query, Stats, Done<Vec<StatsRow>>),
     Tail(Query, Option<TailCursor>, Done<(Vec<Record>, TailCursor)>),
 }
@@ -154,9 +156,13 @@ impl Courier {
         match (command, arrived) {
             (Command::Settle(done), arrived) => done(arrived.and_then(|()| self.acknowledge())),
             (Command::Records(_, done), Err(why)) => done(Err(why)),
+            (Command::Each(_, _, done), Err(why)) => done(Err(why)),
+            (Command::Pools(done), Err(why)) => done(Err(why)),
             (Command::Stats(_, _, done), Err(why)) => done(Err(why)),
             (Command::Tail(_, _, done), Err(why)) => done(Err(why)),
             (Command::Records(query, done), Ok(())) => done(self.records(client, &query).await),
+            (Command::Each(query, each, done), Ok(())) => done(self.each(client, &query, each).await),
+            (Command::Pools(done), Ok(())) => done(self.pools(client).await),
             (Command::Stats(query, stats, done), Ok(())) => done(self.stats(client, &query, &stats).await),
             (Command::Tail(query, cursor, done), Ok(())) => done(self.tail(client, &query, cursor).await),
         }
@@ -240,6 +246,25 @@ impl Courier {
         };
         records.sort_by_key(|record| (record.time, record.run, record.seq));
         Ok(records)
+    }
+
+    async fn each(
+        &mut self,
+        client: &mut Client,
+        query: &Query,
+        each: Box<dyn FnMut(Record) -> bool + Send>,
+    ) -> Result<()> {
+        match client {
+            Client::LogPool(client) => client.each(query, each).await,
+            client => Ok(self.filled(client, query).await?.reader().each(query, each)?),
+        }
+    }
+
+    async fn pools(&mut self, client: &mut Client) -> Result<Vec<PoolInfo>> {
+        match client {
+            Client::LogPool(client) => client.pools().await,
+            client => Ok(self.filled(client, &Query::default()).await?.reader().pools()?),
+        }
     }
 
     async fn stats(&mut self, client: &mut Client, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {

@@ -1,8 +1,8 @@
 //! Another LogPool: that of a controller that answers HTTP (`dsctl serve --http ADDR --http-put`).
 
 use dscript_logpool::{
-    FieldValue, Order, Pattern, Query, Record, RunId, Stats, StatsRow, parse_duration, parse_time,
-    record_from_json, record_json, time_text,
+    FieldValue, KeyInfo, Order, Pattern, PoolInfo, Query, Record, RunId, Stats, StatsRow, parse_duration,
+    parse_time, record_from_json, record_json, time_text,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -83,6 +83,51 @@ impl Client {
             }
         }
         Ok(records)
+    }
+
+    /// Shows each record that fits, until `each` returns false.
+    pub async fn each(&mut self, query: &Query, mut each: impl FnMut(Record) -> bool) -> Result<()> {
+        let mut lines = Lines::new(self.good(&format!("/v1/log/export?{}", parameters(query))).await?);
+        while let Some(line) = lines.next(&self.address).await? {
+            if !each(self.record(&line)?) {
+                // What is left of the answer is of no use.
+                self.connection = None;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn pools(&mut self) -> Result<Vec<PoolInfo>> {
+        let response = self.good("/v1/log/pools").await?;
+        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        let key = |json: &Value| {
+            let time = |name: &str| parse_time(json[name].as_str()?).ok();
+            let nodes = json["nodes"].as_array()?.iter().map(|node| Some(node.as_str()?.to_owned()));
+            let key = KeyInfo {
+                key: json["key"].as_str()?.to_owned(),
+                nodes: nodes.collect::<Option<_>>()?,
+                records: json["records"].as_u64()?,
+                first: time("first")?,
+                last: time("last")?,
+            };
+            Some((json["pool"].as_str()?.to_owned(), key))
+        };
+        let keys =
+            answer["keys"].as_array().and_then(|keys| keys.iter().map(key).collect::<Option<Vec<_>>>());
+        let mut pools: Vec<PoolInfo> = Vec::new();
+        for (pool, key) in keys.ok_or_else(|| self.trouble("its answer has no keys"))? {
+            let KeyInfo { records, first, last, .. } = key;
+            match pools.last_mut().filter(|info| info.pool == pool) {
+                Some(info) => {
+                    info.records += records;
+                    (info.first, info.last) = (info.first.min(first), info.last.max(last));
+                    info.keys.push(key);
+                }
+                None => pools.push(PoolInfo { pool, keys: vec![key], records, first, last }),
+            }
+        }
+        Ok(pools)
     }
 
     pub async fn stats(&mut self, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {

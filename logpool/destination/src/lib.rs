@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use courier::{Asked, Command, Courier};
-use dscript_logpool::{LogPoolError, Query, Record, Spool, Stats, StatsRow};
+use dscript_logpool::{LogPoolError, PoolInfo, Query, Record, Spool, Stats, StatsRow};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -144,6 +144,17 @@ impl Destination {
     /// The records that fit, in time order.
     pub fn records(&self, query: Query, done: Done<Vec<Record>>) {
         self.command(done, |done| Command::Records(query, done));
+    }
+
+    /// Shows each record that fits, in no order that counts, until `each` returns false; it may wait, and holds up the thread of
+    /// the destination then.
+    pub fn each(&self, query: Query, each: Box<dyn FnMut(Record) -> bool + Send>, done: Done<()>) {
+        self.command(done, |done| Command::Each(query, each, done));
+    }
+
+    /// The pools there, by name.
+    pub fn pools(&self, done: Done<Vec<PoolInfo>>) {
+        self.command(done, Command::Pools);
     }
 
     /// Aggregates of them.

@@ -53,13 +53,14 @@ impl Url {
                 if !stream.chars().all(plain) {
                     return Err(wrong("a stream's name has letters, digits, `_` and `-`"));
                 }
-                let mut replicas = 1;
-                for option in options.split('&').filter(|option| !option.is_empty()) {
-                    let number = option.strip_prefix("replicas=").and_then(|number| number.parse().ok());
-                    replicas = number
-                        .filter(|number| (1..=REPLICAS_MAX).contains(number))
-                        .ok_or_else(|| wrong("after `?` stands replicas=1 to replicas=5"))?;
-                }
+                let replicas = if options.is_empty() {
+                    "1"
+                } else {
+                    options.strip_prefix("replicas=").unwrap_or_default()
+                };
+                let replicas = replicas.parse().ok().filter(|number| (1..=REPLICAS_MAX).contains(number));
+                let replicas =
+                    replicas.ok_or_else(|| wrong("after `?` stands replicas=1 to replicas=5, once"))?;
                 let servers = servers.split(',').map(|server| address(server, "4222"));
                 let servers = servers.collect::<Result<_, _>>()?;
                 Ok(Url::Nats { servers, stream: stream.to_owned(), replicas })
@@ -151,6 +152,7 @@ mod tests {
             "nats://a/b.c",
             "nats://a?replicas=9",
             "nats://a?x=1",
+            "nats://a?replicas=1&replicas=3",
             "nats://a,/b",
         ] {
             assert!(Url::parse(bad).is_err(), "{bad}");

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dscript_protocol::signals::{SIGHUP, is_ignored};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub struct Ends {
@@ -13,8 +14,7 @@ pub struct Ends {
 impl Ends {
     pub fn watch() -> io::Result<Self> {
         let terminations = signal(SignalKind::terminate())?;
-        let hangups =
-            if dscript_protocol::hangup::is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hangups = if is_ignored(SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self { terminations, hangups })
     }
 

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod commands;
 pub mod demo;
+pub mod ends;
 pub mod fleet;
 mod frames;
 pub mod log;

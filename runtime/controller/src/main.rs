@@ -1,7 +1,7 @@
 //! The command line of dsctl.
 
 use clap::{Parser, Subcommand};
-use dsctl::{commands, demo, log, serve};
+use dsctl::{commands, demo, ends, log, serve};
 
 /// Log records are many small texts that come and go: taking them in costs a fifth less with it (`tools/bench logpool`).
 #[global_allocator]
@@ -52,12 +52,18 @@ enum Command {
 }
 
 fn main() {
+    dscript_files::refuse_what_is_too_large();
     // Pages are cleared one by one as they are needed: two mebibytes at a time take longer than they save, above all in a
     // virtual machine whose host has to find them first. A kernel that cannot do it leaves them on.
     let _ = nix::sys::prctl::set_thp_disable(true);
     // SAFETY: an option of the allocator may be set at any time.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) };
-    let code = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // Those two have an end of their own.
+    if !matches!(command, Command::Demo(_) | Command::Serve(_)) {
+        ends::watch();
+    }
+    let code = match command {
         Command::Demo(args) => demo::demo(args),
         Command::Serve(args) => serve::serve(args),
         Command::Token(args) => commands::done(commands::token::token(args)),

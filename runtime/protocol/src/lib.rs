@@ -4,13 +4,13 @@
 pub mod codec;
 mod flat;
 pub mod folder;
-pub mod hangup;
 pub mod hello;
 pub mod ids;
 pub mod journal;
 pub mod limits;
 pub mod message;
 pub mod selector;
+pub mod signals;
 pub mod units;
 
 pub use codec::{Wire, WireError, decode_any};

@@ -1,7 +1,7 @@
 //! Every size and time that the two ends of a connection hold each other to. A peer beyond one of them is refused.
 
 /// Version of the messages; both ends must speak the same one.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Body of a frame once a connection is welcome; from a node it carries no image and is smaller.
 pub const FRAME_BYTES_MAX: usize = 24 << 20;

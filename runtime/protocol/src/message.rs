@@ -182,7 +182,12 @@ pub enum FromOperator {
     },
     /// As a query, and then what comes, until the operator goes.
     TailLog(LogQuery),
-    ListPools,
+    /// `skip_damaged`: as in a query.
+    ListPools {
+        skip_damaged: bool,
+    },
+    /// All records that fit, in no order that counts.
+    ExportLog(LogQuery),
 }
 
 /// What an operator wants shipped.
@@ -431,7 +436,9 @@ impl Wire for FromOperator {
                 text_fits("run", text, NAME_BYTES_MAX)
             }
             FromOperator::ForgetNode { name } => text_fits("node", name, NAME_BYTES_MAX),
-            FromOperator::QueryLog(query) | FromOperator::TailLog(query) => query_fits(query),
+            FromOperator::QueryLog(query) | FromOperator::TailLog(query) | FromOperator::ExportLog(query) => {
+                query_fits(query)
+            }
             FromOperator::StatsLog { query, stats } => {
                 text_fits("stats", &stats.aggregates, CONDITION_BYTES_MAX)?;
                 text_fits("by", &stats.by, CONDITION_BYTES_MAX)?;

@@ -1,21 +1,47 @@
-//! Durations, sizes and settings as the command line takes them: the literals of the language, `5s`, `256MiB`.
+//! Durations, times, sizes and settings as the command line takes them: durations and sizes are the literals of the language,
+//! `1h30m`, `256MiB`.
 
 use std::time::Duration;
 
-use dscript_units::{duration_unit, size_unit};
+use dscript_logpool::parse_moment;
+use dscript_units::{parse_duration, size_unit};
 
-/// `500us 250ms 5s 10m 2h 1d`: a whole number and one unit.
+/// `500us 250ms 5s 10m 2h 1d 1h30m`: whole numbers, each with a unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || {
-        format!("`{text}` is no duration: write a whole number and a unit (ns us ms s m h d), such as 10s")
-    };
-    let (number, unit) = split(text).ok_or_else(bad)?;
-    let nanos = duration_unit(unit).ok_or_else(bad)?;
-    // Durations of the language are signed nanoseconds of 64 bits.
-    match number.checked_mul(nanos) {
-        Some(all) if i64::try_from(all).is_ok() => Ok(Duration::from_nanos(all)),
-        _ => Err(format!("`{text}` is too long: the longest duration is about 292 years")),
+    match parse_duration(text).map(u64::try_from) {
+        Some(Ok(nanos)) => Ok(Duration::from_nanos(nanos)),
+        Some(Err(_)) => Err(format!("`{text}` is below zero: write it without the minus")),
+        None if parse_duration(&small_numbers(text)).is_some() => {
+            Err(format!("`{text}` is too long: the longest duration is about 292 years"))
+        }
+        None => Err(format!(
+            "`{text}` is no duration: write whole numbers, each with a unit (ns us ms s m h d), such as 10s, 500ms or 1h30m"
+        )),
     }
+}
+
+/// The same text with each number of one digit.
+fn small_numbers(text: &str) -> String {
+    let mut small = String::new();
+    for c in text.chars() {
+        if !(c.is_ascii_digit() && small.ends_with(|c: char| c.is_ascii_digit())) {
+            small.push(c);
+        }
+    }
+    small
+}
+
+/// A time ago (`10m`, `1h30m`) or a time (`2026-01-31T08:00:00Z`, `2026-01-31`); in nanoseconds since 1970, as `now` is.
+pub fn moment(text: &str, now: i64) -> Result<i64, String> {
+    if let Ok(ago) = duration(text) {
+        return Ok(now.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)));
+    }
+    parse_moment(text).map_err(|_| {
+        format!(
+            "`{text}` is neither a time ago, such as 10m or 1h30m, nor a time, such as 2026-01-31T08:00:00Z, 2026-01-31T09:00+01:00 \
+             or 2026-01-31 (in UTC where it names no offset)"
+        )
+    })
 }
 
 /// `64MiB 10MB`: a whole number and one unit.
@@ -69,10 +95,42 @@ mod tests {
         assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(duration("1d"), Ok(Duration::from_secs(86400)));
-        for bad in
-            ["", "5", "s", "1.5s", "1m30s", "-1s", "5 s", "5min", "9999999999999d", "99999999999999999999s"]
-        {
-            assert!(duration(bad).is_err(), "{bad}");
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for (bad, says) in [
+            ("", "such as 10s, 500ms or 1h30m"),
+            ("5", "no duration"),
+            ("s", "no duration"),
+            ("1.5s", "no duration"),
+            ("5 s", "no duration"),
+            ("5min", "no duration"),
+            ("-1s", "below zero"),
+            ("9999999999999d", "too long"),
+            ("1h99999999999999999999s", "too long"),
+        ] {
+            let why = duration(bad).expect_err(bad);
+            assert!(why.contains(says), "{bad}: {why}");
+        }
+    }
+
+    #[test]
+    fn moments() {
+        let second = 1_000_000_000;
+        let now = 1_769_846_410 * second;
+        let midnight = 1_769_817_600 * second;
+        for (text, expected) in [
+            ("10s", now - 10 * second),
+            ("1h30m", now - 5400 * second),
+            ("2026-01-31T08:00:10Z", now),
+            ("2026-01-31T09:00:10+01:00", now),
+            ("2026-01-31", midnight),
+            ("2026-01-31T08:00:10", now),
+            ("2026-01-31 08:00", now - 10 * second),
+        ] {
+            assert_eq!(moment(text, now), Ok(expected), "{text}");
+        }
+        for bad in ["yesterday", "2026-02-30", "2026-1-31", "31.01.2026", "08:00", "-10m", ""] {
+            let why = moment(bad, now).expect_err(bad);
+            assert!(why.contains("10m or 1h30m") && why.contains("2026-01-31T08:00:00Z"), "{bad}: {why}");
         }
     }
 

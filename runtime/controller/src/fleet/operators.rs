@@ -55,7 +55,8 @@ impl Fleet {
             FromOperator::QueryLog(_)
             | FromOperator::StatsLog { .. }
             | FromOperator::TailLog(_)
-            | FromOperator::ListPools => {
+            | FromOperator::ListPools { .. }
+            | FromOperator::ExportLog(_) => {
                 return Err("the LogPool answers this, not the fleet".into());
             }
         };

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use dscript_destination::{Destination, Done, TailCursor, Url};
-use dscript_logpool::{Query, Record};
+use dscript_logpool::{PoolInfo, Query, Record};
 use dscript_protocol::folder::data_folder;
 use dscript_protocol::message::{LogQuery, LogStats};
 
 use super::filter::{self, Found};
+
+/// Records that wait to be taken.
+const WAITING_MAX: usize = 1000;
 
 /// A place that a URL names.
 pub enum At {
@@ -18,15 +21,24 @@ pub enum At {
 }
 
 impl At {
-    /// `pool` as it was asked for; `data` is the data folder, if one was named.
-    pub fn open(url: &str, pool: Option<&str>, data: Option<&Path>) -> Result<At, String> {
+    /// `data` is the data folder, if one was named.
+    pub fn open(url: &str, asked: &LogQuery, data: Option<&Path>) -> Result<At, String> {
         let home = data_folder(data)?;
-        match Url::parse(url).map_err(|why| format!("--at: {why}"))? {
+        let at = match Url::parse(url).map_err(|why| format!("--at: {why}"))? {
             Url::Folder(None) => Ok(At::Folder(home)),
             Url::Folder(Some(folder)) if folder.is_dir() => Ok(At::Folder(folder)),
             Url::Folder(Some(folder)) => Err(format!("there is no data folder {}", folder.display())),
-            url => Ok(At::Server(Destination::new(url, pool.unwrap_or("*"), &home, tell))),
+            url => {
+                let pool = asked.pool.as_deref().unwrap_or("*");
+                Ok(At::Server(Destination::new(url, pool, &home, tell)))
+            }
+        }?;
+        if asked.skip_damaged && matches!(at, At::Server(_)) {
+            return Err(
+                "--skip-damaged is for a data folder or a controller; a server at --at answers whole".into(),
+            );
         }
+        Ok(at)
     }
 
     pub fn find(&self, asked: &LogQuery, stats: Option<&LogStats>) -> Result<Found, String> {
@@ -35,11 +47,6 @@ impl At {
             (At::Folder(folder), None) => return Ok(filter::newest(folder, asked)?),
             (At::Server(server), _) => server,
         };
-        if asked.skip_damaged {
-            return Err(
-                "--skip-damaged is for a data folder or a controller; a server at --at answers whole".into(),
-            );
-        }
         let records = match stats {
             Some(stats) => {
                 let stats = filter::parse_stats(stats)?;
@@ -54,6 +61,25 @@ impl At {
         };
         Ok(Found { records, skipped: Vec::new() })
     }
+}
+
+/// Shows each record that fits, until `each` returns false.
+pub fn each(server: &Destination, query: &Query, mut each: impl FnMut(Record) -> bool) -> Result<(), String> {
+    let (sender, records) = sync_channel(WAITING_MAX);
+    let (ended, end) = sync_channel(1);
+    let show = Box::new(move |record| sender.send(record).is_ok());
+    server.each(query.clone(), show, Box::new(move |result| drop(ended.send(result))));
+    for record in records {
+        if !each(query.project(record)) {
+            return Ok(());
+        }
+    }
+    let ended = end.recv().map_err(|_| "the thread that asks has failed".to_owned())?;
+    ended.map_err(|why| why.to_string())
+}
+
+pub fn pools(server: &Destination) -> Result<Vec<PoolInfo>, String> {
+    wait(|done| server.pools(done))
 }
 
 /// What came since the cursor was made; without one there is none yet, and it is made.

@@ -1,11 +1,12 @@
 //! From what the operator asks to what the LogPool is asked; the same here and in the controller.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use dscript_logpool::{
-    Condition, FieldKind, FieldValue, Fields, LogPoolError, Name, Order, Pattern, Query, Reader, Record,
-    RunId, Shape, Stats, StatsRow,
+    Condition, FieldKind, FieldValue, Fields, LogPoolError, Name, Order, Pattern, PoolInfo, Query, Reader,
+    Record, RunId, Shape, Stats, StatsRow,
 };
 use dscript_protocol::RunPrefix;
 use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped};
@@ -32,7 +33,7 @@ impl fmt::Display for Failed {
         match self {
             Failed::Question(why) | Failed::Trouble(why) => f.write_str(why),
             Failed::LogPool(why @ LogPoolError::Corrupt { .. }) => {
-                let hint = "--skip-damaged of `query` and `export` leaves that out, `dsctl log verify` lists all that is damaged";
+                let hint = "--skip-damaged leaves that out, `dsctl log verify` lists all that is damaged";
                 write!(f, "{why}; {hint}")
             }
             Failed::LogPool(why) => why.fmt(f),
@@ -159,9 +160,13 @@ pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {
 /// Fields that are named when one is missed.
 const NAMED_MAX: usize = 24;
 
-/// Why nothing fits, as far as the condition names fields that no record has that is asked for, or that are never true.
+/// Why nothing fits, as far as a pool, key or node is asked for that is not there, or the condition names fields that no record
+/// has that is asked for, or that are never true.
 pub fn doubts(folder: &Path, asked: &LogQuery) -> Result<Vec<String>, Failed> {
     let mut query = query(asked).map_err(Failed::Question)?;
+    if let Some(doubt) = doubt_of_names(reader(folder, asked.skip_damaged).pools()?, &query) {
+        return Ok(vec![doubt]);
+    }
     let Some(condition) = query.condition.take() else { return Ok(Vec::new()) };
     let there = reader(folder, asked.skip_damaged).fields(&query)?;
     if there.is_empty() {
@@ -188,8 +193,48 @@ pub fn doubts(folder: &Path, asked: &LogQuery) -> Result<Vec<String>, Failed> {
     Ok(doubts)
 }
 
-pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, Failed> {
-    let pools = reader.pools()?;
+/// What is asked for by a name that is not there.
+fn doubt_of_names(pools: Vec<PoolInfo>, query: &Query) -> Option<String> {
+    let names: BTreeSet<&str> = pools.iter().map(|pool| &pool.pool[..]).collect();
+    let no_pool = unknown("there is no pool", &query.pool, &names);
+    let keys = || pools.iter().filter(|pool| query.pool.matches(&pool.pool)).flat_map(|pool| &pool.keys);
+    let no_key =
+        || unknown("no pool asked for has a key", &query.key, &keys().map(|key| &key.key[..]).collect());
+    let no_node = || {
+        let asked = keys().filter(|key| query.key.matches(&key.key)).flat_map(|key| &key.nodes);
+        unknown("nothing asked for is of a node", &query.node, &asked.map(|node| &node[..]).collect())
+    };
+    no_pool.or_else(no_key).or_else(no_node)
+}
+
+fn unknown(what: &str, wanted: &Pattern, names: &BTreeSet<&str>) -> Option<String> {
+    let (Pattern::Exact(text) | Pattern::Glob(text)) = wanted else { return None };
+    if names.is_empty() || names.iter().any(|name| wanted.matches(name)) {
+        return None;
+    }
+    let hint = match near(text, names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => {
+            let mut some: Vec<&str> = names.iter().take(NAMED_MAX).copied().collect();
+            some.extend((names.len() > NAMED_MAX).then_some("..."));
+            format!("there are {}", some.join(", "))
+        }
+    };
+    Some(format!("{what} `{text}`; {hint}"))
+}
+
+/// The name that a text is most likely a slip of, or the beginning.
+fn near<'n>(text: &str, names: &BTreeSet<&'n str>) -> Option<&'n str> {
+    let letters = text.chars().count();
+    let far = |name: &&'n str| match name.starts_with(text) || name.eq_ignore_ascii_case(text) {
+        true => 0,
+        false => strsim::osa_distance(text, name),
+    };
+    let fits = |&(far, _): &(usize, &str)| far <= (letters / 3).max(1) && far < letters;
+    names.iter().map(|name| (far(name), *name)).filter(fits).min().map(|(_, name)| name)
+}
+
+pub fn keys(pools: Vec<PoolInfo>) -> Vec<KeyInfo> {
     let mut keys = Vec::new();
     for pool in pools {
         for key in pool.keys {
@@ -203,5 +248,5 @@ pub fn keys(reader: &Reader) -> Result<Vec<KeyInfo>, Failed> {
             });
         }
     }
-    Ok(keys)
+    keys
 }

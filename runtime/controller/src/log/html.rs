@@ -30,12 +30,12 @@ pub fn write(path: &Path, title: &str, records: &[Record], stats: Option<&LogSta
             json!({ "name": line.name, "points": points })
         })
         .collect();
-    if lines.is_empty() {
+    if lines.is_empty() && !records.is_empty() {
         return Err("there is no number to draw".into());
     }
     let page = page(&json!({ "title": title, "lines": lines }));
     dscript_files::write_whole(path, 0o666, |file| file.write_all(page.as_bytes()))
-        .map_err(|why| format!("cannot write {}: {why}", path.display()))
+        .map_err(|why| format!("cannot write to {}: {why}", dscript_files::shown(path)))
 }
 
 fn page(data: &Value) -> String {

@@ -9,11 +9,13 @@ mod plot;
 mod pools;
 pub(crate) mod query;
 pub(crate) mod show;
+mod source;
 mod transfer;
 mod verify;
 mod watch;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -55,4 +57,9 @@ pub fn log(args: LogArgs) -> Result<i32, String> {
         LogCommand::Import(args) => transfer::import(args),
         LogCommand::Verify(args) => verify::verify(args),
     }
+}
+
+/// Nanoseconds since 1970 UTC.
+pub(crate) fn now() -> Result<i64, String> {
+    i64::try_from(Timestamp::now().as_nanosecond()).map_err(|_| "the clock is far off".to_owned())
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use dscript_logpool::{FieldInfo, FieldKind, FieldValue, Query, Reader, Record, value_text};
+use dscript_logpool::{FieldInfo, FieldKind, FieldValue, Query, Record, value_text};
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
@@ -17,7 +17,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type as Schema};
 
-use super::transfer::Failed;
+use super::show::{META, column_names};
+use super::source::{Failed, Source};
 
 /// Rows of a group, at most: what readers of the format take at a time.
 const GROUP_ROWS_MAX: usize = 122_880;
@@ -25,15 +26,9 @@ const GROUP_ROWS_MAX: usize = 122_880;
 const GROUP_BYTES_MAX: usize = 16 << 20;
 /// A number and whether it is there.
 const CELL_BYTES: usize = 10;
-const META: [(&str, Kind); 7] = [
-    ("time", Kind::Time),
-    ("pool", Kind::Text),
-    ("key", Kind::Text),
-    ("node", Kind::Text),
-    ("task", Kind::Text),
-    ("run", Kind::Text),
-    ("seq", Kind::Number),
-];
+/// Of the columns that every record has.
+const KINDS: [Kind; META.len()] =
+    [Kind::Time, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Number];
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,14 +91,14 @@ impl Kind {
 
 /// How many records went out.
 pub fn write(
-    reader: &Reader,
+    source: &mut Source,
     query: &Query,
     fields: &[FieldInfo],
     out: impl Write + Send,
 ) -> Result<u64, Failed> {
     let mut table = Table::new(out, fields)?;
     let (mut count, mut added) = (0, Ok(()));
-    let read = reader.each(query, |record| {
+    let read = source.each(query, |record| {
         count += 1;
         added = table.add(&record);
         added.is_ok()
@@ -140,9 +135,10 @@ struct Table<W: Write + Send> {
 
 impl<W: Write + Send> Table<W> {
     fn new(out: W, fields: &[FieldInfo]) -> Result<Table<W>, Failed> {
-        let names = column_names(fields);
+        let names: Vec<&str> = fields.iter().map(|field| &field.name[..]).collect();
+        let names = column_names(&names, &META);
         let mut schema = Vec::new();
-        for (name, kind) in META {
+        for (name, kind) in META.into_iter().zip(KINDS) {
             schema.push(Arc::new(kind.schema(name, Repetition::REQUIRED)?));
         }
         for (field, name) in fields.iter().zip(names) {
@@ -165,7 +161,7 @@ impl<W: Write + Send> Table<W> {
         let rows_max = (GROUP_BYTES_MAX / CELL_BYTES / columns).clamp(1, GROUP_ROWS_MAX);
         Ok(Table {
             file: SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties.build()))?,
-            meta: META.map(|(_, kind)| Column::new(kind, false, rows_max)),
+            meta: KINDS.map(|kind| Column::new(kind, false, rows_max)),
             fields: fields.iter().map(|field| Column::new(Kind::of(&field.kinds), true, rows_max)).collect(),
             places: fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect(),
             rows: 0,
@@ -221,22 +217,6 @@ impl<W: Write + Send> Table<W> {
         self.file.finish()?;
         Ok(())
     }
-}
-
-/// A field may be called as a column of the meta data is.
-fn column_names(fields: &[FieldInfo]) -> Vec<String> {
-    let mut taken: Vec<String> = META.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let others: Vec<&str> = fields.iter().map(|field| &field.name[..]).collect();
-    let mut names = Vec::new();
-    for field in fields {
-        let mut name = field.name.clone();
-        while taken.contains(&name) || (name != field.name && others.contains(&&name[..])) {
-            name.insert_str(0, "field_");
-        }
-        taken.push(name.clone());
-        names.push(name);
-    }
-    names
 }
 
 enum Values {
@@ -334,7 +314,7 @@ impl Column {
 mod tests {
     use std::fs::File;
 
-    use dscript_logpool::{Name, RunId, Writer};
+    use dscript_logpool::{Name, Reader, RunId, Writer};
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Row;
 
@@ -391,10 +371,10 @@ mod tests {
         );
         let writer = Writer::open(scratch.path()).unwrap();
         writer.append(vec![first, second]).unwrap();
-        let reader = Reader::open(scratch.path());
-        let fields = reader.fields(&Query::default()).unwrap();
+        let mut source = Source::folder(Reader::open(scratch.path()));
+        let fields = source.fields(&Query::default()).unwrap();
         let path = scratch.path().join("x.parquet");
-        let written = write(&reader, &Query::default(), &fields, File::create(&path).unwrap());
+        let written = write(&mut source, &Query::default(), &fields, File::create(&path).unwrap());
         assert_eq!(written.unwrap(), 2);
         let (groups, rows) = rows(&path);
         assert_eq!(groups, 1);
@@ -469,11 +449,5 @@ mod tests {
             let expected = if seq % 2 == 0 { seq.to_string() } else { "null".into() };
             assert_eq!(row[..], [("a".to_owned(), expected)]);
         }
-    }
-
-    #[test]
-    fn columns_have_names_of_their_own() {
-        let fields = ["node", "field_node", "a", "seq"].map(|name| field(name, &[]));
-        assert_eq!(column_names(&fields), ["field_field_node", "field_node", "a", "field_seq"]);
     }
 }

@@ -1,50 +1,41 @@
 //! `dsctl log pools`: what there is to ask for.
 
 use clap::Args;
-use dscript_logpool::Reader;
 use dscript_protocol::folder::existing_data_folder;
-use dscript_protocol::message::{FromOperator, ToOperator};
+use dscript_protocol::message::{FromOperator, KeyInfo, LogQuery, Skipped, ToOperator};
 
-use super::filter;
-use crate::client::{Target, ask_once};
+use super::at::{self, At};
+use super::query::Elsewhere;
+use super::{filter, show};
+use crate::client::{Client, Target};
 use crate::out;
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  dsctl log pools\n  dsctl log pools --data ./data --json")]
+#[command(after_help = "Examples:\n  dsctl log pools\n  dsctl log pools --data ./data --json\n  \
+    dsctl log pools --at http://127.0.0.1:7780")]
 pub struct PoolsArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// List what can be read without what is damaged, and say what that is; the exit status is 1 then
+    #[arg(long)]
+    skip_damaged: bool,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     #[command(flatten)]
     target: Target,
 }
 
 pub fn pools(args: PoolsArgs) -> Result<i32, String> {
-    let keys = if args.target.controller.is_some() {
-        match ask_once(&args.target, &FromOperator::ListPools)? {
-            ToOperator::Keys(keys) => keys,
-            _ => return Err("the controller gave an answer that does not fit the question".into()),
-        }
-    } else {
-        filter::keys(&Reader::open(&existing_data_folder(args.target.data.as_deref())?))?
-    };
+    let (keys, skipped) = list(&args)?;
+    let code = show::skipped(&skipped);
     if args.json {
-        let rows = keys.iter().map(|key| {
-            serde_json::json!({
-                "pool": key.pool,
-                "key": key.key,
-                "nodes": key.nodes,
-                "records": key.records,
-                "first": out::time(key.first),
-                "last": out::time(key.last),
-            })
-        });
-        out::print_json(&rows.collect())?;
-        return Ok(0);
+        out::print_json(&keys.iter().map(show::key_json).collect())?;
+        return Ok(code);
     }
     if keys.is_empty() {
         eprintln!("dsctl: there are no log records yet");
-        return Ok(0);
+        return Ok(code);
     }
     let mut table = out::table(&["POOL", "KEY", "NODES", "RECORDS", "FIRST", "LAST"]);
     for key in keys {
@@ -61,5 +52,29 @@ pub fn pools(args: PoolsArgs) -> Result<i32, String> {
         );
     }
     out::print_table(&table)?;
-    Ok(0)
+    Ok(code)
+}
+
+fn list(args: &PoolsArgs) -> Result<(Vec<KeyInfo>, Vec<Skipped>), String> {
+    let skip_damaged = args.skip_damaged;
+    let folder = match args.elsewhere.open(&LogQuery { skip_damaged, ..LogQuery::default() }, &args.target)? {
+        Some(At::Folder(folder)) => folder,
+        Some(At::Server(server)) => return Ok((filter::keys(at::pools(&server)?), Vec::new())),
+        None if args.target.controller.is_some() => {
+            let mut client = Client::ask(&args.target, &FromOperator::ListPools { skip_damaged })?;
+            let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+            while let Some(answer) = client.answer()? {
+                match answer {
+                    ToOperator::Keys(some) => keys.extend(some),
+                    ToOperator::Skipped(some) => skipped.extend(some),
+                    _ => {}
+                }
+            }
+            return Ok((keys, skipped));
+        }
+        None => existing_data_folder(args.target.data.as_deref())?,
+    };
+    let reader = filter::reader(&folder, skip_damaged);
+    let pools = reader.pools().map_err(filter::Failed::from)?;
+    Ok((filter::keys(pools), filter::skipped(&reader)))
 }

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dscript_logpool::{Reader, Record};
+use dscript_logpool::Record;
 use dscript_protocol::folder::{data_folder, existing_data_folder};
 use dscript_protocol::message::{FromOperator, LogQuery, LogStats, ToOperator};
 use dscript_protocol::units;
-use jiff::Timestamp;
 
 use super::at::{self, At};
-use super::filter::{self, Found};
-use super::{html, plot, show};
+use super::filter::{self, Failed, Found};
+use super::{html, now, plot, show};
 use crate::client::{Client, Target};
 
 pub const TAIL_EVERY: Duration = Duration::from_millis(250);
@@ -47,6 +46,12 @@ pub struct Projection {
     fields: Vec<String>,
 }
 
+impl Which {
+    pub fn asked(&self, span: Option<&Span>) -> Result<LogQuery, String> {
+        Ok(LogQuery { skip_damaged: self.skip_damaged, ..self.filter.asked(span)? })
+    }
+}
+
 impl Projection {
     pub fn names(&self) -> Vec<String> {
         self.fields.iter().map(|name| name.trim().to_owned()).collect()
@@ -61,6 +66,9 @@ pub struct Which {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Go on without what is damaged, and say what that is; the exit status of an answer is 1 then
+    #[arg(long)]
+    skip_damaged: bool,
     #[command(flatten)]
     pub target: Target,
 }
@@ -75,8 +83,8 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn open(&self, asked: &LogQuery, target: &Target) -> Result<Option<At>, String> {
-        let open = |url: &String| At::open(url, asked.pool.as_deref(), target.data.as_deref());
+    pub fn open(&self, asked: &LogQuery, target: &Target) -> Result<Option<At>, String> {
+        let open = |url: &String| At::open(url, asked, target.data.as_deref());
         self.at.as_ref().map(open).transpose()
     }
 }
@@ -84,12 +92,13 @@ impl Elsewhere {
 /// From when to when.
 #[derive(Args)]
 pub struct Span {
-    /// From then on: a time ago (10m) or a time (2026-01-31T08:00:00Z)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Up to then: a time ago or a time
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    /// From then on: a time ago (10m, 1h30m), a time (2026-01-31T08:00:00Z) or a day (2026-01-31), in UTC where there is no
+    /// offset
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<i64>,
+    /// Up to then, which is not included: a time ago, a time, or a day, of which it is the beginning
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<i64>,
 }
 
 #[derive(Args)]
@@ -97,6 +106,7 @@ pub struct Span {
     dsctl log query                                    everything\n  \
     dsctl log query 'key -name' --pool memcached --since 10m\n  \
     dsctl log query --node 'web-*' --since 2026-01-31T08:00:00Z --csv > samples.csv\n  \
+    dsctl log query --since 2026-01-31 --until 2026-02-01\n  \
     dsctl log query --run 3f9a --json\n  \
     dsctl log query vmstat --where 'wa > 20 && free < 256MiB'\n  \
     dsctl log query vmstat --fields us,wa --limit 100 --csv\n  \
@@ -129,16 +139,13 @@ pub struct QueryArgs {
     /// The length of the windows that are aggregated each on its own
     #[arg(long, value_name = "TIME", requires = "stats", value_parser = units::duration)]
     every: Option<Duration>,
-    /// Answer without what is damaged, and say what that is; the exit status is 1 then
-    #[arg(long)]
-    skip_damaged: bool,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
     /// Draw the numbers over time
     #[arg(long, conflicts_with_all = ["json", "csv"])]
     plot: bool,
-    /// Write a page with an interactive chart of them
+    /// Write a page with an interactive chart of them; to standard output with `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv", "plot"])]
     html: Option<PathBuf>,
 }
@@ -156,9 +163,8 @@ pub struct TailArgs {
 }
 
 pub fn query(args: QueryArgs) -> Result<i32, String> {
-    let mut asked = args.which.filter.asked(Some(&args.span))?;
+    let mut asked = args.which.asked(Some(&args.span))?;
     asked.limit = args.limit;
-    asked.skip_damaged = args.skip_damaged;
     asked.fields = args.projection.names();
     if args.stats.is_some() && !asked.fields.is_empty() {
         return Err("--fields says which fields records are given with; --stats names its own".into());
@@ -191,12 +197,17 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
     let records = found.records;
     if records.is_empty() && !args.which.json && !args.csv {
         eprintln!("dsctl: no log record fits; `dsctl log pools` lists what there is");
-        return Ok(code);
+        if args.html.is_none() {
+            return Ok(code);
+        }
     }
     if let Some(path) = &args.html {
         let what = stats.as_ref().map(|stats| &stats.aggregates).or(args.which.filter.key.as_ref());
         html::write(path, what.map_or("LogPool", |what| &what[..]), &records, stats.as_ref())?;
-        eprintln!("dsctl: the chart is in {}", path.display());
+        if !dscript_files::is_stdout(path) {
+            let what = if records.is_empty() { "a page that says so" } else { "the chart" };
+            eprintln!("dsctl: {what} is in {}", path.display());
+        }
         return Ok(code);
     }
     match &stats {
@@ -236,7 +247,7 @@ fn every(length: Duration) -> Result<i64, String> {
 }
 
 pub fn tail(args: TailArgs) -> Result<i32, String> {
-    let mut asked = args.which.filter.asked(None)?;
+    let mut asked = args.which.asked(None)?;
     asked.fields = args.projection.names();
     let print = |records: &[Record]| if args.which.json { show::json(records) } else { show::lines(records) };
     let target = &args.which.target;
@@ -258,18 +269,22 @@ pub fn tail(args: TailArgs) -> Result<i32, String> {
     if target.controller.is_some() {
         let mut client = Client::ask(target, &FromOperator::TailLog(asked))?;
         while let Some(answer) = client.answer()? {
-            if let ToOperator::Records(records) = answer {
-                print(&records)?;
+            match answer {
+                ToOperator::Records(records) => print(&records)?,
+                ToOperator::Skipped(some) => show::name_skipped(&some),
+                _ => {}
             }
         }
         return Ok(0);
     }
     let folder = folder.map_or_else(|| followed_folder(target), Ok)?;
-    let reader = Reader::open(&folder);
+    let reader = filter::reader(&folder, asked.skip_damaged);
     let query = filter::query(&asked)?;
-    let mut cursor = reader.end().map_err(|why| why.to_string())?;
+    let mut cursor = reader.end().map_err(Failed::from)?;
+    let mut told = 0;
     loop {
-        let tailed = reader.tail(&query, &mut cursor).map_err(|why| why.to_string())?;
+        let tailed = reader.tail(&query, &mut cursor).map_err(Failed::from)?;
+        show::name_newly_skipped(&reader, &mut told);
         print(&tailed.records)?;
         if !tailed.more {
             std::thread::sleep(TAIL_EVERY);
@@ -291,10 +306,7 @@ pub fn followed_folder(target: &Target) -> Result<PathBuf, String> {
 
 impl Filter {
     pub fn asked(&self, span: Option<&Span>) -> Result<LogQuery, String> {
-        let now = Timestamp::now();
-        let at = |option, text: Option<&String>| text.map(|text| moment(option, text, now)).transpose();
-        let since = at("--since", span.and_then(|span| span.since.as_ref()))?;
-        let until = at("--until", span.and_then(|span| span.until.as_ref()))?;
+        let (since, until) = span.map_or((None, None), |span| (span.since, span.until));
         if let (Some(from), Some(to)) = (since, until)
             && from >= to
         {
@@ -316,19 +328,12 @@ impl Filter {
     }
 }
 
-fn above_zero(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a number above 0 is wanted".to_owned())
+fn moment(text: &str) -> Result<i64, String> {
+    units::moment(text, now()?)
 }
 
-/// A time ago, or a time.
-pub fn moment(option: &str, text: &str, now: Timestamp) -> Result<i64, String> {
-    let now = i64::try_from(now.as_nanosecond()).map_err(|_| "the clock is far off".to_owned())?;
-    if let Ok(ago) = units::duration(text) {
-        return Ok(now.saturating_sub(i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX)));
-    }
-    text.parse::<Timestamp>().ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok()).ok_or_else(|| {
-        format!("{option}: `{text}` is neither a time ago, such as 10m, nor a time, such as 2026-01-31T08:00:00Z")
-    })
+fn above_zero(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a number above 0 is wanted".to_owned())
 }
 
 #[cfg(test)]
@@ -336,19 +341,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
-        let now: Timestamp = "2026-01-31T08:00:10Z".parse().unwrap();
-        let nanos = now.as_nanosecond() as i64;
-        assert_eq!(moment("--since", "10s", now), Ok(nanos - 10_000_000_000));
-        assert_eq!(moment("--since", "2026-01-31T08:00:10Z", now), Ok(nanos));
-        assert_eq!(moment("--since", "2026-01-31T09:00:10+01:00", now), Ok(nanos));
-        assert!(moment("--since", "yesterday", now).is_err());
-    }
-
-    #[test]
     fn a_span_holds_some_time() {
         let filter = Filter::default();
-        let span = |since: &str, until: &str| Span { since: Some(since.into()), until: Some(until.into()) };
+        let span = |since: &str, until: &str| Span { since: moment(since).ok(), until: moment(until).ok() };
         assert!(filter.asked(Some(&span("10m", "5m"))).is_ok());
         for (since, until) in [("5m", "10m"), ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00Z")] {
             let why = filter.asked(Some(&span(since, until))).expect_err("there is nothing between them");

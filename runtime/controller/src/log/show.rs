@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use dscript_logpool::{FieldValue, Record, record_json, value_json, value_text};
+use dscript_logpool::{FieldValue, Reader, Record, record_json, value_json, value_text};
 use dscript_protocol::ids::short;
-use dscript_protocol::message::Skipped;
+use dscript_protocol::message::{KeyInfo, Skipped};
 use serde_json::{Value, json};
 
+use super::filter;
 use crate::out;
 
 /// Fields that get a column each; with more different ones, all of them share one column.
@@ -25,14 +26,26 @@ pub fn json_lines(records: &[Record]) -> String {
 /// Things that are named one by one.
 const SKIPPED_MAX: usize = 20;
 
+/// Names what is damaged and left out.
+pub fn name_skipped(skipped: &[Skipped]) {
+    for one in skipped.iter().take(SKIPPED_MAX) {
+        eprintln!("dsctl: damaged, and left out: {one}");
+    }
+}
+
+/// Names what has come to what a reader left out, since so many were told of.
+pub fn name_newly_skipped(reader: &Reader, told: &mut usize) {
+    let skipped = filter::skipped(reader);
+    name_skipped(&skipped[*told..]);
+    *told = skipped.len();
+}
+
 /// Says what an answer was made without; the exit status that this makes.
 pub fn skipped(skipped: &[Skipped]) -> i32 {
     if skipped.is_empty() {
         return 0;
     }
-    for one in skipped.iter().take(SKIPPED_MAX) {
-        eprintln!("dsctl: damaged, and left out: {one}");
-    }
+    name_skipped(skipped);
     let records: u64 = skipped.iter().filter_map(|one| one.records).sum();
     let records = match (records, skipped.iter().any(|one| one.records.is_none())) {
         (0, true) => "an unknown number of records".to_owned(),
@@ -57,6 +70,41 @@ fn columns(records: &[Record]) -> Vec<&str> {
     names.filter(|name| met.insert(*name)).collect()
 }
 
+pub fn skipped_json(skipped: &[Skipped]) -> Value {
+    let json = |one: &Skipped| json!({ "file": one.file, "what": one.what, "records": one.records });
+    skipped.iter().map(json).collect()
+}
+
+pub fn key_json(key: &KeyInfo) -> Value {
+    json!({
+        "pool": key.pool,
+        "key": key.key,
+        "nodes": key.nodes,
+        "records": key.records,
+        "first": out::time(key.first),
+        "last": out::time(key.last),
+    })
+}
+
+/// What every record has, in columns.
+pub const META: [&str; 7] = ["time", "pool", "key", "node", "task", "run", "seq"];
+
+/// The names of the columns of fields beside others: each its own, `field_time` where there is a column `time`.
+pub fn column_names(fields: &[&str], others: &[&str]) -> Vec<String> {
+    let mut taken: BTreeSet<String> = others.iter().map(|name| (*name).to_owned()).collect();
+    let own: BTreeSet<&str> = fields.iter().copied().collect();
+    let mut names = Vec::with_capacity(fields.len());
+    for field in fields {
+        let mut name = (*field).to_owned();
+        while taken.contains(&name) || (name != *field && own.contains(&name[..])) {
+            name.insert_str(0, "field_");
+        }
+        taken.insert(name.clone());
+        names.push(name);
+    }
+    names
+}
+
 fn varies<'r>(records: &'r [Record], of: impl Fn(&'r Record) -> &'r str) -> bool {
     records.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]))
 }
@@ -69,11 +117,8 @@ pub fn table(records: &[Record]) -> Result<(), String> {
     let mut heading = vec!["time"];
     let meta = [(pools, "pool"), (keys, "key"), (nodes, "node")];
     heading.extend(meta.iter().filter(|(there, _)| *there).map(|(_, name)| *name));
-    if apart {
-        heading.extend(&columns);
-    } else {
-        heading.push("fields");
-    }
+    let names = if apart { column_names(&columns, &heading) } else { vec!["fields".to_owned()] };
+    heading.extend(names.iter().map(String::as_str));
     let mut table = out::table(&heading);
     for record in records {
         let mut row = vec![out::short_time(record.time, 3)];
@@ -114,8 +159,8 @@ pub fn csv(records: &[Record]) -> Result<(), String> {
 
 /// One line: the meta data, then the fields of these names.
 pub fn csv_heading(columns: &[String]) -> String {
-    let meta = ["time", "pool", "key", "node", "task", "run", "seq"];
-    csv_line(meta.into_iter().chain(columns.iter().map(String::as_str)).map(str::to_owned))
+    let fields: Vec<&str> = columns.iter().map(String::as_str).collect();
+    csv_line(META.into_iter().map(str::to_owned).chain(column_names(&fields, &META)))
 }
 
 pub fn csv_row(record: &Record, columns: &[String]) -> String {
@@ -141,9 +186,8 @@ fn csv_line(cells: impl Iterator<Item = String>) -> String {
 
 /// The groups of an aggregation, a field a column.
 pub fn stats_table(groups: &[Record], windows: bool) -> Result<(), String> {
-    let columns = columns(groups);
-    let heading: Vec<&str> = windows.then_some("window").into_iter().chain(columns.iter().copied()).collect();
-    let mut table = out::table(&heading);
+    let heading = stats_heading(groups, windows);
+    let mut table = out::table(&heading.iter().map(String::as_str).collect::<Vec<_>>());
     let digits = if groups.iter().all(|group| group.time % 1_000_000_000 == 0) { 0 } else { 3 };
     for group in groups {
         let window = windows.then(|| out::short_time(group.time, digits));
@@ -151,6 +195,18 @@ pub fn stats_table(groups: &[Record], windows: bool) -> Result<(), String> {
     }
     out::print_table(&table)
 }
+
+/// The beginning of the window, where there are windows, and the fields.
+fn stats_heading(groups: &[Record], windows: bool) -> Vec<String> {
+    let window: Vec<&str> = windows.then_some(WINDOW).into_iter().collect();
+    // All groups have the same.
+    let fields: Vec<&str> =
+        groups.iter().take(1).flat_map(|group| group.fields.iter()).map(|(name, _)| name).collect();
+    let names = column_names(&fields, &window);
+    window.into_iter().map(str::to_owned).chain(names).collect()
+}
+
+const WINDOW: &str = "window";
 
 /// For people: a double to what they compare.
 pub fn cell(value: &FieldValue) -> String {
@@ -170,15 +226,14 @@ pub fn stats_json(groups: &[Record], windows: bool) -> Result<(), String> {
 }
 
 pub fn group_json(group: &Record, windows: bool) -> Value {
-    let window = windows.then(|| ("window".to_owned(), json!(out::time(group.time))));
-    let fields = group.fields.iter().map(|(name, value)| (name.to_owned(), value_json(value)));
-    Value::Object(window.into_iter().chain(fields).collect())
+    let names = stats_heading(std::slice::from_ref(group), windows);
+    let window = windows.then(|| json!(out::time(group.time)));
+    let fields = group.fields.iter().map(|(_, value)| value_json(value));
+    Value::Object(names.into_iter().zip(window.into_iter().chain(fields)).collect())
 }
 
 pub fn stats_csv(groups: &[Record], windows: bool) -> Result<(), String> {
-    let columns = columns(groups);
-    let heading = windows.then_some("window").into_iter().chain(columns).map(str::to_owned);
-    let mut all = csv_line(heading);
+    let mut all = csv_line(stats_heading(groups, windows).into_iter());
     for group in groups {
         let window = windows.then(|| out::time(group.time));
         let fields = group.fields.iter().map(|(_, value)| match value {
@@ -201,6 +256,14 @@ fn quoted(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_have_names_of_their_own() {
+        let fields = ["node", "field_node", "a", "seq"];
+        assert_eq!(column_names(&fields, &META), ["field_field_node", "field_node", "a", "field_seq"]);
+        assert_eq!(column_names(&["window", "a"], &["window"]), ["field_window", "a"]);
+        assert_eq!(column_names(&["time"], &[]), ["time"]);
+    }
 
     #[test]
     fn cells() {

@@ -2,23 +2,29 @@
 //! through little memory. A line of an exported file is what `dsctl log query --json` prints.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dscript_logpool::limits::APPEND_BYTES_MAX;
-use dscript_logpool::{LogPoolError, Query, Reader, Record, RunId, Writer, record_from_json, record_json};
+use dscript_logpool::{Query, Record, RunId, Writer, record_from_json, record_json};
 use dscript_protocol::folder::{data_folder, existing_data_folder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::at::At;
 #[cfg(feature = "parquet")]
 use super::parquet;
-use super::query::{Filter, Projection, Span};
+use super::query::{Elsewhere, Filter, Projection, Span};
+use super::source::{Failed, Source};
 use super::{filter, show};
+use crate::client::Target;
+use crate::{ends, out};
 
 /// Records that are made durable together.
 const BATCH: usize = 1000;
 const LINE_BYTES_MAX: u64 = 16 << 20;
+/// What is written at a time, about.
+const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -61,6 +67,7 @@ impl Format {
     dsctl log export vmstat --pool metrics -o samples.parquet\n  \
     dsctl log export vmstat --format csv | head\n  \
     dsctl log export --data ./old | dsctl log import - --data ./new\n  \
+    dsctl log export --at http://127.0.0.1:7780 --since 2026-01-31 -o january.csv --json\n  \
     dsctl log export --data ./damaged --skip-damaged -o rest.jsonl"
 )]
 pub struct ExportArgs {
@@ -69,139 +76,173 @@ pub struct ExportArgs {
     #[command(flatten)]
     projection: Projection,
     #[command(flatten)]
+    elsewhere: Elsewhere,
+    #[command(flatten)]
     span: Span,
     /// How they are written; else as the end of the file's name says, and JSON lines on standard output
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The file to write; else standard output
+    /// The file to write; else, or with `-`, standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Say as JSON on standard output what was written to the file: how many records, and what is damaged and left out
+    #[arg(long)]
+    json: bool,
     /// Write what can be read without what is damaged, and say what that is; the exit status is 1 then
     #[arg(long)]
     skip_damaged: bool,
-    /// The data folder; else $DSCRIPT_DATA, else the user's data folder
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Args)]
 #[command(
     after_help = "A line needs `time` (2026-01-31T08:00:00Z, or nanoseconds since 1970), `pool` and `key`; `fields`, `node`, \
     `task`, and `run` with `seq` may follow. A record with `run` and `seq` is stored once, however often it is imported.\n\n\
-    Examples:\n  dsctl log import all.jsonl\n  zcat old.jsonl.gz | dsctl log import -"
+    Examples:\n  dsctl log import all.jsonl\n  dsctl log import all.jsonl --data ./new --json\n  zcat old.jsonl.gz | dsctl log import -"
 )]
 pub struct ImportArgs {
     /// The file to read; - for standard input
     file: PathBuf,
+    /// Say as JSON on standard output how many records are stored
+    #[arg(long)]
+    json: bool,
     /// The data folder; else $DSCRIPT_DATA, else the user's data folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
-/// Why not everything was written.
-#[derive(Debug)]
-pub enum Failed {
-    Read(filter::Failed),
-    Write(io::Error),
-    Other(String),
-}
-
-impl From<LogPoolError> for Failed {
-    fn from(why: LogPoolError) -> Failed {
-        Failed::Read(why.into())
-    }
-}
-
-impl From<io::Error> for Failed {
-    fn from(why: io::Error) -> Failed {
-        Failed::Write(why)
-    }
-}
+/// What is left to do where an import did not come to its end.
+const AGAIN: &str = "import the file again: what has `run` and `seq` is stored once";
 
 pub fn export(args: ExportArgs) -> Result<i32, String> {
-    let format = args.format.map_or_else(|| Format::of(args.output.as_deref()), Ok)?;
+    let output = args.output.as_deref().filter(|path| !dscript_files::is_stdout(path));
+    if args.json && output.is_none() {
+        return Err("--json says on standard output what was written, so the records need a file: say --output FILE, or \
+                    --format jsonl for the records as JSON lines"
+            .into());
+    }
+    let format = args.format.map_or_else(|| Format::of(output), Ok)?;
     #[cfg(feature = "parquet")]
-    if format == Format::Parquet && args.output.is_none() && io::IsTerminal::is_terminal(&io::stdout()) {
+    if format == Format::Parquet && output.is_none() && io::IsTerminal::is_terminal(&io::stdout()) {
         return Err("Parquet is nothing to read on a terminal: say --output FILE".into());
     }
-    let mut query = filter::query(&args.filter.asked(Some(&args.span))?)?;
-    query.fields = args.projection.names();
-    let reader = filter::reader(&existing_data_folder(args.data.as_deref())?, args.skip_damaged);
-    let name = args.output.as_ref().map_or("standard output".into(), |path| path.display().to_string());
-    let written = match &args.output {
+    let mut asked = args.filter.asked(Some(&args.span))?;
+    asked.skip_damaged = args.skip_damaged;
+    asked.fields = args.projection.names();
+    let query = filter::query(&asked)?;
+    let at = match args.elsewhere.open(&asked, &args.target)? {
+        None if args.target.controller.is_none() => {
+            Some(At::Folder(existing_data_folder(args.target.data.as_deref())?))
+        }
+        at => at,
+    };
+    let mut folder = None;
+    let mut source = match at {
+        None => Source::controller(&args.target, asked.clone()),
+        Some(At::Server(server)) => Source::server(server),
+        Some(At::Folder(path)) => Source::folder(filter::reader(folder.insert(path), asked.skip_damaged)),
+    };
+    let written = match output {
         Some(path) => dscript_files::write_whole(path, 0o666, |file| {
-            let count = format.write(&reader, &query, &mut *file)?;
+            let count = format.write(&mut source, &query, &mut *file)?;
             // A disk that is full may be found out only now; a pipe cannot be synced.
             file.metadata()?.is_file().then(|| file.sync_all()).transpose()?;
             Ok(count)
         }),
-        None => format.write(&reader, &query, io::stdout()),
+        None => format.write(&mut source, &query, io::stdout()),
     };
-    match written {
+    let name = output.map_or("standard output".into(), |path| path.display().to_string());
+    let count = match written {
         // Who reads has enough.
         Err(Failed::Write(why)) if why.kind() == ErrorKind::BrokenPipe => return Ok(0),
         Err(Failed::Write(why)) => return Err(format!("cannot write to {name}: {why}")),
         Err(Failed::Read(why)) => return Err(why.into()),
         Err(Failed::Other(why)) => return Err(why),
-        Ok(count) if args.output.is_some() => eprintln!("dsctl: {count} log records are in {name}"),
-        Ok(_) => {}
+        Ok(count) => count,
+    };
+    if let (0, Some(folder)) = (count, &folder) {
+        filter::doubts(folder, &asked)?.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
     }
-    Ok(show::skipped(&filter::skipped(&reader)))
+    let skipped = source.skipped();
+    if args.json {
+        out::print_json(&json!({
+            "file": name,
+            "format": format.to_possible_value().map(|value| value.get_name().to_owned()),
+            "records": count,
+            "skipped": show::skipped_json(&skipped),
+        }))?;
+    } else if output.is_some() {
+        eprintln!(
+            "dsctl: {}",
+            match count {
+                1 => format!("1 log record is in {name}"),
+                count => format!("{count} log records are in {name}"),
+            }
+        );
+    }
+    Ok(show::skipped(&skipped))
 }
 
 impl Format {
     /// How many records went out.
-    fn write(self, reader: &Reader, query: &Query, out: impl Write + Send) -> Result<u64, Failed> {
+    fn write(self, source: &mut Source, query: &Query, out: impl Write + Send) -> Result<u64, Failed> {
         match self {
-            Format::Jsonl => lines(reader, query, BufWriter::new(out), None),
+            Format::Jsonl => lines(source, query, out, None),
             Format::Csv => {
-                let columns = reader.fields(query)?.into_iter().map(|field| field.name).collect();
-                lines(reader, query, BufWriter::new(out), Some(columns))
+                let columns = source.fields(query)?.into_iter().map(|field| field.name).collect();
+                lines(source, query, out, Some(columns))
             }
             #[cfg(feature = "parquet")]
-            Format::Parquet => parquet::write(reader, query, &reader.fields(query)?, out),
+            Format::Parquet => {
+                let fields = source.fields(query)?;
+                parquet::write(source, query, &fields, out)
+            }
         }
     }
 }
 
-/// As CSV if there are columns. How many records went out.
+/// As CSV if there are columns; whole lines at a time. How many records went out.
 fn lines(
-    reader: &Reader,
+    source: &mut Source,
     query: &Query,
     mut out: impl Write,
     columns: Option<Vec<String>>,
 ) -> Result<u64, Failed> {
-    if let Some(columns) = &columns {
-        out.write_all(show::csv_heading(columns).as_bytes())?;
-    }
+    let mut piece = columns.as_ref().map(|columns| show::csv_heading(columns)).unwrap_or_default();
     let (mut count, mut written) = (0u64, Ok(()));
-    let read = reader.each(query, |record| {
-        let line = match &columns {
-            Some(columns) => show::csv_row(&record, columns),
-            None => format!("{}\n", record_json(&record)),
-        };
+    let read = source.each(query, |record| {
+        match &columns {
+            Some(columns) => piece.push_str(&show::csv_row(&record, columns)),
+            None => piece.extend([&record_json(&record).to_string()[..], "\n"]),
+        }
         count += 1;
-        written = out.write_all(line.as_bytes());
+        if piece.len() >= PIECE_BYTES {
+            written = out.write_all(piece.as_bytes());
+            piece.clear();
+        }
         written.is_ok()
     });
     written?;
+    out.write_all(piece.as_bytes())?;
     out.flush()?;
     read?;
     Ok(count)
 }
 
 pub fn import(args: ImportArgs) -> Result<i32, String> {
-    let name = args.file.display().to_string();
+    let stdin = args.file == Path::new("-");
+    let name = if stdin { "standard input".to_owned() } else { args.file.display().to_string() };
     let cannot = |why: io::Error| format!("cannot read {name}: {why}");
-    let mut input: Box<dyn BufRead> = match args.file.to_str() {
-        Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(BufReader::new(File::open(&args.file).map_err(cannot)?)),
+    let mut input: Box<dyn BufRead> = match stdin {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(&args.file).map_err(cannot)?)),
     };
     let writer = Writer::open(&data_folder(args.data.as_deref())?).map_err(|why| why.to_string())?;
     let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
     let (mut number, mut stored) = (0u64, 0u64);
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    let mut code = 0;
+    let (mut code, mut skipped) = (0, Vec::new());
     loop {
         let mut line = Vec::new();
         let read = (&mut input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(cannot)?;
@@ -213,8 +254,12 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
         });
         if read as u64 == LINE_BYTES_MAX {
             fits = Err(format!("the line is too long: the limit is {LINE_BYTES_MAX} bytes"));
-        } else if let Some(skipped) = left_out(&line) {
-            eprintln!("dsctl: {name}, line {number}: this was exported without what was damaged: {skipped}");
+        } else if let Some(some) = left_out(&line) {
+            eprintln!("dsctl: {name}, line {number}: this was exported without what was damaged: {some}");
+            match some {
+                Value::Array(all) => skipped.extend(all),
+                one => skipped.push(one),
+            }
             code = 1;
         } else if !line.trim().is_empty() {
             let sized = |record: Record| match record.encoded_bytes() {
@@ -230,11 +275,13 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
         };
         if full {
             let count = batch.len() as u64;
+            let mut words = ends::words();
             writer.append(std::mem::take(&mut batch)).map_err(|why| {
                 format!("{name}, up to line {number}: {why}; {stored} records of the lines before are stored")
             })?;
             stored += count;
             bytes = 0;
+            *words = format!("interrupted; {stored} records of {name} are stored; {AGAIN}");
         }
         match fits {
             Ok(Some((record, size))) => {
@@ -244,23 +291,27 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
             Ok(None) => {}
             Err(why) => {
                 return Err(format!(
-                    "{name}, line {number}: {why}; {stored} records of the lines before are stored; once it is put \
-                     right, import the file again: what has `run` and `seq` is stored once"
+                    "{name}, line {number}: {why}; {stored} records of the lines before are stored; once it is put right, {AGAIN}"
                 ));
             }
         }
         if read == 0 {
-            let are = if stored == 1 { "record is" } else { "records are" };
-            eprintln!("dsctl: {stored} log {are} in the LogPool; what was there before is there once");
+            ends::words().clear();
+            if args.json {
+                out::print_json(&json!({ "file": name, "stored": stored, "skipped": skipped }))?;
+            } else {
+                let are = if stored == 1 { "record is" } else { "records are" };
+                eprintln!("dsctl: {stored} log {are} in the LogPool; what was there before is there once");
+            }
             return Ok(code);
         }
     }
 }
 
 /// What a line says that an export over HTTP was made without.
-fn left_out(line: &str) -> Option<String> {
-    let json: Value = line.starts_with("{\"skipped\"").then(|| serde_json::from_str(line).ok())??;
-    Some(json["skipped"].to_string())
+fn left_out(line: &str) -> Option<Value> {
+    let mut json: Value = line.starts_with("{\"skipped\"").then(|| serde_json::from_str(line).ok())??;
+    Some(json["skipped"].take())
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ pub fn verify(args: VerifyArgs) -> Result<i32, String> {
     match found.problems.len() {
         0 => Ok(0),
         count => {
-            eprintln!("dsctl: {count} things are wrong in {}; what can be read still is", data.display());
+            let are = if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") };
+            eprintln!("dsctl: {are} wrong in {}; what can be read still is", data.display());
             Ok(1)
         }
     }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
-use dscript_logpool::{FieldValue, Query, Reader, Record, RunId, Standing, Turn, value_json, value_text};
+use dscript_logpool::{FieldValue, Query, Record, RunId, Standing, Turn, value_json, value_text};
 use dscript_protocol::message::{FromOperator, LogQuery, ToOperator};
 use dscript_protocol::units;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::filter::Failed;
 use super::query::{TAIL_EVERY, Which, followed_folder};
-use super::{filter, show};
+use super::{filter, now, show};
 use crate::client::Client;
 use crate::out;
 
@@ -44,7 +44,7 @@ pub struct WatchArgs {
 pub fn watch(args: WatchArgs) -> Result<i32, String> {
     let over = i64::try_from(args.over.as_nanos()).ok().filter(|over| *over > 0);
     let over = over.ok_or("--over is a time above 0, such as 5m")?;
-    let asked = args.which.filter.asked(None)?;
+    let asked = args.which.asked(None)?;
     let by = args.by.as_deref().unwrap_or_default();
     let standing = Standing::parse(filter::query(&asked)?, &args.when, by, over)
         .map_err(|why| format!("--when and --by: {why}"))?;
@@ -56,32 +56,44 @@ pub fn watch(args: WatchArgs) -> Result<i32, String> {
         let mut history = Client::ask(target, &FromOperator::QueryLog(before))?;
         let mut records = Vec::new();
         while let Some(answer) = history.answer()? {
-            if let ToOperator::Records(some) = answer {
-                records.extend(some);
+            match answer {
+                ToOperator::Records(some) => records.extend(some),
+                ToOperator::Skipped(some) => show::name_skipped(&some),
+                _ => {}
             }
         }
         if watch.begin(records)? {
             return Ok(0);
         }
         while let Some(answer) = client.answer()? {
-            if let ToOperator::Records(records) = answer
-                && watch.go_on(records)?
-            {
+            let records = match answer {
+                ToOperator::Records(records) => records,
+                ToOperator::Skipped(some) => {
+                    show::name_skipped(&some);
+                    continue;
+                }
+                _ => continue,
+            };
+            if watch.go_on(records)? {
                 return Ok(0);
             }
         }
         return Ok(0);
     }
-    let reader = Reader::open(&followed_folder(target)?);
+    let reader = filter::reader(&followed_folder(target)?, asked.skip_damaged);
     let query = filter::query(&asked)?;
     // From here on nothing is missed; what is met twice is known.
-    let mut cursor = reader.end().map_err(|why| why.to_string())?;
+    let mut cursor = reader.end().map_err(Failed::from)?;
+    let mut told = 0;
     let before = Query { since: Some(now()?.saturating_sub(over)), ..query.clone() };
-    if watch.begin(reader.query(&before).map_err(|why| why.to_string())?)? {
+    let before = reader.query(&before).map_err(Failed::from)?;
+    show::name_newly_skipped(&reader, &mut told);
+    if watch.begin(before)? {
         return Ok(0);
     }
     loop {
-        let tailed = reader.tail(&query, &mut cursor).map_err(|why| why.to_string())?;
+        let tailed = reader.tail(&query, &mut cursor).map_err(Failed::from)?;
+        show::name_newly_skipped(&reader, &mut told);
         if watch.go_on(tailed.records)? {
             return Ok(0);
         }
@@ -156,8 +168,4 @@ impl Watch {
         words.push(value);
         format!("{}\n", words.join(" "))
     }
-}
-
-fn now() -> Result<i64, String> {
-    i64::try_from(Timestamp::now().as_nanosecond()).map_err(|_| "the clock is far off".to_owned())
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dscript_logpool::Record;
 use dscript_protocol::hello::{Greeting, Hello, NodeHello};
 use dscript_protocol::limits::*;
 use dscript_protocol::message::*;
@@ -17,11 +18,14 @@ use tokio::time::{sleep, timeout};
 use super::logs::{Logs, answers};
 use crate::fleet::{Connection, Request};
 use crate::frames::{read_frame, write_frame};
-use crate::log::filter::{Failed, Found};
+use crate::log::filter::{self, Failed, Found};
 
 const TAIL_EVERY: Duration = Duration::from_millis(250);
 /// Damaged pieces of one answer.
 const SKIPPED_MAX: usize = 1000;
+/// Records of an export that are sent together, and how many answers wait for a slow operator.
+const EXPORT_BATCH: usize = 256;
+const EXPORT_WAITING_MAX: usize = 4;
 
 /// To the core.
 pub enum Mail {
@@ -214,13 +218,15 @@ async fn operator(hall: Hall, stream: TcpStream, request: Request) {
                 reply_records(&mut to, found).await;
             }
             FromOperator::TailLog(query) => tail(&hall, &mut to, query).await,
-            FromOperator::ListPools => {
-                let pools = hall.logs.pools().await;
-                let answer = pools.unwrap_or_else(refused);
-                if reply(&mut to, &answer).await {
-                    reply(&mut to, &ToOperator::Done).await;
+            FromOperator::ExportLog(query) => export(&hall, &mut to, query).await,
+            FromOperator::ListPools { skip_damaged } => match hall.logs.pools(skip_damaged).await {
+                Ok((keys, skipped)) => {
+                    if reply(&mut to, &ToOperator::Keys(keys)).await {
+                        reply_records(&mut to, Ok(Found { records: Vec::new(), skipped })).await;
+                    }
                 }
-            }
+                Err(why) => drop(reply(&mut to, &refused(why)).await),
+            },
             message => ask(&hall, &mut to, request, message).await,
         }
     };
@@ -246,18 +252,22 @@ async fn ask(hall: &Hall, to: &mut OwnedWriteHalf, request: Request, message: Fr
 }
 
 async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
-    let mut cursor = match hall.logs.end().await {
+    let reader = hall.logs.reader(query.skip_damaged);
+    let mut cursor = match hall.logs.end(&reader).await {
         Ok(cursor) => cursor,
         Err(why) => {
             reply(to, &refused(why)).await;
             return;
         }
     };
+    let mut told = 0;
     loop {
-        match hall.logs.tail(query.clone(), cursor).await {
+        match hall.logs.tail(&reader, query.clone(), cursor).await {
             Ok((records, behind)) => {
                 cursor = behind;
-                for answer in answers(records) {
+                let skipped = filter::skipped(&reader).split_off(told);
+                told += skipped.len();
+                for answer in answers(records).into_iter().chain(skipped_answers(&skipped)) {
                     if !reply(to, &answer).await {
                         return;
                     }
@@ -275,8 +285,7 @@ async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
 async fn reply_records(to: &mut OwnedWriteHalf, found: Result<Found, Failed>) {
     match found {
         Ok(Found { records, skipped }) => {
-            let skipped = skipped.chunks(SKIPPED_MAX).map(|some| ToOperator::Skipped(some.to_vec()));
-            for answer in answers(records).into_iter().chain(skipped) {
+            for answer in answers(records).into_iter().chain(skipped_answers(&skipped)) {
                 if !reply(to, &answer).await {
                     return;
                 }
@@ -287,6 +296,49 @@ async fn reply_records(to: &mut OwnedWriteHalf, found: Result<Found, Failed>) {
             reply(to, &refused(why)).await;
         }
     }
+}
+
+fn skipped_answers(skipped: &[Skipped]) -> impl Iterator<Item = ToOperator> {
+    skipped.chunks(SKIPPED_MAX).map(|some| ToOperator::Skipped(some.to_vec()))
+}
+
+/// Sends records as they are read.
+async fn export(hall: &Hall, to: &mut OwnedWriteHalf, asked: LogQuery) {
+    let (sender, mut ready) = mpsc::channel(EXPORT_WAITING_MAX);
+    let logs = hall.logs.clone();
+    let read = async move {
+        let pieces = sender.clone();
+        let read = logs.ask(move |folder| {
+            let query = filter::query(&asked).map_err(Failed::Question)?;
+            let reader = filter::reader(folder, asked.skip_damaged);
+            let mut batch = Vec::new();
+            let send = |batch: &mut Vec<Record>| {
+                answers(std::mem::take(batch)).into_iter().all(|answer| pieces.blocking_send(answer).is_ok())
+            };
+            reader.each(&query, |record| {
+                batch.push(record);
+                batch.len() < EXPORT_BATCH || send(&mut batch)
+            })?;
+            send(&mut batch);
+            Ok(filter::skipped(&reader))
+        });
+        let last = match read.await {
+            Ok(skipped) => skipped_answers(&skipped).chain([ToOperator::Done]).collect(),
+            Err(why) => vec![refused(why)],
+        };
+        for answer in last {
+            // Who asked may have gone.
+            let _ = sender.send(answer).await;
+        }
+    };
+    let answer = async move {
+        while let Some(answer) = ready.recv().await {
+            if !reply(to, &answer).await {
+                return;
+            }
+        }
+    };
+    tokio::join!(read, answer);
 }
 
 fn refused(why: Failed) -> ToOperator {

@@ -10,6 +10,7 @@ use dscript_protocol::folder::{controller_folder, make_private, write_private};
 use dscript_protocol::ids::random_bytes;
 use dscript_protocol::journal::Journal;
 use dscript_protocol::message::ToOperator;
+use dscript_protocol::signals::{SIGHUP, is_ignored};
 use dscript_protocol::{ImageHash, Secret};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,7 +66,7 @@ pub async fn serve(
     let mut interrupts = signal(SignalKind::interrupt()).map_err(|why| format!("signals: {why}"))?;
     let mut terminations = signal(SignalKind::terminate()).map_err(|why| format!("signals: {why}"))?;
     // The terminal is gone, or an init script asks to begin anew: whoever starts it again finds all as it was.
-    let mut hangups = match dscript_protocol::hangup::is_ignored() {
+    let mut hangups = match is_ignored(SIGHUP) {
         true => None,
         false => Some(signal(SignalKind::hangup()).map_err(|why| format!("signals: {why}"))?),
     };

@@ -6,6 +6,7 @@
 //! here by a foreign name, so the `Host` must be a loopback one, and records come with a content type that no page may
 //! send elsewhere unasked.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use dscript_door::Records;
 use dscript_logpool::limits::APPEND_BYTES_MAX;
 use dscript_logpool::{KeyName, LogPoolError, Record, RunId, record_from_json, record_json};
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
-use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped, ToOperator};
+use dscript_protocol::message::{LogQuery, LogStats, Skipped};
 use dscript_protocol::units;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -23,7 +24,6 @@ use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -31,9 +31,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::body::{Content, Pieces};
 use super::logs::Logs;
 use crate::log::filter::{self, Failed};
-use crate::log::query::moment;
-use crate::log::show;
-use crate::out;
+use crate::log::{now, show};
 
 const CONNECTIONS_MAX: usize = 1024;
 /// Records of an answer that is not streamed.
@@ -121,16 +119,49 @@ fn explained(status: StatusCode, mut body: Value) -> Answer {
     respond(status, "application/json", Content::Whole(Some(format!("{body}\n").into())))
 }
 
-const PATHS: [&str; 8] = [
-    "/v1/log/records",
-    "/v1/log/stats",
-    "/v1/log/export",
-    "/v1/log/tail",
-    "/v1/log/record/KEY",
-    "/v1/log/pools",
-    "/metrics",
-    "/openapi.json",
+const RECORDS: &str = "/v1/log/records";
+const RECORD: &str = "/v1/log/record/";
+
+/// What can be asked for with `GET`, with the parameters that each takes.
+const PATHS: [(&str, &[&str]); 8] = [
+    (
+        RECORDS,
+        &["pool", "key", "node", "task", "run", "where", "since", "until", "limit", "skip_damaged", "fields"],
+    ),
+    (
+        "/v1/log/stats",
+        &[
+            "pool",
+            "key",
+            "node",
+            "task",
+            "run",
+            "where",
+            "since",
+            "until",
+            "stats",
+            "by",
+            "every",
+            "skip_damaged",
+        ],
+    ),
+    (
+        "/v1/log/export",
+        &["pool", "key", "node", "task", "run", "where", "since", "until", "skip_damaged", "fields"],
+    ),
+    ("/v1/log/tail", &["pool", "key", "node", "task", "run", "where", "skip_damaged", "fields"]),
+    (RECORD, &[]),
+    ("/v1/log/pools", &["skip_damaged"]),
+    ("/metrics", &[]),
+    ("/openapi.json", &[]),
 ];
+
+/// Of those that end with a slash, the end is the client's.
+fn path_of(path: &str) -> Option<(&'static str, &'static [&'static str])> {
+    PATHS
+        .into_iter()
+        .find(|(known, _)| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
+}
 
 async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
@@ -140,37 +171,45 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
             "the header `Host` names another machine: ask for 127.0.0.1 or localhost",
         );
     }
-    if request.method() == Method::POST && request.uri().path() == "/v1/log/records" {
-        return put(api, request).await;
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    if request.method() == Method::POST && path == RECORDS {
+        return match asked(query, &[]) {
+            Ok(_) => put(api, request).await,
+            Err(why) => bad(why),
+        };
     }
     // HEAD is answered as GET is, and the server leaves out the body.
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let why = format!(
-            "there is no {} here: the LogPool is read with GET, and records are put with POST to /v1/log/records",
+            "there is no {} here: the LogPool is read with GET, and records are put with POST to {RECORDS}",
             request.method()
         );
         return refused(StatusCode::METHOD_NOT_ALLOWED, why);
     }
-    let path = request.uri().path();
-    let query = request.uri().query().unwrap_or_default();
-    let answered = match path {
-        "/v1/log/records" => records(api, query).await,
-        "/v1/log/stats" => stats(api, query).await,
-        "/v1/log/export" => export(api, query).await,
+    let Some((known, parameters)) = path_of(path) else {
+        let paths = PATHS.map(|(path, _)| if path == RECORD { "/v1/log/record/KEY" } else { path });
+        return refused(
+            StatusCode::NOT_FOUND,
+            format!("there is nothing at {path}; there are {}", paths.join(", ")),
+        );
+    };
+    let asked = match asked(query, parameters) {
+        Ok(asked) => asked,
+        Err(why) => return bad(why),
+    };
+    let answered = match known {
+        RECORDS => records(api, asked.query).await,
+        "/v1/log/stats" => stats(api, asked).await,
+        "/v1/log/export" => export(api, asked.query).await,
         "/v1/log/tail" => {
             let accepted = request.headers().get(ACCEPT).and_then(|kinds| kinds.to_str().ok());
-            tail(api, query, accepted.is_some_and(|kinds| kinds.contains("text/event-stream"))).await
+            let events = accepted.is_some_and(|kinds| kinds.contains("text/event-stream"));
+            tail(api, asked.query, events).await
         }
-        "/v1/log/pools" => pools(api).await,
+        RECORD => record(api, &path[RECORD.len()..]).await,
+        "/v1/log/pools" => pools(api, asked.query.skip_damaged).await,
         "/metrics" => metrics(api).await,
-        "/openapi.json" => return whole("application/json", OPENAPI.to_owned()),
-        _ => match path.strip_prefix("/v1/log/record/") {
-            Some(key) => record(api, key).await,
-            None => {
-                let why = format!("there is nothing at {path}; there are {}", PATHS.join(", "));
-                return refused(StatusCode::NOT_FOUND, why);
-            }
-        },
+        _ => Ok(whole("application/json", OPENAPI.to_owned())),
     };
     answered.unwrap_or_else(|refused| refused)
 }
@@ -236,19 +275,24 @@ struct Asked {
     every: Option<i64>,
 }
 
-const FILTERS: [&str; 6] = ["pool", "key", "node", "task", "run", "where"];
-
-/// Only filters and the parameters named are allowed.
-fn asked(text: &str, others: &[&str]) -> Result<Asked, String> {
+/// Only the parameters named are allowed, each once.
+fn asked(text: &str, known: &[&str]) -> Result<Asked, String> {
     let mut asked = Asked::default();
-    let now = Timestamp::now();
+    let now = now()?;
+    let mut given = HashSet::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let wrong = || format!("`{pair}` is not written as parameters are: %20 for a space, in UTF-8");
         let (name, value) = (decoded(name).ok_or_else(wrong)?, decoded(value).ok_or_else(wrong)?);
-        if !FILTERS.contains(&&name[..]) && !others.contains(&&name[..]) {
-            let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();
-            return Err(format!("there is no parameter `{name}`; there are {}", known.join(", ")));
+        if !known.contains(&&name[..]) {
+            let known = match known {
+                [] => "there are none here".to_owned(),
+                known => format!("there are {}", known.join(", ")),
+            };
+            return Err(format!("there is no parameter `{name}`; {known}"));
+        }
+        if !given.insert(name.clone()) {
+            return Err(format!("`{name}` is given twice: give each parameter once"));
         }
         let query = &mut asked.query;
         match &name[..] {
@@ -264,8 +308,8 @@ fn asked(text: &str, others: &[&str]) -> Result<Asked, String> {
                     .map_err(|_| format!("skip_damaged: `{value}` is neither true nor false"))?;
             }
             "fields" => query.fields = value.split(',').map(|name| name.trim().to_owned()).collect(),
-            "since" => query.since = Some(moment("since", &value, now)?),
-            "until" => query.until = Some(moment("until", &value, now)?),
+            "since" => query.since = Some(units::moment(&value, now).map_err(|why| format!("since: {why}"))?),
+            "until" => query.until = Some(units::moment(&value, now).map_err(|why| format!("until: {why}"))?),
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=RECORDS_MAX).contains(limit));
                 query.limit = Some(limit.ok_or_else(|| {
@@ -306,8 +350,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-async fn records(api: &Api, query: &str) -> Answered {
-    let mut query = asked(query, &["since", "until", "limit", "skip_damaged", "fields"]).map_err(bad)?.query;
+async fn records(api: &Api, mut query: LogQuery) -> Answered {
     query.limit.get_or_insert(RECORDS_DEFAULT);
     let found = api.logs.query(query).await.map_err(failed)?;
     let records: Vec<Value> = found.records.iter().map(record_json).collect();
@@ -317,14 +360,9 @@ async fn records(api: &Api, query: &str) -> Answered {
 /// An answer, with what it was made without, where that is something.
 fn with_skipped(mut answer: Value, skipped: &[Skipped]) -> Value {
     if !skipped.is_empty() {
-        answer["skipped"] = skipped_json(skipped);
+        answer["skipped"] = show::skipped_json(skipped);
     }
     answer
-}
-
-fn skipped_json(skipped: &[Skipped]) -> Value {
-    let json = |one: &Skipped| json!({ "file": one.file, "what": one.what, "records": one.records });
-    skipped.iter().map(json).collect()
 }
 
 /// Stores records, JSON lines; answers when they are durable. Nothing is stored where one of them is wrong.
@@ -391,9 +429,7 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
     json_answer(&json!({ "stored": count }))
 }
 
-async fn stats(api: &Api, query: &str) -> Answered {
-    let Asked { query, stats, by, every } =
-        asked(query, &["since", "until", "stats", "by", "every", "skip_damaged"]).map_err(bad)?;
+async fn stats(api: &Api, Asked { query, stats, by, every }: Asked) -> Answered {
     let Some(aggregates) = stats else {
         return Err(
             bad("`stats` is missing: the aggregates that are wanted, such as avg(us),p99(wa)".into()),
@@ -407,8 +443,7 @@ async fn stats(api: &Api, query: &str) -> Answered {
     Ok(json_answer(&with_skipped(json!({ "groups": groups }), &found.skipped)))
 }
 
-async fn export(api: &Api, query: &str) -> Answered {
-    let asked = asked(query, &["since", "until", "skip_damaged", "fields"]).map_err(bad)?.query;
+async fn export(api: &Api, asked: LogQuery) -> Answered {
     let query = filter::query(&asked).map_err(bad)?;
     let (sender, rest) = mpsc::channel(PIECES_MAX);
     let logs = api.logs.clone();
@@ -429,7 +464,7 @@ async fn export(api: &Api, query: &str) -> Answered {
             let read = reader.each(&query, each);
             let skipped = filter::skipped(&reader);
             if read.is_ok() && !skipped.is_empty() {
-                piece.push_str(&format!("{}\n", json!({ "skipped": skipped_json(&skipped) })));
+                piece.push_str(&format!("{}\n", json!({ "skipped": show::skipped_json(&skipped) })));
             }
             if !gone && !piece.is_empty() {
                 let _ = pieces.blocking_send(Ok(piece.into()));
@@ -446,18 +481,22 @@ async fn export(api: &Api, query: &str) -> Answered {
     Ok(respond(StatusCode::OK, RECORDS_TYPE, Content::Pieces(pieces)))
 }
 
-async fn tail(api: &Api, query: &str, events: bool) -> Answered {
-    let query = asked(query, &["fields"]).map_err(bad)?.query;
-    let mut cursor = api.logs.end().await.map_err(failed)?;
+async fn tail(api: &Api, query: LogQuery, events: bool) -> Answered {
+    let reader = api.logs.reader(query.skip_damaged);
+    let mut cursor = api.logs.end(&reader).await.map_err(failed)?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let logs = api.logs.clone();
     tokio::spawn(async move {
-        let mut silent = Duration::ZERO;
+        let (mut silent, mut told) = (Duration::ZERO, 0);
         loop {
-            let mut piece = match logs.tail(query.clone(), cursor.clone()).await {
+            let mut piece = match logs.tail(&reader, query.clone(), cursor.clone()).await {
                 Ok((records, behind)) => {
                     cursor = behind;
-                    lines(&records, events)
+                    let skipped = filter::skipped(&reader).split_off(told);
+                    told += skipped.len();
+                    let note =
+                        (!skipped.is_empty()).then(|| json!({ "skipped": show::skipped_json(&skipped) }));
+                    lines(records.iter().map(record_json).chain(note), events)
                 }
                 Err(why) => {
                     let _ = sender.send(Err(why)).await;
@@ -478,12 +517,8 @@ async fn tail(api: &Api, query: &str, events: bool) -> Answered {
     Ok(respond(StatusCode::OK, kind, Content::Pieces(Pieces::new(pieces, events))))
 }
 
-fn lines(records: &[Record], events: bool) -> String {
-    let line = |record: &Record| {
-        let text = record_json(record);
-        if events { format!("data: {text}\n\n") } else { format!("{text}\n") }
-    };
-    records.iter().map(line).collect()
+fn lines(objects: impl Iterator<Item = Value>, events: bool) -> String {
+    objects.map(|json| if events { format!("data: {json}\n\n") } else { format!("{json}\n") }).collect()
 }
 
 async fn record(api: &Api, path: &str) -> Answered {
@@ -500,21 +535,10 @@ async fn record(api: &Api, path: &str) -> Answered {
     Err(refused(StatusCode::NOT_FOUND, why))
 }
 
-async fn pools(api: &Api) -> Answered {
-    let ToOperator::Keys(keys) = api.logs.pools().await.map_err(failed)? else {
-        return Err(failed(Failed::Trouble("the pools are not listed".into())));
-    };
-    let key = |key: &KeyInfo| {
-        json!({
-            "pool": key.pool,
-            "key": key.key,
-            "nodes": key.nodes,
-            "records": key.records,
-            "first": out::time(key.first),
-            "last": out::time(key.last),
-        })
-    };
-    Ok(json_answer(&json!({ "keys": keys.iter().map(key).collect::<Vec<_>>() })))
+async fn pools(api: &Api, skip_damaged: bool) -> Answered {
+    let (keys, skipped) = api.logs.pools(skip_damaged).await.map_err(failed)?;
+    let keys: Vec<Value> = keys.iter().map(show::key_json).collect();
+    Ok(json_answer(&with_skipped(json!({ "keys": keys }), &skipped)))
 }
 
 async fn metrics(api: &Api) -> Answered {
@@ -526,6 +550,8 @@ async fn metrics(api: &Api) -> Answered {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -541,47 +567,65 @@ mod tests {
     #[test]
     fn the_document_names_every_path() {
         let document: Value = serde_json::from_str(OPENAPI).expect("it is JSON");
-        let described: Vec<String> =
-            document["paths"].as_object().expect("it has paths").keys().cloned().collect();
-        let mut paths = PATHS.map(|path| path.replace("KEY", "{key}"));
-        paths.sort();
-        let mut described = described;
-        described.sort();
-        assert_eq!(described, paths);
-        let parameters = |path: &str| {
-            let all = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
-            let name = |parameter: &Value| {
-                let named = parameter["$ref"].as_str().and_then(|at| at.rsplit('/').next());
-                named.or(parameter["name"].as_str()).unwrap_or_default().to_owned()
-            };
-            all.iter().map(name).collect::<Vec<_>>()
+        let paths = document["paths"].as_object().expect("it has paths");
+        let described: BTreeSet<String> = paths.keys().map(|path| path.replace("{key}", "")).collect();
+        assert_eq!(described, PATHS.iter().map(|(path, _)| (*path).to_owned()).collect());
+        let parameters = |operation: &Value| -> Vec<String> {
+            let all = operation["parameters"].as_array().into_iter().flatten();
+            let resolved = all.map(|parameter| match parameter["$ref"].as_str() {
+                Some(at) => document.pointer(at.trim_start_matches('#')).expect("it is described"),
+                None => parameter,
+            });
+            let asked = resolved.filter(|parameter| parameter["in"] == "query");
+            asked.map(|parameter| parameter["name"].as_str().expect("it has a name").to_owned()).collect()
         };
-        for (path, others) in [
-            ("/v1/log/records", &["since", "until", "limit", "skip_damaged", "fields"][..]),
-            ("/v1/log/stats", &["since", "until", "stats", "by", "every", "skip_damaged"]),
-            ("/v1/log/export", &["since", "until", "skip_damaged", "fields"]),
-            ("/v1/log/tail", &["fields"]),
-        ] {
-            let known: Vec<&str> = FILTERS.iter().chain(others).copied().collect();
-            assert_eq!(parameters(path), known, "{path}");
+        for (path, operations) in paths {
+            let (_, known) = path_of(&path.replace("{key}", "x")).expect("it is among the paths");
+            assert_eq!(parameters(&operations["get"]), known, "{path}");
+            assert_eq!(parameters(&operations["post"]), [""; 0], "{path}");
+        }
+        // None is described that nobody takes.
+        let described = document["components"]["parameters"].as_object().expect("there are some");
+        let taken: BTreeSet<&str> = PATHS.iter().flat_map(|(_, known)| known.iter().copied()).collect();
+        assert_eq!(described.keys().map(String::as_str).collect::<BTreeSet<_>>(), taken);
+    }
+
+    #[test]
+    fn every_parameter_named_is_read() {
+        for (path, known) in PATHS {
+            let value = |name: &str| match name {
+                "run" => "0a",
+                "where" => "a==1",
+                "since" | "until" | "every" => "1m",
+                "limit" => "1",
+                "skip_damaged" => "true",
+                _ => "x",
+            };
+            let all: Vec<String> = known.iter().map(|name| format!("{name}={}", value(name))).collect();
+            assert!(asked(&all.join("&"), known).is_ok(), "{path}: {:?}", asked(&all.join("&"), known).err());
         }
     }
 
     #[test]
     fn parameters() {
         let all = "pool=m&key=key+-name&where=wa+%3E+20&limit=5";
-        let query = asked(all, &["limit"]).expect("it is good").query;
+        let (_, known) = path_of(RECORDS).expect("it is there");
+        let query = asked(all, known).expect("it is good").query;
         assert_eq!(query.key.as_deref(), Some("key -name"));
         assert_eq!((query.condition.as_deref(), query.limit), (Some("wa > 20"), Some(5)));
         for (text, expected) in [
             ("colour=red", "no parameter `colour`; there are pool, key"),
-            ("since=1m", "no parameter `since`"),
+            ("stats=count()", "no parameter `stats`"),
+            ("pool=a&pool=b", "`pool` is given twice"),
+            ("pool=a&limit=1&p%6Fol=a", "`pool` is given twice"),
+            ("since=yesterday", "since: `yesterday` is neither"),
+            ("since=1h30x", "1h30m"),
             ("limit=0", "from 1 to"),
             ("where=wa+%3E", "where"),
             ("run=xyz", "hexadecimal"),
             ("pool=%f", "%20"),
         ] {
-            let why = asked(text, &["limit"]).err().expect(text);
+            let why = asked(text, known).err().expect(text);
             assert!(why.contains(expected), "{text}: {why}");
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dscript_logpool::{Cursor, LogPoolError, Mover, Reader, Record, Retention, Writer};
 use dscript_protocol::Wire;
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
-use dscript_protocol::message::{LogQuery, LogStats, ToOperator};
+use dscript_protocol::message::{KeyInfo, LogQuery, LogStats, Skipped, ToOperator};
 use tokio::sync::oneshot;
 
 use super::core::wall_now;
@@ -75,8 +75,12 @@ impl Logs {
         self.ask(move |folder| filter::stats(folder, &query, &stats)).await
     }
 
-    pub async fn pools(&self) -> Result<ToOperator, Failed> {
-        self.ask(|folder| filter::keys(&Reader::open(folder))).await.map(ToOperator::Keys)
+    pub async fn pools(&self, skip_damaged: bool) -> Result<(Vec<KeyInfo>, Vec<Skipped>), Failed> {
+        let list = move |folder: &Path| {
+            let reader = filter::reader(folder, skip_damaged);
+            Ok((filter::keys(reader.pools()?), filter::skipped(&reader)))
+        };
+        self.ask(list).await
     }
 
     /// Answers on a thread of its own.
@@ -93,17 +97,26 @@ impl Logs {
         answer
     }
 
-    pub async fn end(&self) -> Result<Cursor, Failed> {
-        let data = self.data.clone();
-        blocking(move || Ok(Reader::open(&data).end()?)).await
+    pub async fn end(&self, reader: &Reader) -> Result<Cursor, Failed> {
+        let reader = reader.clone();
+        blocking(move || Ok(reader.end()?)).await
+    }
+
+    pub fn reader(&self, skip_damaged: bool) -> Reader {
+        filter::reader(&self.data, skip_damaged)
     }
 
     /// What came after the cursor, and the cursor behind it.
-    pub async fn tail(&self, query: LogQuery, mut cursor: Cursor) -> Result<(Vec<Record>, Cursor), Failed> {
-        let data = self.data.clone();
+    pub async fn tail(
+        &self,
+        reader: &Reader,
+        query: LogQuery,
+        mut cursor: Cursor,
+    ) -> Result<(Vec<Record>, Cursor), Failed> {
+        let reader = reader.clone();
         blocking(move || {
             let query = filter::query(&query).map_err(Failed::Question)?;
-            let tailed = Reader::open(&data).tail(&query, &mut cursor)?;
+            let tailed = reader.tail(&query, &mut cursor)?;
             Ok((tailed.records, cursor))
         })
         .await

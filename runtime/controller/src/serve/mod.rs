@@ -84,6 +84,14 @@ pub fn serve(args: ServeArgs) -> i32 {
 async fn begin(args: ServeArgs) -> Result<i32, String> {
     let address = loopback(&args.listen).await?;
     let retention = args.retain.iter().map(|rule| retention(rule)).collect::<Result<Vec<_>, _>>()?;
+    let known = |at: usize| retention[..at].iter().any(|rule| rule.pool == retention[at].pool);
+    if let Some(at) = (0..retention.len()).find(|&at| known(at)) {
+        return Err(format!(
+            "--retain `{}`: its pool has a rule already, and the first one counts; a time and a size go into one rule, \
+             such as vmstat=30d,10GiB",
+            args.retain[at]
+        ));
+    }
     let data = data_folder(args.data.as_deref())?;
     let folder = controller_folder(&data);
     make_private(&folder).map_err(|why| format!("cannot make {}: {why}", folder.display()))?;
