@@ -1,9 +1,9 @@
-//! Natives of maps, sets and texts that are done at once where nothing is unusual: then they neither collect nor trap nor wait.
+//! Natives of maps, sets, lists and texts that are done at once where nothing is unusual: then they neither collect nor trap nor wait.
 //! The interpreter has handlers for them, and machine code calls them without bringing the fiber up to date. The rest,
 //! such as a map that must grow, is the ordinary native's.
 
 use crate::fiber::Running;
-use crate::heap::Ref;
+use crate::heap::{BOOLS, Ref, SCALARS};
 use crate::map;
 use crate::natives::{char_of, short_decimal};
 use crate::program::{Element, Info, Program};
@@ -14,6 +14,8 @@ use memchr::memmem;
 
 /// Bytes of a text that is looked through at once.
 const SHORT: usize = 256;
+/// Elements of a list that are moved at once.
+const FEW: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quick {
@@ -48,13 +50,15 @@ pub enum Quick {
     Contains,
     /// The int that a String of a few decimal digits stands for: a flag and a scalar.
     ParseInt,
+    /// Takes an element out of a list, where few lie behind it.
+    RemoveAt,
 }
 
 impl Quick {
     /// Whether there are ways that are the ordinary native's.
     pub fn may_be_lent(self) -> bool {
-        use Quick::{Add, Contains, KeyAt, PairPut, ParseInt, Put, ValueAt};
-        matches!(self, Put | PairPut | Add | KeyAt | ValueAt | Contains | ParseInt)
+        use Quick::{Add, Contains, KeyAt, PairPut, ParseInt, Put, RemoveAt, ValueAt};
+        matches!(self, Put | PairPut | Add | KeyAt | ValueAt | Contains | ParseInt | RemoveAt)
     }
 
     /// What a native of this program is, by its name and how its keys and values are held.
@@ -79,6 +83,7 @@ impl Quick {
             "String.endsWith" => Quick::EndsWith,
             "String.contains" => Quick::Contains,
             "Int.parse" => Quick::ParseInt,
+            "List.removeAt" => Quick::RemoveAt,
             _ => return None,
         };
         let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
@@ -86,7 +91,9 @@ impl Quick {
             Quick::Size | Quick::Next => return Some(quick),
             Quick::Compare | Quick::IsEmpty | Quick::StartsWith | Quick::EndsWith => return Some(quick),
             Quick::Contains | Quick::ParseInt => return Some(quick),
-            Quick::KeyAt => return native.type_args.first().is_some_and(is_plain).then_some(quick),
+            Quick::KeyAt | Quick::RemoveAt => {
+                return native.type_args.first().is_some_and(is_plain).then_some(quick);
+            }
             Quick::ValueAt => return native.type_args.get(1).is_some_and(is_plain).then_some(quick),
             _ => {}
         }
@@ -142,6 +149,24 @@ impl Vm {
     pub(crate) fn contains_now(&self, text: Ref, part: Ref) -> Option<bool> {
         let bytes = self.heap.text_bytes(text);
         (bytes.len() <= SHORT).then(|| memmem::find(bytes, self.heap.text_bytes(part)).is_some())
+    }
+
+    /// An element that was taken out of a list of what is not boxed, a scalar's bits or a reference. `None` where there is no
+    /// such element, or many would have to be moved; nothing was done then.
+    pub(crate) fn list_remove_now(&mut self, list: Ref, index: i64) -> Option<u64> {
+        let size = self.heap.list_size(list);
+        let index = usize::try_from(index).ok().filter(|index| *index < size && size - index <= FEW)?;
+        let array = self.heap.list_array(list);
+        let element = match self.heap.tag(array) {
+            BOOLS => Element::Bool,
+            SCALARS => Element::Scalar,
+            _ => Element::Ref,
+        };
+        let value = self.array_get(element, array, index);
+        self.array_copy(element, array, index + 1, array, index, size - index - 1);
+        self.array_set(element, array, size - 1, 0);
+        self.heap.list_resized(list, size - 1);
+        Some(value)
     }
 
     /// `None` where the text is of another form, or no number.
@@ -209,6 +234,11 @@ impl Running<'_> {
     /// The int that a few decimal digits stand for; `None` for all other texts.
     pub fn parse_int_now(&mut self, text: u32, radix: i64) -> Option<u64> {
         self.vm().parse_int_now(text, radix)
+    }
+
+    /// An element that was taken out of a list; `None` where nothing was done.
+    pub fn list_remove_now(&mut self, list: u32, index: i64) -> Option<u64> {
+        self.vm().list_remove_now(list, index)
     }
 
     /// A code point of a String, where it has so many, and what looking for it costs.

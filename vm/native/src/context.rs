@@ -134,6 +134,7 @@ static HELPERS: Helpers = Helpers([
     ends_with as *const (),
     contains as *const (),
     parse_int as *const (),
+    remove_at as *const (),
     floor as *const (),
     ceil as *const (),
     rint as *const (),
@@ -196,8 +197,10 @@ pub(crate) mod helper {
     pub const CONTAINS: usize = 22;
     /// (context, text, radix): whether the text was read; the int is the first of the context's values.
     pub const PARSE_INT: usize = 23;
+    /// (context, list, index): whether the element was taken out; it is the first of the context's values.
+    pub const REMOVE_AT: usize = 24;
     /// The first of the functions of doubles, in the order of `OF_DOUBLES`. They call nothing.
-    pub const DOUBLES: usize = 24;
+    pub const DOUBLES: usize = 25;
     /// Their natives.
     pub const OF_DOUBLES: [&str; 10] = [
         "Math.floor",
@@ -212,8 +215,9 @@ pub(crate) mod helper {
         "Math.atan2",
     ];
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 34] = [
-        1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    pub const PARAMS: [usize; 35] = [
+        1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
@@ -637,6 +641,15 @@ unsafe extern "C" fn parse_int(context: *mut Context, text: u32, radix: i64) -> 
     // SAFETY: as in `map_get`.
     unsafe {
         let value = (*context).running().parse_int_now(text, radix);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
+}
+
+unsafe extern "C" fn remove_at(context: *mut Context, list: u32, index: i64) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        let value = (*context).running().list_remove_now(list, index);
         (*context).values[0] = value.unwrap_or_default();
         value.is_some().into()
     }

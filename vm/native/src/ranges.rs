@@ -334,7 +334,9 @@ fn operands_of(instr: &Instr, state: &State) -> [Range; 2] {
         | Instr::RemInt { a, b, .. }
         | Instr::ShlInt { a, b, .. }
         | Instr::ShrInt { a, b, .. }
-        | Instr::UShrInt { a, b, .. } => [of(a), of(b)],
+        | Instr::UShrInt { a, b, .. }
+        | Instr::IfLtInt { a, b, .. }
+        | Instr::IfLeInt { a, b, .. } => [of(a), of(b)],
         Instr::AddImm { a, value, .. } => [of(a), Range::exactly(value)],
         Instr::NegInt { a, .. } => [of(a), ALL],
         _ => [ALL; 2],

@@ -44,6 +44,8 @@ pub(crate) enum Intrinsic {
     Mul,
     Length,
     CharAt,
+    BytesLength,
+    BytesGet,
     /// Of those that store, only where there is room: the interpreter does the rest.
     Quick(Quick),
 }
@@ -59,6 +61,8 @@ impl Intrinsic {
             "Int.wrappingMul" => Intrinsic::Mul,
             "String.length" => Intrinsic::Length,
             "String.charAt" => Intrinsic::CharAt,
+            "Bytes.length" => Intrinsic::BytesLength,
+            "Bytes.get" => Intrinsic::BytesGet,
             name => match OF_DOUBLES.iter().position(|known| *known == name) {
                 Some(at) => Intrinsic::OfDoubles(DOUBLES + at),
                 None => return Quick::of(program, native).map(Intrinsic::Quick),
@@ -450,9 +454,17 @@ impl<'p> Unit<'p> {
             }
             Instr::Call { function, .. } => self.expansion_uses_heap(*function, NESTED_MAX),
             Instr::CallNative { native, .. } => {
-                use Intrinsic::{CharAt, Length};
-                let intrinsic = self.intrinsic(*native);
-                matches!(intrinsic, Some(Length | CharAt | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)))
+                use Intrinsic::{BytesGet, BytesLength, CharAt, Length};
+                matches!(
+                    self.intrinsic(*native),
+                    Some(
+                        Length
+                            | CharAt
+                            | BytesLength
+                            | BytesGet
+                            | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)
+                    )
+                )
             }
             Instr::New { .. }
             | Instr::GetScalar { .. }

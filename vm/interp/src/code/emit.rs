@@ -597,6 +597,12 @@ impl Emitter<'_> {
                     ("String.charAt", [Reg::R(text), Reg::S(index)], [Reg::S(dst)]) => {
                         (slow::char_at, lanes(text.0, index.0, dst.0, 0))
                     }
+                    ("Bytes.length", [Reg::R(bytes)], [Reg::S(dst)]) => {
+                        (slow::bytes_length, lanes(bytes.0, 0, dst.0, 0))
+                    }
+                    ("Bytes.get", [Reg::R(bytes), Reg::S(index)], [Reg::S(dst)]) => {
+                        (slow::bytes_get, lanes(bytes.0, index.0, dst.0, 0))
+                    }
                     _ => match linked.def.body {
                         Body::Pure(_) => self.quick(*native, args, results).unwrap_or((slow::native_pure, 0)),
                         Body::Outside(_) | Body::Ready { .. } => (slow::native_outside, 0),
@@ -686,6 +692,8 @@ impl Emitter<'_> {
             (Quick::EndsWith, ..) => slow::ends_with,
             (Quick::Contains, ..) => slow::contains,
             (Quick::ParseInt, ..) => slow::parse_int,
+            (Quick::RemoveAt, _, [Reg::S(_)]) => slow::remove_at_bits,
+            (Quick::RemoveAt, ..) => slow::remove_at_ref,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {

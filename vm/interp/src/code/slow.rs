@@ -295,6 +295,34 @@ quick! {
         is_quick
     }
 
+    bytes_length |m, quick| {
+        quick.set_bits::<2>(u64::from(high(*m.object(quick.reference::<0>()))));
+        true
+    }
+    bytes_get |m, quick| {
+        let bytes = m.object(quick.reference::<0>());
+        let index = quick.bits::<1>();
+        let is_inside = index < u64::from(high(*bytes));
+        if is_inside {
+            quick.set_bits::<2>(u64::from(*bytes.add(1).cast::<u8>().add(index as usize)));
+        }
+        is_inside
+    }
+    remove_at_bits |m, quick| {
+        let value = (*m.vm).list_remove_now(quick.reference::<0>(), quick.int::<1>());
+        if let Some(value) = value {
+            quick.set_bits::<2>(value);
+        }
+        value.is_some()
+    }
+    remove_at_ref |m, quick| {
+        let value = (*m.vm).list_remove_now(quick.reference::<0>(), quick.int::<1>());
+        if let Some(value) = value {
+            quick.set_ref::<2>(value as Ref);
+        }
+        value.is_some()
+    }
+
     compare_texts |m, quick| {
         let order = (*m.vm).heap.compare_text(quick.reference::<0>(), quick.reference::<1>());
         quick.set_int::<2>(order as i64);

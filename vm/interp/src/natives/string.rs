@@ -260,8 +260,14 @@ fn from_code_points(call: &mut PureCall<'_>) -> Done {
     let size = call.vm.heap.list_size(list);
     call.vm.check_size(size)?;
     call.spend(size / 4);
-    let codes = (0..size).map(|index| call.vm.list_get(Element::Scalar, list, index) as i64);
-    let text = codes.map(code_point).collect::<Result<String, Trapped>>()?;
+    let codes = || (0..size).map(|index| call.vm.list_get(Element::Scalar, list, index) as i64);
+    // In one go, which most texts are made in: a byte for each that is ASCII, and a look at all of them together.
+    let mut together = 0;
+    let bytes: Vec<u8> = codes().inspect(|code| together |= code).map(|code| code as u8).collect();
+    let text = match (0..0x80).contains(&together).then(|| String::from_utf8(bytes)) {
+        Some(Ok(text)) => text,
+        _ => codes().map(code_point).collect::<Result<String, Trapped>>()?,
+    };
     call.give_text(&text)
 }
 

@@ -1,18 +1,23 @@
-//! Short ways that only move numbers, with one way on behind them: both are gone, and what is chosen is the result. A
+//! Short ways that only reckon with numbers, with one way on behind them: both are gone, and what is chosen is the result. A
 //! processor that guesses the way wrong loses more than they take. Where it would guess to count or not, as at the sons in a
-//! heap, what is read next would wait for the result: such ways stay.
+//! heap, what is read next would wait for the result: such ways stay. Where a number on one of them does not fit an int,
+//! one of them is gone after all, and may trap.
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 
 use super::Translator;
+use super::scalars::power_of_two;
 use crate::analysis::Operands;
 
 /// Instructions of one way, and registers that differ behind them.
-const LENGTH_MAX: usize = 4;
+const LENGTH_MAX: usize = 5;
 const CHOSEN_MAX: usize = 2;
+/// Instructions of one way that do more than to move a number.
+const RECKONED_MAX: usize = 2;
 
 /// A way from a jump to where both meet.
 struct Way {
@@ -21,7 +26,7 @@ struct Way {
 }
 
 impl<'p> Translator<'_, '_, 'p> {
-    /// Instead of a jump on a condition; false where it is none of these.
+    /// Instead of a jump on a condition; false where it is none of these, or is left for the case that a number does not fit.
     pub(super) fn choose(&mut self, condition: Value, to: Label) -> bool {
         let pc = self.pc;
         // A test that stands in the place of another jump is followed by one.
@@ -50,16 +55,33 @@ impl<'p> Translator<'_, '_, 'p> {
         if chosen.len() > CHOSEN_MAX || chosen.is_empty() || self.reaches_by(here.to, &chosen) {
             return false;
         }
-        let not = self.values_of(here.pcs, &chosen);
-        let yes = self.values_of(there.pcs, &chosen);
+        let (not, not_misfits) = self.values_of(here.pcs, &chosen);
+        let (yes, yes_misfits) = self.values_of(there.pcs, &chosen);
+        self.pc = pc;
+        // A number of the way that is not chosen counts too: that costs less than to leave it out, and is as rare.
+        let misfits = match (yes_misfits, not_misfits) {
+            (Some(yes), Some(not)) => Some(self.b.ins().bor(yes, not)),
+            (yes, not) => yes.or(not),
+        };
+        let one_by_one = misfits.map(|misfits| {
+            let (one_by_one, chosen) = (self.cold(), self.b.create_block());
+            self.b.ins().brif(misfits, one_by_one, &[], chosen, &[]);
+            self.go_to(chosen);
+            one_by_one
+        });
+        let seen = one_by_one.is_some().then(|| self.seen.clone());
         for ((reg, yes), not) in chosen.into_iter().zip(yes).zip(not) {
             let value = self.b.ins().select(condition, yes, not);
             self.set_scalar(reg, value);
         }
-        self.pc = pc;
         self.jump(Label(here.to as u32));
-        self.closed = true;
-        true
+        let (Some(one_by_one), Some(seen)) = (one_by_one, seen) else {
+            self.closed = true;
+            return true;
+        };
+        self.seen = seen;
+        self.go_to(one_by_one);
+        false
     }
 
     /// Whether the block that begins at an instruction reaches into a list by one of these numbers: what it stores or reads
@@ -83,11 +105,15 @@ impl<'p> Translator<'_, '_, 'p> {
         })
     }
 
-    /// What registers hold at the end of a way.
-    fn values_of(&mut self, pcs: std::ops::Range<usize>, regs: &[S]) -> Vec<Value> {
+    /// What registers hold at the end of a way, and whether a number on it did not fit, where that can be.
+    fn values_of(&mut self, pcs: std::ops::Range<usize>, regs: &[S]) -> (Vec<Value>, Option<Value>) {
         let mut made: Vec<(S, Value)> = Vec::new();
+        let mut misfits: Option<Value> = None;
         let function = self.function;
-        for instr in &function.code[pcs] {
+        for pc in pcs {
+            self.pc = pc;
+            let instr = &function.code[pc];
+            let [p, q] = self.ranges.at(pc);
             let of = |this: &mut Self, reg: S| {
                 let known = made.iter().rfind(|(made, _)| *made == reg).map(|(_, value)| *value);
                 known.unwrap_or_else(|| this.scalar(reg))
@@ -95,6 +121,44 @@ impl<'p> Translator<'_, '_, 'p> {
             let value = match *instr {
                 Instr::Int { value, .. } => self.int(value),
                 Instr::MoveScalar { src, .. } => of(self, src),
+                Instr::AddImm { a, value, .. } => {
+                    let x = of(self, a);
+                    let sum = self.b.ins().iadd_imm_s(x, value);
+                    if !p.plus(q).1 {
+                        let wrong = if value < 0 { IntCC::SignedGreaterThan } else { IntCC::SignedLessThan };
+                        let overflow = self.b.ins().icmp(wrong, sum, x);
+                        misfits = Some(self.either(misfits, overflow));
+                    }
+                    sum
+                }
+                Instr::AddInt { a, b, .. } => {
+                    let (x, y) = (of(self, a), of(self, b));
+                    let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
+                    if !p.plus(q).1 {
+                        misfits = Some(self.either(misfits, overflow));
+                    }
+                    sum
+                }
+                Instr::SubInt { a, b, .. } => {
+                    let (x, y) = (of(self, a), of(self, b));
+                    let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
+                    if !p.minus(q).1 {
+                        misfits = Some(self.either(misfits, overflow));
+                    }
+                    difference
+                }
+                Instr::MulInt { a, b, .. } => {
+                    let (x, y) = (of(self, a), of(self, b));
+                    let (product, overflow) = self.b.ins().smul_overflow(x, y);
+                    if !p.times(q).1 {
+                        misfits = Some(self.either(misfits, overflow));
+                    }
+                    product
+                }
+                Instr::DivInt { a, b, .. } => {
+                    let (x, y) = (of(self, a), of(self, b));
+                    self.divide(x, y)
+                }
                 _ => continue,
             };
             made.extend(defined(instr).map(|dst| (dst, value)));
@@ -103,12 +167,21 @@ impl<'p> Translator<'_, '_, 'p> {
             let known = made.iter().rfind(|(made, _)| made == reg).map(|(_, value)| *value);
             known.unwrap_or_else(|| self.scalar(*reg))
         };
-        regs.iter().map(of).collect()
+        (regs.iter().map(of).collect(), misfits)
+    }
+
+    /// Whether one of several cases holds.
+    fn either(&mut self, cases: Option<Value>, case: Value) -> Value {
+        match cases {
+            Some(others) => self.b.ins().bor(others, case),
+            None => case,
+        }
     }
 
     /// The way that begins at an instruction, where it is short and cannot fail.
     fn way(&self, start: usize) -> Option<Way> {
         let code = &self.function.code[..];
+        let mut reckoned = 0;
         for (pc, instr) in code.iter().enumerate().skip(start).take(LENGTH_MAX + 1) {
             if pc > start && self.analysis.leaders[pc] {
                 return Some(Way { pcs: start..pc, to: self.led_on(pc) }).filter(|way| way.to > self.pc);
@@ -120,6 +193,14 @@ impl<'p> Translator<'_, '_, 'p> {
                 }
                 Instr::Int { .. } => true,
                 Instr::MoveScalar { dst, .. } => self.function.scalars[dst.index()] == ScalarKind::Int,
+                Instr::AddImm { .. } | Instr::AddInt { .. } | Instr::SubInt { .. } | Instr::MulInt { .. } => {
+                    reckoned += 1;
+                    reckoned <= RECKONED_MAX
+                }
+                Instr::DivInt { .. } => {
+                    reckoned += 1;
+                    reckoned <= RECKONED_MAX && power_of_two(self.ranges.at(pc)[1]).is_some()
+                }
                 _ => false,
             };
             if !can {
@@ -144,7 +225,13 @@ impl<'p> Translator<'_, '_, 'p> {
 /// The register that an instruction of a way gives.
 fn defined(instr: &Instr) -> Option<S> {
     match *instr {
-        Instr::Int { dst, .. } | Instr::MoveScalar { dst, .. } => Some(dst),
+        Instr::Int { dst, .. }
+        | Instr::MoveScalar { dst, .. }
+        | Instr::AddImm { dst, .. }
+        | Instr::AddInt { dst, .. }
+        | Instr::SubInt { dst, .. }
+        | Instr::MulInt { dst, .. }
+        | Instr::DivInt { dst, .. } => Some(dst),
         _ => None,
     }
 }

@@ -71,7 +71,8 @@ pub(super) fn copies(
     let Known { function, analysis, ranges, .. } = known;
     let code = &function.code[..];
     let mut copies = Vec::new();
-    for of in chunks.iter().map(|chunk| chunk.of) {
+    // What few rounds save is less than to look before them.
+    for of in chunks.iter().filter(|chunk| chunk.few.is_none()).map(|chunk| chunk.of) {
         let (head, last) = (of.head, of.last);
         let Some(entry) = known.entries.iter().find(|entry| entry.head == head).copied() else { continue };
         if last - head >= LENGTH_MAX || last + 1 >= code.len() {

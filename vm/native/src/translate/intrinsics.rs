@@ -62,6 +62,21 @@ impl<'p> Translator<'_, '_, 'p> {
             (Intrinsic::CharAt, &[Reg::R(text), Reg::S(index)], &[Reg::S(dst)]) => {
                 self.char_at(text, index, dst);
             }
+            (Intrinsic::BytesLength, &[Reg::R(bytes)], &[Reg::S(dst)]) => {
+                let bytes = self.object(bytes);
+                let length = self.bytes_length(bytes);
+                self.set_scalar(dst, length);
+            }
+            (Intrinsic::BytesGet, &[Reg::R(bytes), Reg::S(index)], &[Reg::S(dst)]) => {
+                let bytes = self.object(bytes);
+                let index = self.scalar(index);
+                let length = self.bytes_length(bytes);
+                let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, length);
+                self.rarely(outside, |this| this.trap(What::Index, index, length));
+                let start = self.b.ins().iadd_imm_s(bytes, i64::from(layout::ELEMENTS));
+                let value = self.byte_at(start, index);
+                self.set_scalar(dst, value);
+            }
             (Intrinsic::Quick(quick), ..) => self.quick_native(instr, quick, args, results),
             _ => self.lend(instr),
         }
@@ -71,6 +86,11 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn code_points(&mut self, text: Value) -> Value {
         let flags = self.flags(Area::Headers);
         self.b.ins().uload32(flags, text, layout::CODE_POINTS)
+    }
+
+    pub(super) fn bytes_length(&mut self, bytes: Value) -> Value {
+        let flags = self.flags(Area::Headers);
+        self.b.ins().uload32(flags, bytes, layout::LENGTH)
     }
 
     /// The code point at an index: where each is one byte, that byte.
@@ -126,12 +146,9 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.ins().uextend(I64, byte)
     }
 
-    /// Takes what was done off the counter of interruptions, which is looked at where it is next.
+    /// Takes what was done off the counter of interruptions.
     fn spend(&mut self, cost: Value) {
-        let fuel = self.b.use_var(self.fuel);
-        let (left, none) = (self.b.ins().isub(fuel, cost), self.int(0));
-        let left = self.b.ins().smax(left, none);
-        self.b.def_var(self.fuel, left);
+        self.pay(cost);
         let pc = self.pc;
         self.begin_chunks(&|chunk| chunk.holds(pc));
     }
@@ -256,8 +273,12 @@ impl<'p> Translator<'_, '_, 'p> {
                 let next = self.ask(helper::MAP_NEXT, &given, I64);
                 self.give(results[0], next);
             }
-            Quick::KeyAt | Quick::ValueAt => {
-                let which = if quick == Quick::KeyAt { helper::MAP_KEY_AT } else { helper::MAP_VALUE_AT };
+            Quick::KeyAt | Quick::ValueAt | Quick::RemoveAt => {
+                let which = match quick {
+                    Quick::KeyAt => helper::MAP_KEY_AT,
+                    Quick::ValueAt => helper::MAP_VALUE_AT,
+                    _ => helper::REMOVE_AT,
+                };
                 let found = self.ask(which, &given, I64);
                 let missing = self.b.ins().icmp_imm_s(IntCC::Equal, found, 0);
                 self.or_lend(instr, missing, |this| {

@@ -19,6 +19,8 @@ use crate::unit::Intrinsic;
 
 /// Rounds of a counted loop that are paid for at once.
 const CHUNK: i64 = 64;
+/// Rounds of one that has few.
+const FEW: i64 = 16;
 
 /// Where the array of a list lies, and how many elements it has, in a loop where neither changes; or where the bytes of
 /// a String begin, and how many code points of one byte each it has: none where others are among them.
@@ -57,6 +59,8 @@ impl View {
 pub(super) struct Chunk {
     pub of: CountedLoop,
     pub limit: Variable,
+    /// The most rounds of a loop that never has many: all are paid for before it.
+    pub few: Option<i64>,
 }
 
 impl Chunk {
@@ -132,7 +136,16 @@ pub(super) fn chunks(
     stable: &Stable<'_>,
 ) -> Vec<Chunk> {
     let loops = counted_loops(&function.code, &|pc| ranges.at(pc)[1].low > 0, stable).into_iter();
-    loops.map(|of| Chunk { of, limit: b.declare_var(I64) }).collect()
+    loops.map(|of| Chunk { of, limit: b.declare_var(I64), few: few_rounds(of, ranges) }).collect()
+}
+
+/// The most rounds of a loop, where these are few by what is known of its counter and bound.
+fn few_rounds(of: CountedLoop, ranges: &Ranges) -> Option<i64> {
+    let Step::Constant(step) = of.step else { return None };
+    let [low, high] = ranges.at(of.last);
+    let way = high.high.checked_sub(low.low)? / step.checked_abs()?;
+    // One more for a bound that is reached, and one for a loop that looks at its counter only at its end.
+    (0..FEW).contains(&way).then(|| way + 2)
 }
 
 impl Translator<'_, '_, '_> {
@@ -150,7 +163,13 @@ impl Translator<'_, '_, '_> {
                 && later != Some(view.head)
                 && alive.contains(&view.root)
         });
-        self.begin_chunks(&|chunk| chunk.holds(to) && !from.is_some_and(|pc| chunk.holds(pc)));
+        let enters = |chunk: &Chunk| chunk.holds(to) && !from.is_some_and(|pc| chunk.holds(pc));
+        self.begin_chunks(&enters);
+        let few: i64 = self.chunks.iter().filter(|chunk| enters(chunk)).filter_map(|chunk| chunk.few).sum();
+        if few > 0 {
+            let few = self.int(few);
+            self.pay(few);
+        }
     }
 
     pub(super) fn enters_loops(&self, from: Option<usize>, to: usize) -> bool {
@@ -347,6 +366,10 @@ impl Translator<'_, '_, '_> {
                             let text = self.object(text);
                             (dst, self.code_points(text))
                         }
+                        (Some(Intrinsic::BytesLength), &[Reg::R(bytes)], &[Reg::S(dst)]) => {
+                            let bytes = self.object(bytes);
+                            (dst, self.bytes_length(bytes))
+                        }
                         _ => continue,
                     }
                 }
@@ -416,12 +439,20 @@ impl Translator<'_, '_, '_> {
     /// Before a counted loop no round is paid for.
     pub(super) fn begin_chunks(&mut self, which: &dyn Fn(&Chunk) -> bool) {
         for at in 0..self.chunks.len() {
-            if which(&self.chunks[at]) {
+            if which(&self.chunks[at]) && self.chunks[at].few.is_none() {
                 let none = if self.chunks[at].of.down { i64::MAX } else { i64::MIN };
                 let none = self.int(none);
                 self.b.def_var(self.chunks[at].limit, none);
             }
         }
+    }
+
+    /// Takes rounds off the counter of interruptions, which is looked at where it is next.
+    pub(super) fn pay(&mut self, rounds: Value) {
+        let (fuel, none) = (self.b.use_var(self.fuel), self.int(0));
+        let left = self.b.ins().isub(fuel, rounds);
+        let left = self.b.ins().smax(left, none);
+        self.b.def_var(self.fuel, left);
     }
 
     /// The jump back of a counted loop, where it is one.
@@ -440,6 +471,11 @@ impl Translator<'_, '_, '_> {
             this.b.ins().icmp(condition, x, y)
         };
         let target = self.block_at(chunk.of.head);
+        if chunk.few.is_some() {
+            let (holds, next) = (holds(self, bound), self.b.create_block());
+            self.b.ins().brif(holds, target, &[], next, &[]);
+            return self.go_to(next);
+        }
         let paid_for = self.entry_of(None, chunk.of.head).and_then(|entry| entry.paid).unwrap_or(target);
         // Behind the jump lies what is looked at then, so that the jump is one to the head.
         let (look, more, next) = (self.b.create_block(), self.cold(), self.b.create_block());

@@ -45,7 +45,9 @@ impl Prepared {
         let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
         let ranges = Ranges::of(function, &analysis.leaders, given, None);
         let views = views(b, loops);
-        let length = |instr: &Instr| text_of(instr, Intrinsic::Length);
+        let length = |instr: &Instr| {
+            text_of(instr, Intrinsic::Length).or_else(|| text_of(instr, Intrinsic::BytesLength))
+        };
         let keeps_sizes = |instr: &Instr| keeps_sizes(instr, &collects);
         let stable = Stable { length: &length, keeps_sizes: &keeps_sizes };
         let chunks = chunks(b, function, &ranges, &stable);

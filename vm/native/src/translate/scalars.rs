@@ -280,7 +280,7 @@ impl<'p> Translator<'_, '_, 'p> {
         }
     }
 
-    fn divide(&mut self, x: Value, y: Value) -> Value {
+    pub(super) fn divide(&mut self, x: Value, y: Value) -> Value {
         let [p, q] = self.ranges.at(self.pc);
         if p.low >= 0
             && let Some(shift) = power_of_two(q)
@@ -398,7 +398,7 @@ fn multiple_of_positive(p: Range, q: Range) -> Option<(bool, i64)> {
 }
 
 /// The logarithm of a number that is known and a power of two.
-fn power_of_two(range: Range) -> Option<i64> {
+pub(super) fn power_of_two(range: Range) -> Option<i64> {
     let known = range.low == range.high && range.low > 0 && range.low & (range.low - 1) == 0;
     known.then(|| i64::from(range.low.trailing_zeros()))
 }
