@@ -130,3 +130,63 @@ fn output_has_a_limit() {
     good("dsc", scratch, &["compile", "many.ds"]);
     assert_eq!(good("dsvm", scratch, &["exec", "many.dsb"]).len(), 27_000_000);
 }
+
+/// Whoever puts and puts gets errors, and what had room is there.
+#[test]
+fn puts_have_a_limit() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = r#"
+LogPool pool = try LogPool.open("storm");
+int n = 0;
+Error? refused = null;
+while (refused == null) {
+    void! put = pool.put("cpu", {"n": n});
+    if (isError(put)) refused = put;
+    else n++;
+}
+print("${n} ${refused.code}: ${refused.message}");
+"#;
+    fs::write(scratch.join("storm.ds"), source).expect("a file can be written");
+    good("dsc", scratch, &["compile", "storm.ds"]);
+    // 256 bytes, `cpu`, `n` and a number make 268: eleven have room.
+    let said =
+        good("dsvm", scratch, &["exec", "storm.dsb", "--puts", "3KB", "--data", "data", "--for", "60s"]);
+    assert_eq!(said, "11 limit: this task puts into log pools more than 3000 bytes in an hour\n");
+    assert_eq!(
+        good("dsctl", scratch, &["log", "query", "cpu", "--data", "data", "--csv"]).lines().count(),
+        12
+    );
+}
+
+/// How many subprocesses, open files and connections a task has at once can be told.
+#[test]
+fn subprocesses_and_open_files_can_be_limited() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = r#"
+Subprocess first = new Command("sleep", "1000").start();
+Error? why = first.error();
+print(why == null ? "runs" : why.code);
+Subprocess second = new Command("sleep", "1000").start();
+Error? other = second.error();
+print(other == null ? "runs" : other.code);
+Lines! one = File.openLines("many.ds");
+print(isError(one) ? one.code : "open");
+Lines! two = File.openLines("many.ds");
+print(isError(two) ? two.code : "open");
+if (!isError(first)) first.kill();
+if (!isError(second)) second.kill();
+"#;
+    fs::write(scratch.join("many.ds"), source).expect("a file can be written");
+    good("dsc", scratch, &["compile", "many.ds"]);
+    let said = |limits: &[&str]| {
+        let output = finish(command("dsvm", scratch).args(["exec", "many.dsb"]).args(limits));
+        text(&output.stdout).to_owned()
+    };
+    assert_eq!(said(&["--subprocesses", "1", "--open", "1"]), "runs\nlimit\nopen\nlimit\n");
+    assert_eq!(said(&["--subprocesses", "0", "--open", "0"]), "limit\nlimit\nlimit\nlimit\n");
+    assert_eq!(said(&["--subprocesses", "2", "--open", "2"]), "runs\nruns\nopen\nopen\n");
+    let output = finish(command("dsvm", scratch).args(["exec", "many.dsb", "--subprocesses", "-1"]));
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -27,9 +27,6 @@ use tokio::task::LocalSet;
 
 use crate::pools::{Author, ExecPools, Routes};
 
-pub const MEMORY_BYTES: u64 = 256 << 20;
-pub const FRAMES_MAX: u32 = 64 << 10;
-
 const INTERRUPTED: i32 = 130;
 const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
 
@@ -40,7 +37,8 @@ const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
     dsvm exec disk.dsb --task Check --set path=/var --set limit=90\n  \
     dsvm exec listing1.dsb --for 5s --data ./data    let it live on for five seconds\n  \
     dsvm exec probe.dsb --deny 'exec:*'              it may start no process\n  \
-    dsvm exec probe.dsb --memory 64MiB --output 1MiB it may take no more")]
+    dsvm exec probe.dsb --memory 64MiB --output 1MiB --subprocesses 4\n  \
+                                                     it may take no more")]
 pub struct ExecArgs {
     /// The program, as `dsc compile` made it
     file: PathBuf,
@@ -101,6 +99,15 @@ struct ExecOptions {
     /// What the task may print in an hour; else as much as it likes
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     output: Option<u64>,
+    /// What the task may put into log pools in an hour; else as much as it likes
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    puts: Option<u64>,
+    /// Subprocesses of the task that run at once
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().subprocesses)]
+    subprocesses: usize,
+    /// Files read line by line, and connections, that the task has open at once
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().open)]
+    open: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -218,10 +225,12 @@ fn prepare(args: ExecOptions, file: &str, bytes: &[u8], from: &Path) -> Result<R
         policy: Policy { allow: args.allow, deny: args.deny, refuse_early: false },
         limits: Limits {
             memory_bytes: args.memory,
-            frames: FRAMES_MAX,
-            time: None,
             // A line and its end.
             output: args.output.map(|bytes| OutputLimit { bytes, line_bytes: 1 }),
+            puts: args.puts,
+            subprocesses: args.subprocesses,
+            open: args.open,
+            ..Limits::default()
         },
         pools: Arc::new(ExecPools::new(author, routes, data_folder(args.data.as_deref()))),
         node,

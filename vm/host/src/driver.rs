@@ -45,7 +45,7 @@ pub async fn run(
 
     let host = Rc::new(RunHost::new(print));
     let (trouble, troubles) = mpsc::unbounded_channel();
-    let state = RunState::new(node, pools, host.clone(), trouble);
+    let state = RunState::new(node, pools, host.clone(), trouble, &limits);
     // Whatever becomes of this future, nothing that it started outlives it.
     let _guard = Abandon(state.clone());
     let _ = host.state.set(Rc::downgrade(&state));

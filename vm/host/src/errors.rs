@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use crate::command::CommandLine;
 use crate::pool::PoolError;
 use crate::signals;
-use crate::spawner::{Exit, SUBPROCESSES_MAX, SpawnError, Stage};
+use crate::spawner::{Exit, SpawnError, Stage};
 
 /// Of a command's last lines in a message; `data` has more.
 const MESSAGE_LINES_MAX: usize = 3;
@@ -73,10 +73,13 @@ pub fn pool(pool: &str, why: PoolError) -> ErrorValue {
 /// Why a program was not started.
 pub fn not_started(line: &CommandLine, why: SpawnError) -> ErrorValue {
     let program = line.name();
-    let SpawnError::System { errno, stage } = why else {
-        let text =
-            format!("`{program}` is not started: {SUBPROCESSES_MAX} subprocesses of this task run already");
-        return error("limit", text);
+    let (errno, stage) = match why {
+        SpawnError::System { errno, stage } => (errno, stage),
+        SpawnError::TooMany(most) => {
+            let text =
+                format!("`{program}` is not started: as many subprocesses of this task run as may ({most})");
+            return error("limit", text);
+        }
     };
     let mut error = match (stage, errno) {
         (Stage::Program, libc::ENOENT) if line.script.is_some() => error(

@@ -22,6 +22,19 @@ pub enum PoolValue {
     Map(Vec<(String, PoolValue)>),
 }
 
+impl PoolValue {
+    /// How much of it there is: the bytes of texts, 8 for what has one size.
+    pub fn bytes(&self) -> usize {
+        match self {
+            PoolValue::String(text) => text.len(),
+            PoolValue::Bytes(bytes) => bytes.len(),
+            PoolValue::List(items) => items.iter().map(PoolValue::bytes).sum(),
+            PoolValue::Map(entries) => entries.iter().map(|(name, value)| name.len() + value.bytes()).sum(),
+            _ => 8,
+        }
+    }
+}
+
 /// A record read back by `find`, in time order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolRecord {

@@ -43,17 +43,42 @@ pub struct Policy {
     pub refuse_early: bool,
 }
 
-/// The limits of one run.
+/// What a record of a log pool counts beside its key and fields.
+pub const RECORD_BYTES: u64 = 256;
+
+/// The limits of one run. Those that are not told allow 256 MiB, 64 Ki frames, 256 subprocesses and 256 open files, and
+/// any time, output and puts.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Live bytes of the task's heap; 256 MiB unless told.
+    /// Live bytes of the task's heap.
     pub memory_bytes: u64,
-    /// Frames of one fiber; 64 Ki unless told.
+    /// Frames of one fiber.
     pub frames: u32,
     /// Wall time until the result must stand; `None` is no limit.
     pub time: Option<Duration>,
     /// What the body and, apart from it, `undo` may print; `None` is no limit.
     pub output: Option<OutputLimit>,
+    /// Bytes that the program may put into log pools in an hour, each record with [`RECORD_BYTES`] beside its fields;
+    /// `None` is no limit.
+    pub puts: Option<u64>,
+    /// Subprocesses that run at once.
+    pub subprocesses: usize,
+    /// Files that are read line by line, and connections, that are open at once.
+    pub open: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes: 256 << 20,
+            frames: 64 << 10,
+            time: None,
+            output: None,
+            puts: None,
+            subprocesses: 256,
+            open: 256,
+        }
+    }
 }
 
 /// How a run's result came about.

@@ -4,14 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
+use dscript_interp::{Host, Hourly};
 use tokio::sync::mpsc;
 
 use crate::errors;
-use crate::pool::Pools;
+use crate::pool::{PoolValue, Pools};
 use crate::process::Process;
-use crate::run::NodeFacts;
+use crate::run::{Limits, NodeFacts, RECORD_BYTES};
 use crate::spawner::Children;
 
 /// The state of one run, as `OutsideCall::host` gives it to natives.
@@ -30,6 +30,8 @@ pub struct RunState {
     prune_at: Cell<usize>,
     /// Files and connections that are open.
     open: Rc<Cell<usize>>,
+    open_max: usize,
+    puts: RefCell<Option<Hourly>>,
 }
 
 /// Takes reports for the log of the run.
@@ -43,9 +45,6 @@ pub fn report(program: &str, error: &ErrorValue) -> String {
 /// Fewer are not worth a look.
 const PRUNE_MIN: usize = 16;
 
-/// Files that are read line by line, and connections, that one task has open at once.
-pub const OPEN_MAX: usize = 256;
-
 /// That a file or a connection is open, until it is dropped.
 #[derive(Debug)]
 pub struct Open(Rc<Cell<usize>>);
@@ -57,10 +56,17 @@ impl Drop for Open {
 }
 
 impl RunState {
-    pub fn new(node: NodeFacts, pools: Arc<dyn Pools>, host: Rc<dyn Host>, trouble: Trouble) -> Rc<Self> {
+    pub fn new(
+        node: NodeFacts,
+        pools: Arc<dyn Pools>,
+        host: Rc<dyn Host>,
+        trouble: Trouble,
+        limits: &Limits,
+    ) -> Rc<Self> {
+        let puts = RefCell::new(limits.puts.map(|bytes| Hourly::new(bytes, host.monotonic())));
         Rc::new(Self {
             node,
-            children: Children::new(),
+            children: Children::new(limits.subprocesses),
             pools,
             host,
             reached: Cell::new(false),
@@ -68,17 +74,31 @@ impl RunState {
             processes: RefCell::default(),
             prune_at: Cell::new(PRUNE_MIN),
             open: Rc::default(),
+            open_max: limits.open,
+            puts,
         })
     }
 
     /// Counts a file or a connection, or is an error with the code `limit`.
     pub fn open_one(&self) -> Result<Open, ErrorValue> {
-        if self.open.get() >= OPEN_MAX {
-            let text = format!("{OPEN_MAX} files and connections of this task are open already; close some");
+        if self.open.get() >= self.open_max {
+            let text = format!(
+                "as many files and connections of this task are open as may be ({}); close some",
+                self.open_max
+            );
             return Err(errors::error("limit", text));
         }
         self.open.set(self.open.get() + 1);
         Ok(Open(self.open.clone()))
+    }
+
+    /// Counts a record that the program is about to put, or is an error with the code `limit`.
+    pub fn put_one(&self, key: &str, fields: &[(String, PoolValue)]) -> Result<(), ErrorValue> {
+        let Some(hourly) = &mut *self.puts.borrow_mut() else { return Ok(()) };
+        let fields: usize = fields.iter().map(|(name, value)| name.len() + value.bytes()).sum();
+        hourly
+            .take(RECORD_BYTES + (key.len() + fields) as u64, || self.host.monotonic())
+            .map_err(|why| errors::error("limit", format!("this task puts into log pools {why}")))
     }
 
     /// A handle of something that could not be started, which the log tells too.

@@ -86,6 +86,7 @@ fn with_pools<T>(pools: Arc<MemoryPools>, test: impl AsyncFnOnce(Rc<RunState>) -
             pools,
             Rc::new(TestHost(Instant::now())),
             trouble,
+            &crate::run::Limits::default(),
         );
         let result = tokio::time::timeout(PATIENCE, test(state.clone())).await.expect("it hangs");
         state.end_processes(false).await;

@@ -76,7 +76,13 @@ fn happened(asm: Asm, setting: Setting) -> Vec<String> {
         task: None,
         params: setting.params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         policy: Policy { allow: vec![], deny: texts(&setting.deny), refuse_early: true },
-        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: setting.time, output: setting.output },
+        limits: Limits {
+            memory_bytes: 16 << 20,
+            frames: 1000,
+            time: setting.time,
+            output: setting.output,
+            ..Limits::default()
+        },
         pools: pools.clone(),
         node: NodeFacts::default(),
         print,
@@ -437,7 +443,7 @@ fn a_dropped_run_leaves_nothing() {
         task: None,
         params: vec![],
         policy: Policy { allow: vec![], deny: vec![], refuse_early: true },
-        limits: Limits { memory_bytes: 16 << 20, frames: 1000, time: None, output: None },
+        limits: Limits { memory_bytes: 16 << 20, frames: 1000, ..Limits::default() },
         pools: Arc::new(MemoryPools::default()),
         node: NodeFacts::default(),
         print: Box::new(move |line| *printed.borrow_mut() = Some(line.to_owned())),

@@ -32,7 +32,7 @@ mod vm;
 
 pub use fiber::Fiber;
 pub use format::{double_text, duration_text, parse_double, parse_duration, parse_time, time_text};
-pub use output::OutputLimit;
+pub use output::{Hourly, OutputLimit};
 pub use program::{LoadError, Program};
 pub use report::{Failed, FiberEnd, Frame, TrapReport};
 pub use task::{Host, Task, TaskOptions};

@@ -91,6 +91,7 @@ fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
             "a log record is a record or a map with String keys, of values that can be stored",
         )
     })?;
+    state.put_one(&key, &fields)?;
     call.wait(async move { crate::dvmstat::put(&*state.pools, &pool, &key, fields).await })??;
     Ok(Value::Null)
 }

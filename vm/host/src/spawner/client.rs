@@ -41,14 +41,11 @@ pub struct Spawn {
     pub new_session: bool,
 }
 
-/// Programs of one run that have not ended.
-pub const SUBPROCESSES_MAX: usize = 256;
-
 /// Why a program was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpawnError {
-    /// As many of this run as may run already.
-    TooMany,
+    /// As many of this run as may run already; so many.
+    TooMany(usize),
     /// The system refused it; and what that is about.
     System { errno: i32, stage: Stage },
 }
@@ -76,6 +73,7 @@ pub struct Children {
     link: Rc<RefCell<Option<Rc<Link>>>>,
     /// How many were asked for and have not ended, those of `letting_go` included.
     living: Rc<Cell<usize>>,
+    living_max: usize,
     /// Whether what has gone into a session of its own outlives them, however they end.
     lets_go: bool,
 }
@@ -122,26 +120,21 @@ impl Drop for Living {
     }
 }
 
-impl Default for Children {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Children {
-    pub fn new() -> Self {
-        Children { link: Rc::default(), living: Rc::default(), lets_go: false }
+    /// At most `living_max` run at once.
+    pub fn new(living_max: usize) -> Self {
+        Children { link: Rc::default(), living: Rc::default(), living_max, lets_go: false }
     }
 
     /// Others of the same run, whose daemons are nobody's here.
     pub fn letting_go(&self) -> Self {
-        Children { link: Rc::default(), living: self.living.clone(), lets_go: true }
+        Children { link: Rc::default(), living: self.living.clone(), lets_go: true, ..*self }
     }
 
     /// Starts a program; it runs when this returns. Dropping the future kills what it may have started.
     pub async fn spawn(&self, spawn: Spawn) -> Result<Child, SpawnError> {
-        if self.living.get() >= SUBPROCESSES_MAX {
-            return Err(SpawnError::TooMany);
+        if self.living.get() >= self.living_max {
+            return Err(SpawnError::TooMany(self.living_max));
         }
         let refused = |errno| SpawnError::System { errno, stage: Stage::Request };
         let link = self.link().map_err(|e| refused(e.raw_os_error().unwrap_or(libc::EIO)))?;

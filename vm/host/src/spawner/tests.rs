@@ -13,6 +13,8 @@ use super::*;
 
 /// Far longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// More than any of these has at once.
+const MANY: usize = 256;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -37,7 +39,7 @@ fn output_of(change: impl FnOnce(&mut Spawn), program: &str, args: &[&str]) -> (
     let (mut spawn, mut read) = piped(program, args);
     change(&mut spawn);
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let child = children.spawn(spawn).await.expect("it starts");
         let mut text = String::new();
         read.read_to_string(&mut text).expect("UTF-8");
@@ -48,7 +50,7 @@ fn output_of(change: impl FnOnce(&mut Spawn), program: &str, args: &[&str]) -> (
 fn spawn_error(program: &str, change: impl FnOnce(&mut Spawn)) -> SpawnError {
     let mut spawn = Spawn { program: program.into(), ..Spawn::default() };
     change(&mut spawn);
-    block_on(async { Children::new().spawn(spawn).await.err().expect("it must not start") })
+    block_on(async { Children::new(MANY).spawn(spawn).await.err().expect("it must not start") })
 }
 
 /// Whether the process is there and more than a zombie.
@@ -183,7 +185,7 @@ fn what_cannot_start_says_why() {
 #[test]
 fn many_at_once() {
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let mut all = Vec::new();
         for n in 0..200 {
             let children = children.clone();
@@ -205,17 +207,17 @@ fn many_at_once() {
 #[test]
 fn a_run_has_room_for_so_many() {
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(3);
         let apart = children.letting_go();
         let sleep = || Spawn { program: "sleep".into(), args: vec!["1000".into()], ..Spawn::default() };
-        for number in 0..SUBPROCESSES_MAX {
+        for number in 0..3 {
             let some = if number % 2 == 0 { &children } else { &apart };
             some.spawn(sleep()).await.expect("there is room");
         }
         for full in [&children, &apart, &children.letting_go()] {
-            assert_eq!(full.spawn(sleep()).await.err(), Some(SpawnError::TooMany));
+            assert_eq!(full.spawn(sleep()).await.err(), Some(SpawnError::TooMany(3)));
         }
-        assert!(Children::new().spawn(sleep()).await.is_ok(), "another run has room of its own");
+        assert!(Children::new(MANY).spawn(sleep()).await.is_ok(), "another run has room of its own");
         apart.close().await;
         children.spawn(sleep()).await.expect("there is room again");
         children.close().await;
@@ -226,7 +228,7 @@ fn a_run_has_room_for_so_many() {
 fn a_signal_reaches_the_group() {
     let folder = folder("signal");
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let (spawn, _read) = piped("sh", &["-c", &family(&folder)]);
         let child = children.spawn(spawn).await.expect("it starts");
         let pids = pids(&folder);
@@ -245,7 +247,7 @@ fn a_signal_reaches_the_group() {
 fn a_group_without_its_leader_can_be_signalled() {
     let folder = folder("leader");
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let script = format!("sh -c 'echo $$ > {}/left; exec sleep 1000' & exit 0", folder.display());
         let (spawn, _read) = piped("sh", &["-c", &script]);
         let child = children.spawn(spawn).await.expect("it starts");
@@ -277,7 +279,7 @@ fn what_forks_again_and_again_is_ended() {
         lines.filter(|line| line.split(|byte| *byte == 0).any(|part| part == name)).count()
     };
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let start = format!("for i in 1 2 3; do sh {0} '' 3000; sh {0} setsid 3000; done", script.display());
         let (spawn, _read) = piped("sh", &["-c", &start]);
         let child = children.spawn(spawn).await.expect("it starts");
@@ -293,7 +295,7 @@ fn what_forks_again_and_again_is_ended() {
 fn dropping_a_start_kills_what_it_started() {
     let folder = folder("dropped");
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let script = format!("echo $$ > {}/pid; exec sleep 1000", folder.display());
         let args = vec!["-c".to_string(), script];
         let start = children.spawn(Spawn { program: "sh".into(), args, ..Spawn::default() });
@@ -320,7 +322,7 @@ fn owner() {
     let Some(folder) = std::env::var_os("DSCRIPT_HOST_TEST_OWNER") else { return };
     let folder = Path::new(&folder);
     block_on(async {
-        let children = Children::new();
+        let children = Children::new(MANY);
         let args = vec!["-c".to_string(), family(folder)];
         let streams: [Option<OwnedFd>; 3] = [None, None, None];
         let spawn = Spawn { program: "sh".into(), args, streams, ..Spawn::default() };
