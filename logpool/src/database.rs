@@ -169,7 +169,14 @@ pub fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> LogPoolErr
         redb::Error::Io(error)
             if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
         {
-            LogPoolError::corrupt(&path, error.to_string())
+            let what = match fs::metadata(&path).map(|file| file.len()) {
+                Ok(0) => "it is empty".to_owned(),
+                Ok(bytes) if error.kind() == ErrorKind::UnexpectedEof => {
+                    format!("it is cut short, to {bytes} bytes")
+                }
+                _ => error.to_string(),
+            };
+            LogPoolError::corrupt(&path, what)
         }
         redb::Error::Io(error) => LogPoolError::io("use the database", &path)(error),
         redb::Error::Corrupted(what) => LogPoolError::corrupt(&path, what),

@@ -5,6 +5,10 @@
 //! So a record that is read is the one that was written, but for durations, times and bytes within lists and maps,
 //! which stay texts.
 
+use std::fmt;
+
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::name::Name;
@@ -69,7 +73,7 @@ const MEMBERS: [&str; 9] = ["time", "pool", "key", "node", "task", "run", "seq",
 /// Reads one object. A record that does not say its run and number gets these. The error says what is wrong with it. An int
 /// beyond 64 bits is refused: as the double that other readers of JSON take it for, it would be another number.
 pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, String> {
-    let json: Value = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
+    let Once(json) = serde_json::from_str(line).map_err(|why| format!("this is no JSON ({why})"))?;
     let members = json.as_object().ok_or("this is no object")?;
     if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&&name[..])) {
         return Err(format!("a record has no `{unknown}`: it has {}", MEMBERS.join(", ")));
@@ -102,7 +106,11 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
         Value::Null => {}
         Value::Object(map) => {
             for (name, value) in map {
-                let kind = json["types"][name].as_str();
+                let kind = match &json["types"][name] {
+                    Value::Null => None,
+                    Value::String(kind) => Some(&kind[..]),
+                    other => return Err(format!("the type of `{name}` is {other}, not a text")),
+                };
                 fields.push((
                     &name[..],
                     value_of(value, kind, line).map_err(|why| format!("field `{name}`: {why}"))?,
@@ -110,6 +118,15 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
             }
         }
         other => return Err(format!("`fields` is {other}, not an object")),
+    }
+    match &json["types"] {
+        Value::Null => {}
+        Value::Object(types) => {
+            if let Some(name) = types.keys().find(|name| json["fields"].get(name).is_none()) {
+                return Err(format!("`types` says what `{name}` is, and there is no such field"));
+            }
+        }
+        other => return Err(format!("`types` is {other}, not an object")),
     }
     Ok(Record {
         pool: needed("pool")?,
@@ -140,6 +157,12 @@ fn value_of(json: &Value, kind: Option<&str>, line: &str) -> Result<FieldValue, 
             _ => Err(format!("there is no type `{kind}`: there are duration, time, bytes and double")),
         };
     }
+    if let Some(kind) = kind {
+        return match (kind, json.as_f64()) {
+            ("double", Some(double)) => Ok(FieldValue::Double(double)),
+            _ => Err(format!("{json} is no {kind}, which is written as a text")),
+        };
+    }
     Ok(match json {
         Value::Null => FieldValue::Null,
         Value::Bool(value) => FieldValue::Bool(*value),
@@ -160,6 +183,66 @@ fn value_of(json: &Value, kind: Option<&str>, line: &str) -> Result<FieldValue, 
             FieldValue::Map(map.iter().map(entry).collect::<Result<_, String>>()?)
         }
     })
+}
+
+/// A value of JSON, of which no object has two members of one name.
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Once, D::Error> {
+        struct OnceVisitor;
+        impl<'de> Visitor<'de> for OnceVisitor {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(Once(item)) = items.next_element()? {
+                    all.push(item);
+                }
+                Ok(all.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+                let mut all = Map::new();
+                while let Some((name, Once(value))) = members.next_entry::<String, _>()? {
+                    if all.contains_key(&name) {
+                        return Err(Error::custom(format_args!("`{name}` is there twice")));
+                    }
+                    all.insert(name, value);
+                }
+                Ok(all.into())
+            }
+        }
+        input.deserialize_any(OnceVisitor).map(Once)
+    }
 }
 
 /// The least number that is no int.
@@ -268,6 +351,21 @@ mod tests {
         check(r#"{"time": 1, "pool": "p", "key": "k", "feilds": {}}"#, "a record has no `feilds`");
         check(r#"{"time": 1, "pool": "", "key": "k"}"#, "`pool` is empty");
         check(r#"{"pool": "p", "key": "k"}"#, "`time` is missing");
+        check(
+            r#"{"time": 1, "pool": "p", "key": "k", "fields": {"a": 1, "a": 2}}"#,
+            "`a` is there twice at line 1",
+        );
+        check(r#"{"time": 1, "pool": "p", "key": "k", "pool": "q"}"#, "`pool` is there twice");
+        check(r#"{"time": 1, "pool": "p", "key": "k", "types": {"a": "time"}}"#, "there is no such field");
+        check(r#"{"time": 1, "pool": "p", "key": "k", "types": 7}"#, "`types` is 7, not an object");
+        let typed = r#"{"time": 1, "pool": "p", "key": "k", "fields": {"a": 3}, "types": {"a": "double"}}"#;
+        let three = record_from_json(typed, RunId(1), 1).unwrap();
+        assert_eq!(three.field("a"), Some(&FieldValue::Double(3.0)));
+        check(
+            &typed.replace("double", "duration"),
+            "field `a`: 3 is no duration, which is written as a text",
+        );
+        check(&typed.replace("\"double\"", "1"), "the type of `a` is 1, not a text");
         check(r#"{"time": "now", "pool": "p", "key": "k"}"#, "`now` is no time");
         check(r#"{"time": 1, "key": "k"}"#, "`pool` is missing");
         check(r#"{"time": 1, "pool": 2, "key": "k"}"#, "`pool` is 2, not a text");

@@ -65,13 +65,22 @@ impl Snapshot {
         Ok(Snapshot { folder: folder.clone(), index, segments: RefCell::default() })
     }
 
-    /// `None` if there is none (any more). Asked again, it is as it was.
+    /// `None` if its day was dropped meanwhile. Asked again, it is as it was.
     pub fn segment(&self, id: SegmentId) -> Result<Option<Rc<SegmentSnapshot>>> {
         if let Some(open) = self.segments.borrow().get(&id) {
             return Ok(open.clone());
         }
+        let path = id.path(&self.folder);
         let open = || SegmentSnapshot::open(&self.folder, id);
-        let open = database::guarded(&id.path(&self.folder), open)?.map(Rc::new);
+        let mut open_one = database::guarded(&path, open)?;
+        // Whoever drops a day takes it out of the index first.
+        if open_one.is_none() && Index::read(&self.folder)?.segments.contains_key(&id) {
+            open_one = database::guarded(&path, open)?;
+            if open_one.is_none() {
+                return Err(LogPoolError::corrupt(&path, "it is in the index and not in the folder"));
+            }
+        }
+        let open = open_one.map(Rc::new);
         self.segments.borrow_mut().insert(id, open.clone());
         Ok(open)
     }

@@ -313,6 +313,15 @@ fn records_are_put_where_that_is_allowed() {
     assert_eq!(post(&http, "text/plain", &good).0, 415, "what any page may send is not taken");
     let (status, answer) = post(&http, LINES, &format!("{good}\n\n{{}}\n"));
     assert_eq!((status, &answer["line"]), (400, &3.into()), "{answer}");
+    // Latin-1, which would not come back as it is.
+    let head = format!("POST /v1/log/records HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", http.address);
+    let body = b"\n{\"time\": 1, \"pool\": \"p\", \"key\": \"gr\xfcn\"}";
+    let mut stream =
+        http.send(&format!("{head}Content-Type: {LINES}\r\nContent-Length: {}\r\n\r\n", body.len()));
+    stream.write_all(body).expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is text");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("line 2: it is not UTF-8"), "{answer}");
     let beyond = good.replace("\"n\": 1", "\"n\": 18446744073709551616");
     let (status, answer) = post(&http, LINES, &beyond);
     let why = answer["error"].as_str().unwrap_or_default();

@@ -79,7 +79,7 @@ for (int i : 0..100000) {
     let output = limited(scratch, 100, "dsctl", &["log", "import", "in.jsonl"]);
     let why = said(&output, 2);
     assert!(
-        why.contains("File too large") && why.contains("0 records of the lines before are stored"),
+        why.contains("File too large") && why.contains("of the lines before 0 records are stored"),
         "{why}"
     );
     let output = limited(scratch, 1, "dsc", &["compile", "numbers.ds", "-o", "new.dsb"]);
@@ -149,7 +149,7 @@ fn an_import_says_how_far_it_came() {
     importing.signal(libc::SIGINT);
     assert_eq!(importing.wait().code(), Some(130));
     let said = fs::read_to_string(scratch.join("said")).expect("it is there");
-    assert!(said.starts_with("dsctl: interrupted; 2000 records of standard input are stored"), "{said}");
+    assert!(said.starts_with("dsctl: interrupted; of standard input 2000 records are stored"), "{said}");
     assert_eq!(stored(), Some(2000));
     drop(input);
 }
@@ -429,10 +429,7 @@ fn an_int_beyond_64_bits_is_refused() {
     let output = run("dsctl", scratch, &["log", "import", "x.jsonl"]);
     let words = said(&output, 2);
     let expected = "x.jsonl, line 2: field `n`: column 54: 9223372036854775808 is too large for an int";
-    assert!(
-        words.contains(expected) && words.contains("1 records of the lines before are stored"),
-        "{words}"
-    );
+    assert!(words.contains(expected) && words.contains("of the lines before 1 record is stored"), "{words}");
     let found = good("dsctl", scratch, &["log", "query", "--json"]);
     assert_eq!(json_lines(found.as_bytes())[0]["fields"], json!({"n": i64::MAX}));
 }
@@ -485,5 +482,37 @@ fn pools_and_exports_are_asked_of_a_running_controller() {
     for command in ["pools", "export"] {
         let words = said(&fleet.ctl(&[&["log", command], &other[..]].concat()), 2);
         assert!(words.contains("refused"), "{words}");
+    }
+}
+
+#[test]
+fn what_is_imported_is_moved_into_segments() {
+    let scratch = scratch();
+    let scratch = scratch.path();
+    let mut state = 7u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let line = |n: u64| {
+        let text: String = (0..64).map(|_| format!("{:016x}", next())).collect();
+        format!("{}\n", json!({"time": n, "pool": "p", "key": "k", "fields": {"text": text}}))
+    };
+    // A text may be marked as UTF-8 at its beginning.
+    let lines: String = (0..6000).map(line).collect();
+    fs::write(scratch.join("x.jsonl"), format!("\u{feff}{lines}")).expect("a file can be written");
+    good("dsctl", scratch, &["log", "import", "x.jsonl"]);
+    let verified = good("dsctl", scratch, &["log", "verify", "--json"]);
+    let verified = &json_lines(verified.as_bytes())[0];
+    let moved = verified["records"].as_u64().expect("a number");
+    assert!(moved > 0 && moved + verified["waiting"].as_u64().expect("a number") == 6000, "{verified}");
+    for (name, says) in
+        [("x.csv", "only JSON lines are imported"), ("x.jsonl.gz", "zcat x.jsonl.gz | dsctl log import -")]
+    {
+        fs::write(scratch.join(name), "a,b\n").expect("a file can be written");
+        let output = run("dsctl", scratch, &["log", "import", name]);
+        assert!(said(&output, 2).contains(says), "{}", text_of(&output));
     }
 }

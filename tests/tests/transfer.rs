@@ -70,7 +70,7 @@ fn a_wrong_line_is_named() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        said.contains("line 2: `key` is missing") && said.contains("1 records of the lines before"),
+        said.contains("line 2: `key` is missing") && said.contains("of the lines before 1 record is stored"),
         "{said}"
     );
     let large = good_line.replace("1}", &format!("\"{}\"}}", "x".repeat(2 << 20)));
@@ -78,14 +78,14 @@ fn a_wrong_line_is_named() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(said.contains("line 2: the size in bytes of a log record is"), "{said}");
-    assert!(said.contains("the limit is 1048576; 1 records of the lines before"), "{said}");
+    assert!(said.contains("the limit is 1048576; of the lines before 1 record"), "{said}");
     let output = import(format!("\n{good_line}").as_bytes());
     assert!(output.status.success(), "a last line needs no end: {}", text(&output.stderr));
     assert_eq!(json_lines(good("dsctl", scratch.path(), &["log", "query", "--json"]).as_bytes()).len(), 3);
     let output = import(&[good_line.as_bytes(), b"\n\xff\xfe\n"].concat());
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("line 2: it is not UTF-8; 1 records of the lines before"), "{said}");
+    assert!(said.contains("line 2: it is not UTF-8; of the lines before 1 record"), "{said}");
     let output = run("dsctl", scratch.path(), &["log", "import", "missing.jsonl"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("missing.jsonl"));
 }

@@ -137,7 +137,7 @@ fn chart(lines: &[Line], width: usize, colours: bool) -> String {
     let (least, most) =
         points().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (_, value)| (a.min(value), b.max(value)));
     let (bottom, top) = if least == most { (least - 1.0, most + 1.0) } else { (least, most) };
-    let labels = [short(top), short((top + bottom) / 2.0), short(bottom)];
+    let labels = labels([top, (top + bottom) / 2.0, bottom]);
     let margin = labels.iter().map(String::len).max().unwrap_or(0);
     let cells = width.saturating_sub(margin + 2).max(10);
     let place = |(time, value): (i64, f64)| {
@@ -207,6 +207,14 @@ fn chart(lines: &[Line], width: usize, colours: bool) -> String {
     text
 }
 
+/// Short ones, or with as many digits as tell them apart.
+fn labels(values: [f64; 3]) -> [String; 3] {
+    let differ = |texts: &[String; 3]| texts[0] != texts[1] && texts[1] != texts[2];
+    let precise = |digits: usize| values.map(|value| format!("{value:.digits$}"));
+    let usual = values.map(short);
+    if differ(&usual) { usual } else { (1..=15).map(precise).find(differ).unwrap_or(usual) }
+}
+
 /// A number for an axis: three digits and a unit.
 fn short(value: f64) -> String {
     const UNITS: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
@@ -227,6 +235,16 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_tell_values_apart() {
+        assert_eq!(
+            labels([2000.0, 1000.0, 0.0]),
+            ["2000", "1000", "0"].map(|text| short(text.parse().unwrap()))
+        );
+        assert_eq!(labels([49.512, 49.506, 49.5]), ["49.512", "49.506", "49.500"]);
+        assert_eq!(labels([1.0, 1.0, 1.0]).map(|text| text == short(1.0)), [true; 3]);
+    }
 
     #[test]
     fn a_line_is_drawn_between_its_axes() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dscript_logpool::limits::APPEND_BYTES_MAX;
-use dscript_logpool::{Query, Record, RunId, Writer, record_from_json, record_json};
+use dscript_logpool::{Moved, Mover, Query, Record, RunId, Writer, record_from_json, record_json};
 use dscript_protocol::folder::{data_folder, existing_data_folder};
 use serde_json::{Value, json};
 
@@ -238,7 +238,9 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
         true => Box::new(io::stdin().lock()),
         false => Box::new(BufReader::new(File::open(&args.file).map_err(cannot)?)),
     };
-    let writer = Writer::open(&data_folder(args.data.as_deref())?).map_err(|why| why.to_string())?;
+    let folder = data_folder(args.data.as_deref())?;
+    let writer = Writer::open(&folder).map_err(|why| why.to_string())?;
+    let mut moving = Moving { folder, mover: None, failed: false };
     let run = RunId::new_random().map_err(|why| format!("the kernel gives no random numbers: {why}"))?;
     let (mut number, mut stored) = (0u64, 0u64);
     let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -252,9 +254,11 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
             fits = Err("it is not UTF-8".to_owned());
             String::new()
         });
+        // Some programs mark a text as UTF-8 at its beginning.
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { &line[..] };
         if read as u64 == LINE_BYTES_MAX {
             fits = Err(format!("the line is too long: the limit is {LINE_BYTES_MAX} bytes"));
-        } else if let Some(some) = left_out(&line) {
+        } else if let Some(some) = left_out(line) {
             eprintln!("dsctl: {name}, line {number}: this was exported without what was damaged: {some}");
             match some {
                 Value::Array(all) => skipped.extend(all),
@@ -266,7 +270,7 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
                 Ok(size) => Ok((record, size)),
                 Err(why) => Err(why.to_string()),
             };
-            fits = record_from_json(&line, run, number).and_then(sized).map(Some);
+            fits = record_from_json(line, run, number).and_then(sized).map(Some);
         }
         let full = match &fits {
             Ok(Some((_, size))) => batch.len() == BATCH || bytes + size > APPEND_BYTES_MAX,
@@ -276,12 +280,14 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
         if full {
             let count = batch.len() as u64;
             let mut words = ends::words();
-            writer.append(std::mem::take(&mut batch)).map_err(|why| {
-                format!("{name}, up to line {number}: {why}; {stored} records of the lines before are stored")
-            })?;
+            writer
+                .append(std::mem::take(&mut batch))
+                .map_err(|why| format!("{name}, up to line {number}: {why}; {}", before(stored)))?;
             stored += count;
             bytes = 0;
-            *words = format!("interrupted; {stored} records of {name} are stored; {AGAIN}");
+            *words = format!("interrupted; of {name} {}; {AGAIN}", are_stored(stored));
+            drop(words);
+            moving.step();
         }
         match fits {
             Ok(Some((record, size))) => {
@@ -290,8 +296,10 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
             }
             Ok(None) => {}
             Err(why) => {
+                let hint = hint(&args.file).filter(|_| number == 1).unwrap_or_default();
                 return Err(format!(
-                    "{name}, line {number}: {why}; {stored} records of the lines before are stored; once it is put right, {AGAIN}"
+                    "{name}, line {number}: {why}{hint}; {}; once it is put right, {AGAIN}",
+                    before(stored)
                 ));
             }
         }
@@ -304,6 +312,51 @@ pub fn import(args: ImportArgs) -> Result<i32, String> {
                 eprintln!("dsctl: {stored} log {are} in the LogPool; what was there before is there once");
             }
             return Ok(code);
+        }
+    }
+}
+
+fn are_stored(count: u64) -> String {
+    if count == 1 { "1 record is stored".to_owned() } else { format!("{count} records are stored") }
+}
+
+fn before(count: u64) -> String {
+    format!("of the lines before {}", are_stored(count))
+}
+
+/// What a file is rather than JSON lines, by its name.
+fn hint(file: &Path) -> Option<String> {
+    let shown = file.display();
+    match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "csv" | "parquet" => Some(" (only JSON lines are imported: export the records as .jsonl)".into()),
+        "gz" => Some(format!(" (unpack it: zcat {shown} | dsctl log import -)")),
+        "zst" => Some(format!(" (unpack it: zstdcat {shown} | dsctl log import -)")),
+        "xz" => Some(format!(" (unpack it: xzcat {shown} | dsctl log import -)")),
+        _ => None,
+    }
+}
+
+/// Moves what was imported into segments, where nobody else does: log files are read whole for every question.
+struct Moving {
+    folder: PathBuf,
+    mover: Option<Mover>,
+    failed: bool,
+}
+
+impl Moving {
+    fn step(&mut self) {
+        let mut step = || {
+            if self.mover.is_none() {
+                self.mover = Mover::try_acquire(&self.folder)?;
+            }
+            self.mover.as_mut().map_or(Ok(Moved::default()), Mover::move_if_worth)
+        };
+        if !self.failed
+            && let Err(why) = step()
+        {
+            // The records are stored, and moved once that is better.
+            eprintln!("dsctl: note: {why}; what is imported waits in log files");
+            self.failed = true;
         }
     }
 }

@@ -390,17 +390,19 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
     // All are looked at before any is stored.
     let mut batches = vec![Vec::new()];
     let (mut count, mut bytes) = (0, 0);
-    for (number, line) in (1u64..).zip(String::from_utf8_lossy(&body).lines()) {
-        if line.trim().is_empty() {
-            continue;
-        }
+    for (number, line) in (1u64..).zip(body.split(|byte| *byte == b'\n')) {
         let wrong = |status, mut body: Value| {
             let why = body["error"].as_str().unwrap_or_default();
             body["error"] = format!("line {number}: {why}").into();
             body["line"] = number.into();
             explained(status, body)
         };
-        let record = match record_from_json(line, run, number) {
+        let record = match std::str::from_utf8(line) {
+            Err(_) => return wrong(StatusCode::BAD_REQUEST, json!({ "error": "it is not UTF-8" })),
+            Ok(line) if line.trim().is_empty() => continue,
+            Ok(line) => record_from_json(line, run, number),
+        };
+        let record = match record {
             Ok(record) => record,
             Err(why) => return wrong(StatusCode::BAD_REQUEST, json!({ "error": why })),
         };
