@@ -28,12 +28,27 @@ pub struct ExprError {
     text: String,
 }
 
-/// The text with the place marked below it.
+/// Characters of a text that are shown.
+const SHOWN_MAX: usize = 100;
+
+/// The text with the place marked below it, of a long one what stands around the place; on one line.
 impl fmt::Display for ExprError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.text.chars().count();
         let before = self.text[..self.start].chars().count();
-        let marked = self.text[self.start..self.end].chars().count().max(1);
-        write!(f, "{}\n  {}\n  {}{}", self.message, self.text, " ".repeat(before), "^".repeat(marked))
+        let marked = self.text[self.start..self.end].chars().count();
+        let from = match count > SHOWN_MAX {
+            true => before.saturating_sub(SHOWN_MAX / 2).min(count - SHOWN_MAX),
+            false => 0,
+        };
+        let to = count.min(from + SHOWN_MAX);
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let shown: String = self.text.chars().skip(from).take(to - from).map(plain).collect();
+        let front = if from > 0 { "..." } else { "" };
+        let back = if to < count { "..." } else { "" };
+        let space = " ".repeat(front.len() + before - from);
+        let marks = "^".repeat(marked.min(to - before).max(1));
+        write!(f, "{}\n  {front}{shown}{back}\n  {space}{marks}", self.message)
     }
 }
 

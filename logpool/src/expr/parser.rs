@@ -489,7 +489,21 @@ mod tests {
         check("'a", "the closing ' is missing\n  'a\n  ^^");
         check(
             &"(".repeat(1000),
-            &format!("this is nested too deep\n  {}\n  {}^", "(".repeat(1000), " ".repeat(65)),
+            &format!("this is nested too deep\n  ...{}...\n  {}^", "(".repeat(100), " ".repeat(53)),
+        );
+        // Of a long text what stands around the place is shown.
+        let long = "a > 1 && ".repeat(40);
+        let end = &long[long.len() - 100..];
+        check(&long, &format!("a value is missing here\n  ...{end}\n  {}^", " ".repeat(103)));
+        let middle = format!("{long}(1 < wa\t< 3) && {long}a > 1");
+        let shown: String = middle.chars().skip(360 + 8 - 50).take(100).collect();
+        check(
+            &middle,
+            &format!(
+                "comparisons are joined by `&&`\n  ...{}...\n  {}^",
+                shown.replace('\t', " "),
+                " ".repeat(53)
+            ),
         );
     }
 

@@ -47,7 +47,8 @@ impl Client {
         let secret_file = operator_secret_file(&data);
         let secret = std::fs::read_to_string(&secret_file).map_err(|why| {
             format!(
-                "cannot read {} ({why}): an operator needs to read the controller's data folder (--data)",
+                "cannot read {} ({why}): operators prove who they are by what stands there, in the data folder of the \
+                 controller; name that folder with --data, also beside --controller",
                 secret_file.display()
             )
         })?;
