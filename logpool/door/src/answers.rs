@@ -61,10 +61,12 @@ impl<W: AsyncWrite + Unpin> Answers<W> {
 
     /// Behind everything that waits.
     pub fn say(&mut self, answer: &[u8]) {
-        match self.waiting.back_mut() {
-            Some(waiting) => waiting.then.extend_from_slice(answer),
-            None => self.out.extend_from_slice(answer),
-        }
+        self.end().extend_from_slice(answer);
+    }
+
+    /// Where the next answer is written.
+    pub fn end(&mut self) -> &mut Vec<u8> {
+        self.waiting.back_mut().map_or(&mut self.out, |waiting| &mut waiting.then)
     }
 
     pub fn wait_for(&mut self, answer: Pending<Vec<u8>>, part: Part) {

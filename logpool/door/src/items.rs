@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use nix::sys::statvfs::statvfs;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::accesses::Accesses;
@@ -29,6 +30,7 @@ pub struct Items {
     table: Arc<Table>,
     jobs: SyncSender<Job>,
     about: Arc<About>,
+    home: Option<Home>,
 }
 
 /// What is known besides the items, and in memory only.
@@ -38,9 +40,31 @@ struct About {
     dir: PathBuf,
 }
 
+/// A change that is to be made, and where its end is told; without a place for that it is told by the writer.
+struct Job {
+    work: Work,
+    home: Option<Home>,
+}
+
 /// Does its change, and gives what is to be done when it is durable, or why it is not.
-type Job = Box<dyn FnOnce(&mut Change) -> Finish + Send>;
+type Work = Box<dyn FnOnce(&mut Change) -> Finish + Send>;
 type Finish = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
+/// A thread that tells its own tasks: it is woken once for all changes of a group, and not for each.
+pub type Home = UnboundedSender<Ended>;
+
+/// Changes of a group that are durable, or are not.
+pub struct Ended {
+    finish: Vec<Finish>,
+    result: Arc<Result<(), String>>,
+}
+
+impl Ended {
+    pub fn tell(self) {
+        let result = self.result.as_ref().as_ref().copied().map_err(String::as_str);
+        self.finish.into_iter().for_each(|finish| finish(result));
+    }
+}
 
 /// The items as a change sees them, and what the group it belongs to has changed.
 pub struct Change<'t> {
@@ -179,7 +203,12 @@ impl Items {
             .name("items".into())
             .spawn(move || writer.run(&waiting))
             .map_err(|why| failed(&why))?;
-        Ok(Items { table, jobs, about })
+        Ok(Items { table, jobs, about, home: None })
+    }
+
+    /// The same items for a thread that tells the ends of its changes itself.
+    pub fn at(&self, home: Home) -> Items {
+        Items { home: Some(home), ..self.clone() }
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Item>, String> {
@@ -227,7 +256,7 @@ impl Items {
         work: impl FnOnce(&mut Change) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<Pending<T>, String> {
         let (sender, done) = oneshot::channel();
-        let mut job: Job = Box::new(move |change| {
+        let work: Work = Box::new(move |change| {
             let result = work(change);
             Box::new(move |committed| {
                 let result = match (committed, result) {
@@ -238,6 +267,7 @@ impl Items {
                 let _ = sender.send(result);
             })
         });
+        let mut job = Job { work, home: self.home.clone() };
         loop {
             job = match self.jobs.try_send(job) {
                 Ok(()) => break,
@@ -287,6 +317,8 @@ impl Writer {
         loop {
             match waiting.recv_timeout(SWEEP_EVERY) {
                 Ok(first) => {
+                    // Who is just about to hand one over takes part in the sync.
+                    std::thread::yield_now();
                     let mut jobs = vec![first];
                     jobs.extend(waiting.try_iter().take(GROUP_MAX - 1));
                     self.commit(jobs);
@@ -307,14 +339,30 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        let mut finish: Vec<Finish> = Vec::with_capacity(jobs.len());
-        let result = self.try_commit(jobs, &mut finish);
-        for finish in finish {
-            finish(result.as_ref().map(|_| ()).map_err(String::as_str));
+        let mut finish = Vec::with_capacity(jobs.len());
+        let result = Arc::new(self.try_commit(jobs, &mut finish));
+        let mut homes: Vec<(Option<Home>, Vec<Finish>)> = Vec::new();
+        for (home, finish) in finish {
+            let same = |known: &Option<Home>| match (known, &home) {
+                (Some(known), Some(home)) => known.same_channel(home),
+                (known, home) => known.is_none() && home.is_none(),
+            };
+            match homes.iter_mut().find(|(known, _)| same(known)) {
+                Some((_, all)) => all.push(finish),
+                None => homes.push((home, vec![finish])),
+            }
+        }
+        for (home, finish) in homes {
+            let ended = Ended { finish, result: result.clone() };
+            match home {
+                // Nobody waits where the thread has gone.
+                Some(home) => drop(home.send(ended)),
+                None => ended.tell(),
+            }
         }
     }
 
-    fn try_commit(&mut self, jobs: Vec<Job>, finish: &mut Vec<Finish>) -> Result<(), String> {
+    fn try_commit(&mut self, jobs: Vec<Job>, finish: &mut Vec<(Option<Home>, Finish)>) -> Result<(), String> {
         let mut change = Change {
             table: &self.table,
             about: &self.about,
@@ -324,8 +372,8 @@ impl Writer {
             now: now(),
             grown: Grown::default(),
         };
-        for job in jobs {
-            finish.push(job(&mut change));
+        for Job { work, home } in jobs {
+            finish.push((home, work(&mut change)));
         }
         let Change { changes, cas, flush, grown, .. } = change;
         if changes.is_empty() && flush == self.flush {
@@ -411,14 +459,15 @@ impl Writer {
         if gone.is_empty() {
             return;
         }
-        self.commit(vec![Box::new(move |change| {
-            let result = gone.iter().try_for_each(|key| match change.get(key)? {
+        let work: Work = Box::new(move |change| {
+            let result = gone.iter().try_for_each(|key| match change.get_head(key)? {
                 // Stored again in the meantime.
                 Some(_) => Ok(()),
                 None => change.remove(key),
             });
             Box::new(move |_| drop(result))
-        })]);
+        });
+        self.commit(vec![Job { work, home: None }]);
     }
 }
 

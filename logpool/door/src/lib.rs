@@ -39,6 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use items::Ended;
 pub use items::Items;
 pub use records::Records;
 use tokio::net::{TcpListener, TcpStream};
@@ -99,6 +100,13 @@ fn talk(
     threads: usize,
 ) {
     runtime.block_on(async {
+        let (home, mut ended) = unbounded_channel::<Ended>();
+        let items = items.at(home);
+        tokio::spawn(async move {
+            while let Some(ended) = ended.recv().await {
+                ended.tell();
+            }
+        });
         while let Some((stream, place)) = guests.recv().await {
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let (items, records) = (items.clone(), records.clone());

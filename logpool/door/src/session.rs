@@ -4,6 +4,8 @@
 //!
 //! The commands of the meta protocol are in `meta`.
 
+use std::io::Write as _;
+
 use dscript_logpool::READ_ONLY;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
@@ -18,6 +20,8 @@ use crate::limits::*;
 use crate::metered::Metered;
 use crate::records::{self, Records};
 
+/// What stands around key and data in a value, at most.
+const VALUE_HEAD_BYTES: usize = 64;
 /// What a client's first byte is when it speaks memcached's binary protocol.
 const BINARY_PROTOCOL: u8 = 0x80;
 /// `threads` is how many talk with clients.
@@ -315,11 +319,11 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
             self.items.counters().count_either(found.is_some(), Count::GetHits, Count::GetMisses);
             if let Some(item) = found {
                 self.items.accesses().note(&key, item.cas, now() / SECOND_NS);
-                self.answers.say(&values(&key, Some(&item), with_cas, false));
+                put_value(self.answers.end(), &key, &item, with_cas);
                 self.answers.make_room().await?;
             }
         }
-        self.say("END");
+        self.answers.say(END);
         Ok(())
     }
 
@@ -379,18 +383,31 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
     }
 }
 
+const END: &[u8] = b"END\r\n";
+
 /// What `get` answers for a key, and behind the last one.
 fn values(key: &[u8], item: Option<&Item>, with_cas: bool, last: bool) -> Vec<u8> {
     let mut text = Vec::new();
     if let Some(item) = item {
-        let cas = if with_cas { format!(" {}", item.cas) } else { String::new() };
-        let sizes = format!(" {} {}{cas}\r\n", item.flags, item.data.len());
-        text = [b"VALUE ", key, sizes.as_bytes(), &item.data, b"\r\n"].concat();
+        put_value(&mut text, key, item, with_cas);
     }
     if last {
-        text.extend_from_slice(b"END\r\n");
+        text.extend_from_slice(END);
     }
     text
+}
+
+fn put_value(text: &mut Vec<u8>, key: &[u8], item: &Item, with_cas: bool) {
+    text.reserve(VALUE_HEAD_BYTES + key.len() + item.data.len());
+    text.extend_from_slice(b"VALUE ");
+    text.extend_from_slice(key);
+    let _ = write!(text, " {} {}", item.flags, item.data.len());
+    if with_cas {
+        let _ = write!(text, " {}", item.cas);
+    }
+    text.extend_from_slice(b"\r\n");
+    text.extend_from_slice(&item.data);
+    text.extend_from_slice(b"\r\n");
 }
 
 /// A line without its end.
