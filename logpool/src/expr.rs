@@ -1,6 +1,6 @@
 //! The expressions of queries: `wa > 20 && node like "web-*"`. What a tree is for a record; `parser` makes it of a text.
 //!
-//! `pool key node task time` are the record's meta data; any other name is a field, and in backticks every name is.
+//! `pool key node task run time` are the record's meta data; any other name is a field, and in backticks every name is.
 //! Numbers are D-Script's: ints with sizes, doubles, durations. Values are compared with values of their kind (ints
 //! with doubles by value); a comparison with a field that is not there, or is of another kind, is false, `x == null`
 //! is true where `x` is null or not there. A time is compared with a text that is one (`time >= "2026-01-31T08:00:00Z"`).
@@ -13,7 +13,8 @@ mod parser;
 use std::cmp::Ordering;
 use std::fmt;
 
-pub use parser::Parser;
+pub use kind::Kind;
+pub use parser::{Parser, Part};
 
 use crate::codec::ValueRef;
 use crate::query::Pattern;
@@ -26,6 +27,13 @@ pub struct ExprError {
     pub start: usize,
     pub end: usize,
     text: String,
+}
+
+impl ExprError {
+    /// Something is wrong with all of a text.
+    pub(crate) fn of_all<T>(message: String, text: &str) -> Result<T, ExprError> {
+        Err(ExprError { message, start: 0, end: text.len(), text: text.to_owned() })
+    }
 }
 
 /// Characters of a text that are shown.
@@ -61,6 +69,8 @@ pub enum Meta {
     Key,
     Node,
     Task,
+    /// Its id in hexadecimal.
+    Run,
     Time,
 }
 
@@ -71,6 +81,7 @@ impl Meta {
             "key" => Meta::Key,
             "node" => Meta::Node,
             "task" => Meta::Task,
+            "run" => Meta::Run,
             "time" => Meta::Time,
             _ => return None,
         })
@@ -84,15 +95,24 @@ pub trait Row {
     fn meta(&self, meta: Meta) -> ValueRef<'_>;
 }
 
-/// The names of the fields that expressions read; they know them by number.
+/// The names of the fields that expressions read; they know them by number. And which meta data they read that takes an
+/// effort to get.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldNames {
     names: Vec<String>,
+    pub tasks: bool,
+    pub runs: bool,
 }
 
 impl FieldNames {
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Notes that meta data are read.
+    pub fn reads(&mut self, meta: Meta) {
+        self.tasks |= meta == Meta::Task;
+        self.runs |= meta == Meta::Run;
     }
 
     pub fn number(&mut self, name: &str) -> usize {
@@ -196,18 +216,6 @@ impl Expr {
         })
     }
 
-    /// Whether the names of tasks are looked at.
-    pub fn needs_tasks(&self) -> bool {
-        match self {
-            Expr::Meta(meta) => *meta == Meta::Task,
-            Expr::Field(_) | Expr::Has(_) | Expr::Literal(_) => false,
-            Expr::Not(inner) | Expr::Negate(inner) | Expr::Like(inner, _) => inner.needs_tasks(),
-            Expr::And(a, b) | Expr::Or(a, b) | Expr::Compare(_, a, b) | Expr::Arithmetic(_, a, b) => {
-                a.needs_tasks() || b.needs_tasks()
-            }
-        }
-    }
-
     /// Whether it is false of every record whose fields lie between the bounds, as far as comparisons of a field with
     /// a number can tell.
     pub fn rules_out(&self, bounds: &impl Fn(usize) -> Option<(f64, f64)>) -> bool {
@@ -239,16 +247,6 @@ impl Literal {
 }
 
 impl Comparison {
-    /// Longer signs first.
-    pub const SIGNS: [(&str, Comparison); 6] = [
-        ("<=", Comparison::LessOrEqual),
-        (">=", Comparison::GreaterOrEqual),
-        ("==", Comparison::Equal),
-        ("!=", Comparison::NotEqual),
-        ("<", Comparison::Less),
-        (">", Comparison::Greater),
-    ];
-
     fn holds(self, a: Option<ValueRef>, b: Option<ValueRef>) -> bool {
         let null = |value: Option<ValueRef>| matches!(value, None | Some(ValueRef::Null));
         if b == Some(ValueRef::Null) || a == Some(ValueRef::Null) {
@@ -408,6 +406,7 @@ mod tests {
                 Meta::Key => ValueRef::String("vmstat"),
                 Meta::Node => ValueRef::String("web-7"),
                 Meta::Task => ValueRef::String("watch"),
+                Meta::Run => ValueRef::String("3f"),
                 Meta::Time => ValueRef::Time(0),
             }
         }
@@ -435,7 +434,7 @@ mod tests {
             "none == null && gone == null && wa != null && has(wa) && !has(gone) && !has(none)",
             "wa * 2 - 1 == 41 && wa % 4 == 1 && -wa < 0 && wa / 2 == 10",
             "wa > 100 || node == 'web-7'",
-            "pool like 'mem*' && task == 'watch'",
+            "pool like 'mem*' && task == 'watch' && run like '3*'",
             "time == '1970-01-01T00:00:00Z' && '1969-12-31T23:59:59Z' < time && time + 1s < '1970-01-01T00:00:01.5Z'",
             "at > '1970-01-01T00:00:01Z' && at - time == 1500ms && at != '1970-01-01T00:00:01Z'",
         ] {

@@ -31,7 +31,7 @@ pub fn record_json(record: &Record) -> Value {
     let types: Map<String, Value> = record
         .fields
         .iter()
-        .filter_map(|(name, value)| type_of(value).map(|kind| (name.to_owned(), Value::from(kind))))
+        .filter_map(|(name, value)| value_type(value).map(|kind| (name.to_owned(), Value::from(kind))))
         .collect();
     if !types.is_empty() {
         json["types"] = Value::Object(types);
@@ -57,7 +57,7 @@ pub fn value_json(value: &FieldValue) -> Value {
 }
 
 /// What JSON does not say of a value.
-fn type_of(value: &FieldValue) -> Option<&'static str> {
+pub fn value_type(value: &FieldValue) -> Option<&'static str> {
     match value {
         FieldValue::Duration(_) => Some("duration"),
         FieldValue::Time(_) => Some("time"),
@@ -138,6 +138,11 @@ pub fn record_from_json(line: &str, run: RunId, number: u64) -> Result<Record, S
         time,
         fields: fields.into(),
     })
+}
+
+/// A value that was read; `kind` as `types` has it.
+pub fn value_from_json(json: &Value, kind: Option<&str>) -> Result<FieldValue, String> {
+    value_of(json, kind, "")
 }
 
 /// `kind` as `types` has it; `line` is where the value stands.

@@ -6,7 +6,7 @@
 //! What no key of memcached may hold (spaces, control characters), `/` and `%` stand as `%20`. Any other character may be
 //! written so too.
 
-use crate::query::{Order, Pattern, Query};
+use crate::query::{Pattern, Query};
 use crate::record::{Record, RunId};
 use crate::text::parse_time;
 
@@ -67,9 +67,7 @@ impl KeyName {
     /// Finds the record; `seq` is left to the caller, as queries do not ask for it.
     pub fn query(&self) -> Query {
         match self {
-            KeyName::Latest { pool, key } => {
-                Query { order: Order::NewestFirst, limit: Some(1), ..Query::of_key(pool, key) }
-            }
+            KeyName::Latest { pool, key } => Query { limit: Some(1), ..Query::of_key(pool, key) },
             KeyName::One { pool, key, node, time, run, .. } => Query {
                 node: Pattern::Exact(node.clone()),
                 run: Some((*run).into()),

@@ -2,7 +2,8 @@
 
 use crate::codec::{Malformed, RecordHead};
 use crate::expr::{Expr, ExprError, FieldNames, Parser};
-use crate::record::{Record, RunPrefix};
+use crate::order::Order;
+use crate::record::{FieldValue, Record, RunPrefix};
 use crate::rows::{HeadRow, RecordRow};
 
 /// Which records are wanted. The default wants all of them, oldest first.
@@ -19,9 +20,10 @@ pub struct Query {
     pub until: Option<i64>,
     /// What must be true of the record.
     pub condition: Option<Condition>,
-    /// The first so many in the order asked for.
+    /// So many: the first in the order asked for, or else the newest.
     pub limit: Option<usize>,
-    pub order: Order,
+    /// Oldest first where none is asked for.
+    pub order: Option<Order>,
     /// The fields that the records are given with; all where none is named.
     pub fields: Vec<String>,
 }
@@ -75,6 +77,32 @@ impl Query {
         record
     }
 
+    /// By what the limit chooses.
+    pub(crate) fn choice(&self) -> Order {
+        match (&self.order, self.limit) {
+            (Some(order), _) => order.clone(),
+            (None, Some(_)) => Order::newest_first(),
+            (None, None) => Order::default(),
+        }
+    }
+
+    /// The answer made of all records that match: ordered, and no more than the limit.
+    pub fn answer(&self, records: Vec<Record>) -> Vec<Record> {
+        let choice = self.choice();
+        let ranked = records.into_iter().map(|record| (choice.values_of(&record), record));
+        self.cut(&choice, ranked.collect())
+    }
+
+    /// The same of records with what they are ordered by.
+    pub(crate) fn cut(&self, choice: &Order, mut ranked: Vec<(Vec<FieldValue>, Record)>) -> Vec<Record> {
+        ranked.sort_unstable_by(|a, b| choice.compare((&a.0, &a.1), (&b.0, &b.1)));
+        ranked.truncate(self.limit.unwrap_or(usize::MAX));
+        if self.order.is_none() && self.limit.is_some() {
+            ranked.reverse();
+        }
+        ranked.into_iter().map(|(_, record)| record).collect()
+    }
+
     pub(crate) fn matches_time(&self, time: i64) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
@@ -118,16 +146,8 @@ impl Condition {
     }
 
     pub fn holds(&self, record: &Record) -> bool {
-        self.expr.holds(&RecordRow { record, fields: &self.fields })
+        self.expr.holds(&RecordRow::new(record, &self.fields))
     }
-}
-
-/// By time, then by run and sequence number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    #[default]
-    OldestFirst,
-    NewestFirst,
 }
 
 /// What a name must look like.

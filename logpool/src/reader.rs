@@ -21,13 +21,14 @@ use crate::folder::{self, Folder, LogKind, LogName};
 use crate::frame::Tail;
 use crate::index::Index;
 use crate::log::{self, LogFile};
-use crate::query::{Order, Query};
+use crate::order::{Order, Way};
+use crate::query::Query;
 use crate::ranges::RunRanges;
-use crate::record::Record;
+use crate::record::{FieldValue, Record};
 use crate::rows::{BlockRows, HeadRow};
 use crate::segment::{Extent, Series};
-use crate::snapshot::{SegmentSnapshot, Snapshot, read_block, select};
-use crate::stats::{Stats, StatsRow, Table, TooMany};
+use crate::snapshot::{SegmentSnapshot, Snapshot, read_block, read_chosen, select};
+use crate::stats::{At, Stats, StatsRow, Table, TooMany};
 use crate::tail::{self, Cursor, Tailed};
 
 /// Reads a data folder. Holds nothing open between two calls.
@@ -111,7 +112,7 @@ impl Reader {
         Ok(found.finish())
     }
 
-    /// Aggregates of the records that match; the query's `limit` and `order` do not count.
+    /// Aggregates of the records that match; the query's `limit` and `order` do not count, those of `stats` do.
     pub fn stats(&self, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
         let mut totals = Totals { query, stats, table: Table::new(stats), too_many: None };
         self.scan(query, &mut totals)?;
@@ -194,7 +195,7 @@ impl Reader {
         drop(logs);
         self.note(damaged)?;
         let mut ids = snapshot.segments(query);
-        if query.order == Order::NewestFirst {
+        if sink.goes() == Some(Way::Down) {
             ids.reverse();
         }
         for id in ids {
@@ -203,7 +204,7 @@ impl Reader {
             }
             let records = snapshot.index.segments.get(&id).copied();
             if let Some(segment) = self.spare(snapshot.segment(id), records)? {
-                let scanned = self.scan_segment(&segment, query, sink);
+                let scanned = self.scan_segment(&segment, id.times().1, query, sink);
                 self.spare(scanned, records)?;
             }
             snapshot.close(id);
@@ -211,7 +212,14 @@ impl Reader {
         Ok(())
     }
 
-    fn scan_segment(&self, segment: &SegmentSnapshot, query: &Query, sink: &mut impl Sink) -> Result<()> {
+    /// `last_time`: the last one that its records may have.
+    fn scan_segment(
+        &self,
+        segment: &SegmentSnapshot,
+        last_time: i64,
+        query: &Query,
+        sink: &mut impl Sink,
+    ) -> Result<()> {
         let path = segment.path();
         let series: Vec<Series> = database::guarded(path, || segment.series())?
             .into_iter()
@@ -223,21 +231,23 @@ impl Reader {
             let listed = self.spare(listed, Some(series.records))?;
             extents.extend(listed.into_iter().map(|extent| (extent, series)));
         }
-        if sink.in_order() {
-            match query.order {
-                Order::OldestFirst => extents.sort_by_key(|(extent, _)| extent.first),
-                Order::NewestFirst => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
-            }
-        } else {
+        match sink.goes() {
+            Some(Way::Up) => extents.sort_by_key(|(extent, _)| extent.first),
+            Some(Way::Down) => extents.sort_by_key(|(extent, _)| std::cmp::Reverse(extent.last)),
             // As they lie in the file, so that each of its pages is read once.
-            extents.sort_by_key(|(extent, _)| extent.ordinal);
+            None => extents.sort_by_key(|(extent, _)| extent.ordinal),
         }
+        // What comes after a block, of its series, is of no time before this.
+        let mut until: FxHashMap<u32, i64> = FxHashMap::default();
+        let untils = extents.iter().rev().map(|(extent, series)| until.insert(series.id, extent.first));
+        let mut untils: Vec<Option<i64>> = untils.collect();
         let blocks = database::guarded(path, || segment.blocks())?;
         for (extent, series) in extents {
+            let until = untils.pop().flatten().unwrap_or(last_time.saturating_add(1));
             if sink.has_no_use_for((extent.first, extent.last)) {
                 break;
             }
-            let shown = blocks.with(series, extent, |block| sink.block(block, series));
+            let shown = blocks.with(series, extent, |block| sink.block(block, series, until));
             self.spare(shown, Some(extent.records.into()))?;
             sink.failure()?;
         }
@@ -382,8 +392,8 @@ pub fn offset(index: &Index, name: LogName) -> u64 {
 
 /// Where a scan goes.
 trait Sink {
-    /// Blocks are shown in the query's order of time, not series by series.
-    fn in_order(&self) -> bool;
+    /// Which way blocks are shown by time; `None`: as they lie.
+    fn goes(&self) -> Option<Way>;
 
     /// Nothing of these times changes it any more, nor anything later in the order.
     fn has_no_use_for(&self, times: (i64, i64)) -> bool;
@@ -391,8 +401,8 @@ trait Sink {
     /// Takes a record that matches.
     fn record(&mut self, head: &RecordHead);
 
-    /// Takes what matches of a block.
-    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed>;
+    /// Takes what matches of a block. Where blocks come by time, the series has nothing before `until` in any after it.
+    fn block(&mut self, block: &Block, series: &Series, until: i64) -> Result<(), Malformed>;
 
     /// Why it takes no more.
     fn failure(&self) -> Result<()>;
@@ -406,16 +416,16 @@ struct Totals<'q> {
 }
 
 impl Totals<'_> {
-    fn add(&mut self, time: i64, row: &impl Row) {
+    fn add(&mut self, at: At, row: &impl Row) {
         if self.too_many.is_none() {
-            self.too_many = self.table.add(time, row).err();
+            self.too_many = self.table.add(at, row).err();
         }
     }
 }
 
 impl Sink for Totals<'_> {
-    fn in_order(&self) -> bool {
-        false
+    fn goes(&self) -> Option<Way> {
+        self.stats.is_by_time().then_some(Way::Up)
     }
 
     fn has_no_use_for(&self, _: (i64, i64)) -> bool {
@@ -424,25 +434,32 @@ impl Sink for Totals<'_> {
 
     fn record(&mut self, head: &RecordHead) {
         if let Ok(row) = HeadRow::new(*head, Some(&self.stats.fields)) {
-            self.add(head.time, &row);
+            let series = self.table.series(head.pool, head.key, head.node);
+            self.add(At { time: head.time, series, until: i64::MIN }, &row);
         }
     }
 
-    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
+    fn block(&mut self, block: &Block, series: &Series, until: i64) -> Result<(), Malformed> {
         let times = block.times()?;
         let chosen = select(block, series, &times, self.query)?;
         if chosen.is_empty() {
             return Ok(());
         }
-        let rows = BlockRows::new(block, series, &times, &self.stats.fields, self.stats.needs_tasks())?;
+        let rows = BlockRows::new(block, series, &times, &self.stats.fields)?;
+        // What is out of order within the block is settled with a later one.
+        let until = match self.stats.is_by_time() && !times.is_sorted() {
+            true => times.iter().copied().min().unwrap_or(until),
+            false => until,
+        };
+        let series = self.table.series(&series.pool, &series.key, &series.node);
         if chosen.len() == block.len && self.stats.is_by_series() {
             if self.too_many.is_none() {
-                self.too_many = self.table.add_block(&times, &rows).err();
+                self.too_many = self.table.add_block(At { time: 0, series, until }, &times, &rows).err();
             }
             return Ok(());
         }
         for at in chosen {
-            self.add(times[at], &rows.row(at));
+            self.add(At { time: times[at], series, until }, &rows.row(at));
         }
         Ok(())
     }
@@ -462,8 +479,8 @@ struct Each<'q, F> {
 }
 
 impl<F: FnMut(Record) -> bool> Sink for Each<'_, F> {
-    fn in_order(&self) -> bool {
-        false
+    fn goes(&self) -> Option<Way> {
+        None
     }
 
     fn has_no_use_for(&self, _: (i64, i64)) -> bool {
@@ -476,7 +493,7 @@ impl<F: FnMut(Record) -> bool> Sink for Each<'_, F> {
         }
     }
 
-    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
+    fn block(&mut self, block: &Block, series: &Series, _: i64) -> Result<(), Malformed> {
         let mut records = Vec::new();
         read_block(block, series, self.query, &mut records)?;
         for record in records {
@@ -512,8 +529,8 @@ impl Fields {
 }
 
 impl Sink for Fields {
-    fn in_order(&self) -> bool {
-        false
+    fn goes(&self) -> Option<Way> {
+        None
     }
 
     fn has_no_use_for(&self, _: (i64, i64)) -> bool {
@@ -525,7 +542,7 @@ impl Sink for Fields {
         fields.for_each(|(name, value)| self.add(name, Kind::of(&value)));
     }
 
-    fn block(&mut self, block: &Block, _: &Series) -> Result<(), Malformed> {
+    fn block(&mut self, block: &Block, _: &Series, _: i64) -> Result<(), Malformed> {
         block.columns.iter().for_each(|column| self.add(column.name, column.kind));
         Ok(())
     }
@@ -538,64 +555,79 @@ impl Sink for Fields {
 /// The records of an answer as it grows: never much more than the limit.
 struct Found<'q> {
     query: &'q Query,
-    records: Vec<Record>,
+    choice: Order,
+    /// With what they are ordered by before their time.
+    records: Vec<Ranked>,
     limit: usize,
-    /// With the limit reached: the time of the last record that still counts.
-    bound: Option<i64>,
+    /// With the limit reached: of the last record that still counts, its time and what it is ordered by.
+    bound: Option<(i64, Vec<FieldValue>)>,
 }
+
+type Ranked = (Vec<FieldValue>, Record);
 
 impl Found<'_> {
     fn new(query: &Query) -> Found<'_> {
-        Found { query, records: Vec::new(), limit: query.limit.unwrap_or(usize::MAX), bound: None }
+        let limit = query.limit.unwrap_or(usize::MAX);
+        Found { query, choice: query.choice(), records: Vec::new(), limit, bound: None }
     }
 
-    fn sort(&mut self) {
-        match self.query.order {
-            Order::OldestFirst => self.records.sort_unstable_by_key(Record::sort_key),
-            Order::NewestFirst => {
-                self.records.sort_unstable_by_key(|record| std::cmp::Reverse(record.sort_key()));
-            }
-        }
+    /// Whether a record that is ordered by this may be among the first.
+    fn counts(&self, values: &[FieldValue]) -> bool {
+        let beyond = |(_, bound): &(i64, Vec<FieldValue>)| self.choice.compare_values(values, bound).is_gt();
+        !self.bound.as_ref().is_some_and(beyond)
     }
 
     /// Drops what is beyond the limit; not each time, so that it costs little for each record.
     fn prune(&mut self) {
         let room = if self.bound.is_some() { self.limit.saturating_add(1024) } else { 0 };
         if self.records.len() >= self.limit.saturating_add(room) {
-            self.sort();
+            let choice = &self.choice;
+            self.records.sort_unstable_by(|a, b| choice.compare((&a.0, &a.1), (&b.0, &b.1)));
             self.records.truncate(self.limit);
-            self.bound = self.records.last().map(|record| record.time);
+            self.bound = self.records.last().map(|(values, record)| (record.time, values.clone()));
         }
     }
 
-    fn finish(mut self) -> Vec<Record> {
-        self.sort();
-        self.records.truncate(self.limit);
-        self.records
+    fn finish(self) -> Vec<Record> {
+        self.query.cut(&self.choice, self.records)
     }
 }
 
 impl Sink for Found<'_> {
-    fn in_order(&self) -> bool {
-        true
+    fn goes(&self) -> Option<Way> {
+        self.choice.by_time()
     }
 
     fn has_no_use_for(&self, (first, last): (i64, i64)) -> bool {
-        self.bound.is_some_and(|bound| match self.query.order {
-            Order::OldestFirst => first > bound,
-            Order::NewestFirst => last < bound,
-        })
+        match (self.choice.by_time(), &self.bound) {
+            (Some(Way::Up), Some((bound, _))) => first > *bound,
+            (Some(Way::Down), Some((bound, _))) => last < *bound,
+            _ => false,
+        }
     }
 
     fn record(&mut self, head: &RecordHead) {
         if let Ok(record) = head.decode() {
-            self.records.push(self.query.project(record));
-            self.prune();
+            let values = self.choice.values_of(&record);
+            if self.counts(&values) {
+                self.records.push((values, self.query.project(record)));
+                self.prune();
+            }
         }
     }
 
-    fn block(&mut self, block: &Block, series: &Series) -> Result<(), Malformed> {
-        read_block(block, series, self.query, &mut self.records)?;
+    fn block(&mut self, block: &Block, series: &Series, _: i64) -> Result<(), Malformed> {
+        let times = block.times()?;
+        let mut chosen = select(block, series, &times, self.query)?;
+        let mut values = vec![Vec::new(); chosen.len()];
+        if self.choice.by_time().is_none() && !chosen.is_empty() {
+            let rows = BlockRows::new(block, series, &times, &self.choice.fields)?;
+            let ranked = chosen.into_iter().map(|at| (at, self.choice.values(&rows.row(at))));
+            (chosen, values) = ranked.filter(|(_, values)| self.counts(values)).unzip();
+        }
+        let mut records = Vec::new();
+        read_chosen(block, series, &times, chosen, self.query, &mut records)?;
+        self.records.extend(values.into_iter().zip(records));
         self.prune();
         Ok(())
     }

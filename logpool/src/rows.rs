@@ -1,18 +1,27 @@
 //! Records as expressions see them: decoded ones, and those of a block, of which only the columns that are read are
 //! decoded.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use crate::block::{Block, Decoded, Kind};
 use crate::codec::{Malformed, RecordHead, ValueRef};
 use crate::expr::{Expr, FieldNames, Meta, Row};
-use crate::record::Record;
+use crate::record::{Record, RunId};
 use crate::segment::Series;
 
 /// A record that is there whole.
 pub struct RecordRow<'a> {
-    pub record: &'a Record,
-    pub fields: &'a FieldNames,
+    record: &'a Record,
+    fields: &'a FieldNames,
+    /// As a text, once it was asked for.
+    run: OnceCell<String>,
+}
+
+impl<'a> RecordRow<'a> {
+    pub fn new(record: &'a Record, fields: &'a FieldNames) -> RecordRow<'a> {
+        RecordRow { record, fields, run: OnceCell::new() }
+    }
 }
 
 impl Row for RecordRow<'_> {
@@ -30,6 +39,7 @@ impl Row for RecordRow<'_> {
             Meta::Key => ValueRef::String(&self.record.key),
             Meta::Node => ValueRef::String(&self.record.node),
             Meta::Task => ValueRef::String(&self.record.task),
+            Meta::Run => ValueRef::String(self.run.get_or_init(|| self.record.run.to_string())),
             Meta::Time => ValueRef::Time(self.record.time),
         }
     }
@@ -39,6 +49,7 @@ impl Row for RecordRow<'_> {
 pub struct HeadRow<'a> {
     head: RecordHead<'a>,
     fields: Vec<Option<ValueRef<'a>>>,
+    run: OnceCell<String>,
 }
 
 impl<'a> HeadRow<'a> {
@@ -53,7 +64,7 @@ impl<'a> HeadRow<'a> {
                 }
             }
         }
-        Ok(HeadRow { head, fields })
+        Ok(HeadRow { head, fields, run: OnceCell::new() })
     }
 }
 
@@ -68,6 +79,7 @@ impl Row for HeadRow<'_> {
             Meta::Key => ValueRef::String(self.head.key),
             Meta::Node => ValueRef::String(self.head.node),
             Meta::Task => ValueRef::String(self.head.task),
+            Meta::Run => ValueRef::String(self.run.get_or_init(|| self.head.run.to_string())),
             Meta::Time => ValueRef::Time(self.head.time),
         }
     }
@@ -78,6 +90,9 @@ pub struct BlockRows<'a> {
     series: &'a Series,
     times: &'a [i64],
     tasks: Vec<&'a str>,
+    /// The runs of the block as texts, and the place of each record's among them.
+    runs: Vec<String>,
+    run_of: Vec<i64>,
     columns: Vec<Wanted<'a>>,
 }
 
@@ -95,7 +110,6 @@ impl<'a> BlockRows<'a> {
         series: &'a Series,
         times: &'a [i64],
         wanted: &FieldNames,
-        needs_tasks: bool,
     ) -> Result<BlockRows<'a>, Malformed> {
         let mut columns = Vec::with_capacity(wanted.names().len());
         for name in wanted.names() {
@@ -107,8 +121,10 @@ impl<'a> BlockRows<'a> {
                 _ => Wanted::Sparse(sparse(block, &places)?),
             });
         }
-        let tasks = if needs_tasks { block.tasks()? } else { Vec::new() };
-        Ok(BlockRows { series, times, tasks, columns })
+        let tasks = if wanted.tasks { block.tasks()? } else { Vec::new() };
+        let runs = if wanted.runs { block.runs().iter().map(RunId::to_string).collect() } else { Vec::new() };
+        let run_of = if wanted.runs { block.run_of()? } else { Vec::new() };
+        Ok(BlockRows { series, times, tasks, runs, run_of, columns })
     }
 
     /// The values of an expression that is a field which every record has as an int.
@@ -183,6 +199,7 @@ impl Row for BlockRow<'_, '_> {
             Meta::Key => ValueRef::String(&self.rows.series.key),
             Meta::Node => ValueRef::String(&self.rows.series.node),
             Meta::Task => ValueRef::String(self.rows.tasks[self.at]),
+            Meta::Run => ValueRef::String(&self.rows.runs[self.rows.run_of[self.at] as usize]),
             Meta::Time => ValueRef::Time(self.rows.times[self.at]),
         }
     }

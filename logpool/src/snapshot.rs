@@ -366,7 +366,7 @@ pub fn select(block: &Block, series: &Series, times: &[i64], query: &Query) -> R
     if let Some(Condition { expr, fields, .. }) = &query.condition
         && !chosen.is_empty()
     {
-        let rows = BlockRows::new(block, series, times, fields, expr.needs_tasks())?;
+        let rows = BlockRows::new(block, series, times, fields)?;
         chosen.retain(|&at| expr.holds(&rows.row(at)));
     }
     Ok(chosen)
@@ -381,6 +381,18 @@ pub fn read_block(
 ) -> Result<(), Malformed> {
     let times = block.times()?;
     let chosen = select(block, series, &times, query)?;
+    read_chosen(block, series, &times, chosen, query, out)
+}
+
+/// Adds the records at these places, of which there may be none.
+pub fn read_chosen(
+    block: &Block,
+    series: &Series,
+    times: &[i64],
+    chosen: Vec<usize>,
+    query: &Query,
+    out: &mut Vec<Record>,
+) -> Result<(), Malformed> {
     if chosen.is_empty() {
         return Ok(());
     }

@@ -4,17 +4,21 @@
 //! It goes by the records' own time: the window of a group ends at its newest record, or at the time that the caller
 //! says has come. Records may come in any order; one that is older than the window does not count. Without records, and
 //! without the field, nothing is true. It reads no clock and no file: whoever has the records shows them.
+//!
+//! Who watches asks for what comes from now on, then for what is there already ([`Standing::begin`]), and then for what came
+//! ([`Standing::go_on`]): nothing is missed, and what is met twice counts once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::codec::ValueRef;
 use crate::error::{LogPoolError, Result};
-use crate::expr::{Comparison, Expr, ExprError, FieldNames, Meta, Parser, Row};
+use crate::expr::{Expr, ExprError, FieldNames, Kind, Meta, Parser, Part, Row};
 use crate::limits::{STANDING_GROUPS_MAX, STANDING_VALUES_MAX};
+use crate::name::Name;
 use crate::query::Query;
-use crate::record::{FieldValue, Record};
+use crate::record::{FieldValue, Record, RunId};
 use crate::rows::RecordRow;
-use crate::stats::{Aggregate, Key, groups};
+use crate::stats::{self, Aggregate, At, Key, groups};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -23,16 +27,20 @@ pub struct Standing {
     aggregate: Aggregate,
     /// Of the aggregate's value as field 0.
     condition: Expr,
-    by: Vec<(String, Expr)>,
+    by: Vec<stats::Group>,
     fields: FieldNames,
     over: i64,
     groups: HashMap<Vec<Key>, Group>,
+    /// The numbers of series, where they count.
+    series: HashMap<[Name; 3], u32>,
+    /// Records that were there at the beginning, and may come again.
+    known: HashSet<(RunId, u64)>,
 }
 
 #[derive(Debug, Default)]
 struct Group {
-    /// By time.
-    values: VecDeque<(i64, FieldValue)>,
+    /// By time; with the number of the series.
+    values: VecDeque<(i64, u32, FieldValue)>,
     end: i64,
     holds: bool,
 }
@@ -55,25 +63,63 @@ impl Standing {
     pub fn parse(query: Query, condition: &str, by: &str, over: i64) -> Result<Standing, ExprError> {
         let mut fields = FieldNames::default();
         let mut parser = Parser::new(condition, &mut fields)?;
+        let start = parser.at();
         let aggregate = Aggregate::read(&mut parser)?;
-        let mut comparison = None;
-        for (sign, meant) in Comparison::SIGNS {
-            if comparison.is_none() && parser.eat(sign)? {
-                comparison = Some(meant);
+        let value =
+            Part { expr: Expr::Field(0), kind: aggregate.kind(), start, end: start + aggregate.name.len() };
+        let behind = parser.at();
+        let condition = parser.compared(value)?.expr;
+        match &condition {
+            Expr::Compare(_, _, limit) => {
+                let limit = limit.value(&Answer(&FieldValue::Null)).map(|limit| limit.kind());
+                let never = aggregate.is_of_numbers() && matches!(limit, Some(Kind::Text | Kind::Bool));
+                if limit.is_none_or(|limit| limit == Kind::Null) || never {
+                    let with =
+                        if never { "a number or a duration" } else { "a number, a duration or a text" };
+                    let message = format!("`{}` is compared with {with}", aggregate.name);
+                    return parser.error_at(message, behind, parser.before());
+                }
             }
-        }
-        let Some(comparison) = comparison else {
-            return parser.error("a comparison is missing, such as `> 90`");
-        };
-        let limit = parser.sum()?;
-        if limit.value(&Answer(&FieldValue::Null)).is_none() {
-            return parser.error("an aggregate is compared with a number, a duration or a text");
+            Expr::Like(..) if !aggregate.is_of_numbers() => {}
+            _ => return parser.error_at("a comparison is missing, such as `> 90`", behind, parser.before()),
         }
         parser.end()?;
-        let condition = Expr::Compare(comparison, Box::new(Expr::Field(0)), Box::new(limit));
         let by = groups(by, &mut fields)?;
         let query = Query { since: None, until: None, ..query };
-        Ok(Standing { query, aggregate, condition, by, fields, over, groups: HashMap::new() })
+        let (groups, series, known) = Default::default();
+        Ok(Standing { query, aggregate, condition, by, fields, over, groups, series, known })
+    }
+
+    /// What of the records that are there already may count.
+    pub fn before(&self, now: i64) -> Query {
+        Query { since: Some(now.saturating_sub(self.over)), limit: None, order: None, ..self.query.clone() }
+    }
+
+    /// Takes what is there already. Says what is true now, and not what turned in between.
+    pub fn begin(&mut self, records: Vec<Record>, now: i64) -> Result<Vec<Turn>> {
+        let mut now_true: Vec<Turn> = Vec::new();
+        let mut turned = |turn: Turn| {
+            now_true.retain(|known| known.by != turn.by);
+            now_true.extend(turn.holds.then_some(turn));
+        };
+        for record in records {
+            self.known.insert((record.run, record.seq));
+            self.add(&record)?.into_iter().for_each(&mut turned);
+        }
+        self.advance(now)?.into_iter().for_each(turned);
+        Ok(now_true)
+    }
+
+    /// Takes what came since, and the time.
+    pub fn go_on(&mut self, records: Vec<Record>, now: i64) -> Result<Vec<Turn>> {
+        let mut turns = Vec::new();
+        for record in records {
+            if !self.known.remove(&(record.run, record.seq)) {
+                turns.extend(self.add(&record)?);
+            }
+        }
+        turns.extend(self.advance(now)?);
+        Ok(turns)
     }
 
     /// The aggregate as it was written.
@@ -83,7 +129,7 @@ impl Standing {
 
     /// What groups have in common, as it was written.
     pub fn by(&self) -> impl Iterator<Item = &str> {
-        self.by.iter().map(|(name, _)| &name[..])
+        self.by.iter().map(|group| &group.name[..])
     }
 
     /// Takes a record; says whether the condition turned.
@@ -91,10 +137,19 @@ impl Standing {
         if !self.query.matches(record) {
             return Ok(None);
         }
-        let row = RecordRow { record, fields: &self.fields };
-        let key: Vec<Key> = self.by.iter().map(|(_, expr)| Key::of(expr.value(&row))).collect();
+        let row = RecordRow::new(record, &self.fields);
+        let key: Vec<Key> = self.by.iter().map(|group| Key::of(group.expr.value(&row))).collect();
         if !self.groups.contains_key(&key) && self.groups.len() == STANDING_GROUPS_MAX {
             return Err(LogPoolError::TooMany { what: "groups", limit: STANDING_GROUPS_MAX });
+        }
+        let mut series = 0;
+        if self.aggregate.is_rate() {
+            let next = self.series.len();
+            if next == STANDING_GROUPS_MAX {
+                return Err(LogPoolError::TooMany { what: "series", limit: STANDING_GROUPS_MAX });
+            }
+            let name = [&record.pool, &record.key, &record.node].map(Name::clone);
+            series = *self.series.entry(name).or_insert(next as u32);
         }
         let group =
             self.groups.entry(key.clone()).or_insert_with(|| Group { end: i64::MIN, ..Group::default() });
@@ -103,8 +158,8 @@ impl Standing {
             return Ok(None);
         }
         if let Some(value) = self.aggregate.value(&row).and_then(|value| value.decode().ok()) {
-            let place = group.values.partition_point(|(earlier, _)| *earlier <= time);
-            group.values.insert(place, (time, value));
+            let place = group.values.partition_point(|(earlier, ..)| *earlier <= time);
+            group.values.insert(place, (time, series, value));
         }
         group.move_to(time, self.over);
         if group.values.len() > STANDING_VALUES_MAX {
@@ -132,7 +187,7 @@ impl Group {
     fn move_to(&mut self, time: i64, over: i64) -> bool {
         self.end = self.end.max(time);
         let before = self.values.len();
-        while self.values.front().is_some_and(|(first, _)| *first <= self.end.saturating_sub(over)) {
+        while self.values.front().is_some_and(|(first, ..)| *first <= self.end.saturating_sub(over)) {
             self.values.pop_front();
         }
         self.values.len() < before
@@ -143,7 +198,9 @@ impl Group {
             FieldValue::Null
         } else {
             // What a group holds are no lists and maps: they came through `ValueRef`.
-            let values = self.values.iter().filter_map(|(time, value)| Some((*time, ValueRef::of(value)?)));
+            let values = self.values.iter().filter_map(|(time, series, value)| {
+                Some((At { time: *time, series: *series, until: i64::MIN }, ValueRef::of(value)?))
+            });
             aggregate.of(values).map_err(|why| LogPoolError::TooMany { what: why.0, limit: why.1 })?
         };
         let holds = !self.values.is_empty() && condition.holds(&Answer(&value));
@@ -259,6 +316,14 @@ mod tests {
         check("us > 90", "no aggregate");
         check("avg(us)", "comparison is missing");
         check("avg(us) > other", "compared with a number");
+        check("count() > 'a'", "a number is never equal to a text");
+        check(
+            "avg(us) > 'a'",
+            "`avg(us)` is compared with a number or a duration\n  avg(us) > 'a'\n          ^^^^^",
+        );
+        check("max(us) == null", "compared with a number");
+        check("max(time) > 5", "a time is compared with a time");
+        check("count() like 'a'", "`like` is for texts");
         check("avg(us) > 90 && true", "&&");
         check("avg(us) > 90 90", "90 90");
     }

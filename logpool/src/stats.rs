@@ -1,26 +1,32 @@
-//! Aggregates: `avg(us), p99(wa)` over all records, or by window of time and by what they have in common.
+//! Aggregates: `avg(us), p99(wa) as slow` over all records, or by window of time and by what they have in common.
 //!
 //! Steps: read the text into [`Stats`]; a [`Table`] takes one record after the other, in any order, and gives a row
-//! for each group at the end. What is exact and what is not:
+//! for each group at the end, by window and group or in the order asked for (`-slow, node`). What is exact and what is not:
 //!
 //! - `count() count(x) sum avg min max first last rate` are exact (`avg` and `rate` as doubles are);
 //! - `p50` to `p99.9` are the nearest rank, exact while a group has at most `EXACT_VALUES_MAX` values, then within
 //!   0.5 percent of the value (logarithmic buckets, as in DDSketch, Masson et al., VLDB 2019);
-//! - `distinct` is exact up to [`DISTINCT_MAX`] different values and an error beyond.
+//! - `distinct` is exact up to `DISTINCT_MAX` different values and an error beyond.
 //!
-//! `rate(x)` is for counters: the difference of its last and first value by the seconds between them. `count()` of
-//! nothing is 0 and `sum` of nothing is null, like all the others.
+//! `count(x)` counts the records that have `x`, and `count(x > 5)` those of which that is true. `rate(x)` is for counters
+//! (see `rate`). `count()` of nothing is 0 and `sum` of nothing is null, like all the others.
 
-use std::collections::{HashMap, HashSet};
+mod rate;
+mod state;
+
+use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
 use crate::codec::ValueRef;
-use crate::expr::{Expr, ExprError, FieldNames, Meta, Parser, Row, order};
-use crate::limits::{DISTINCT_MAX, GROUPS_MAX};
+use crate::expr::{Expr, ExprError, FieldNames, Kind, Meta, Parser, Row};
+use crate::limits::GROUPS_MAX;
+use crate::order::{self, Way};
 use crate::record::FieldValue;
 use crate::rows::BlockRows;
-use crate::values::Values;
+pub(crate) use rate::At;
+use state::State;
+pub(crate) use state::Unit;
 
 /// What is asked for: which aggregates, over which windows, by what.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,21 +36,48 @@ pub struct Stats {
     pub(crate) fields: FieldNames,
     /// Length of the windows in nanoseconds; they begin at multiples of it since 1970.
     pub every: Option<i64>,
-    pub(crate) by: Vec<(String, Expr)>,
+    by: Vec<Group>,
+    order: Vec<(Column, Way)>,
+    /// As it was written.
+    order_text: Option<String>,
+    /// The first so many rows.
+    pub limit: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
-    /// As it was written.
+    /// As it was written, or what stands behind `as`.
     pub name: String,
+    /// As it was written, `as` included.
+    pub written: String,
     function: Function,
     /// `None` for `count()`.
     of: Option<Expr>,
+    /// What its values are, as far as that is known.
+    kind: Kind,
+}
+
+/// What a group has in common.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub name: String,
+    written: String,
+    pub expr: Expr,
+}
+
+/// What rows are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Column {
+    Window,
+    By(usize),
+    Value(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Function {
     Count,
+    /// Of conditions.
+    CountTrue,
     Sum,
     Avg,
     Min,
@@ -58,8 +91,8 @@ enum Function {
 }
 
 impl Function {
-    fn parse(name: &str) -> Option<Function> {
-        Some(match name {
+    fn parse(name: &str) -> Result<Function, String> {
+        Ok(match name {
             "count" => Function::Count,
             "sum" => Function::Sum,
             "avg" => Function::Avg,
@@ -69,11 +102,25 @@ impl Function {
             "last" => Function::Last,
             "rate" => Function::Rate,
             "distinct" => Function::Distinct,
-            _ => {
-                let percent = name.strip_prefix('p')?.parse::<f64>().ok()?;
-                return (percent > 0.0 && percent < 100.0).then_some(Function::Percentile(percent));
-            }
+            _ => match name.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok()) {
+                Some(percent) if percent > 0.0 && percent < 100.0 => Function::Percentile(percent),
+                Some(_) => {
+                    return Err(format!(
+                        "`{name}` is no percentile: those lie between 0 and 100, such as p50, p99 and p99.9 (`min` and `max` \
+                         are at the ends)"
+                    ));
+                }
+                None => {
+                    let known = "count sum avg min max first last rate distinct and p50, p99, p99.9";
+                    return Err(format!("`{name}` is no aggregate; there are {known}"));
+                }
+            },
         })
+    }
+
+    /// Whether it is made of numbers, durations or times.
+    fn is_of_numbers(self) -> bool {
+        matches!(self, Function::Sum | Function::Avg | Function::Rate | Function::Percentile(_))
     }
 }
 
@@ -84,19 +131,116 @@ impl Stats {
         let mut all = Vec::new();
         let mut parser = Parser::new(aggregates, &mut fields)?;
         loop {
-            all.push(Aggregate::read(&mut parser)?);
+            let start = parser.at();
+            let aggregate = Aggregate::read(&mut parser)?;
+            let name = alias(&mut parser)?.unwrap_or(aggregate.name);
+            all.push(Aggregate { name, written: parser.text_from(start).to_owned(), ..aggregate });
             if !parser.eat(",")? {
                 break;
             }
         }
         parser.end()?;
         let by = groups(by, &mut fields)?;
-        Ok(Stats { aggregates: all, fields, every, by })
+        let stats =
+            Stats { aggregates: all, fields, every, by, order: Vec::new(), order_text: None, limit: None };
+        let own = stats.every.map_or(0, |_| 1);
+        let names: Vec<&str> = stats.columns().skip(own).collect();
+        match (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            Some(at) => ExprError::of_all(
+                format!(
+                    "two columns are named `{}`: give one another name, such as `... as other`",
+                    names[at]
+                ),
+                aggregates,
+            ),
+            None => Ok(stats),
+        }
     }
 
-    /// What the groups have in common, as it was written.
+    /// With its rows ordered by columns, such as `-p99(us), node`. What has no value comes last. Where they do not differ, and
+    /// where nothing is asked for, they are ordered by window and group. `oldest` and `newest` are the windows. Only the first
+    /// `limit` rows are given.
+    pub fn ordered(mut self, order: Option<&str>, limit: Option<usize>) -> Result<Stats, ExprError> {
+        self.limit = limit;
+        let Some(text) = order else { return Ok(self) };
+        let mut fields = self.fields.clone();
+        let mut parser = Parser::new(text, &mut fields)?;
+        loop {
+            let way = Way::read(&mut parser)?;
+            let key = self.key(&mut parser, way)?;
+            self.order.push(key);
+            if !order::next(&mut parser)? {
+                break;
+            }
+        }
+        self.order_text = Some(text.to_owned());
+        Ok(self)
+    }
+
+    /// The column that is named next: by its name, by what it is, or as the window.
+    fn key(&self, parser: &mut Parser, way: Way) -> Result<(Column, Way), ExprError> {
+        let start = parser.at();
+        let (found, end) = if parser.call_is_next() {
+            let wanted = Aggregate::read(parser)?;
+            let same = |one: &Aggregate| (one.function, &one.of) == (wanted.function, &wanted.of);
+            (self.aggregates.iter().position(same).map(Column::Value), parser.before())
+        } else {
+            let wanted = parser.any()?;
+            (self.by.iter().position(|group| group.expr == wanted.expr).map(Column::By), wanted.end)
+        };
+        let text = parser.text_from(start);
+        let named = |name: &str| name == text || name == text.trim_matches('`');
+        let by_name = || {
+            let value = self.aggregates.iter().position(|one| named(&one.name)).map(Column::Value);
+            value.or_else(|| self.by.iter().position(|group| named(&group.name)).map(Column::By))
+        };
+        if let Some(column) = by_name().or(found) {
+            return Ok((column, way));
+        }
+        match (text, way) {
+            ("newest", Way::Up) if self.every.is_some() => Ok((Column::Window, Way::Down)),
+            ("oldest", Way::Up) | ("window" | "time", _) if self.every.is_some() => Ok((Column::Window, way)),
+            _ => {
+                let columns: Vec<&str> = self.columns().collect();
+                let message =
+                    format!("`{text}` is no column of the answer; there are {}", columns.join(", "));
+                parser.error_at(message, start, end)
+            }
+        }
+    }
+
+    /// The names of its columns, in their order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let window = self.every.map(|_| "window");
+        window.into_iter().chain(self.by()).chain(self.aggregates.iter().map(|one| &one.name[..]))
+    }
+
+    /// The names of what the groups have in common.
     pub fn by(&self) -> impl Iterator<Item = &str> {
-        self.by.iter().map(|(name, _)| &name[..])
+        self.by.iter().map(|group| &group.name[..])
+    }
+
+    /// As it was written.
+    pub fn by_text(&self) -> String {
+        self.by.iter().map(|group| &group.written[..]).collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn aggregates_text(&self) -> String {
+        self.aggregates.iter().map(|one| &one.written[..]).collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn order_text(&self) -> Option<&str> {
+        self.order_text.as_deref()
+    }
+
+    /// The names of the fields that it looks at.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.names().iter().map(|name| &name[..])
+    }
+
+    /// Whether records must be told apart by series, and come by time as far as they can.
+    pub(crate) fn is_by_time(&self) -> bool {
+        self.aggregates.iter().any(Aggregate::is_rate)
     }
 
     /// Whether a time is in the window that begins then.
@@ -106,15 +250,8 @@ impl Stats {
 
     /// Whether all records of a series belong together, but for the windows.
     pub(crate) fn is_by_series(&self) -> bool {
-        let names =
-            |(_, expr): &(String, Expr)| matches!(expr, Expr::Meta(Meta::Pool | Meta::Key | Meta::Node));
+        let names = |group: &Group| matches!(group.expr, Expr::Meta(Meta::Pool | Meta::Key | Meta::Node));
         self.by.iter().all(names)
-    }
-
-    /// Whether the names of tasks are looked at.
-    pub(crate) fn needs_tasks(&self) -> bool {
-        let exprs = self.aggregates.iter().filter_map(|aggregate| aggregate.of.as_ref());
-        exprs.chain(self.by.iter().map(|(_, expr)| expr)).any(Expr::needs_tasks)
     }
 }
 
@@ -141,6 +278,8 @@ pub struct Table<'s> {
     states: Vec<State>,
     /// The group that the record before went to: the next one is likely of the same.
     last: Option<Place>,
+    /// The numbers of series, where they count.
+    series: HashMap<[String; 3], u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -210,36 +349,46 @@ impl<'s> Table<'s> {
             places: FxHashMap::default(),
             states: Vec::new(),
             last: None,
+            series: HashMap::new(),
         }
     }
 
-    pub fn add(&mut self, time: i64, row: &impl Row) -> Result<(), TooMany> {
-        let group = self.group(time, row)?;
+    /// The number of a series; the same for all where they do not count.
+    pub fn series(&mut self, pool: &str, key: &str, node: &str) -> u32 {
+        if !self.stats.is_by_time() {
+            return 0;
+        }
+        let next = self.series.len() as u32;
+        *self.series.entry([pool, key, node].map(str::to_owned)).or_insert(next)
+    }
+
+    pub fn add(&mut self, at: At, row: &impl Row) -> Result<(), TooMany> {
+        let group = self.group(at.time, row)?;
         for (aggregate, state) in self.stats.aggregates.iter().zip(&mut self.states[group..]) {
-            aggregate.add(state, time, row)?;
+            aggregate.add(state, at, row)?;
         }
         Ok(())
     }
 
-    /// The same for all records of a block, of which `by` says nothing that differs among them.
-    pub fn add_block(&mut self, times: &[i64], rows: &BlockRows) -> Result<(), TooMany> {
-        let mut at = 0;
-        while let Some(&first) = times.get(at) {
-            let group = self.group(first, &rows.row(at))?;
+    /// The same for all records of a block, of which `by` says nothing that differs among them. `at` is the place of any.
+    pub fn add_block(&mut self, at: At, times: &[i64], rows: &BlockRows) -> Result<(), TooMany> {
+        let mut from = 0;
+        while let Some(&first) = times.get(from) {
+            let group = self.group(first, &rows.row(from))?;
             let window = self.last.map_or(0, |place| place.window);
-            let same = times[at..].iter().take_while(|&&time| self.stats.is_in(window, time));
-            let end = at + same.count().max(1);
+            let same = times[from..].iter().take_while(|&&time| self.stats.is_in(window, time));
+            let end = from + same.count().max(1);
             for (aggregate, state) in self.stats.aggregates.iter().zip(&mut self.states[group..]) {
                 match aggregate.of.as_ref().map(|of| (of, rows.ints_of(of))) {
-                    Some((_, Some(ints))) => state.add_ints(&times[at..end], &ints[at..end])?,
+                    Some((_, Some(ints))) => state.add_ints(at, &times[from..end], &ints[from..end])?,
                     _ => {
-                        for (place, &time) in (at..end).zip(&times[at..end]) {
-                            aggregate.add(state, time, &rows.row(place))?;
+                        for (place, &time) in (from..end).zip(&times[from..end]) {
+                            aggregate.add(state, At { time, ..at }, &rows.row(place))?;
                         }
                     }
                 }
             }
-            at = end;
+            from = end;
         }
         Ok(())
     }
@@ -252,11 +401,12 @@ impl<'s> Table<'s> {
             _ => stats.every.map_or(0, |every| time.div_euclid(every).wrapping_mul(every)),
         };
         let is = |number: u32| {
-            stats.by.iter().zip(&self.keys[number as usize]).all(|((_, expr), key)| key.is(expr.value(row)))
+            let pairs = stats.by.iter().zip(&self.keys[number as usize]);
+            pairs.into_iter().all(|(group, key)| key.is(group.expr.value(row)))
         };
         let key = match self.last.filter(|last| is(last.key)) {
             Some(last) => last.key,
-            None => self.number(stats.by.iter().map(|(_, expr)| Key::of(expr.value(row))).collect()),
+            None => self.number(stats.by.iter().map(|group| Key::of(group.expr.value(row))).collect()),
         };
         let each = stats.aggregates.len();
         if let Some(last) = self.last
@@ -270,7 +420,7 @@ impl<'s> Table<'s> {
             if self.places.len() > GROUPS_MAX {
                 return Err(TooMany("groups", GROUPS_MAX));
             }
-            self.states.extend(stats.aggregates.iter().map(State::new));
+            self.states.extend(stats.aggregates.iter().map(|aggregate| State::new(aggregate.function)));
         }
         self.last = Some(Place { window, key, group });
         Ok(group as usize * each)
@@ -286,18 +436,22 @@ impl<'s> Table<'s> {
         number
     }
 
-    /// By window, then by what the groups have in common.
+    /// In the order asked for, then by window and by what the groups have in common.
     pub fn finish(mut self) -> Vec<StatsRow> {
         let stats = self.stats;
         if stats.every.is_none() && stats.by.is_empty() && self.places.is_empty() {
             let key = self.number(Vec::new());
             self.places.insert((0, key), 0);
-            self.states.extend(stats.aggregates.iter().map(State::new));
+            self.states.extend(stats.aggregates.iter().map(|aggregate| State::new(aggregate.function)));
         }
         let keys: Vec<Vec<FieldValue>> =
             self.keys.into_iter().map(|key| key.into_iter().map(Key::value).collect()).collect();
         let mut order: Vec<usize> = (0..keys.len()).collect();
-        order.sort_by(|&a, &b| compare_all(&keys[a], &keys[b]));
+        let compare = |a: &[FieldValue], b: &[FieldValue]| {
+            let pairs = a.iter().zip(b).map(|(a, b)| order::compare(a, b));
+            pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        };
+        order.sort_by(|&a, &b| compare(&keys[a], &keys[b]));
         let mut rank = vec![0; keys.len()];
         for (place, &number) in order.iter().enumerate() {
             rank[number] = place;
@@ -316,12 +470,34 @@ impl<'s> Table<'s> {
                     .collect(),
             }
         };
-        groups.into_iter().map(row).collect()
+        let mut rows: Vec<StatsRow> = groups.into_iter().map(row).collect();
+        let compare = |a: &StatsRow, b: &StatsRow| {
+            let one = |&(column, way): &(Column, Way)| match column {
+                Column::Window => way.of(a.window.cmp(&b.window)),
+                Column::By(at) => way.compare(&a.by[at], &b.by[at]),
+                Column::Value(at) => way.compare(&a.values[at], &b.values[at]),
+            };
+            stats.order.iter().map(one).fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        };
+        rows.sort_by(compare);
+        rows.truncate(stats.limit.unwrap_or(usize::MAX));
+        rows
+    }
+}
+
+/// What stands behind `as`.
+fn alias(parser: &mut Parser) -> Result<Option<String>, ExprError> {
+    if !parser.eat_word("as")? {
+        return Ok(None);
+    }
+    match parser.name()? {
+        Some(name) => Ok(Some(name)),
+        None => parser.error("behind `as` stands a name, such as `avg(us) as load`"),
     }
 }
 
 /// What groups have in common: expressions with commas between them.
-pub(crate) fn groups(text: &str, fields: &mut FieldNames) -> Result<Vec<(String, Expr)>, ExprError> {
+pub(crate) fn groups(text: &str, fields: &mut FieldNames) -> Result<Vec<Group>, ExprError> {
     let mut groups = Vec::new();
     if text.trim().is_empty() {
         return Ok(groups);
@@ -329,8 +505,10 @@ pub(crate) fn groups(text: &str, fields: &mut FieldNames) -> Result<Vec<(String,
     let mut parser = Parser::new(text, fields)?;
     loop {
         let start = parser.at();
-        let expr = parser.or()?;
-        groups.push((parser.text_from(start).to_owned(), expr));
+        let expr = parser.any()?.expr;
+        let name = parser.text_from(start).to_owned();
+        let name = alias(&mut parser)?.unwrap_or(name);
+        groups.push(Group { name, written: parser.text_from(start).to_owned(), expr });
         if !parser.eat(",")? {
             break;
         }
@@ -345,10 +523,8 @@ impl Aggregate {
         let Some(name) = parser.function()? else {
             return parser.error("the name of an aggregate is missing, such as `avg(us)`");
         };
-        let Some(function) = Function::parse(&name) else {
-            let known = "count sum avg min max first last rate distinct and p50, p99, p99.9";
-            return parser.error(format!("`{name}` is no aggregate; there are {known}"));
-        };
+        let function =
+            Function::parse(&name).or_else(|why| parser.error_at(why, start, start + name.len()))?;
         let of = if function == Function::Count && !parser.eat("(")? {
             None
         } else {
@@ -358,374 +534,74 @@ impl Aggregate {
             if function == Function::Count && parser.eat(")")? {
                 None
             } else {
-                let of = parser.or()?;
+                let of = parser.any()?;
                 parser.need(")")?;
                 Some(of)
             }
         };
-        Ok(Aggregate { name: parser.text_from(start).trim_end().to_owned(), function, of })
+        let kind = of.as_ref().map_or(Kind::Unknown, |of| of.kind);
+        if let Some(of) = &of
+            && function.is_of_numbers()
+            && matches!(kind, Kind::Bool | Kind::Text | Kind::Null)
+        {
+            let hint = if kind == Kind::Bool { "; `count(...)` counts of how many it is true" } else { "" };
+            return parser.error_at(
+                format!("`{name}` is of numbers, and this is {kind}{hint}"),
+                of.start,
+                of.end,
+            );
+        }
+        let function = match (function, kind) {
+            (Function::Count, Kind::Bool) => Function::CountTrue,
+            (function, _) => function,
+        };
+        let kind = match function {
+            Function::Count | Function::CountTrue | Function::Distinct | Function::Rate => Kind::Number,
+            _ => kind,
+        };
+        let name = parser.text_from(start).to_owned();
+        Ok(Aggregate { written: name.clone(), name, function, of: of.map(|of| of.expr), kind })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        self.function.is_of_numbers()
+    }
+
+    pub(crate) fn is_rate(&self) -> bool {
+        self.function == Function::Rate
     }
 
     /// What it counts of a record; `None` if nothing.
     pub(crate) fn value<'v>(&'v self, row: &'v impl Row) -> Option<ValueRef<'v>> {
         match &self.of {
             None => Some(ValueRef::Null),
-            Some(expr) => expr.value(row).filter(|value| *value != ValueRef::Null),
+            Some(expr) => expr.value(row).filter(|value| match self.function {
+                Function::CountTrue => *value == ValueRef::Bool(true),
+                _ => *value != ValueRef::Null,
+            }),
         }
     }
 
-    /// Of these values at these times.
+    /// Of these values.
     pub(crate) fn of<'v>(
         &self,
-        values: impl Iterator<Item = (i64, ValueRef<'v>)>,
+        values: impl Iterator<Item = (At, ValueRef<'v>)>,
     ) -> Result<FieldValue, TooMany> {
-        let mut state = State::new(self);
-        for (time, value) in values {
-            state.add(time, value)?;
+        let mut state = State::new(self.function);
+        for (at, value) in values {
+            state.add(at, value)?;
         }
         Ok(state.finish())
     }
 
-    fn add(&self, state: &mut State, time: i64, row: &impl Row) -> Result<(), TooMany> {
-        self.value(row).map_or(Ok(()), |value| state.add(time, value))
-    }
-}
-
-fn compare_all(a: &[FieldValue], b: &[FieldValue]) -> std::cmp::Ordering {
-    let rank = |value: &FieldValue| match value {
-        FieldValue::Null => 0,
-        FieldValue::Bool(_) => 1,
-        FieldValue::Int(_) | FieldValue::Double(_) => 2,
-        FieldValue::Duration(_) => 3,
-        FieldValue::Time(_) => 4,
-        FieldValue::String(_) => 5,
-        _ => 6,
-    };
-    let pairs = a.iter().zip(b).map(|(a, b)| {
-        rank(a).cmp(&rank(b)).then_with(|| {
-            ValueRef::of(a)
-                .zip(ValueRef::of(b))
-                .and_then(|(a, b)| order(a, b))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        })
-    });
-    pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-}
-
-/// What sums and averages are made of, and what they are in the end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Unit {
-    Number,
-    Duration,
-    Time,
-}
-
-impl Unit {
-    pub(crate) fn int(self, value: i64) -> FieldValue {
-        match self {
-            Unit::Number => FieldValue::Int(value),
-            Unit::Duration => FieldValue::Duration(value),
-            Unit::Time => FieldValue::Time(value),
-        }
-    }
-
-    pub(crate) fn double(self, value: f64) -> FieldValue {
-        match self {
-            Unit::Number => FieldValue::Double(value),
-            Unit::Duration => FieldValue::Duration(value as i64),
-            Unit::Time => FieldValue::Time(value as i64),
-        }
-    }
-}
-
-enum State {
-    Count(u64),
-    Sum(Sum),
-    Avg(Sum),
-    /// The least value so far.
-    Min(Option<FieldValue>),
-    Max(Option<FieldValue>),
-    First(Option<(i64, FieldValue)>),
-    Last(Option<(i64, FieldValue)>),
-    Rate(Option<(i64, f64)>, Option<(i64, f64)>),
-    Distinct(HashSet<Key>),
-    Percentile(f64, Unit, Values),
-}
-
-#[derive(Default)]
-struct Sum {
-    count: u64,
-    ints: i128,
-    doubles: f64,
-    has_doubles: bool,
-    unit: Option<Unit>,
-}
-
-impl Sum {
-    fn add(&mut self, value: ValueRef) {
-        match value {
-            ValueRef::Int(value) => self.int(value, Unit::Number),
-            ValueRef::Duration(value) => self.int(value, Unit::Duration),
-            ValueRef::Time(value) => self.int(value, Unit::Time),
-            ValueRef::Double(value) => {
-                self.count += 1;
-                self.doubles += value;
-                self.has_doubles = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn int(&mut self, value: i64, unit: Unit) {
-        self.count += 1;
-        self.ints += i128::from(value);
-        self.unit.get_or_insert(unit);
-    }
-
-    fn total(&self) -> f64 {
-        self.ints as f64 + self.doubles
-    }
-}
-
-fn number(value: ValueRef) -> Option<(f64, Unit)> {
-    Some(match value {
-        ValueRef::Int(value) => (value as f64, Unit::Number),
-        ValueRef::Double(value) => (value, Unit::Number),
-        ValueRef::Duration(value) => (value as f64, Unit::Duration),
-        ValueRef::Time(value) => (value as f64, Unit::Time),
-        _ => return None,
-    })
-}
-
-impl State {
-    fn new(aggregate: &Aggregate) -> State {
-        match aggregate.function {
-            Function::Count => State::Count(0),
-            Function::Sum => State::Sum(Sum::default()),
-            Function::Avg => State::Avg(Sum::default()),
-            Function::Min => State::Min(None),
-            Function::Max => State::Max(None),
-            Function::First => State::First(None),
-            Function::Last => State::Last(None),
-            Function::Rate => State::Rate(None, None),
-            Function::Distinct => State::Distinct(HashSet::new()),
-            Function::Percentile(percent) => {
-                State::Percentile(percent, Unit::Number, Values::Tiny(Vec::new()))
-            }
-        }
-    }
-
-    fn add(&mut self, time: i64, value: ValueRef) -> Result<(), TooMany> {
-        use std::cmp::Ordering;
-        let beats = |best: &Option<FieldValue>, wanted: Ordering| match best {
-            None => true,
-            Some(best) => ValueRef::of(best).and_then(|best| order(value, best)) == Some(wanted),
-        };
-        match self {
-            State::Count(count) => *count += 1,
-            State::Sum(sum) | State::Avg(sum) => sum.add(value),
-            State::Min(best) if beats(best, Ordering::Less) => *best = value.decode().ok(),
-            State::Max(best) if beats(best, Ordering::Greater) => *best = value.decode().ok(),
-            State::Min(_) | State::Max(_) => {}
-            State::First(best) if best.as_ref().is_none_or(|(first, _)| time < *first) => {
-                *best = value.decode().ok().map(|value| (time, value));
-            }
-            State::Last(best) if best.as_ref().is_none_or(|(last, _)| time >= *last) => {
-                *best = value.decode().ok().map(|value| (time, value));
-            }
-            State::First(_) | State::Last(_) => {}
-            State::Rate(first, last) => {
-                if let Some((value, _)) = number(value) {
-                    if first.is_none_or(|(first, _)| time < first) {
-                        *first = Some((time, value));
-                    }
-                    if last.is_none_or(|(last, _)| time >= last) {
-                        *last = Some((time, value));
-                    }
-                }
-            }
-            State::Distinct(all) => {
-                all.insert(Key::of(Some(value)));
-                if all.len() > DISTINCT_MAX {
-                    return Err(TooMany("different values", DISTINCT_MAX));
-                }
-            }
-            State::Percentile(_, unit, values) => match value {
-                ValueRef::Int(value) => values.int(value),
-                ValueRef::Duration(value) => {
-                    *unit = Unit::Duration;
-                    values.int(value);
-                }
-                ValueRef::Time(value) => {
-                    *unit = Unit::Time;
-                    values.int(value);
-                }
-                ValueRef::Double(value) if !value.is_nan() => values.double(value),
-                _ => {}
-            },
-        }
-        Ok(())
-    }
-
-    fn add_ints(&mut self, times: &[i64], ints: &[i64]) -> Result<(), TooMany> {
-        match self {
-            State::Count(count) => *count += ints.len() as u64,
-            State::Sum(sum) | State::Avg(sum) => {
-                sum.count += ints.len() as u64;
-                sum.ints += ints.iter().map(|&value| i128::from(value)).sum::<i128>();
-                sum.unit.get_or_insert(Unit::Number);
-            }
-            State::Percentile(_, _, values) => values.ints(ints),
-            state => {
-                for (&time, &value) in times.iter().zip(ints) {
-                    state.add(time, ValueRef::Int(value))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> FieldValue {
-        match self {
-            State::Count(count) => FieldValue::Int(count as i64),
-            State::Sum(sum) if sum.count == 0 => FieldValue::Null,
-            State::Sum(sum) => {
-                let unit = sum.unit.unwrap_or(Unit::Number);
-                match i64::try_from(sum.ints) {
-                    Ok(total) if !sum.has_doubles => unit.int(total),
-                    _ => unit.double(sum.total()),
-                }
-            }
-            State::Avg(sum) if sum.count == 0 => FieldValue::Null,
-            State::Avg(sum) => sum.unit.unwrap_or(Unit::Number).double(sum.total() / sum.count as f64),
-            State::Min(best) | State::Max(best) => best.unwrap_or(FieldValue::Null),
-            State::First(best) | State::Last(best) => best.map_or(FieldValue::Null, |(_, value)| value),
-            State::Rate(Some((from, a)), Some((to, b))) if to > from => {
-                FieldValue::Double((b - a) / ((to - from) as f64 / 1e9))
-            }
-            State::Rate(..) => FieldValue::Null,
-            State::Distinct(all) => FieldValue::Int(all.len() as i64),
-            State::Percentile(percent, unit, values) => values.percentile(percent, unit),
-        }
+    fn add(&self, state: &mut State, at: At, row: &impl Row) -> Result<(), TooMany> {
+        self.value(row).map_or(Ok(()), |value| state.add(at, value))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::EXACT_VALUES_MAX;
-
-    struct One(Option<ValueRef<'static>>, &'static str);
-
-    impl Row for One {
-        fn field(&self, _: usize) -> Option<ValueRef<'static>> {
-            self.0
-        }
-
-        fn meta(&self, meta: Meta) -> ValueRef<'static> {
-            if meta == Meta::Time { ValueRef::Time(0) } else { ValueRef::String(self.1) }
-        }
-    }
-
-    const SECOND: i64 = 1_000_000_000;
-
-    fn table(aggregates: &str, by: &str, every: Option<i64>, rows: &[(i64, One)]) -> Vec<StatsRow> {
-        let stats = Stats::parse(aggregates, by, every).unwrap_or_else(|e| panic!("{e}"));
-        let mut table = Table::new(&stats);
-        for (time, row) in rows {
-            table.add(*time, row).unwrap();
-        }
-        table.finish()
-    }
-
-    fn ints(values: &[i64]) -> Vec<(i64, One)> {
-        values
-            .iter()
-            .enumerate()
-            .map(|(i, v)| (i as i64 * SECOND, One(Some(ValueRef::Int(*v)), "n")))
-            .collect()
-    }
-
-    fn one(aggregate: &str, values: &[i64]) -> FieldValue {
-        table(aggregate, "", None, &ints(values))[0].values[0].clone()
-    }
-
-    #[test]
-    fn aggregates() {
-        let values = [5, -1, 3, 3];
-        for (aggregate, expected) in [
-            ("count()", FieldValue::Int(4)),
-            ("count", FieldValue::Int(4)),
-            ("count(x)", FieldValue::Int(4)),
-            ("sum(x)", FieldValue::Int(10)),
-            ("avg(x)", FieldValue::Double(2.5)),
-            ("min(x)", FieldValue::Int(-1)),
-            ("max(x + 1)", FieldValue::Int(6)),
-            ("first(x)", FieldValue::Int(5)),
-            ("last(x)", FieldValue::Int(3)),
-            ("rate(x)", FieldValue::Double(-2.0 / 3.0)),
-            ("distinct(x)", FieldValue::Int(3)),
-            ("p50(x)", FieldValue::Int(3)),
-            ("p99.9(x)", FieldValue::Int(5)),
-            ("p1(x)", FieldValue::Int(-1)),
-        ] {
-            assert_eq!(one(aggregate, &values), expected, "{aggregate}");
-        }
-        for aggregate in ["sum(x)", "avg(x)", "min(x)", "last(x)", "rate(x)", "p50(x)"] {
-            assert_eq!(one(aggregate, &[]), FieldValue::Null, "{aggregate}");
-        }
-        assert_eq!(one("count()", &[]), FieldValue::Int(0));
-        assert_eq!(one("sum(x)", &[i64::MAX, i64::MAX]), FieldValue::Double(2.0 * i64::MAX as f64));
-        let durations =
-            [(0, One(Some(ValueRef::Duration(10)), "n")), (1, One(Some(ValueRef::Duration(20)), "n"))];
-        assert_eq!(
-            table("avg(x), p50(x)", "", None, &durations)[0].values,
-            [FieldValue::Duration(15), FieldValue::Duration(10)]
-        );
-    }
-
-    #[test]
-    fn groups_and_windows() {
-        let row = |time: i64, value, node| (time * SECOND, One(Some(ValueRef::Int(value)), node));
-        let rows = [row(1, 1, "b"), row(2, 2, "a"), row(11, 3, "b"), row(-1, 4, "b"), row(3, 9, "b")];
-        let found = table("sum(x), count", "node", Some(10 * SECOND), &rows);
-        let found: Vec<(i64, String, FieldValue)> = found
-            .into_iter()
-            .map(|row| match &row.by[..] {
-                [FieldValue::String(node)] => {
-                    (row.window.unwrap() / SECOND, node.clone(), row.values[0].clone())
-                }
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let expected = [(-10, "b", 4), (0, "a", 2), (0, "b", 10), (10, "b", 3)];
-        assert_eq!(found, expected.map(|(w, n, v)| (w, n.to_owned(), FieldValue::Int(v))));
-    }
-
-    #[test]
-    fn percentiles_of_many_values_are_near() {
-        let count = EXACT_VALUES_MAX as i64 + 1000;
-        let many: Vec<i64> = (0..count).map(|n| n * 7919 % count - 100).collect();
-        for (aggregate, percent) in [("p50(x)", 0.5), ("p99(x)", 0.99), ("p0.05(x)", 0.0005)] {
-            let FieldValue::Double(found) = one(aggregate, &many) else { panic!("it is a sketch") };
-            let exact = (count as f64 * percent).ceil() - 101.0;
-            assert!((found - exact).abs() <= exact.abs() * 0.0051 + 1e-9, "{aggregate}: {found} for {exact}");
-        }
-        assert_eq!(one("p50(x)", &[70_000; 9]), FieldValue::Int(70_000));
-    }
-
-    #[test]
-    fn mistakes() {
-        let check = |text: &str, message: &str| {
-            let error = Stats::parse(text, "", None).expect_err(text);
-            assert!(error.message.starts_with(message), "{error}");
-        };
-        check("", "the name of an aggregate is missing");
-        check("mean(x)", "`mean` is no aggregate");
-        check("p100(x)", "`p100` is no aggregate");
-        check("avg", "`(` is missing");
-        check("avg(x", "`)` is missing");
-        check("avg(x) p99(x)", "an operator is missing");
-        check("avg()", "a value is missing");
-    }
-}
+mod tests;

@@ -321,7 +321,7 @@ fn random_fields(random: &mut Random) -> Fields {
     fields.into()
 }
 
-const CONDITIONS: [&str; 10] = [
+const CONDITIONS: [&str; 11] = [
     "us > 50",
     "us >= 150",
     "us * 2 < 20 || load == 3.5",
@@ -332,7 +332,11 @@ const CONDITIONS: [&str; 10] = [
     "task == 'task0' && us < 10.5",
     "gone > 3",
     "time < gone || us > 98",
+    "run like '1*' && us > 5",
 ];
+
+const ORDERS: [Option<&str>; 6] =
+    [None, None, Some("newest"), Some("oldest"), Some("-us"), Some("node, -time")];
 
 fn random_query(random: &mut Random) -> Query {
     let mut pick = |names: &[&str]| Pattern::parse(names[random.below(names.len() as u64) as usize]);
@@ -347,9 +351,9 @@ fn random_query(random: &mut Random) -> Query {
         run: sometimes(3).map(|digit| digit.to_string().parse().unwrap()),
         since: sometimes(1000).map(|time| time as i64 - 500),
         until: sometimes(1000).map(|time| time as i64 - 500),
-        condition: sometimes(10).map(|which| Condition::parse(CONDITIONS[which as usize]).unwrap()),
+        condition: sometimes(11).map(|which| Condition::parse(CONDITIONS[which as usize]).unwrap()),
         limit: sometimes(50).map(|limit| limit as usize),
-        order: if random.below(2) == 0 { Order::OldestFirst } else { Order::NewestFirst },
+        order: ORDERS[random.below(ORDERS.len() as u64) as usize].map(|order| Order::parse(order).unwrap()),
         fields: if random.below(4) == 0 { vec!["us".into(), "state".into()] } else { Vec::new() },
     }
 }
@@ -375,16 +379,8 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
         }
         for nth in 0..30 {
             let query = random_query(&mut random);
-            let mut expected: Vec<Record> = model
-                .iter()
-                .filter(|record| query.matches(record))
-                .map(|record| query.project(record.clone()))
-                .collect();
-            expected.sort_by_key(|record| (record.time, record.run, record.seq));
-            if query.order == Order::NewestFirst {
-                expected.reverse();
-            }
-            expected.truncate(query.limit.unwrap_or(usize::MAX));
+            let expected: Vec<Record> =
+                expected(&query, &model).into_iter().map(|record| query.project(record)).collect();
             assert_eq!(reader.query(&query).unwrap(), expected, "round {round}: {query:?}");
             if nth % 3 == 0 {
                 check_stats(&reader, &query, &model);
@@ -398,6 +394,31 @@ fn every_query_is_what_a_filter_over_all_records_gives() {
             assert_eq!(pool.keys.iter().map(|key| key.records).sum::<u64>(), pool.records);
         }
     }
+}
+
+fn expected(query: &Query, model: &[Record]) -> Vec<Record> {
+    let mut found: Vec<Record> = model.iter().filter(|record| query.matches(record)).cloned().collect();
+    found.sort_by_key(|record| (record.time, record.run, record.seq));
+    let us = |record: &Record| match record.field("us") {
+        Some(FieldValue::Int(us)) => (0, -us as f64),
+        Some(FieldValue::Double(us)) if !us.is_nan() => (0, -us),
+        Some(FieldValue::Double(_)) => (1, 0.0),
+        None | Some(FieldValue::Null) => (2, 0.0),
+        other => panic!("{other:?}"),
+    };
+    match query.order.as_ref().map(Order::text) {
+        None => drop(found.drain(..found.len() - query.limit.unwrap_or(found.len()).min(found.len()))),
+        Some("oldest") => {}
+        Some("newest") => found.reverse(),
+        Some("-us") => found.sort_by(|a, b| us(a).partial_cmp(&us(b)).expect("no NaN is left")),
+        Some("node, -time") => {
+            found.reverse();
+            found.sort_by(|a, b| a.node.cmp(&b.node));
+        }
+        Some(other) => panic!("{other}"),
+    }
+    found.truncate(query.limit.unwrap_or(usize::MAX));
+    found
 }
 
 fn check_stats(reader: &Reader, query: &Query, model: &[Record]) {

@@ -136,19 +136,46 @@ fn operators_ask(scratch: &Path, url: &str) {
     assert_eq!(numbers(&["n 1", "--limit", "2"]), [3, 4]);
     assert_eq!(numbers(&["n 1", "--where", "n > 1 && n != 3", "--task", "Wri*"]), [2, 4]);
     assert!(numbers(&["n 1", "--until", "1h"]).is_empty());
-    let run = lines(&["n 1", "--limit", "1"])[0]["run"].as_str().expect("a run").to_owned();
-    assert_eq!(numbers(&["n 1", "--run", &run[..8]]), [0, 1, 2, 3, 4]);
+    let id = lines(&["n 1", "--limit", "1"])[0]["run"].as_str().expect("a run").to_owned();
+    assert_eq!(numbers(&["n 1", "--run", &id[..8]]), [0, 1, 2, 3, 4]);
     let groups = lines(&["n 1", "--stats", "count(), max(took)", "--by", "n % 2"]);
     let expected = [(0, 3), (1, 2)]
         .map(|(rest, count)| serde_json::json!({ "n % 2": rest, "count()": count, "max(took)": "1s500ms" }));
     assert_eq!(groups, expected);
+    assert_eq!(numbers(&["n 1", "--order", "newest", "--limit", "2"]), [4, 3]);
+    assert_eq!(numbers(&["n 1", "--order", "n % 2, -n"]), [4, 2, 0, 3, 1]);
+    let ordered =
+        ["n 1", "--stats", "sum(n) as sum", "--by", "n % 2 as odd", "--order", "-sum", "--limit", "1"];
+    assert_eq!(lines(&ordered), [serde_json::json!({ "odd": 0, "sum": 6 })]);
     let windows = lines(&["n 1", "--stats", "sum(n)", "--every", "3650d"]);
     assert!(windows.len() == 1 && windows[0]["sum(n)"] == 10, "{windows:?}");
     assert!(windows[0]["window"].is_string(), "{windows:?}");
+    let log = |args: &[&str]| {
+        run("dsctl", scratch, &[&["log"], args, &["--at", url, "--data", "operator"]].concat())
+    };
+    let watched = log(&["watch", "n 1", "--pool", "far", "--when", "count() >= 5", "--over", "1h", "--once"]);
+    assert!(text(&watched.stdout).contains("true  count() is 5"), "{watched:?}");
+    let exported = |args: &[&str]| {
+        let output = log(&[&["export", "n 1", "--pool", "far"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(exported(&[]).lines().count(), 5);
+    let csv = exported(&["--format", "csv", "--fields", "n", "--where", "n > 2"]);
+    assert!(csv.starts_with("time,pool,key,node,task,run,seq,n\n") && csv.lines().count() == 3, "{csv}");
+    let pools = log(&["pools", "--json"]);
     let (status, said) = ending(&ask(&["n*", "--json"]));
     match url.starts_with("memcached:") {
-        true => assert!(status == Some(2) && said.contains("does not know its keys"), "{said}"),
-        false => assert_eq!((status, numbers(&["n*"]).len()), (Some(0), 5), "{said}"),
+        true => {
+            assert!(status == Some(2) && said.contains("does not know its keys"), "{said}");
+            assert!(text(&pools.stderr).contains("does not know its keys"), "{pools:?}");
+        }
+        false => {
+            assert_eq!((status, numbers(&["n*"]).len()), (Some(0), 5), "{said}");
+            let pools: serde_json::Value = serde_json::from_slice(&pools.stdout).expect("it is JSON");
+            let known = pools.as_array().expect("a list").iter().find(|key| key["key"] == "n 1");
+            assert_eq!(known.expect("the key")["records"], 5, "{pools}");
+        }
     }
 }
 

@@ -125,6 +125,21 @@ fn records_and_aggregates_are_asked_for_by_parameters() {
     assert_eq!(stats["groups"][0]["count()"], 20);
     let windows = http.json("/v1/log/stats?pool=disks&stats=max(free)&every=1d");
     assert!(windows["groups"][0]["window"].is_string(), "{windows}");
+    let least = http.json("/v1/log/records?pool=disks&order=free&limit=2");
+    let frees = [0, 1].map(|at| least["records"][at]["fields"]["free"].as_i64());
+    assert_eq!(frees, [Some(1), Some(2)]);
+    let most = "/v1/log/stats?pool=disks&stats=max(free)+as+most&by=free+%25+5+as+rest&order=-most&limit=2";
+    assert_eq!(
+        http.json(most)["groups"],
+        serde_json::json!([{ "rest": 0, "most": 20 }, { "rest": 4, "most": 19 }])
+    );
+    let doubted = http.json("/v1/log/stats?pool=disks&stats=avg(fre)&by=key");
+    assert_eq!(doubted["groups"][0]["avg(fre)"], Value::Null);
+    assert!(
+        doubted["doubts"][0]
+            .as_str()
+            .is_some_and(|doubt| doubt.contains("no record asked for has a field `fre`"))
+    );
     let pools = http.json("/v1/log/pools");
     assert_eq!((&pools["keys"][0]["pool"], &pools["keys"][0]["records"]), (&"disks".into(), &20.into()));
     let latest = http.json("/v1/log/record/disks/root%20fs:latest");
@@ -196,6 +211,12 @@ fn what_is_wrong_with_a_question_is_said() {
     check("/v1/log/record/none/none:latest?x=1", 400, "no parameter `x`; there are none here");
     check("/v1/log/stats", 400, "`stats` is missing");
     check("/v1/log/stats?stats=middle(x)", 400, "no aggregate");
+    check("/v1/log/stats?stats=avg(x)&order=max(x)", 400, "no column of the answer; there are avg(x)");
+    check("/v1/log/records?order=us+desc", 400, "order: ");
+    check("/v1/log/watch?over=5m", 400, "`when` is missing");
+    check("/v1/log/watch?when=avg(x)+%3E+5", 400, "`over` is missing");
+    check("/v1/log/watch?when=avg(x)+%3E+5&over=0s", 400, "over is a time above 0");
+    check("/v1/log/watch?when=x+%3E+5&over=5m", 400, "no aggregate");
     check("/v1/log/record/none/none:latest", 404, "POOL/KEY:latest");
     check("/nothing", 404, "/v1/log/records");
     let (status, _, body) = http.get_from("example.com", "/v1/log/pools");
@@ -262,6 +283,38 @@ fn pools_and_exports_are_asked_of_a_url() {
             let said = text(&output.stderr);
             assert!(output.status.code() == Some(2) && said.contains(says), "{command} {url}: {said}");
         }
+    }
+}
+
+#[test]
+fn conditions_are_watched_as_lines_and_as_events() {
+    let http = Http::open();
+    let watch = |accept: &str| {
+        let head = format!(
+            "GET /v1/log/watch?pool=disks&by=key&when=max(free)+%3E+19&over=2s HTTP/1.1\r\nHost: localhost\r\n\
+             Accept: {accept}\r\n\r\n"
+        );
+        let mut lines = BufReader::new(http.send(&head)).lines();
+        let begun = lines.by_ref().map(|line| line.expect("it answers")).take_while(|line| !line.is_empty());
+        assert!(begun.last().is_some(), "there is a head");
+        lines
+    };
+    let (objects, events) = (watch("*/*"), watch("text/event-stream"));
+    http.run_task();
+    let turns = |lines: std::io::Lines<BufReader<TcpStream>>, front: &str| -> Vec<Value> {
+        let found = lines.map(|line| line.expect("it goes on")).filter_map(|line| {
+            let json: Value = serde_json::from_str(line.strip_prefix(front)?).ok()?;
+            json["time"].is_string().then_some(json)
+        });
+        found.take(2).collect()
+    };
+    for turns in [turns(objects, ""), turns(events, "data: ")] {
+        let told = turns.iter().map(|turn| (&turn["holds"], &turn["key"], &turn["max(free)"]));
+        let expected = [
+            (&Value::Bool(true), &"root fs".into(), &20.into()),
+            (&Value::Bool(false), &"root fs".into(), &Value::Null),
+        ];
+        assert!(told.eq(expected), "{turns:?}");
     }
 }
 

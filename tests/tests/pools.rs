@@ -216,6 +216,11 @@ fn conditions_and_aggregates() {
         ),
         (&["--where", "gone > 0", "--stats", "count(), avg(n)"], "no record asked for has a field `gone`"),
         (&["a", "--where", "n"], "`n` is true or false in no record asked for"),
+        (&["--stats", "count()", "--by", "hots"], "no record asked for has a field `hots`; there are n"),
+        (&["--stats", "avg(m), count()"], "no record asked for has a field `m`; there are n"),
+        (&["--order", "-m"], "no record asked for has a field `m`"),
+        (&["--fields", "n,m"], "no record asked for has a field `m`"),
+        (&["--fields", "n", "--order", "-n"], ""),
         (&["--where", "n > 100"], "dsctl: no log record fits; `dsctl log pools` lists what there is\n"),
         (&["none", "--where", "gone > 0", "--json"], "no pool asked for has a key `none`; there are a, b"),
     ] {
@@ -229,6 +234,21 @@ fn conditions_and_aggregates() {
         query(&[&stats[..], &["--csv"]].concat()),
         "key,count(),avg(n),p90(n),max(n + 1)\na,10,4.5,8,10\nb,10,4.5,8,10\n"
     );
+    let frees = |args: &[&str]| {
+        let all = records(scratch.path(), args);
+        all.iter().map(|record| record["fields"]["n"].as_i64().expect("a counter")).collect::<Vec<_>>()
+    };
+    assert_eq!(frees(&["a", "--order", "newest", "--limit", "3"]), [9, 8, 7]);
+    assert_eq!(frees(&["a", "--limit", "3"]), [7, 8, 9], "the newest, in time order");
+    assert_eq!(frees(&["--order", "-n, key", "--limit", "3"]), [9, 9, 8]);
+    let best =
+        ["--stats", "sum(n) as sum", "--by", "n % 3 as rest, key", "--order", "-sum,rest", "--limit", "3"];
+    assert_eq!(query(&[&best[..], &["--csv"]].concat()), "rest,key,sum\n0,a,18\n0,b,18\n2,a,15\n");
+    let runs = query(&["--stats", "count()", "--by", "run", "--csv"]);
+    let first = records(scratch.path(), &["a"])[0]["run"].as_str().expect("a run").to_owned();
+    assert!(runs.contains(&format!("{first},10\n")) && runs.lines().count() == 3, "{runs}");
+    assert_eq!(frees(&["--where", &format!("run like '{}*' && n > 8", &first[..8])]), [9]);
+    assert_eq!(query(&["--stats", "count(n > 7), count(n)", "--csv"]), "count(n > 7),count(n)\n4,20\n");
     assert_eq!(
         query(&["--stats", "sum(n)", "--where", "n < 3", "--json"]),
         "{\"sum(n)\":6}\n",
@@ -244,6 +264,13 @@ fn conditions_and_aggregates() {
         (&["--where", "5"], "this is a number: compare it with something\n  5\n  ^"),
         (&["--where", "time > 10m"], "\n  time > 10m\n  ^^^^^^^^^^"),
         (&["--stats", "mean(n)"], "`mean` is no aggregate"),
+        (&["--stats", "p150(n)"], "`p150` is no percentile: those lie between 0 and 100"),
+        (&["--stats", "avg(n > 5)"], "`avg` is of numbers, and this is a condition"),
+        (
+            &["--stats", "avg(n)", "--order", "max(n)"],
+            "--order: `max(n)` is no column of the answer; there are avg(n)",
+        ),
+        (&["--order", "n desc"], "--order: the greatest come first with a `-`"),
         (&["--stats", "avg(n)", "--plot"], "add --every"),
         (&["--by", "key"], "--stats"),
     ] {

@@ -60,8 +60,12 @@ fn a_condition_turns_with_records_and_with_time() {
         "{}",
         text(&output.stdout)
     );
-    let output = run("dsctl", scratch, &["log", "watch", "cpu", "--when", "us > 5", "--over", "1h"]);
-    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("no aggregate"));
+    for (when, says) in [("us > 5", "no aggregate"), ("count() > \"a\"", "a number is never equal to a text")]
+    {
+        let output = run("dsctl", scratch, &["log", "watch", "cpu", "--when", when, "--over", "1h"]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(says), "{when}: {said}");
+    }
 }
 
 /// In a folder that is not there nothing would ever come.

@@ -240,12 +240,10 @@ impl Courier {
     }
 
     async fn records(&mut self, client: &mut Client, query: &Query) -> Result<Vec<Record>> {
-        let mut records = match client {
-            Client::LogPool(client) => client.records(query).await?,
-            client => self.filled(client, query).await?.reader().query(query)?,
-        };
-        records.sort_by_key(|record| (record.time, record.run, record.seq));
-        Ok(records)
+        match client {
+            Client::LogPool(client) => client.records(query).await,
+            client => Ok(self.filled(client, query).await?.reader().query(query)?),
+        }
     }
 
     async fn each(

@@ -1,8 +1,8 @@
 //! Another LogPool: that of a controller that answers HTTP (`dsctl serve --http ADDR --http-put`).
 
 use dscript_logpool::{
-    FieldValue, KeyInfo, Order, Pattern, PoolInfo, Query, Record, RunId, Stats, StatsRow, parse_duration,
-    parse_time, record_from_json, record_json, time_text,
+    FieldValue, KeyInfo, Pattern, PoolInfo, Query, Record, RunId, Stats, StatsRow, parse_time,
+    record_from_json, record_json, time_text, value_from_json,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -51,38 +51,34 @@ impl Client {
     }
 
     pub async fn records(&mut self, query: &Query) -> Result<Vec<Record>> {
-        let mut path = format!("/v1/log/export?{}", parameters(query));
-        // A few of the newest need not be looked for here.
-        let newest = query.limit.filter(|_| query.order == Order::NewestFirst);
-        let few = newest.filter(|most| (1..=100_000).contains(most));
-        if let Some(most) = few {
-            path = format!("/v1/log/records?{}&limit={most}", parameters(query));
-        }
-        let response = self.good(&path).await?;
         let mut records = Vec::new();
-        if few.is_some() {
-            let bytes = self.whole(response).await?;
-            let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            let Value::Array(found) = answer["records"].take() else {
-                return Err(self.trouble("its answer has no records"));
-            };
-            for json in found {
+        // A few of them need not be looked for here.
+        if let Some(most) = query.limit.filter(|most| (1..=100_000).contains(most)) {
+            let mut path = format!("/v1/log/records?{}&limit={most}", parameters(query));
+            if let Some(order) = &query.order {
+                path += &format!("&order={}", encoded(order.text()));
+            }
+            for json in self.list(&path, "records").await?.0 {
                 records.push(self.record(&json.to_string())?);
             }
         } else {
-            let mut lines = Lines::new(response);
-            while let Some(line) = lines.next(&self.address).await? {
-                records.push(self.record(&line)?);
-            }
+            let take = |record| {
+                records.push(record);
+                true
+            };
+            self.each(query, take).await?;
         }
-        if let Some(most) = query.limit {
-            records.sort_by_key(|record| (record.time, record.run, record.seq));
-            match query.order {
-                Order::NewestFirst => drop(records.drain(..records.len().saturating_sub(most))),
-                Order::OldestFirst => records.truncate(most),
-            }
+        Ok(query.answer(records))
+    }
+
+    /// A list that an answer holds under a name, and what JSON does not say of its values.
+    async fn list(&mut self, path: &str, name: &str) -> Result<(Vec<Value>, Value)> {
+        let response = self.good(path).await?;
+        let mut answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        match answer[name].take() {
+            Value::Array(all) => Ok((all, answer["types"].take())),
+            _ => Err(self.trouble(&format!("its answer has no {name}"))),
         }
-        Ok(records)
     }
 
     /// Shows each record that fits, until `each` returns false.
@@ -99,8 +95,7 @@ impl Client {
     }
 
     pub async fn pools(&mut self) -> Result<Vec<PoolInfo>> {
-        let response = self.good("/v1/log/pools").await?;
-        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
+        let (keys, _) = self.list("/v1/log/pools", "keys").await?;
         let key = |json: &Value| {
             let time = |name: &str| parse_time(json[name].as_str()?).ok();
             let nodes = json["nodes"].as_array()?.iter().map(|node| Some(node.as_str()?.to_owned()));
@@ -113,10 +108,9 @@ impl Client {
             };
             Some((json["pool"].as_str()?.to_owned(), key))
         };
-        let keys =
-            answer["keys"].as_array().and_then(|keys| keys.iter().map(key).collect::<Option<Vec<_>>>());
+        let keys = keys.iter().map(key).collect::<Option<Vec<_>>>();
         let mut pools: Vec<PoolInfo> = Vec::new();
-        for (pool, key) in keys.ok_or_else(|| self.trouble("its answer has no keys"))? {
+        for (pool, key) in keys.ok_or_else(|| self.trouble("a key of its answer is none"))? {
             let KeyInfo { records, first, last, .. } = key;
             match pools.last_mut().filter(|info| info.pool == pool) {
                 Some(info) => {
@@ -131,35 +125,40 @@ impl Client {
     }
 
     pub async fn stats(&mut self, query: &Query, stats: &Stats) -> Result<Vec<StatsRow>> {
-        let names: Vec<&str> = stats.aggregates.iter().map(|aggregate| &aggregate.name[..]).collect();
-        let by: Vec<&str> = stats.by().collect();
-        let mut path = format!("/v1/log/stats?{}&stats={}", parameters(query), encoded(&names.join(", ")));
-        if !by.is_empty() {
-            path += &format!("&by={}", encoded(&by.join(", ")));
+        let by = stats.by().count();
+        let mut path =
+            format!("/v1/log/stats?{}&stats={}", parameters(query), encoded(&stats.aggregates_text()));
+        if by > 0 {
+            path += &format!("&by={}", encoded(&stats.by_text()));
+        }
+        if let Some(order) = stats.order_text() {
+            path += &format!("&order={}", encoded(order));
+        }
+        // What is beyond what the server takes is cut here.
+        if let Some(limit) = stats.limit.filter(|limit| (1..=100_000).contains(limit)) {
+            path += &format!("&limit={limit}");
         }
         if let Some(every) = stats.every {
             path += &format!("&every={every}ns");
         }
-        let response = self.good(&path).await?;
-        let answer: Value = serde_json::from_slice(&self.whole(response).await?).unwrap_or_default();
-        let Value::Array(groups) = &answer["groups"] else {
-            return Err(self.trouble("its answer has no groups"));
-        };
+        let (groups, types) = self.list(&path, "groups").await?;
         let row = |group: &Value| {
-            let values = group.as_object()?.values();
-            let mut values = values.map(value);
+            let values = group.as_object()?.iter();
+            let mut values = values.map(|(name, json)| value(json, types[name].as_str()));
             let window = match stats.every {
                 Some(_) => match values.next()? {
+                    FieldValue::Time(window) => Some(window),
                     FieldValue::String(text) => Some(parse_time(&text).ok()?),
                     _ => return None,
                 },
                 None => None,
             };
-            let by: Vec<FieldValue> = values.by_ref().take(by.len()).collect();
+            let by: Vec<FieldValue> = values.by_ref().take(by).collect();
             Some(StatsRow { window, by, values: values.collect() })
         };
         let rows: Option<Vec<StatsRow>> = groups.iter().map(row).collect();
-        let rows = rows.filter(|rows| rows.iter().all(|row| row.values.len() == names.len()));
+        let rows = rows.filter(|rows| rows.iter().all(|row| row.values.len() == stats.aggregates.len()));
+        let rows = rows.map(|rows| rows.into_iter().take(stats.limit.unwrap_or(usize::MAX)).collect());
         rows.ok_or_else(|| self.trouble("its groups are none of those asked for"))
     }
 
@@ -315,21 +314,10 @@ impl Lines {
     }
 }
 
-/// A value of a group, as far as JSON tells what it is.
-fn value(json: &Value) -> FieldValue {
-    match json {
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => FieldValue::Int(value),
-            (None, Some(value)) => FieldValue::Double(value),
-            (None, None) => FieldValue::Null,
-        },
-        Value::String(text) => match parse_duration(text) {
-            Some(nanos) => FieldValue::Duration(nanos),
-            None => FieldValue::String(text.clone()),
-        },
-        Value::Bool(value) => FieldValue::Bool(*value),
-        _ => FieldValue::Null,
-    }
+/// A value of a group; one of a column that has several types may be a text in the end.
+fn value(json: &Value, kind: Option<&str>) -> FieldValue {
+    let read = value_from_json(json, kind).or_else(|_| value_from_json(json, None));
+    read.unwrap_or(FieldValue::Null)
 }
 
 /// Names are patterns there, so a `*` that means itself is asked for by an expression as well.

@@ -141,7 +141,7 @@ impl Destination {
         );
     }
 
-    /// The records that fit, in time order.
+    /// The records that fit, in the order asked for.
     pub fn records(&self, query: Query, done: Done<Vec<Record>>) {
         self.command(done, |done| Command::Records(query, done));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Comparison, Literal, Operator};
+use crate::codec::ValueRef;
 
 /// How times are compared.
 pub const TIMES: &str = "a time is compared with a time in quotes, such as \"2026-01-31T08:00:00Z\"; what came in the last \
@@ -32,6 +33,20 @@ impl fmt::Display for Kind {
             Kind::Text => "a text",
             Kind::Null => "null",
         })
+    }
+}
+
+impl ValueRef<'_> {
+    pub fn kind(self) -> Kind {
+        match self {
+            ValueRef::Null => Kind::Null,
+            ValueRef::Bool(_) => Kind::Bool,
+            ValueRef::Int(_) | ValueRef::Double(_) => Kind::Number,
+            ValueRef::Duration(_) => Kind::Duration,
+            ValueRef::Time(_) => Kind::Time,
+            ValueRef::String(_) => Kind::Text,
+            ValueRef::Bytes(_) | ValueRef::Nested(_) => Kind::Unknown,
+        }
     }
 }
 

@@ -45,11 +45,11 @@ pub struct Parser<'t> {
 }
 
 /// A piece of an expression, and where it stands.
-struct Part {
-    expr: Expr,
-    kind: Kind,
-    start: usize,
-    end: usize,
+pub struct Part {
+    pub expr: Expr,
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -72,6 +72,11 @@ impl<'t> Parser<'t> {
         Ok(parser)
     }
 
+    /// Where the token ends that was read last.
+    pub fn before(&self) -> usize {
+        self.before
+    }
+
     /// Where the token begins that comes next.
     pub fn at(&self) -> usize {
         self.start
@@ -81,7 +86,7 @@ impl<'t> Parser<'t> {
         self.error_at(message, self.start, self.end)
     }
 
-    fn error_at<T>(&self, message: impl Into<String>, start: usize, end: usize) -> Result<T, ExprError> {
+    pub fn error_at<T>(&self, message: impl Into<String>, start: usize, end: usize) -> Result<T, ExprError> {
         Err(ExprError { message: message.into(), start, end, text: self.text.to_owned() })
     }
 
@@ -97,15 +102,7 @@ impl<'t> Parser<'t> {
         Ok((all.expr, std::mem::take(&mut self.tested)))
     }
 
-    pub fn or(&mut self) -> Result<Expr, ExprError> {
-        Ok(self.any()?.expr)
-    }
-
-    pub fn sum(&mut self) -> Result<Expr, ExprError> {
-        Ok(self.terms()?.expr)
-    }
-
-    fn any(&mut self) -> Result<Part, ExprError> {
+    pub fn any(&mut self) -> Result<Part, ExprError> {
         let mut all = self.and()?;
         while self.eat("||")? {
             let next = self.and()?;
@@ -163,6 +160,11 @@ impl<'t> Parser<'t> {
 
     fn compare(&mut self) -> Result<Part, ExprError> {
         let a = self.terms()?;
+        self.compared(a)
+    }
+
+    /// What follows a value, up to the end of a comparison of it; the value itself if none follows.
+    pub fn compared(&mut self, a: Part) -> Result<Part, ExprError> {
         let comparison = match &self.token {
             Token::Sign("==") => Comparison::Equal,
             Token::Sign("!=") => Comparison::NotEqual,
@@ -295,7 +297,9 @@ impl<'t> Parser<'t> {
                     self.need(")")?;
                     return Ok((Expr::Has(self.fields.number(&field)), Kind::Bool));
                 }
-                Ok(match Meta::parse(&name) {
+                let meta = Meta::parse(&name);
+                meta.into_iter().for_each(|meta| self.fields.reads(meta));
+                Ok(match meta {
                     Some(Meta::Time) => (Expr::Meta(Meta::Time), Kind::Time),
                     Some(meta) => (Expr::Meta(meta), Kind::Text),
                     None => (Expr::Field(self.fields.number(&name)), Kind::Unknown),
@@ -453,6 +457,32 @@ impl<'t> Parser<'t> {
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '.').unwrap_or(rest.len());
         self.end = self.start + end;
         let name = rest[..end].to_owned();
+        self.next()?;
+        Ok(Some(name))
+    }
+
+    /// Whether a name with arguments is next, such as `p99.9(us)`; no question for a field (`has`).
+    pub fn call_is_next(&self) -> bool {
+        let rest = &self.text[self.start..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '.').unwrap_or(rest.len());
+        matches!(&self.token, Token::Name(name) if name != "has") && rest[end..].trim_start().starts_with('(')
+    }
+
+    pub fn word_is_next(&self, word: &str) -> bool {
+        matches!(&self.token, Token::Name(found) if found == word)
+    }
+
+    pub fn eat_word(&mut self, word: &str) -> Result<bool, ExprError> {
+        let there = self.word_is_next(word);
+        if there {
+            self.next()?;
+        }
+        Ok(there)
+    }
+
+    /// A name, in backticks or not, if one is next.
+    pub fn name(&mut self) -> Result<Option<String>, ExprError> {
+        let (Token::Name(name) | Token::Quoted(name)) = self.token.clone() else { return Ok(None) };
         self.next()?;
         Ok(Some(name))
     }

@@ -2,22 +2,24 @@
 //! writes to its LogPool and its spool (`node::logs`). What both share is here: values, settings, and a thread
 //! for queries. Nothing here touches a file before a program does.
 
+mod finder;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dscript_destination::{Destination, DestinationError, TailCursor, Url};
 use dscript_host::pool::{
-    FindDone, NumberDone, PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolValue, Pools, PutDone,
-    TailDone,
+    FindDone, PoolCursor, PoolError, PoolQuery, PoolStats, PoolValue, PoolWatch, Pools, PutDone, TailDone,
+    WatchDone,
 };
-use dscript_logpool::{
-    Condition, Cursor, FieldValue, Fields, LogPoolError, Mover, Name, Order, Pattern, Query, Reader, Record,
-    RunId, Stats, StatsRow, Writer,
-};
+use dscript_logpool::{FieldValue, Fields, LogPoolError, Mover, Name, Record, RunId, Standing, Writer};
 use dscript_protocol::units::setting;
+
+pub use finder::Finder;
+use finder::{begin_watch, cursor_of, log_query, log_stats, pool_records, pool_turns, rows, standing};
 
 /// Nanoseconds since 1970 UTC.
 pub fn wall_now() -> i64 {
@@ -163,17 +165,51 @@ impl Place {
         }
     }
 
-    pub fn number(&self, finder: &Finder, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+    pub fn stats(&self, finder: &Finder, pool: &str, query: PoolQuery, stats: PoolStats, done: FindDone) {
         let destination = match self {
-            Place::Folder(folder) => return finder.number(folder.path(), pool, query, aggregate, done),
+            Place::Folder(folder) => return finder.stats(folder.path(), pool, query, stats, done),
             Place::Destination(destination) => destination,
         };
-        match log_query(pool, query).and_then(|query| Ok((query, one_aggregate(aggregate)?))) {
+        match log_stats(pool, query, stats) {
             Ok((query, stats)) => destination.stats(
                 query,
-                stats,
-                Box::new(|rows| done(rows.map(first_value).map_err(destination_error))),
+                stats.clone(),
+                Box::new(move |found| {
+                    done(found.map(|found| rows(&stats, found)).map_err(destination_error));
+                }),
             ),
+            Err(why) => done(Err(why)),
+        }
+    }
+
+    pub fn watch(
+        &self,
+        finder: &Finder,
+        pool: &str,
+        query: PoolQuery,
+        of: Result<PoolWatch, PoolCursor>,
+        done: WatchDone,
+    ) {
+        let destination = match self {
+            Place::Folder(folder) => return finder.watch(folder.path(), pool, query, of, done),
+            Place::Destination(destination) => destination.clone(),
+        };
+        match log_query(pool, query).and_then(|query| Ok((standing(&query, of)?, query))) {
+            Ok((Ok(standing), query)) => begin_watch(&destination, standing, query, done),
+            Ok((Err(cursor), query)) => match cursor_of::<(Standing, TailCursor)>(cursor) {
+                Ok(watched) => {
+                    let (mut standing, cursor) = *watched;
+                    let went_on = move |(records, cursor)| {
+                        let turns = standing.go_on(records, wall_now()).map_err(pool_error)?;
+                        Ok((pool_turns(turns), PoolCursor(Box::new((standing, cursor)))))
+                    };
+                    let tailed = move |tailed: Result<_, DestinationError>| {
+                        done(tailed.map_err(destination_error).and_then(went_on));
+                    };
+                    destination.tail(query, Some(cursor), Box::new(tailed));
+                }
+                Err(why) => done(Err(why)),
+            },
             Err(why) => done(Err(why)),
         }
     }
@@ -248,118 +284,6 @@ impl PoolFolder {
         }
         Ok(())
     }
-}
-
-/// Answers questions to pools on one thread, started at the first of them.
-#[derive(Clone, Default)]
-pub struct Finder {
-    jobs: Arc<OnceLock<Option<FindJobs>>>,
-}
-
-/// To the thread that reads, with the folder.
-type FindJobs = mpsc::Sender<(PathBuf, FindJob)>;
-
-/// Reads from a folder, and answers whoever asked.
-type FindJob = Box<dyn FnOnce(Result<&Reader, PoolError>) + Send>;
-
-impl Finder {
-    pub fn find(&self, folder: &Path, pool: &str, query: PoolQuery, done: FindDone) {
-        let query = log_query(pool, query);
-        self.ask(folder, move |reader| {
-            done(reader.and_then(|reader| {
-                let mut records = reader.query(&query?).map_err(pool_error)?;
-                records.sort_by_key(|record| (record.time, record.run, record.seq));
-                Ok(pool_records(records))
-            }));
-        });
-    }
-
-    pub fn number(&self, folder: &Path, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
-        let query = log_query(pool, query);
-        let stats = one_aggregate(aggregate);
-        self.ask(folder, move |reader| {
-            done(
-                reader.and_then(|reader| reader.stats(&query?, &stats?).map_err(pool_error)).map(first_value),
-            );
-        });
-    }
-
-    pub fn tail(
-        &self,
-        folder: &Path,
-        pool: &str,
-        query: PoolQuery,
-        cursor: Option<PoolCursor>,
-        done: TailDone,
-    ) {
-        let query = log_query(pool, query);
-        self.ask(folder, move |reader| {
-            done(reader.and_then(|reader| {
-                let query = query?;
-                let Some(cursor) = cursor else {
-                    return Ok((Vec::new(), PoolCursor(Box::new(reader.end().map_err(pool_error)?))));
-                };
-                let mut cursor = cursor_of::<Cursor>(cursor)?;
-                let tailed = reader.tail(&query, &mut cursor).map_err(pool_error)?;
-                Ok((pool_records(tailed.records), PoolCursor(cursor)))
-            }));
-        });
-    }
-
-    fn ask(&self, folder: &Path, answer: impl FnOnce(Result<&Reader, PoolError>) + Send + 'static) {
-        let jobs = self.jobs.get_or_init(|| {
-            let (sender, receiver) = mpsc::channel::<(PathBuf, FindJob)>();
-            let thread = std::thread::Builder::new().name("find".into());
-            let answer = |(folder, job): (PathBuf, FindJob)| job(Ok(&Reader::open(&folder)));
-            thread.spawn(move || receiver.into_iter().for_each(answer)).ok().map(|_| sender)
-        });
-        let job = (folder.to_owned(), Box::new(answer) as FindJob);
-        let unsent = match jobs {
-            Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
-            None => Some(job),
-        };
-        if let Some((_, job)) = unsent {
-            job(Err(pool_trouble("the thread that reads pools could not be started")));
-        }
-    }
-}
-
-fn cursor_of<T: 'static>(cursor: PoolCursor) -> Result<Box<T>, PoolError> {
-    cursor.0.downcast().map_err(|_| pool_trouble("the cursor is none of this pool"))
-}
-
-/// What a program asks, as the LogPool has it.
-fn log_query(pool: &str, query: PoolQuery) -> Result<Query, PoolError> {
-    let PoolQuery { key, nodes, tasks, since, conditions, most } = query;
-    let pattern = |text: Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
-    let conditions: Result<Vec<Condition>, _> =
-        conditions.iter().map(|text| Condition::parse(text)).collect();
-    Ok(Query {
-        pool: Pattern::Exact(pool.to_owned()),
-        key: match key {
-            PoolKey::Exact(key) => Pattern::Exact(key),
-            PoolKey::Pattern(text) => Pattern::parse(&text),
-        },
-        node: pattern(nodes),
-        task: pattern(tasks),
-        since,
-        condition: conditions.and_then(Condition::all).map_err(invalid)?,
-        limit: most,
-        order: if most.is_some() { Order::NewestFirst } else { Order::OldestFirst },
-        ..Query::default()
-    })
-}
-
-fn one_aggregate(text: &str) -> Result<Stats, PoolError> {
-    let stats = Stats::parse(text, "", None).map_err(invalid)?;
-    match stats.aggregates.len() {
-        1 => Ok(stats),
-        several => Err(invalid(format!("one aggregate is asked for at a time, and `{text}` are {several}"))),
-    }
-}
-
-fn first_value(rows: Vec<StatsRow>) -> PoolValue {
-    rows.into_iter().flat_map(|row| row.values).next().map_or(PoolValue::Null, pool_value)
 }
 
 fn invalid(why: impl std::fmt::Display) -> PoolError {
@@ -459,9 +383,16 @@ impl Pools for ExecPools {
         }
     }
 
-    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+    fn stats(&self, pool: &str, query: PoolQuery, stats: PoolStats, done: FindDone) {
         match self.place(pool) {
-            Ok(place) => place.number(&self.finder, pool, query, aggregate, done),
+            Ok(place) => place.stats(&self.finder, pool, query, stats, done),
+            Err(why) => done(Err(why)),
+        }
+    }
+
+    fn watch(&self, pool: &str, query: PoolQuery, of: Result<PoolWatch, PoolCursor>, done: WatchDone) {
+        match self.place(pool) {
+            Ok(place) => place.watch(&self.finder, pool, query, of, done),
             Err(why) => done(Err(why)),
         }
     }
@@ -546,15 +477,6 @@ fn pool_value(value: FieldValue) -> PoolValue {
         FieldValue::List(values) => PoolValue::List(values.into_iter().map(pool_value).collect()),
         FieldValue::Map(entries) => PoolValue::Map(entries.into_iter().map(named).collect()),
     }
-}
-
-fn pool_records(records: Vec<Record>) -> Vec<PoolRecord> {
-    records.into_iter().map(pool_record).collect()
-}
-
-fn pool_record(record: Record) -> PoolRecord {
-    let fields = record.fields.into_iter().map(|(name, value)| (name.into(), pool_value(value))).collect();
-    PoolRecord { time: record.time, fields }
 }
 
 #[cfg(test)]

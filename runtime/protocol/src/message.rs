@@ -217,8 +217,10 @@ pub struct LogQuery {
     pub until: Option<i64>,
     /// An expression that must be true of a record, as the LogPool reads it.
     pub condition: Option<String>,
-    /// The newest this many.
+    /// This many: the first in the order asked for, or else the newest.
     pub limit: Option<u64>,
+    /// In which order, as the LogPool reads it: of records, or of the groups of aggregates.
+    pub order: Option<String>,
     /// Whether the answer is made without what is damaged, rather than not at all.
     pub skip_damaged: bool,
     /// The fields that the records are given with; all where none is named.
@@ -253,6 +255,8 @@ pub enum ToOperator {
     Keys(Vec<KeyInfo>),
     /// What the records of the answer were found without.
     Skipped(Vec<Skipped>),
+    /// What may be wrong with a question that was answered, in words.
+    Doubts(Vec<String>),
     Done,
     Refused {
         reason: String,
@@ -450,8 +454,8 @@ impl Wire for FromOperator {
 }
 
 fn query_fits(query: &LogQuery) -> Result<(), Broken> {
-    if let Some(condition) = &query.condition {
-        text_fits("condition", condition, CONDITION_BYTES_MAX)?;
+    for (what, text) in [("condition", &query.condition), ("order", &query.order)] {
+        text.as_ref().map_or(Ok(()), |text| text_fits(what, text, CONDITION_BYTES_MAX))?;
     }
     [&query.pool, &query.key, &query.node, &query.task, &query.run]
         .into_iter()

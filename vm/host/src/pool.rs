@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// One field of a log record as it crosses the door; owned and free of the task's heap.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +36,11 @@ impl PoolValue {
     }
 }
 
-/// A record read back by `find`, in time order.
-#[derive(Clone, Debug, PartialEq)]
+/// A record that was found, or a row of aggregates.
+#[derive(Clone)]
 pub struct PoolRecord {
-    /// Nanoseconds since 1970 UTC.
-    pub time: i64,
+    /// What an error calls it, such as the full key of a log record; put into words where one does.
+    pub name: Arc<dyn fmt::Display + Send + Sync>,
     pub fields: Vec<(String, PoolValue)>,
 }
 
@@ -63,18 +64,55 @@ pub struct PoolQuery {
     pub since: Option<i64>,
     /// Expressions as the LogPool reads them, each by itself; all must hold.
     pub conditions: Vec<String>,
-    /// The newest so many.
-    pub most: Option<usize>,
+    /// So many: the first in the order asked for, or else the newest.
+    pub limit: Option<usize>,
+    /// In which order, as the LogPool reads it: of records, or of rows; oldest first where none is asked for.
+    pub order: Option<String>,
 }
 
 impl PoolQuery {
     /// All records of these keys.
     pub fn of(key: PoolKey) -> PoolQuery {
-        PoolQuery { key, nodes: None, tasks: None, since: None, conditions: Vec::new(), most: None }
+        let conditions = Vec::new();
+        PoolQuery { key, nodes: None, tasks: None, since: None, conditions, limit: None, order: None }
     }
 }
 
-/// How far a follower has come in a pool; only the embedder looks into it.
+/// Aggregates of records, as the LogPool reads them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolStats {
+    /// `avg(us), p99(us) as slow`
+    pub aggregates: String,
+    /// `node, key`; may be empty.
+    pub by: String,
+    /// The length of the windows in nanoseconds, above 0.
+    pub every: Option<i64>,
+}
+
+/// A standing query: what is to become true, over a window, of each group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolWatch {
+    /// `avg(us) > 90`
+    pub when: String,
+    /// The length of the window in nanoseconds, above 0.
+    pub over: i64,
+    /// `node, key`; may be empty.
+    pub by: String,
+}
+
+/// A standing query turned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolTurn {
+    pub holds: bool,
+    /// The end of the window, in nanoseconds since 1970 UTC.
+    pub time: i64,
+    /// What the group has in common, as texts.
+    pub by: Vec<String>,
+    /// Of the aggregate; null where the window is empty.
+    pub value: PoolValue,
+}
+
+/// How far a follower has come in a pool, or a standing query; only the embedder looks into it.
 pub struct PoolCursor(pub Box<dyn Any + Send>);
 
 impl fmt::Debug for PoolCursor {
@@ -104,11 +142,11 @@ pub type PutDone = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
 /// Called once, from any thread, with the records found.
 pub type FindDone = Box<dyn FnOnce(Result<Vec<PoolRecord>, PoolError>) + Send>;
 
-/// Called once, from any thread, with the value of an aggregate; null where there was nothing.
-pub type NumberDone = Box<dyn FnOnce(Result<PoolValue, PoolError>) + Send>;
-
 /// Called once, from any thread, with the records that came and the cursor behind them.
 pub type TailDone = Box<dyn FnOnce(Result<(Vec<PoolRecord>, PoolCursor), PoolError>) + Send>;
+
+/// Called once, from any thread, with what turned and the cursor behind that.
+pub type WatchDone = Box<dyn FnOnce(Result<(Vec<PoolTurn>, PoolCursor), PoolError>) + Send>;
 
 /// The pools of one run: the embedder fills in node, task, run, time and sequence of each record.
 pub trait Pools: Send + Sync {
@@ -118,15 +156,21 @@ pub trait Pools: Send + Sync {
     /// Stores one record under `key`; `done` comes when it is durable. Never blocks.
     fn put(&self, pool: &str, key: &str, fields: Vec<(String, PoolValue)>, done: PutDone);
 
-    /// The records of `pool` that are asked for, in time order, every put that returned included. Never blocks.
+    /// The records of `pool` that are asked for, every put that returned included. Never blocks.
     fn find(&self, pool: &str, query: PoolQuery, done: FindDone);
 
-    /// An aggregate of them, such as `avg(us)`. Never blocks.
-    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone);
+    /// Aggregates of them, a row for each group: the beginning of its window (`window`) where there are windows, what it has in
+    /// common, and the aggregates. Never blocks.
+    fn stats(&self, pool: &str, query: PoolQuery, stats: PoolStats, done: FindDone);
 
     /// What came after the cursor and is asked for, in time order; without a cursor nothing, and the cursor of now. Never
     /// blocks. A pool that cannot be followed says so.
     fn tail(&self, pool: &str, _query: PoolQuery, _cursor: Option<PoolCursor>, done: TailDone) {
         done(Err(PoolError { code: "ENOTSUP".into(), message: format!("`{pool}` cannot be followed") }));
+    }
+
+    /// What of a standing query is true now, and the cursor of now; with the cursor, what turned since. Never blocks.
+    fn watch(&self, pool: &str, _query: PoolQuery, _of: Result<PoolWatch, PoolCursor>, done: WatchDone) {
+        done(Err(PoolError { code: "ENOTSUP".into(), message: format!("`{pool}` cannot be watched") }));
     }
 }

@@ -12,7 +12,7 @@ use dscript_interp::value::Fault;
 use crate::command::{CommandLine, Output, execute};
 use crate::dvmstat::{self, Sampling};
 use crate::lines::Lines;
-use crate::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
+use crate::pool::{FindDone, PoolError, PoolQuery, PoolRecord, PoolStats, PoolValue, Pools, PutDone};
 use crate::process::{Process, Start};
 use crate::state::RunState;
 
@@ -72,8 +72,8 @@ impl Pools for MemoryPools {
         done(Ok(Vec::<PoolRecord>::new()));
     }
 
-    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
-        done(Ok(PoolValue::Null));
+    fn stats(&self, _: &str, _: PoolQuery, _: PoolStats, done: FindDone) {
+        done(Ok(Vec::new()));
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use asm::Asm;
 use dscript_bytecode::capability::escape;
-use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolValue, Pools, PutDone};
+use dscript_host::pool::{FindDone, PoolError, PoolQuery, PoolStats, PoolValue, Pools, PutDone};
 use dscript_host::run::{Limits, NodeFacts, Policy, RunEvent, RunOptions, Stop};
 
 dscript_host::spawner_before_main!();
@@ -35,8 +35,8 @@ impl Pools for NoPools {
     fn find(&self, _: &str, _: PoolQuery, done: FindDone) {
         done(Ok(Vec::new()));
     }
-    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
-        done(Ok(PoolValue::Null));
+    fn stats(&self, _: &str, _: PoolQuery, _: PoolStats, done: FindDone) {
+        done(Ok(Vec::new()));
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asm::Asm;
 use dscript_bytecode::image::TaskParam;
-use dscript_host::pool::{FindDone, NumberDone, PoolError, PoolQuery, PoolRecord, PoolValue, Pools, PutDone};
+use dscript_host::pool::{FindDone, PoolError, PoolQuery, PoolRecord, PoolStats, PoolValue, Pools, PutDone};
 use dscript_host::run::{
     Ending, Limits, NodeFacts, OutputLimit, Policy, Refusal, RunEvent, RunOptions, Stop,
 };
@@ -32,14 +32,14 @@ impl Pools for MemoryPools {
         }
     }
     fn put(&self, _pool: &str, _key: &str, fields: Vec<(String, PoolValue)>, done: PutDone) {
-        self.0.lock().expect("no panic").push(PoolRecord { time: 0, fields });
+        self.0.lock().expect("no panic").push(PoolRecord { name: Arc::new("r"), fields });
         done(Ok(()));
     }
     fn find(&self, _pool: &str, _query: PoolQuery, done: FindDone) {
         done(Ok(self.0.lock().expect("no panic").clone()));
     }
-    fn number(&self, _: &str, _: PoolQuery, _: &str, done: NumberDone) {
-        done(Ok(PoolValue::Null));
+    fn stats(&self, _: &str, _: PoolQuery, _: PoolStats, done: FindDone) {
+        done(Ok(Vec::new()));
     }
 }
 

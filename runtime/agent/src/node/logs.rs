@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use dscript_host::pool::{
-    FindDone, NumberDone, PoolCursor, PoolError, PoolQuery, PoolValue, Pools, PutDone, TailDone,
+    FindDone, PoolCursor, PoolError, PoolQuery, PoolStats, PoolValue, PoolWatch, Pools, PutDone, TailDone,
+    WatchDone,
 };
 use dscript_logpool::{FieldValue, LogPoolError, Mover, Record, Spool};
 use dscript_protocol::message::{Ending, Outcome};
@@ -210,9 +211,16 @@ impl Pools for RunPools {
         }
     }
 
-    fn number(&self, pool: &str, query: PoolQuery, aggregate: &str, done: NumberDone) {
+    fn stats(&self, pool: &str, query: PoolQuery, stats: PoolStats, done: FindDone) {
         match self.logs.place(pool) {
-            Ok(place) => place.number(&self.logs.finder, pool, query, aggregate, done),
+            Ok(place) => place.stats(&self.logs.finder, pool, query, stats, done),
+            Err(why) => done(Err(why)),
+        }
+    }
+
+    fn watch(&self, pool: &str, query: PoolQuery, of: Result<PoolWatch, PoolCursor>, done: WatchDone) {
+        match self.logs.place(pool) {
+            Ok(place) => place.watch(&self.logs.finder, pool, query, of, done),
             Err(why) => done(Err(why)),
         }
     }

@@ -44,23 +44,28 @@ impl At {
     pub fn find(&self, asked: &LogQuery, stats: Option<&LogStats>) -> Result<Found, String> {
         let server = match (self, stats) {
             (At::Folder(folder), Some(stats)) => return Ok(filter::stats(folder, asked, stats)?),
-            (At::Folder(folder), None) => return Ok(filter::newest(folder, asked)?),
+            (At::Folder(folder), None) => return Ok(filter::records(folder, asked)?),
             (At::Server(server), _) => server,
         };
-        let records = match stats {
+        let found = match stats {
             Some(stats) => {
-                let stats = filter::parse_stats(stats)?;
+                let stats = filter::parse_stats(asked, stats)?;
                 let query = filter::query(asked)?;
                 filter::groups(&stats, wait(|done| server.stats(query, stats.clone(), done))?)
             }
             None => {
                 let query = filter::limited(asked)?;
-                let records = wait(|done| server.records(query.clone(), done))?;
-                records.into_iter().map(|record| query.project(record)).collect()
+                let found = records(server, query.clone())?;
+                found.into_iter().map(|record| query.project(record)).collect()
             }
         };
-        Ok(Found { records, skipped: Vec::new() })
+        Ok(Found { records: found, ..Found::default() })
     }
+}
+
+/// What of a server fits.
+pub fn records(server: &Destination, query: Query) -> Result<Vec<Record>, String> {
+    wait(|done| server.records(query, done))
 }
 
 /// Shows each record that fits, until `each` returns false.

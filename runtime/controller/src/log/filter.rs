@@ -41,27 +41,18 @@ impl fmt::Display for Failed {
     }
 }
 
-impl Found {
-    /// Whether nothing was found: no record, or groups of none.
-    pub fn is_nothing(&self, stats: bool) -> bool {
-        let none = |record: &Record| {
-            record.fields.iter().all(|(_, value)| matches!(value, FieldValue::Null | FieldValue::Int(0)))
-        };
-        self.records.is_empty() || stats && self.records.iter().all(none)
-    }
-}
-
 impl From<Failed> for String {
     fn from(why: Failed) -> String {
         why.to_string()
     }
 }
 
-/// Records, and what they were found without.
+/// Records, what they were found without, and what may be wrong with the question.
 #[derive(Debug, Default)]
 pub struct Found {
     pub records: Vec<Record>,
     pub skipped: Vec<Skipped>,
+    pub doubts: Vec<String>,
 }
 
 /// A reader that takes damage as the question wants it.
@@ -70,7 +61,7 @@ pub fn reader(folder: &Path, skip_damaged: bool) -> Reader {
     if skip_damaged { reader.skip_damaged() } else { reader }
 }
 
-/// As the LogPool has it, but for the limit.
+/// As the LogPool has it, but for the limit and the order.
 pub fn query(asked: &LogQuery) -> Result<Query, String> {
     let pattern = |text: &Option<String>| text.as_deref().map_or(Pattern::Any, Pattern::parse);
     let run = match &asked.run {
@@ -100,39 +91,55 @@ pub fn skipped(reader: &Reader) -> Vec<Skipped> {
     reader.skipped().into_iter().map(Skipped::from).collect()
 }
 
-/// The records that fit, in time order; with a limit, the newest so many of them.
-pub fn newest(folder: &Path, asked: &LogQuery) -> Result<Found, Failed> {
+/// The records that fit, in the order asked for.
+pub fn records(folder: &Path, asked: &LogQuery) -> Result<Found, Failed> {
     let reader = reader(folder, asked.skip_damaged);
-    let records = in_time_order(&reader, &limited(asked).map_err(Failed::Question)?)?;
-    Ok(Found { records, skipped: skipped(&reader) })
+    let query = limited(asked).map_err(Failed::Question)?;
+    let records = reader.query(&query)?;
+    let mut names = Vec::new();
+    if records.is_empty() {
+        names.extend(query.condition.iter().flat_map(Condition::fields));
+    } else {
+        let ordered = query.order.iter().flat_map(Order::fields);
+        let given = query.fields.iter().map(|name| &name[..]);
+        let missed = |name: &&str| !records.iter().any(|record| record.field(name).is_some());
+        names.extend(ordered.chain(given).filter(missed).map(|name| (name, false)));
+    }
+    let doubts = doubts(&reader, &query, records.is_empty(), names)?;
+    Ok(Found { records, skipped: skipped(&reader), doubts })
 }
 
-/// As the LogPool has it, with the limit: the newest so many.
+/// As the LogPool has it, with the limit and the order of records.
 pub fn limited(asked: &LogQuery) -> Result<Query, String> {
-    let mut query = query(asked)?;
-    if let Some(limit) = asked.limit {
-        query.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
-        query.order = Order::NewestFirst;
-    }
-    Ok(query)
+    let order = asked.order.as_deref().map(Order::parse).transpose();
+    Ok(Query { limit: limit(asked), order: order.map_err(|why| format!("--order: {why}"))?, ..query(asked)? })
 }
 
-pub fn in_time_order(reader: &Reader, query: &Query) -> Result<Vec<Record>, Failed> {
-    let mut records = reader.query(query)?;
-    if query.order == Order::NewestFirst {
-        records.reverse();
-    }
-    Ok(records)
+fn limit(asked: &LogQuery) -> Option<usize> {
+    asked.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// A record for each group: the beginning of its window as the time, and as fields what it has in common and the
 /// aggregates.
 pub fn stats(folder: &Path, asked: &LogQuery, wanted: &LogStats) -> Result<Found, Failed> {
     let query = query(asked).map_err(Failed::Question)?;
-    let stats = parse_stats(wanted).map_err(Failed::Question)?;
+    let stats = parse_stats(asked, wanted).map_err(Failed::Question)?;
     let reader = reader(folder, asked.skip_damaged);
-    let rows = reader.stats(&query, &stats)?;
-    Ok(Found { records: groups(&stats, rows), skipped: skipped(&reader) })
+    let records = groups(&stats, reader.stats(&query, &stats)?);
+    // A column in which nothing is.
+    let is_empty = |at: usize| {
+        let values = records.iter().filter_map(|record| record.fields.iter().nth(at));
+        values.into_iter().all(|(_, value)| matches!(value, FieldValue::Null | FieldValue::Int(0)))
+    };
+    let columns = 0..records.first().map_or(0, |record| record.fields.len());
+    let mut names = Vec::new();
+    if records.is_empty() || columns.clone().any(is_empty) {
+        names.extend(query.condition.iter().flat_map(Condition::fields));
+        names.extend(stats.fields().map(|name| (name, false)));
+    }
+    let nothing = columns.into_iter().all(is_empty);
+    let doubts = doubts(&reader, &query, nothing, names)?;
+    Ok(Found { records, skipped: skipped(&reader), doubts })
 }
 
 /// The same of rows that are there.
@@ -152,42 +159,57 @@ pub fn groups(stats: &Stats, rows: Vec<StatsRow>) -> Vec<Record> {
     rows.into_iter().map(record).collect()
 }
 
-pub fn parse_stats(wanted: &LogStats) -> Result<Stats, String> {
-    Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
-        .map_err(|why| format!("--stats and --by: {why}"))
+/// As the LogPool has them, with the limit and the order of groups.
+pub fn parse_stats(asked: &LogQuery, wanted: &LogStats) -> Result<Stats, String> {
+    let stats = Stats::parse(&wanted.aggregates, &wanted.by, wanted.every)
+        .map_err(|why| format!("--stats and --by: {why}"))?;
+    stats.ordered(asked.order.as_deref(), limit(asked)).map_err(|why| format!("--order: {why}"))
 }
 
 /// Fields that are named when one is missed.
 const NAMED_MAX: usize = 24;
 
-/// Why nothing fits, as far as a pool, key or node is asked for that is not there, or the condition names fields that no record
-/// has that is asked for, or that are never true.
-pub fn doubts(folder: &Path, asked: &LogQuery) -> Result<Vec<String>, Failed> {
-    let mut query = query(asked).map_err(Failed::Question)?;
-    if let Some(doubt) = doubt_of_names(reader(folder, asked.skip_damaged).pools()?, &query) {
+/// What may be wrong with a question that no record fits.
+pub fn why_nothing(folder: &Path, asked: &LogQuery) -> Result<Vec<String>, Failed> {
+    let query = query(asked).map_err(Failed::Question)?;
+    let names = query.condition.iter().flat_map(Condition::fields).collect();
+    doubts(&reader(folder, asked.skip_damaged), &query, true, names)
+}
+
+/// Why nothing fits, as far as a pool, key or node is asked for that is not there; and what of these fields no record has that is
+/// asked for, but for the condition, and which of those that must be true or false never are.
+fn doubts(
+    reader: &Reader,
+    query: &Query,
+    nothing: bool,
+    names: Vec<(&str, bool)>,
+) -> Result<Vec<String>, Failed> {
+    if nothing && let Some(doubt) = doubt_of_names(reader.pools()?, query) {
         return Ok(vec![doubt]);
     }
-    let Some(condition) = query.condition.take() else { return Ok(Vec::new()) };
-    let there = reader(folder, asked.skip_damaged).fields(&query)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = reader.fields(&Query { condition: None, fields: Vec::new(), ..query.clone() })?;
     if there.is_empty() {
         return Ok(Vec::new());
     }
     let mut doubts = Vec::new();
-    for (name, boolean) in condition.fields() {
-        match there.iter().find(|field| field.name == name) {
+    for (name, boolean) in names {
+        let doubt = match there.iter().find(|field| field.name == name) {
             None => {
-                let mut names: Vec<&str> =
+                let mut known: Vec<&str> =
                     there.iter().take(NAMED_MAX).map(|field| &field.name[..]).collect();
-                names.extend((there.len() > NAMED_MAX).then_some("..."));
-                let names = names.join(", ");
-                doubts.push(format!("no record asked for has a field `{name}`; there are {names}"));
+                known.extend((there.len() > NAMED_MAX).then_some("..."));
+                format!("no record asked for has a field `{name}`; there are {}", known.join(", "))
             }
             Some(field) if boolean && !field.kinds.contains(&FieldKind::Bool) => {
-                doubts.push(format!(
-                    "`{name}` is true or false in no record asked for: compare it with something"
-                ));
+                format!("`{name}` is true or false in no record asked for: compare it with something")
             }
-            Some(_) => {}
+            Some(_) => continue,
+        };
+        if !doubts.contains(&doubt) {
+            doubts.push(doubt);
         }
     }
     Ok(doubts)

@@ -12,7 +12,7 @@ pub(crate) mod show;
 mod source;
 mod transfer;
 mod verify;
-mod watch;
+pub mod watch;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;

@@ -88,7 +88,12 @@ pub fn lines(records: &[Record], stats: Option<&LogStats>) -> Vec<Line> {
             }
         }
     }
-    lines.into_iter().map(|(name, points)| Line { name, points }).collect()
+    // Records come in the order that was asked for.
+    let by_time = |(name, mut points): (String, Vec<(i64, f64)>)| {
+        points.sort_by_key(|(time, _)| *time);
+        Line { name, points }
+    };
+    lines.into_iter().map(by_time).collect()
 }
 
 /// What is drawn of a value, and what its line's name says of the unit.

@@ -112,12 +112,18 @@ pub struct Span {
     dsctl log query vmstat --fields us,wa --limit 100 --csv\n  \
     dsctl log query vmstat --pool metrics --at nats://10.0.0.1:4222/fleet --since 1h\n  \
     dsctl log query vmstat --stats 'avg(us), p99(wa)' --every 1m --by node\n  \
+    dsctl log query vmstat --since 1h --stats 'p99(us) as slow' --by node --order -slow --limit 10\n  \
+    dsctl log query vmstat --order '-us' --limit 20     the 20 records with the greatest us\n  \
     dsctl log query vmstat --since 1h --stats 'max(us)' --every 1m --by node --plot\n  \
     dsctl log query vmstat --since 1d --stats 'avg(us)' --every 5m --by node --html us.html\n\n\
-    Expressions: fields by name (in backticks where a name is no word), and pool key node task time of the \
+    Expressions: fields by name (in backticks where a name is no word), and pool key node task run time of the \
     record; numbers with sizes and durations (256MiB, 250ms), texts in quotes; == != < <= > >= like && || ! + - * / % \
     has(field); times in quotes (time >= \"2026-01-31T08:00:00Z\"). A comparison with a field that is not there is false.\n\
-    Aggregates: count() sum avg min max first last rate distinct, and p50, p99, p99.9.")]
+    Aggregates: count() sum avg min max first last rate distinct, and p50, p99, p99.9; `avg(us) as load` names one. \
+    count(us > 90) counts of how many records that is true; rate is for counters, which may begin anew, and is added up over \
+    pools, keys and nodes.\n\
+    Orders: expressions, or with --stats what is grouped by, aggregates and window; - in front of one puts the greatest \
+    first; oldest and newest go by time. What has no value comes last.")]
 pub struct QueryArgs {
     #[command(flatten)]
     which: Which,
@@ -127,11 +133,14 @@ pub struct QueryArgs {
     span: Span,
     #[command(flatten)]
     projection: Projection,
-    /// The newest so many
+    /// So many: the first in the order of --order or of --stats, else the newest
     #[arg(long, value_name = "N", value_parser = above_zero)]
     limit: Option<u64>,
+    /// In which order: newest, oldest, or by values, such as `-us, node`; with --stats by their columns, such as `-p99(us)`
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    order: Option<String>,
     /// Aggregates instead of records, such as `avg(us), p99(wa)`
-    #[arg(long, value_name = "LIST", conflicts_with = "limit")]
+    #[arg(long, value_name = "LIST")]
     stats: Option<String>,
     /// What groups of the aggregates have in common, such as `node` or `node, key`
     #[arg(long, value_name = "LIST", requires = "stats")]
@@ -165,6 +174,7 @@ pub struct TailArgs {
 pub fn query(args: QueryArgs) -> Result<i32, String> {
     let mut asked = args.which.asked(Some(&args.span))?;
     asked.limit = args.limit;
+    asked.order = args.order.clone();
     asked.fields = args.projection.names();
     if args.stats.is_some() && !asked.fields.is_empty() {
         return Err("--fields says which fields records are given with; --stats names its own".into());
@@ -188,11 +198,7 @@ pub fn query(args: QueryArgs) -> Result<i32, String> {
         Some(at) => at.find(&asked, stats.as_ref())?,
         None => ask(target, asked.clone(), stats.clone())?,
     };
-    if let Some(At::Folder(folder)) = &at
-        && found.is_nothing(stats.is_some())
-    {
-        filter::doubts(folder, &asked)?.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
-    }
+    found.doubts.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
     let code = show::skipped(&found.skipped);
     let records = found.records;
     if records.is_empty() && !args.which.json && !args.csv {
@@ -233,6 +239,7 @@ fn ask(target: &Target, asked: LogQuery, stats: Option<LogStats>) -> Result<Foun
         match answer {
             ToOperator::Records(some) => found.records.extend(some),
             ToOperator::Skipped(some) => found.skipped.extend(some),
+            ToOperator::Doubts(some) => found.doubts.extend(some),
             _ => {}
         }
     }

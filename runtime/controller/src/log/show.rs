@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use dscript_logpool::{FieldValue, Reader, Record, record_json, value_json, value_text};
+use dscript_logpool::{FieldValue, Reader, Record, Standing, Turn, record_json, value_json, value_text};
 use dscript_protocol::ids::short;
 use dscript_protocol::message::{KeyInfo, Skipped};
 use serde_json::{Value, json};
@@ -230,6 +230,14 @@ pub fn group_json(group: &Record, windows: bool) -> Value {
     let window = windows.then(|| json!(out::time(group.time)));
     let fields = group.fields.iter().map(|(_, value)| value_json(value));
     Value::Object(names.into_iter().zip(window.into_iter().chain(fields)).collect())
+}
+
+/// A turn of a standing query, with its value under the name of the aggregate.
+pub fn turn_json(standing: &Standing, turn: &Turn) -> Value {
+    let about = [("time", json!(out::time(turn.time))), ("holds", json!(turn.holds))];
+    let values = standing.by().zip(&turn.by).chain([(standing.aggregate(), &turn.value)]);
+    let values = values.map(|(name, value)| (name, value_json(value)));
+    Value::Object(about.into_iter().chain(values).map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 pub fn stats_csv(groups: &[Record], windows: bool) -> Result<(), String> {

@@ -162,7 +162,7 @@ pub fn export(args: ExportArgs) -> Result<i32, String> {
         Ok(count) => count,
     };
     if let (0, Some(folder)) = (count, &folder) {
-        filter::doubts(folder, &asked)?.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
+        filter::why_nothing(folder, &asked)?.iter().for_each(|doubt| eprintln!("dsctl: {doubt}"));
     }
     let skipped = source.skipped();
     if args.json {

@@ -222,7 +222,7 @@ async fn operator(hall: Hall, stream: TcpStream, request: Request) {
             FromOperator::ListPools { skip_damaged } => match hall.logs.pools(skip_damaged).await {
                 Ok((keys, skipped)) => {
                     if reply(&mut to, &ToOperator::Keys(keys)).await {
-                        reply_records(&mut to, Ok(Found { records: Vec::new(), skipped })).await;
+                        reply_records(&mut to, Ok(Found { skipped, ..Found::default() })).await;
                     }
                 }
                 Err(why) => drop(reply(&mut to, &refused(why)).await),
@@ -284,8 +284,9 @@ async fn tail(hall: &Hall, to: &mut OwnedWriteHalf, query: LogQuery) {
 
 async fn reply_records(to: &mut OwnedWriteHalf, found: Result<Found, Failed>) {
     match found {
-        Ok(Found { records, skipped }) => {
-            for answer in answers(records).into_iter().chain(skipped_answers(&skipped)) {
+        Ok(Found { records, skipped, doubts }) => {
+            let doubts = Some(doubts).filter(|doubts| !doubts.is_empty()).map(ToOperator::Doubts);
+            for answer in answers(records).into_iter().chain(skipped_answers(&skipped)).chain(doubts) {
                 if !reply(to, &answer).await {
                     return;
                 }

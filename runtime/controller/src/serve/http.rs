@@ -1,8 +1,7 @@
 //! The LogPool over HTTP/1.1: questions as parameters of a `GET`, answers as JSON. `docs/openapi.json` describes it,
 //! and is served.
 //!
-//! What is long is sent as it is read: `export` and `tail` are JSON objects, one a line (or events, to a client that accepts
-//! `text/event-stream`). It only reads, unless it was allowed to take records too (`--http-put`). A browser must not be led
+//! What is long is sent as it is read (`streams`). It only reads, unless it was allowed to take records too (`--http-put`). A browser must not be led
 //! here by a foreign name, so the `Host` must be a loopback one, and records come with a content type that no page may
 //! send elsewhere unasked.
 
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use dscript_door::Records;
 use dscript_logpool::limits::APPEND_BYTES_MAX;
-use dscript_logpool::{KeyName, LogPoolError, Record, RunId, record_from_json, record_json};
+use dscript_logpool::{KeyName, LogPoolError, RunId, record_from_json, record_json, value_type};
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
 use dscript_protocol::message::{LogQuery, LogStats, Skipped};
 use dscript_protocol::units;
@@ -24,35 +23,30 @@ use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
-use super::body::{Content, Pieces};
+use super::body::Content;
 use super::logs::Logs;
-use crate::log::filter::{self, Failed};
+use super::streams;
+use crate::log::filter::{self, Failed, Found};
+use crate::log::watch::over;
 use crate::log::{now, show};
 
 const CONNECTIONS_MAX: usize = 1024;
 /// Records of an answer that is not streamed.
 const RECORDS_DEFAULT: u64 = 1000;
 const RECORDS_MAX: u64 = 100_000;
-/// Pieces of a stream that wait for a slow client.
-const PIECES_MAX: usize = 16;
-const PIECE_BYTES: usize = 32 << 10;
-const TAIL_EVERY: Duration = Duration::from_millis(250);
-/// So that a client that has gone is noticed.
-const TAIL_SILENCE: Duration = Duration::from_secs(15);
-
 /// Records that are put together.
 const BODY_BYTES_MAX: usize = 32 << 20;
-const RECORDS_TYPE: &str = "application/x-ndjson";
+pub const RECORDS_TYPE: &str = "application/x-ndjson";
 
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 #[derive(Clone)]
 pub struct Api {
-    logs: Logs,
+    pub logs: Logs,
     records: Records,
     data: PathBuf,
     put: bool,
@@ -91,9 +85,9 @@ pub async fn serve(listener: TcpListener, api: Api) {
     }
 }
 
-type Answer = Response<Content>;
+pub type Answer = Response<Content>;
 
-fn respond(status: StatusCode, kind: &'static str, content: Content) -> Answer {
+pub fn respond(status: StatusCode, kind: &'static str, content: Content) -> Answer {
     let mut response = Response::new(content);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a content type is a header"));
@@ -123,10 +117,23 @@ const RECORDS: &str = "/v1/log/records";
 const RECORD: &str = "/v1/log/record/";
 
 /// What can be asked for with `GET`, with the parameters that each takes.
-const PATHS: [(&str, &[&str]); 8] = [
+const PATHS: [(&str, &[&str]); 9] = [
     (
         RECORDS,
-        &["pool", "key", "node", "task", "run", "where", "since", "until", "limit", "skip_damaged", "fields"],
+        &[
+            "pool",
+            "key",
+            "node",
+            "task",
+            "run",
+            "where",
+            "since",
+            "until",
+            "limit",
+            "order",
+            "skip_damaged",
+            "fields",
+        ],
     ),
     (
         "/v1/log/stats",
@@ -142,6 +149,8 @@ const PATHS: [(&str, &[&str]); 8] = [
             "stats",
             "by",
             "every",
+            "order",
+            "limit",
             "skip_damaged",
         ],
     ),
@@ -150,6 +159,7 @@ const PATHS: [(&str, &[&str]); 8] = [
         &["pool", "key", "node", "task", "run", "where", "since", "until", "skip_damaged", "fields"],
     ),
     ("/v1/log/tail", &["pool", "key", "node", "task", "run", "where", "skip_damaged", "fields"]),
+    ("/v1/log/watch", &["pool", "key", "node", "task", "run", "where", "when", "over", "by", "skip_damaged"]),
     (RECORD, &[]),
     ("/v1/log/pools", &["skip_damaged"]),
     ("/metrics", &[]),
@@ -197,15 +207,14 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
         Ok(asked) => asked,
         Err(why) => return bad(why),
     };
+    let accepted = request.headers().get(ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    let events = accepted.is_some_and(|kinds| kinds.contains("text/event-stream"));
     let answered = match known {
         RECORDS => records(api, asked.query).await,
         "/v1/log/stats" => stats(api, asked).await,
-        "/v1/log/export" => export(api, asked.query).await,
-        "/v1/log/tail" => {
-            let accepted = request.headers().get(ACCEPT).and_then(|kinds| kinds.to_str().ok());
-            let events = accepted.is_some_and(|kinds| kinds.contains("text/event-stream"));
-            tail(api, asked.query, events).await
-        }
+        "/v1/log/export" => streams::export(api, asked.query).await,
+        "/v1/log/tail" => streams::tail(api, asked.query, events).await,
+        "/v1/log/watch" => streams::watch(api, asked, events).await,
         RECORD => record(api, &path[RECORD.len()..]).await,
         "/v1/log/pools" => pools(api, asked.query.skip_damaged).await,
         "/metrics" => metrics(api).await,
@@ -215,9 +224,9 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
 }
 
 /// An error is an answer as well.
-type Answered = Result<Answer, Answer>;
+pub type Answered = Result<Answer, Answer>;
 
-fn bad(why: String) -> Answer {
+pub fn bad(why: String) -> Answer {
     refused(StatusCode::BAD_REQUEST, as_parameters(&why))
 }
 
@@ -226,7 +235,7 @@ fn as_parameters(why: &str) -> String {
     why.replace("--", "")
 }
 
-fn failed(why: Failed) -> Answer {
+pub fn failed(why: Failed) -> Answer {
     let (status, body) = told(&why);
     explained(status, body)
 }
@@ -268,11 +277,14 @@ fn is_loopback(host: &str) -> bool {
 
 /// The parameters of a question.
 #[derive(Default)]
-struct Asked {
-    query: LogQuery,
+pub struct Asked {
+    pub query: LogQuery,
     stats: Option<String>,
-    by: Option<String>,
+    pub by: Option<String>,
     every: Option<i64>,
+    pub when: Option<String>,
+    /// Nanoseconds, above 0, as `every`.
+    pub over: Option<i64>,
 }
 
 /// Only the parameters named are allowed, each once.
@@ -318,10 +330,12 @@ fn asked(text: &str, known: &[&str]) -> Result<Asked, String> {
             }
             "stats" => asked.stats = Some(value),
             "by" => asked.by = Some(value),
-            "every" => {
-                let length = units::duration(&value).map_err(|why| format!("every: {why}"))?;
-                let nanos = i64::try_from(length.as_nanos()).ok().filter(|nanos| *nanos > 0);
-                asked.every = Some(nanos.ok_or("every: a time above 0 is needed, such as 1m")?);
+            "order" => query.order = Some(value),
+            "when" => asked.when = Some(value),
+            "every" | "over" => {
+                let length = units::duration(&value).map_err(|why| format!("{name}: {why}"))?;
+                let nanos = Some(over(&name, length)?);
+                if name == "over" { asked.over = nanos } else { asked.every = nanos }
             }
             other => unreachable!("{other} is among the names"),
         }
@@ -354,7 +368,16 @@ async fn records(api: &Api, mut query: LogQuery) -> Answered {
     query.limit.get_or_insert(RECORDS_DEFAULT);
     let found = api.logs.query(query).await.map_err(failed)?;
     let records: Vec<Value> = found.records.iter().map(record_json).collect();
-    Ok(json_answer(&with_skipped(json!({ "records": records }), &found.skipped)))
+    Ok(json_answer(&beside(json!({ "records": records }), &found)))
+}
+
+/// An answer, with what it was made without and what may be wrong with the question, where that is something.
+fn beside(answer: Value, found: &Found) -> Value {
+    let mut answer = with_skipped(answer, &found.skipped);
+    if !found.doubts.is_empty() {
+        answer["doubts"] = json!(found.doubts);
+    }
+    answer
 }
 
 /// An answer, with what it was made without, where that is something.
@@ -431,96 +454,24 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
     json_answer(&json!({ "stored": count }))
 }
 
-async fn stats(api: &Api, Asked { query, stats, by, every }: Asked) -> Answered {
+async fn stats(api: &Api, Asked { query, stats, by, every, .. }: Asked) -> Answered {
     let Some(aggregates) = stats else {
         return Err(
             bad("`stats` is missing: the aggregates that are wanted, such as avg(us),p99(wa)".into()),
         );
     };
     let stats = LogStats { aggregates, by: by.unwrap_or_default(), every };
-    filter::parse_stats(&stats).map_err(bad)?;
     let found = api.logs.stats(query, stats).await.map_err(failed)?;
     let groups: Vec<Value> =
         found.records.iter().map(|group| show::group_json(group, every.is_some())).collect();
-    Ok(json_answer(&with_skipped(json!({ "groups": groups }), &found.skipped)))
-}
-
-async fn export(api: &Api, asked: LogQuery) -> Answered {
-    let query = filter::query(&asked).map_err(bad)?;
-    let (sender, rest) = mpsc::channel(PIECES_MAX);
-    let logs = api.logs.clone();
-    tokio::spawn(async move {
-        let pieces = sender.clone();
-        let read = move |folder: &Path| {
-            let reader = filter::reader(folder, asked.skip_damaged);
-            let mut piece = String::new();
-            let mut gone = false;
-            let each = |record: Record| {
-                piece.push_str(&record_json(&record).to_string());
-                piece.push('\n');
-                if piece.len() >= PIECE_BYTES {
-                    gone = pieces.blocking_send(Ok(std::mem::take(&mut piece).into())).is_err();
-                }
-                !gone
-            };
-            let read = reader.each(&query, each);
-            let skipped = filter::skipped(&reader);
-            if read.is_ok() && !skipped.is_empty() {
-                piece.push_str(&format!("{}\n", json!({ "skipped": show::skipped_json(&skipped) })));
-            }
-            if !gone && !piece.is_empty() {
-                let _ = pieces.blocking_send(Ok(piece.into()));
-            }
-            Ok(read?)
-        };
-        if let Err(why) = logs.ask(read).await {
-            let _ = sender.send(Err(why)).await;
-        }
-    });
-    let mut pieces = Pieces::new(rest, false);
-    // What fails before the first piece has a status.
-    pieces.first = pieces.rest.recv().await.transpose().map_err(failed)?;
-    Ok(respond(StatusCode::OK, RECORDS_TYPE, Content::Pieces(pieces)))
-}
-
-async fn tail(api: &Api, query: LogQuery, events: bool) -> Answered {
-    let reader = api.logs.reader(query.skip_damaged);
-    let mut cursor = api.logs.end(&reader).await.map_err(failed)?;
-    let (sender, pieces) = mpsc::channel(PIECES_MAX);
-    let logs = api.logs.clone();
-    tokio::spawn(async move {
-        let (mut silent, mut told) = (Duration::ZERO, 0);
-        loop {
-            let mut piece = match logs.tail(&reader, query.clone(), cursor.clone()).await {
-                Ok((records, behind)) => {
-                    cursor = behind;
-                    let skipped = filter::skipped(&reader).split_off(told);
-                    told += skipped.len();
-                    let note =
-                        (!skipped.is_empty()).then(|| json!({ "skipped": show::skipped_json(&skipped) }));
-                    lines(records.iter().map(record_json).chain(note), events)
-                }
-                Err(why) => {
-                    let _ = sender.send(Err(why)).await;
-                    return;
-                }
-            };
-            if piece.is_empty() && silent >= TAIL_SILENCE {
-                piece.push_str(if events { ":\n\n" } else { "\n" });
-            }
-            silent = if piece.is_empty() { silent + TAIL_EVERY } else { Duration::ZERO };
-            if !piece.is_empty() && sender.send(Ok(piece.into())).await.is_err() || sender.is_closed() {
-                return;
-            }
-            tokio::time::sleep(TAIL_EVERY).await;
-        }
-    });
-    let kind = if events { "text/event-stream" } else { RECORDS_TYPE };
-    Ok(respond(StatusCode::OK, kind, Content::Pieces(Pieces::new(pieces, events))))
-}
-
-fn lines(objects: impl Iterator<Item = Value>, events: bool) -> String {
-    objects.map(|json| if events { format!("data: {json}\n\n") } else { format!("{json}\n") }).collect()
+    let fields = found.records.iter().flat_map(|group| group.fields.iter());
+    let typed = fields.filter_map(|(name, value)| Some((name.to_owned(), value_type(value)?.into())));
+    let types: Map<String, Value> = typed.collect();
+    let mut answer = json!({ "groups": groups });
+    if !types.is_empty() {
+        answer["types"] = Value::Object(types);
+    }
+    Ok(json_answer(&beside(answer, &found)))
 }
 
 async fn record(api: &Api, path: &str) -> Answered {
@@ -598,7 +549,7 @@ mod tests {
             let value = |name: &str| match name {
                 "run" => "0a",
                 "where" => "a==1",
-                "since" | "until" | "every" => "1m",
+                "since" | "until" | "every" | "over" => "1m",
                 "limit" => "1",
                 "skip_damaged" => "true",
                 _ => "x",

@@ -68,7 +68,7 @@ impl Logs {
     }
 
     pub async fn query(&self, query: LogQuery) -> Result<Found, Failed> {
-        self.ask(move |folder| filter::newest(folder, &query)).await
+        self.ask(move |folder| filter::records(folder, &query)).await
     }
 
     pub async fn stats(&self, query: LogQuery, stats: LogStats) -> Result<Found, Failed> {

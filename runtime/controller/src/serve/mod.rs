@@ -11,6 +11,7 @@ mod core;
 mod http;
 mod logs;
 mod metrics;
+mod streams;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::errors;
-use crate::pool::{PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolValue};
+use crate::pool::{
+    PoolCursor, PoolError, PoolKey, PoolQuery, PoolRecord, PoolStats, PoolTurn, PoolValue, PoolWatch,
+};
 
 pub const NATIVES: &[NativeDef] = &[
     NativeDef { name: "LogPool.open", signature: "(String) -> LogPool!", body: Body::Outside(open) },
@@ -24,23 +26,38 @@ pub const NATIVES: &[NativeDef] = &[
     },
     NativeDef {
         name: "LogPool.select",
-        signature: "<T>(LogPool, String, String, String, Duration?, List<String>, int?, Class<T>) -> List<T>!",
+        signature: "<T>(LogPool, LogAsk, Class<T>) -> List<T!>!",
         body: Body::Outside(select),
     },
     NativeDef {
         name: "LogPool.number",
-        signature: "(LogPool, String, String, String, Duration?, List<String>, String) -> double?!",
+        signature: "(LogPool, LogAsk, String) -> double?!",
         body: Body::Outside(number),
     },
     NativeDef {
+        name: "LogPool.rows",
+        signature: "<T>(LogPool, LogAsk, String, String, Duration?, Class<T>) -> List<T>!",
+        body: Body::Outside(rows),
+    },
+    NativeDef {
         name: "LogPool.follow",
-        signature: "(LogPool, String, String, String, List<String>) -> LogCursor!",
+        signature: "(LogPool, LogAsk) -> LogCursor!",
         body: Body::Outside(follow),
     },
     NativeDef {
         name: "LogPool.next",
-        signature: "<T>(LogPool, LogCursor, Class<T>) -> List<T>!",
+        signature: "<T>(LogPool, LogCursor, Class<T>) -> List<T!>!",
         body: Body::Outside(next),
+    },
+    NativeDef {
+        name: "LogPool.stand",
+        signature: "(LogPool, LogAsk, String, Duration, String) -> LogCursor!",
+        body: Body::Outside(stand),
+    },
+    NativeDef {
+        name: "LogPool.turns",
+        signature: "(LogPool, LogCursor) -> List<LogTurn>!",
+        body: Body::Outside(turns),
     },
 ];
 
@@ -63,6 +80,8 @@ impl Resource for LogPool {
 struct LogCursor {
     query: PoolQuery,
     cursor: RefCell<Option<PoolCursor>>,
+    /// What turned already when a standing query began.
+    turned: RefCell<Vec<PoolTurn>>,
 }
 
 impl Resource for LogCursor {
@@ -98,90 +117,198 @@ fn put(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 
 fn find(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let query = PoolQuery::of(PoolKey::Exact(call.string(1).to_owned()));
-    records(call, query)
+    let mut all = found(call, query)?;
+    // The first that does not fit is the answer.
+    if let Some(at) = all.iter().position(|one| matches!(one, Value::Error(_)))
+        && let Value::Error(mut error) = all.swap_remove(at)
+    {
+        error.message += "; `misfits` of `query(key)` takes such records, and gives the others";
+        return Err((*error).into());
+    }
+    Ok(Value::List(all))
 }
 
 fn select(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let mut query = narrowed(call);
-    if let Value::Int(most) = call.args[6] {
-        query.most = Some(usize::try_from(most).unwrap_or(0));
-    }
-    records(call, query)
+    let query = asked(call, true)?;
+    found(call, query).map(Value::List)
 }
 
-/// What the arguments that `select` and `number` share ask for.
-fn narrowed(call: &mut OutsideCall<'_>) -> PoolQuery {
-    let since = match call.args[4] {
-        Value::Duration(age) => Some(reached(call).host.now().saturating_sub(age)),
-        _ => None,
+/// What `LogAsk`, the second argument, asks for.
+fn asked(call: &mut OutsideCall<'_>, records: bool) -> Result<PoolQuery, Failure> {
+    let Value::Record(fields) = std::mem::replace(&mut call.args[1], Value::Null) else {
+        return Err(invalid("this is no question to a log pool").into());
     };
-    PoolQuery {
-        key: PoolKey::Pattern(call.string(1).to_owned()),
-        nodes: Some(call.string(2).to_owned()),
-        tasks: Some(call.string(3).to_owned()),
-        since,
-        conditions: strings(call.args[5].clone()),
-        most: None,
+    let mut query = PoolQuery::of(PoolKey::Pattern(String::new()));
+    let mut newest = None;
+    for (name, value) in fields {
+        match (&name[..], value) {
+            ("key", Value::String(key)) => query.key = PoolKey::Pattern(key),
+            ("nodes", Value::String(nodes)) => query.nodes = Some(nodes),
+            ("tasks", Value::String(tasks)) => query.tasks = Some(tasks),
+            ("age", Value::Duration(age)) if age < 0 => {
+                let age = dscript_interp::duration_text(age);
+                return Err(invalid(format!("`since` takes a time ago, not one to come: {age}")).into());
+            }
+            ("age", Value::Duration(age)) => {
+                query.since = Some(reached(call).host.now().saturating_sub(age));
+            }
+            ("conditions", conditions @ Value::List(_)) => query.conditions = strings(conditions),
+            ("newest", Value::Int(count)) => newest = Some(so_many("newest", count)?),
+            ("limit", Value::Int(count)) => query.limit = Some(so_many("limit", count)?),
+            ("order", Value::String(order)) => query.order = Some(order),
+            _ => {}
+        }
     }
+    if newest.is_some() {
+        if !records {
+            let why = "`newest` is for records: what is counted is chosen by `since` and `where`, and rows by `limit`";
+            return Err(invalid(why).into());
+        }
+        if query.order.is_some() || query.limit.is_some() {
+            let why =
+                "`newest` and `last` go by time: with `order`, `limit` says how many records there may be";
+            return Err(invalid(why).into());
+        }
+        query.limit = newest;
+    }
+    Ok(query)
 }
 
-fn records(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Value, Failure> {
+fn so_many(what: &str, count: i64) -> Result<usize, ErrorValue> {
+    usize::try_from(count).map_err(|_| invalid(format!("`{what}` takes a number from 0 on, not {count}")))
+}
+
+fn invalid(why: impl Into<String>) -> ErrorValue {
+    errors::error("EINVAL", why)
+}
+
+/// Each as the type wants it that the call names, or why it does not fit.
+fn found(call: &mut OutsideCall<'_>, query: PoolQuery) -> Result<Vec<Value>, Failure> {
     let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
     let (sender, found) = oneshot::channel();
     state.pools.find(&pool, query, Box::new(move |result| drop(sender.send(result))));
     let records = answer(call, &pool, found)?;
-    decoded(call, records)
+    Ok(decoded(call, records, "log record"))
 }
 
-/// As the type that the call names wants them.
-fn decoded(call: &mut OutsideCall<'_>, records: Vec<PoolRecord>) -> Result<Value, Failure> {
-    let pool = call.handle::<LogPool>(0).0.clone();
+fn decoded(call: &mut OutsideCall<'_>, records: Vec<PoolRecord>, what: &str) -> Vec<Value> {
     let declared = call.type_args().first().map(|ty| call.record_fields(*ty)).unwrap_or_default();
-    let all: Result<Vec<Value>, String> =
-        records.into_iter().map(|record| decode(record, &declared)).collect();
-    let all =
-        all.map_err(|what| errors::error("EINVAL", format!("a record in log pool `{pool}`: {what}")))?;
-    Ok(Value::List(all))
+    let decoded = |record: PoolRecord| {
+        let name = record.name.clone();
+        let misfit = |why| Value::Error(Box::new(invalid(format!("the {what} {name}: {why}"))));
+        decode(record, &declared).unwrap_or_else(misfit)
+    };
+    records.into_iter().map(decoded).collect()
 }
 
 fn number(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let query = asked(call, false)?;
+    let aggregate = call.string(2).to_owned();
+    if query.limit.is_some() || query.order.is_some() {
+        let why = "`limit` and `order` are for records and rows, and a number is of all that fit";
+        return Err(invalid(why).into());
+    }
+    let stats = PoolStats { aggregates: aggregate.clone(), ..PoolStats::default() };
+    let mut fields = stats_of(call, query, stats)?.into_iter().flat_map(|row| row.fields);
+    let value = fields.next().map_or(PoolValue::Null, |(_, value)| value);
+    if fields.next().is_some() {
+        let why =
+            format!("one aggregate is asked for at a time, and `{aggregate}` are several: `by` gives rows");
+        return Err(invalid(why).into());
+    }
+    match as_double(&value) {
+        Some(number) => Ok(number),
+        None => Err(invalid(format!("`{aggregate}` is no number")).into()),
+    }
+}
+
+/// Durations in seconds; `None` for what is no number.
+fn as_double(value: &PoolValue) -> Option<Value> {
+    match value {
+        PoolValue::Int(value) => Some(Value::Double(*value as f64)),
+        PoolValue::Double(value) => Some(Value::Double(*value)),
+        PoolValue::Duration(nanos) => Some(Value::Double(*nanos as f64 / 1e9)),
+        PoolValue::Null => Some(Value::Null),
+        _ => None,
+    }
+}
+
+fn stats_of(
+    call: &mut OutsideCall<'_>,
+    query: PoolQuery,
+    stats: PoolStats,
+) -> Result<Vec<PoolRecord>, Failure> {
     let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
     let pool = call.handle::<LogPool>(0).0.clone();
-    let (query, aggregate) = (narrowed(call), call.string(6).to_owned());
     let (sender, found) = oneshot::channel();
-    state.pools.number(&pool, query, &aggregate, Box::new(move |result| drop(sender.send(result))));
-    Ok(match answer(call, &pool, found)? {
-        PoolValue::Int(value) => Value::Double(value as f64),
-        PoolValue::Double(value) => Value::Double(value),
-        PoolValue::Duration(nanos) => Value::Double(nanos as f64 / 1e9),
-        PoolValue::Null => Value::Null,
-        _ => return Err(errors::error("EINVAL", format!("`{aggregate}` is no number")).into()),
-    })
+    state.pools.stats(&pool, query, stats, Box::new(move |result| drop(sender.send(result))));
+    answer(call, &pool, found)
+}
+
+fn rows(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let query = asked(call, false)?;
+    let (aggregates, by) = (call.string(2).to_owned(), call.string(3).to_owned());
+    let every = match call.args[4] {
+        Value::Duration(length) => Some(above_zero("every", length)?),
+        _ => None,
+    };
+    let rows = stats_of(call, query, PoolStats { aggregates, by, every })?;
+    let declared = call.type_args().first().map(|ty| call.record_fields(*ty)).unwrap_or_default();
+    if let Some(row) = rows.first()
+        && let Some(missing) = declared
+            .iter()
+            .find(|field| !field.has_default && row.fields.iter().all(|(name, _)| *name != field.name))
+    {
+        let columns: Vec<&str> = row.fields.iter().map(|(name, _)| &name[..]).collect();
+        let (missing, columns) = (&missing.name, columns.join(", "));
+        let why = format!(
+            "there is no column `{missing}` for the field, only {columns}: name one, as in `avg(us) as {missing}`"
+        );
+        return Err(invalid(why).into());
+    }
+    let mut all = Vec::with_capacity(rows.len());
+    for row in decoded(call, rows, "row") {
+        match row {
+            Value::Error(error) => return Err((*error).into()),
+            row => all.push(row),
+        }
+    }
+    Ok(Value::List(all))
+}
+
+fn above_zero(what: &str, nanos: i64) -> Result<i64, ErrorValue> {
+    if nanos > 0 {
+        return Ok(nanos);
+    }
+    let length = dscript_interp::duration_text(nanos);
+    Err(invalid(format!("`{what}` takes a time above 0, such as 1m, not {length}")))
 }
 
 fn follow(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let query = PoolQuery {
-        nodes: Some(call.string(2).to_owned()),
-        tasks: Some(call.string(3).to_owned()),
-        conditions: strings(call.args[4].clone()),
-        ..PoolQuery::of(PoolKey::Pattern(call.string(1).to_owned()))
-    };
+    let query = PoolQuery { since: None, limit: None, order: None, ..asked(call, true)? };
     let (_, cursor) = tail(call, query.clone(), None)?;
-    Ok(Value::Handle(Rc::new(LogCursor { query, cursor: RefCell::new(Some(cursor)) })))
+    Ok(Value::Handle(Rc::new(LogCursor {
+        query,
+        cursor: RefCell::new(Some(cursor)),
+        turned: RefCell::default(),
+    })))
+}
+
+/// Takes the cursor out of the second argument, until a look has not failed.
+fn taken(call: &OutsideCall<'_>) -> Result<(PoolQuery, PoolCursor), ErrorValue> {
+    let follower = call.handle::<LogCursor>(1);
+    let cursor = follower.cursor.borrow_mut().take();
+    let cursor =
+        cursor.ok_or_else(|| invalid("the pool is not followed any more: an earlier look failed"))?;
+    Ok((follower.query.clone(), cursor))
 }
 
 fn next(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let follower = call.handle::<LogCursor>(1);
-    let (query, cursor) = (follower.query.clone(), follower.cursor.borrow_mut().take());
-    let Some(cursor) = cursor else {
-        return Err(
-            errors::error("EINVAL", "the pool is not followed any more: an earlier look failed").into()
-        );
-    };
+    let (query, cursor) = taken(call)?;
     let (records, behind) = tail(call, query, Some(cursor))?;
     *call.handle::<LogCursor>(1).cursor.borrow_mut() = Some(behind);
-    decoded(call, records)
+    Ok(Value::List(decoded(call, records, "log record")))
 }
 
 fn tail(
@@ -193,6 +320,50 @@ fn tail(
     let pool = call.handle::<LogPool>(0).0.clone();
     let (sender, found) = oneshot::channel();
     state.pools.tail(&pool, query, cursor, Box::new(move |result| drop(sender.send(result))));
+    answer(call, &pool, found)
+}
+
+fn stand(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let query = PoolQuery { since: None, limit: None, order: None, ..asked(call, true)? };
+    let Value::Duration(over) = call.args[3] else { return Err(invalid("`over` is no time").into()) };
+    let over = above_zero("over", over)?;
+    let of = PoolWatch { when: call.string(2).to_owned(), over, by: call.string(4).to_owned() };
+    let (turned, cursor) = watch(call, query.clone(), Ok(of))?;
+    Ok(Value::Handle(Rc::new(LogCursor {
+        query,
+        cursor: RefCell::new(Some(cursor)),
+        turned: RefCell::new(turned),
+    })))
+}
+
+fn turns(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let mut all = call.handle::<LogCursor>(1).turned.take();
+    if all.is_empty() {
+        let (query, cursor) = taken(call)?;
+        let (turned, behind) = watch(call, query, Err(cursor))?;
+        *call.handle::<LogCursor>(1).cursor.borrow_mut() = Some(behind);
+        all = turned;
+    }
+    let turn = |PoolTurn { holds, time, by, value }| {
+        record([
+            ("holds", Value::Bool(holds)),
+            ("time", Value::Time(time)),
+            ("by", Value::List(by.into_iter().map(Value::String).collect())),
+            ("value", as_double(&value).unwrap_or(Value::Null)),
+        ])
+    };
+    Ok(Value::List(all.into_iter().map(turn).collect()))
+}
+
+fn watch(
+    call: &mut OutsideCall<'_>,
+    query: PoolQuery,
+    of: Result<PoolWatch, PoolCursor>,
+) -> Result<(Vec<PoolTurn>, PoolCursor), Failure> {
+    let state = reach_held(call, "logpool", &["read", &call.handle::<LogPool>(0).0])?;
+    let pool = call.handle::<LogPool>(0).0.clone();
+    let (sender, found) = oneshot::channel();
+    state.pools.watch(&pool, query, of, Box::new(move |result| drop(sender.send(result))));
     answer(call, &pool, found)
 }
 
@@ -290,6 +461,8 @@ fn fit(value: PoolValue, ty: &str, depth: usize) -> Result<Value, String> {
         (PoolValue::Int(n), "int" | "") => Value::Int(n),
         (PoolValue::Int(_), _) => return misfit("an int"),
         (PoolValue::Double(x), "double" | "") => Value::Double(x),
+        // A map has one type of values, so one double in it makes all its ints doubles.
+        (PoolValue::Double(x), "int") if x as i64 as f64 == x && x < i64::MAX as f64 => Value::Int(x as i64),
         (PoolValue::Double(_), _) => return misfit("a double"),
         (PoolValue::Bool(b), "boolean" | "") => Value::Bool(b),
         (PoolValue::Bool(_), _) => return misfit("a boolean"),
@@ -340,7 +513,7 @@ mod tests {
             has_default: ty.starts_with('='),
         };
         let declared: Vec<_> = declared.iter().map(field).collect();
-        let got = match decode(PoolRecord { time: 0, fields }, &declared) {
+        let got = match decode(PoolRecord { name: Arc::new("r"), fields }, &declared) {
             Ok(value) => format!("{value:?}"),
             Err(what) => what,
         };
