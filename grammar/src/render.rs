@@ -8,8 +8,10 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceFile, SourceMap};
 use crate::span::{FileId, Span};
 
-/// A place in a longer line is named and not shown: nobody could read it, and the renderer's work grows with it.
+/// Of a longer line only what stands around a place is shown: nobody could read it, and the renderer's work grows with it.
 const LINE_SHOWN_BYTES_MAX: usize = 4_000;
+/// How much that is, on each side of where the place begins.
+const WINDOW_BYTES: usize = 50;
 
 /// The diagnostic as rustc would show it, with a line end.
 pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
@@ -25,7 +27,9 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
     if excerpt.is_too_wide() {
         let (line, column) = file.line_col(diagnostic.span.start);
         let place = Origin::path(file.name()).line(line as usize).char_column(column as usize);
-        let mut group = title.element(place);
+        let (window, marked) = window(diagnostic.span, file);
+        let shown = Snippet::source(window).line_start(line as usize);
+        let mut group = title.element(shown.annotation(AnnotationKind::Primary.span(marked))).element(place);
         for help in &diagnostic.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
@@ -65,6 +69,21 @@ pub fn text(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String
         report.push(Level::HELP.secondary_title(describe_edits(diagnostic, file)).element(patched));
     }
     renderer.render(&report).to_string() + "\n"
+}
+
+/// What stands around the beginning of a span in its line, and where the span is in that.
+fn window(span: Span, file: &SourceFile) -> (String, std::ops::Range<usize>) {
+    let (text, place) = (file.text(), range(span, file));
+    let line_start = text[..place.start].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[place.start..].find('\n').map_or(text.len(), |at| place.start + at);
+    let around =
+        place.start.saturating_sub(WINDOW_BYTES).max(line_start)..(place.start + WINDOW_BYTES).min(line_end);
+    let std::ops::Range { start, end } =
+        range(Span { start: around.start as u32, end: around.end as u32 }, file);
+    let front = if start > line_start { "..." } else { "" };
+    let back = if end < line_end { "..." } else { "" };
+    let at = |place: usize| place.min(end) - start + front.len();
+    (format!("{front}{}{back}", &text[start..end]), at(place.start)..at(place.end))
 }
 
 /// The lines of a file that a report shows: the renderer's work grows with the text it is given.

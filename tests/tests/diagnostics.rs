@@ -381,3 +381,20 @@ fn a_killed_compiler_leaves_no_half_image() {
     assert!(finish(command("dsc", folder).args(["compile", "it.ds"])).status.success());
     assert!(fs::read(&image).expect("the image is there") == new);
 }
+
+#[test]
+fn of_a_long_line_what_stands_around_a_mistake_is_shown() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let list = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let source = format!("List<int> all = [{}, \"größe\", {}];\n", list(2000), list(2000));
+    std::fs::write(scratch.path().join("long.ds"), source).expect("a file can be written");
+    let output = dscript_tests::run("dsc", scratch.path(), &["check", "long.ds"]);
+    let said = dscript_tests::text(&output.stderr) + &dscript_tests::text(&output.stdout);
+    let line = said
+        .lines()
+        .find(|line| line.contains("1998, 1999, \"größe\", 0, 1"))
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("| ...") && line.ends_with("..."), "{said}");
+    let marks = said.lines().find(|line| line.ends_with("^^^^^^^")).unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(marks.find('^'), line.find("\"größe\""), "{said}");
+}
