@@ -5,6 +5,8 @@
 //! payload (4), and the payload: the last cas (8), the time of a flush (8), how many items there are (8), and for each change the length of its key
 //! (2), the key, the length of the data plus one (4), or 0 for an item that is gone, and the data.
 //!
+//! The first change has no key, and 8 bytes of data: what all items and their keys take. Older versions wrote none such.
+//!
 //! What is behind the last whole frame was never acknowledged. A generation is begun anew when what the ones before it
 //! hold goes into the table, and after a write that failed.
 
@@ -20,10 +22,14 @@ pub struct Frame {
 
 const HEADER_BYTES: usize = 8;
 const PREFIX_BYTES: usize = HEADER_BYTES + 24;
+/// How the change without a key begins.
+const EXTENT: [u8; 6] = [0, 0, 9, 0, 0, 0];
 
 impl Frame {
     pub fn new() -> Frame {
-        Frame { bytes: vec![0; PREFIX_BYTES] }
+        let mut frame = Frame { bytes: vec![0; PREFIX_BYTES] };
+        frame.push(b"", Some(&[0; 8]));
+        frame
     }
 
     /// `None` for an item that is gone. Keys and data are within the door's limits.
@@ -36,9 +42,11 @@ impl Frame {
     }
 
     fn finish(mut self, after: After) -> Vec<u8> {
-        let After { cas, flush, count } = after;
+        let After { cas, flush, count, bytes } = after;
         let numbers = [cas.to_le_bytes(), flush.to_le_bytes(), count.to_le_bytes()];
         self.bytes[HEADER_BYTES..PREFIX_BYTES].copy_from_slice(numbers.as_flattened());
+        let extent = PREFIX_BYTES + EXTENT.len();
+        self.bytes[extent..extent + 8].copy_from_slice(&bytes.unwrap_or_default().to_le_bytes());
         let payload = &self.bytes[HEADER_BYTES..];
         let (length, crc) = (payload.len() as u32, crc32fast::hash(payload));
         self.bytes[..4].copy_from_slice(&length.to_le_bytes());
@@ -53,6 +61,8 @@ pub struct After {
     pub cas: u64,
     pub flush: i64,
     pub count: u64,
+    /// Of all items and their keys; `None` where an older version has not said it.
+    pub bytes: Option<u64>,
 }
 
 /// A generation that is being written.
@@ -125,7 +135,10 @@ pub fn replay(
             let (numbers, changes) = payload.split_at(PREFIX_BYTES - HEADER_BYTES);
             let (numbers, _) = numbers.as_chunks::<8>();
             let number = |at: usize| u64::from_le_bytes(numbers[at]);
-            let state = After { cas: number(0), flush: number(1) as i64, count: number(2) };
+            let extent = changes.strip_prefix(&EXTENT).and_then(<[u8]>::split_first_chunk::<8>);
+            let changes = extent.map_or(changes, |(_, changes)| changes);
+            let bytes = extent.map(|(bytes, _)| u64::from_le_bytes(*bytes));
+            let state = After { cas: number(0), flush: number(1) as i64, count: number(2), bytes };
             each(Replayed { after: state, changes })?;
             rest = after;
         }
@@ -190,7 +203,7 @@ mod tests {
     fn a_log_cut_anywhere_has_its_whole_frames() {
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path();
-        let after = |cas| After { cas, flush: -1, count: 7 };
+        let after = |cas| After { cas, flush: -1, count: 7, bytes: Some(100 + cas) };
         let mut log = ChangeLog::create(dir, 3).unwrap();
         let mut ends = vec![0];
         for n in 0..3u8 {

@@ -170,16 +170,20 @@ impl Items {
         let (table, Marks { mut cas, mut flush, log, .. }) =
             Table::open(&path).map_err(|why| failed(&why))?;
         let replayed = changes::replay(data, log, |frame| {
-            let after = frame.after;
+            let mut after = frame.after;
             (cas, flush) = (after.cas, after.flush);
-            let mut grown = Grown::default();
-            let mut changes = Changes::new();
-            for (key, item) in frame {
-                let before = table.find(key, |item, _| item.map(<[u8]>::len)).map_err(io::Error::other)?;
-                grown.count(key, before, item.map(<[u8]>::len));
-                changes.insert(key.to_vec(), item.map(<[u8]>::to_vec));
+            let changes: Changes =
+                frame.map(|(key, item)| (key.to_vec(), item.map(<[u8]>::to_vec))).collect();
+            if after.bytes.is_none() {
+                let mut grown = Grown::default();
+                for (key, item) in &changes {
+                    let before =
+                        table.find(key, |item, _| item.map(<[u8]>::len)).map_err(io::Error::other)?;
+                    grown.count(key, before, item.as_ref().map(Vec::len));
+                }
+                after.bytes = Some(table.extent().1.saturating_add_signed(grown.bytes));
             }
-            table.publish(changes, after, grown);
+            table.publish(changes, after);
             Ok(())
         });
         let (next, unsettled) = replayed.map_err(|why| failed(&why))?;
@@ -388,12 +392,15 @@ impl Writer {
             Some(log) => log,
             None => self.begin_log()?,
         };
-        let after = After { cas, flush, count: self.table.extent().0.saturating_add_signed(grown.items) };
+        let (count, bytes) = self.table.extent();
+        let (count, bytes) =
+            (count.saturating_add_signed(grown.items), bytes.saturating_add_signed(grown.bytes));
+        let after = After { cas, flush, count, bytes: Some(bytes) };
         self.unsettled += log.append(frame, after).map_err(|why| format!("cannot log a change: {why}"))?;
         self.about.counters.count(Count::Syncs);
         self.log = Some(log);
         (self.cas, self.flush) = (cas, flush);
-        self.table.publish(changes, after, grown);
+        self.table.publish(changes, after);
         Ok(())
     }
 

@@ -205,12 +205,12 @@ impl Table {
     }
 
     /// Makes changes visible, which are durable now.
-    pub fn publish(&self, changes: Changes, after: After, grown: Grown) {
+    pub fn publish(&self, changes: Changes, after: After) {
         let mut layers = self.write();
         layers.new.extend(changes);
         layers.flush = after.flush;
         layers.count = after.count;
-        layers.bytes = layers.bytes.saturating_add_signed(grown.bytes);
+        layers.bytes = after.bytes.unwrap_or(layers.bytes);
     }
 
     pub fn is_settled(&self) -> bool {
