@@ -21,6 +21,7 @@ use redb::{
 use crate::error::{LogPoolError, Result};
 use crate::folder;
 use crate::limits::*;
+use crate::unwritten::Unwritten;
 
 /// Of all files; in the table `meta` under `format`. Version 1 was one file without segments, version 2 had a row for
 /// each block, and in version 3 columns had no shift.
@@ -90,7 +91,12 @@ pub fn read(path: &Path) -> Result<Option<ReadTransaction>> {
         }
         match try_read(path) {
             Ok(read) => return check_format(&read, path).map(|_| Some(read)),
-            Err(redb::Error::RepairAborted) => repair(path)?,
+            Err(redb::Error::RepairAborted) => {
+                if !repair(path)? {
+                    let read = read_repaired(path).map_err(failed(path))?;
+                    return check_format(&read, path).map(|_| Some(read));
+                }
+            }
             Err(redb::Error::DatabaseAlreadyOpen) => pause(),
             // Deleted in between: the day was dropped.
             Err(redb::Error::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -109,17 +115,30 @@ fn try_read(path: &Path) -> Result<ReadTransaction, redb::Error> {
 }
 
 /// Its writer was killed, and a reader cannot read what it left. Who meets that repairs it: whoever holds the mover's lock
-/// need not have a use for this file for days.
-fn repair(path: &Path) -> Result<()> {
+/// need not have a use for this file for days. False where the file may not be written to.
+fn repair(path: &Path) -> Result<bool> {
     match builder(READER_CACHE_BYTES).open(path) {
         // Someone else repairs it, or has begun to write to it.
         Err(DatabaseError::DatabaseAlreadyOpen) => {
             pause();
-            Ok(())
+            Ok(true)
         }
-        Err(DatabaseError::Storage(StorageError::Io(error))) if error.kind() == ErrorKind::NotFound => Ok(()),
-        repaired => repaired.map(drop).map_err(failed(path)),
+        Err(DatabaseError::Storage(StorageError::Io(error))) => match error.kind() {
+            ErrorKind::NotFound => Ok(true),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Ok(false),
+            _ => Err(failed(path)(DatabaseError::Storage(StorageError::Io(error)))),
+        },
+        repaired => repaired.map(|_| true).map_err(failed(path)),
     }
+}
+
+/// Of a file that may not be written to, what a repaired one would hold.
+fn read_repaired(path: &Path) -> Result<ReadTransaction, redb::Error> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(READER_CACHE_BYTES);
+    let file = Unwritten::open(path)?;
+    drop(builder.create_with_backend(file.clone())?);
+    Ok(builder.open_read_only_with_backend(file)?.begin_read()?)
 }
 
 fn check_format(read: &ReadTransaction, path: &Path) -> Result<u64> {

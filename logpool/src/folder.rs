@@ -162,11 +162,21 @@ impl Folder {
 
     /// Puts a log file that was read to its end, damaged pieces apart, where nobody reads it any more.
     pub fn set_aside(&self, name: LogName) -> Result<()> {
-        let dir = self.root.join("damaged");
+        let dir = self.damaged_dir();
         create_dir_all(&dir)?;
         let from = self.log_path(name);
         fs::rename(&from, dir.join(name.file_name())).map_err(LogPoolError::io("move away", &from))?;
         sync_dir(&dir)
+    }
+
+    /// The log files that were put there.
+    pub fn set_aside_files(&self) -> Result<Vec<PathBuf>> {
+        let dir = self.damaged_dir();
+        Ok(names_in(&dir)?.iter().map(|name| dir.join(name)).collect())
+    }
+
+    fn damaged_dir(&self) -> PathBuf {
+        self.root.join("damaged")
     }
 }
 

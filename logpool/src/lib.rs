@@ -48,6 +48,7 @@ mod tail;
 mod text;
 #[cfg(test)]
 mod torn;
+mod unwritten;
 mod values;
 mod verify;
 mod writer;

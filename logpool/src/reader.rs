@@ -174,10 +174,19 @@ impl Reader {
         }
     }
 
-    /// Notes damage of log files, where that is to be skipped.
+    /// Notes damage of log files where that is to be skipped; else it is an error.
     pub(crate) fn note(&self, damaged: Vec<Damage>) -> Result<()> {
-        match self.skipped {
-            Some(_) => damaged.into_iter().try_for_each(|damage| self.spare(Err(damage.into()), None)),
+        if self.skipped.is_some() {
+            return damaged.into_iter().try_for_each(|damage| self.spare(Err(damage.into()), None));
+        }
+        // The header of a file says nothing that its name does not say.
+        let lost = |damage: &Damage| damage.offset > 0;
+        if !damaged.iter().any(lost) {
+            return Ok(());
+        }
+        // What was just being written is whole now.
+        match self.damage()?.into_iter().find(|damage| lost(damage) && damaged.contains(damage)) {
+            Some(damage) => Err(damage.into()),
             None => Ok(()),
         }
     }

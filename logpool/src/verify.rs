@@ -48,6 +48,13 @@ pub fn verify(data_dir: &Path) -> Result<Verified> {
         return Ok(verified);
     }
     verified.problems.extend(Reader::open(data_dir).damage()?.iter().map(ToString::to_string));
+    verified.problems.extend(folder.set_aside_files()?.iter().map(|path| {
+        format!(
+            "{}: a log file that was set aside because of damaged bytes in it, whose records are lost; what could be read was \
+             moved, so delete it when it was looked at",
+            path.display()
+        )
+    }));
     let logs = Logs::unmoved(&folder)?;
     let snapshot = Snapshot::open(&folder)?;
     logs.new_records(snapshot.knows(), |_| {

@@ -174,6 +174,13 @@ fn move_for_ever(data: &Path, writer: &Writer, retention: &[Retention], metrics:
             };
             add(&metrics.moved, moved.records);
             add(&metrics.duplicates, moved.duplicates);
+            for damage in &moved.damage {
+                add(&metrics.damaged_bytes, damage.bytes);
+                eprintln!(
+                    "dsctl: the LogPool: {damage}; what they held is lost, and the file will lie in {} when all else of it is moved",
+                    data.join("damaged").display()
+                );
+            }
             if !retention.is_empty() && retained.is_none_or(|last| last.elapsed() >= RETAIN_EVERY) {
                 let dropped = mover.retain(wall_now(), retention)?;
                 add(&metrics.segments_dropped, dropped as u64);

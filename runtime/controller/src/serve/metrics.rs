@@ -14,6 +14,8 @@ pub struct Metrics {
     pub moved: AtomicU64,
     pub duplicates: AtomicU64,
     pub move_failures: AtomicU64,
+    /// Bytes of log files that could not be read.
+    pub damaged_bytes: AtomicU64,
     pub segments_dropped: AtomicU64,
     pub queries: AtomicU64,
     pub query_failures: AtomicU64,
@@ -47,6 +49,11 @@ impl Metrics {
                 &self.duplicates,
             ),
             ("logpool_moves_failed_total", "Moves into segments that failed.", &self.move_failures),
+            (
+                "logpool_damaged_bytes_total",
+                "Bytes of log files that could not be read, whose records are lost.",
+                &self.damaged_bytes,
+            ),
             ("logpool_segments_dropped_total", "Days of pools dropped by retention.", &self.segments_dropped),
             ("logpool_queries_total", "Questions to the LogPool.", &self.queries),
             (
