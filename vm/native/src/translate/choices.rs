@@ -131,29 +131,18 @@ impl<'p> Translator<'_, '_, 'p> {
                     }
                     sum
                 }
-                Instr::AddInt { a, b, .. } => {
+                Instr::AddInt { a, b, .. } | Instr::SubInt { a, b, .. } | Instr::MulInt { a, b, .. } => {
                     let (x, y) = (of(self, a), of(self, b));
-                    let (sum, overflow) = self.b.ins().sadd_overflow(x, y);
-                    if !p.plus(q).1 {
+                    let ins = self.b.ins();
+                    let ((value, overflow), (_, fits)) = match *instr {
+                        Instr::AddInt { .. } => (ins.sadd_overflow(x, y), p.plus(q)),
+                        Instr::SubInt { .. } => (ins.ssub_overflow(x, y), p.minus(q)),
+                        _ => (ins.smul_overflow(x, y), p.times(q)),
+                    };
+                    if !fits {
                         misfits = Some(self.either(misfits, overflow));
                     }
-                    sum
-                }
-                Instr::SubInt { a, b, .. } => {
-                    let (x, y) = (of(self, a), of(self, b));
-                    let (difference, overflow) = self.b.ins().ssub_overflow(x, y);
-                    if !p.minus(q).1 {
-                        misfits = Some(self.either(misfits, overflow));
-                    }
-                    difference
-                }
-                Instr::MulInt { a, b, .. } => {
-                    let (x, y) = (of(self, a), of(self, b));
-                    let (product, overflow) = self.b.ins().smul_overflow(x, y);
-                    if !p.times(q).1 {
-                        misfits = Some(self.either(misfits, overflow));
-                    }
-                    product
+                    value
                 }
                 Instr::DivInt { a, b, .. } => {
                     let (x, y) = (of(self, a), of(self, b));
