@@ -8,16 +8,7 @@ use dscript_tests::{compile, json_lines, run, text};
 use serde_json::Value;
 
 /// Commands whose output is no data: they make a file or a folder, speak a protocol, or are stopped by whoever reads them.
-const WITHOUT: [&str; 8] = [
-    "dsc new",
-    "dsc lsp",
-    "dsvm exec",
-    "dsvm node",
-    "dsctl serve",
-    "dsctl log",
-    "dsctl log export",
-    "dsctl log import",
-];
+const WITHOUT: [&str; 6] = ["dsc new", "dsc lsp", "dsvm exec", "dsvm node", "dsctl serve", "dsctl log"];
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a scratch folder can be made")

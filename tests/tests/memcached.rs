@@ -153,7 +153,7 @@ fn close(one: &str, other: &str) -> bool {
         let seconds = |word: &str| -> Option<i64> { word.trim_end().strip_prefix(prefix)?.parse().ok() };
         match (seconds(one), seconds(other)) {
             (Some(one), Some(other)) => {
-                one.signum() == other.signum() && one.abs_diff(other) <= SECONDS_APART_MAX as u64
+                (one < 0) == (other < 0) && one.abs_diff(other) <= SECONDS_APART_MAX as u64
             }
             _ => false,
         }
