@@ -479,7 +479,10 @@ impl<'s> Table<'s> {
             };
             stats.order.iter().map(one).fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
         };
-        rows.sort_by(compare);
+        // To sort takes memory, also where there is nothing to do.
+        if !stats.order.is_empty() {
+            rows.sort_by(compare);
+        }
         rows.truncate(stats.limit.unwrap_or(usize::MAX));
         rows
     }
