@@ -231,6 +231,10 @@ fn what_is_wrong_with_a_question_is_said() {
         .read_to_string(&mut answer)
         .expect("it answers");
     assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("read with GET"), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nallow: get, post\r\n"), "{answer}");
+    answer.clear();
+    http.send("GET /v1/log/pools HTTP/1.0\r\n\r\n").read_to_string(&mut answer).expect("it answers");
+    assert!(answer.contains(" 400 ") && answer.contains("there is no header `Host`"), "{answer}");
 }
 
 #[test]
@@ -375,6 +379,12 @@ fn records_are_put_where_that_is_allowed() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it is text");
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("line 2: it is not UTF-8"), "{answer}");
+    let cut = format!("{head}Content-Type: {LINES}\r\nContent-Length: 1000\r\n\r\n{good}");
+    let mut stream = http.send(&cut);
+    stream.shutdown(std::net::Shutdown::Write).expect("no more is sent");
+    answer.clear();
+    stream.read_to_string(&mut answer).expect("it is text");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("did not come whole"), "{answer}");
     let beyond = good.replace("\"n\": 1", "\"n\": 18446744073709551616");
     let (status, answer) = post(&http, LINES, &beyond);
     let why = answer["error"].as_str().unwrap_or_default();

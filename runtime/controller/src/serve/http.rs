@@ -17,9 +17,9 @@ use dscript_logpool::{KeyName, LogPoolError, RunId, record_from_json, record_jso
 use dscript_protocol::limits::BATCH_RECORDS_MAX;
 use dscript_protocol::message::{LogQuery, LogStats, Skipped};
 use dscript_protocol::units;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -175,7 +175,13 @@ fn path_of(path: &str) -> Option<(&'static str, &'static [&'static str])> {
 
 async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(is_loopback) {
+    let Some(host) = host else {
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "there is no header `Host`: name 127.0.0.1 or localhost there",
+        );
+    };
+    if !is_loopback(host) {
         return refused(
             StatusCode::FORBIDDEN,
             "the header `Host` names another machine: ask for 127.0.0.1 or localhost",
@@ -194,7 +200,10 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
             "there is no {} here: the LogPool is read with GET, and records are put with POST to {RECORDS}",
             request.method()
         );
-        return refused(StatusCode::METHOD_NOT_ALLOWED, why);
+        let mut answer = refused(StatusCode::METHOD_NOT_ALLOWED, why);
+        let allowed = if path == RECORDS { "GET, POST" } else { "GET" };
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        return answer;
     }
     let Some((known, parameters)) = path_of(path) else {
         let paths = PATHS.map(|(path, _)| if path == RECORD { "/v1/log/record/KEY" } else { path });
@@ -402,9 +411,12 @@ async fn put(api: &Api, request: Request<Incoming>) -> Answer {
     let body = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(why) => {
-            let why =
-                format!("the records did not come whole, or are more than {BODY_BYTES_MAX} bytes: {why}");
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, why);
+            if why.is::<LengthLimitError>() {
+                let why =
+                    format!("the records are more than {BODY_BYTES_MAX} bytes: send them in several parts");
+                return refused(StatusCode::PAYLOAD_TOO_LARGE, why);
+            }
+            return refused(StatusCode::BAD_REQUEST, format!("the records did not come whole: {why}"));
         }
     };
     let Ok(run) = RunId::new_random() else {
