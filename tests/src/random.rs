@@ -286,7 +286,7 @@ impl Writer {
     }
 
     fn statement(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(13) {
             0..3 => {
                 let ty = self.any_type();
                 let value = self.value(ty, 3);
@@ -338,11 +338,66 @@ impl Writer {
                 self.line("}");
             }
             10 => self.mutation(),
+            11 => self.within(),
             _ => {
                 if let Some((name, ty)) = self.some_local() {
                     self.show(&name, ty);
                 }
             }
+        }
+    }
+
+    /// A `within`: one that comes to its end or is left, one whose time is up before it begins, or one with an endless loop, which
+    /// has assigned something by then.
+    fn within(&mut self) {
+        let endless = self.loops == 0 && self.random.one_in(3);
+        let limit = match self.random.below(6) {
+            _ if endless => "1ms",
+            0 => "0s",
+            _ => "1h",
+        };
+        self.line(&format!("within ({limit}) {{"));
+        self.indent += 1;
+        if endless {
+            // Nothing interrupts it before there were many rounds.
+            self.simple_assignment();
+            self.line("for (;;) {");
+            self.indent += 1;
+            self.simple_assignment();
+            self.simple_assignment();
+            self.indent -= 1;
+            self.line("}");
+        } else {
+            self.block();
+            self.way_out();
+        }
+        self.indent -= 1;
+        self.line("} else {");
+        self.inner();
+        self.line("}");
+    }
+
+    fn simple_assignment(&mut self) {
+        let simple = |l: &&Local| l.variable && matches!(l.ty, Ty::Int | Ty::Double | Ty::Text);
+        let all: Vec<(String, Ty)> =
+            self.locals.iter().filter(simple).map(|l| (l.name.clone(), l.ty)).collect();
+        if let Some((name, ty)) = all.get(self.random.below(all.len().max(1))) {
+            let value = self.leaf(*ty);
+            self.line(&format!("{name} = {value};"));
+        }
+    }
+
+    /// Leaves the loop or the function, sometimes.
+    fn way_out(&mut self) {
+        let condition = self.value(Ty::Bool, 2);
+        match (self.random.below(4), self.own) {
+            (0, Some(own)) => {
+                let value = self.value(self.functions[own].result, 1);
+                self.line(&format!("if ({condition}) {{ return {value}; }}"));
+            }
+            (1, _) if self.loops > 0 => self.line(&format!("if ({condition}) {{ break; }}")),
+            (2, _) if self.loops > 0 => self.line(&format!("if ({condition}) {{ continue; }}")),
+            _ => {}
         }
     }
 

@@ -378,7 +378,7 @@ impl Running<'_> {
         vm.stack.frames.push(Frame { function, pc, base, end, special: 0, ip: std::ptr::null() });
         let hidden = std::mem::replace(&mut vm.stack.hidden, depth as isize - (row as isize + 1));
         vm.lend(true);
-        let done = self.handle(lend.instr);
+        let done = self.handle(lend.instr).map_err(|exit| self.or_late(exit));
         let done = self.keep_trace_of(done);
         let vm = self.vm();
         while vm.stack.frames.len() > row + 1 {
@@ -456,6 +456,7 @@ impl Running<'_> {
     /// Takes the frame of an instruction off that ends the native frame.
     #[cold]
     fn leave_failed(&mut self, exit: Exit) -> Box<Exit> {
+        let exit = self.or_late(exit);
         let vm = self.vm();
         if matches!(exit, Exit::Trap(_)) {
             vm.keep_trace();

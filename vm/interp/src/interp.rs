@@ -26,7 +26,6 @@ impl Running<'_> {
 
     /// As `run`, for a frame that native code calls.
     pub(crate) fn run_entry(&mut self, base: usize) -> Result<(), Exit> {
-        let temps = self.vm().stack.temps.len();
         // The code must outlive the handlers.
         let program = Arc::clone(&self.vm().program);
         let result = loop {
@@ -34,7 +33,6 @@ impl Running<'_> {
             match done.map_err(|exit| self.or_late(exit)) {
                 Err(Exit::Limit(limit)) if self.vm().stack.limits[limit].frame >= base => {
                     self.leave_region(limit);
-                    self.vm().stack.temps.truncate(temps);
                 }
                 result => break result,
             }
@@ -44,7 +42,7 @@ impl Running<'_> {
     }
 
     /// Where work was cut for taking too long: that a limit is past, or that the fiber is to stop, comes first.
-    fn or_late(&mut self, exit: Exit) -> Exit {
+    pub(crate) fn or_late(&mut self, exit: Exit) -> Exit {
         match exit {
             Exit::Trap(trap) if trap.kind == TrapKind::Timeout => match self.status() {
                 Ok(()) => Exit::Trap(trap),

@@ -21,6 +21,7 @@ mod ops;
 mod output;
 mod program;
 mod quick;
+mod regions;
 mod render;
 mod report;
 mod stack;

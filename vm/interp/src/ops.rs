@@ -1,4 +1,4 @@
-//! What instructions do beyond the registers of one frame: calls, statics, regions, and whatever allocates.
+//! What instructions do beyond the registers of one frame: calls, statics, frames that are left, and whatever allocates.
 
 use crate::arithmetic::Operation;
 use crate::fiber::{Exit, Running};
@@ -7,7 +7,7 @@ use crate::heap::{SLICE_WORDS, string_words};
 use crate::link::Linked;
 use crate::native::{Body, Failure, OutsideCall, PureCall, Trapped};
 use crate::program::Program;
-use crate::stack::{ENTRY, Frame, LIMITED, Limit};
+use crate::stack::{ENTRY, Frame};
 use crate::vm::{Cell, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Constant, Type};
@@ -272,58 +272,9 @@ impl Running<'_> {
     }
 }
 
-// ---- regions of `within` ----
-
-impl Running<'_> {
-    /// Begins a region; false where its limit is past already.
-    pub(crate) fn enter_region(&mut self, limit: i64, to: Label) -> bool {
-        let vm = self.vm();
-        if limit <= 0 {
-            return false;
-        }
-        let frame = vm.stack.frames.len() - 1;
-        let region = vm.next_region;
-        vm.next_region += 1;
-        let deadline = vm.host.monotonic().saturating_add(limit);
-        vm.stack.limits.push(Limit { region, frame, deadline, to: to.0 });
-        vm.stack.frames[frame].special |= LIMITED;
-        true
-    }
-
-    /// Cancels the region of a limit: frames above its own go, and that goes on at its label.
-    pub(crate) fn leave_region(&mut self, limit: usize) {
-        let vm = self.vm();
-        let regions: Vec<u64> = vm.stack.limits[limit..].iter().map(|l| l.region).collect();
-        let Limit { frame, to, .. } = vm.stack.limits[limit];
-        while vm.stack.frames.len() > frame + 1 {
-            vm.abandon_frame();
-        }
-        vm.stack.limits.truncate(limit);
-        let function = vm.stack.frames[frame].function;
-        vm.stack.frames[frame].pc = to;
-        vm.stack.frames[frame].ip = vm.program.code(function).ip_of(to);
-        let (host, shared) = (std::rc::Rc::clone(&vm.host), vm.shared.upgrade());
-        for region in regions {
-            host.region_cancelled(region);
-            if let Some(shared) = &shared {
-                shared.cancel_region(region);
-            }
-        }
-    }
-}
+// ---- frames that are left ----
 
 impl Vm {
-    pub(crate) fn end_region(&mut self) -> Result<(), Trapped> {
-        let frame = self.stack.frames.len() - 1;
-        match self.stack.limits.last() {
-            Some(limit) if limit.frame == frame => {
-                self.stack.limits.pop();
-                Ok(())
-            }
-            _ => Err(trapped(TrapKind::Internal, "a region ends that was not begun")),
-        }
-    }
-
     /// Takes a frame off that did not return; a static it was to compute is computed anew when asked for.
     pub(crate) fn abandon_frame(&mut self) {
         let Some(gone) = self.stack.frames.last().copied() else { return };

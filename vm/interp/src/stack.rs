@@ -180,12 +180,14 @@ impl std::ops::DerefMut for Frames {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub region: u64,
-    /// The index of its frame.
+    /// The index of its frame; of a native one, that of the frame which native code was entered with.
     pub frame: usize,
     /// On the monotonic clock.
     pub deadline: i64,
     /// Where the frame goes on when it is cancelled.
     pub to: u32,
+    /// Temporaries that were there when it began.
+    pub temps: usize,
 }
 
 /// An entry into native code: its frames, the one it was entered with included, have no rows but that one.

@@ -6,11 +6,14 @@ use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::{Instr, Visitor};
 use dscript_bytecode::trap::TrapKind;
 
+use crate::regions::Regions;
+
 pub(crate) struct Analysis {
     /// By instruction: whether a block begins there.
     pub leaders: Vec<bool>,
     /// By instruction, where a collection may happen in it: references alive across it, and for one that collects
-    /// before it reads its operands, those too. For a jump backward: those alive at its target.
+    /// before it reads its operands, those too. For a jump backward: those alive at its target. In a region of `within` those
+    /// as well that are alive where the function goes on when the time is up.
     pub alive: Vec<Option<Box<[R]>>>,
     /// By reference register: its slot of the native window, where it needs one.
     pub slots: Vec<Option<u16>>,
@@ -129,9 +132,15 @@ impl Set {
 
 impl Analysis {
     /// `entered` says that it is called, and so may be interrupted before its first instruction.
-    pub fn of(function: &Function, collects: &dyn Fn(&Instr) -> Collects, entered: bool) -> Analysis {
+    pub fn of(
+        function: &Function,
+        regions: &Regions,
+        collects: &dyn Fn(&Instr) -> Collects,
+        entered: bool,
+    ) -> Analysis {
         let code = &function.code[..];
         let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+        let is_backward = |pc: usize| operands[pc].labels.iter().any(|to| to.index() <= pc);
         let mut leaders = vec![false; code.len() + 1];
         leaders[0] = true;
         for (pc, instr) in code.iter().enumerate() {
@@ -150,6 +159,12 @@ impl Analysis {
         let size = refs + function.scalars.len();
         // Registers alive at the beginning of each block, until nothing changes.
         let mut live: Vec<Option<Set>> = leaders.iter().map(|leads| leads.then(|| Set::new(size))).collect();
+        // What is alive where the function goes on when the time of a region around a call out is up.
+        let ways_out = |pc: usize, set: &mut Set, live: &[Option<Set>]| {
+            for to in regions.ways_out(pc) {
+                set.extend(live[to].as_ref().expect("labels lead blocks"));
+            }
+        };
         let step = |pc: usize, set: &mut Set, live: &[Option<Set>]| {
             if code[pc].ends_block() {
                 set.0.fill(0);
@@ -162,6 +177,9 @@ impl Analysis {
             }
             for used in &operands[pc].uses {
                 set.insert(number(*used));
+            }
+            if regions.at(pc).is_some() && (is_backward(pc) || collects(&code[pc]) != Collects::Never) {
+                ways_out(pc, set, live);
             }
         };
         loop {
@@ -188,12 +206,12 @@ impl Analysis {
         for pc in (0..code.len()).rev() {
             let (instr, ops) = (&code[pc], &operands[pc]);
             let kind = collects(instr);
-            let backward = ops.labels.iter().any(|to| to.index() <= pc);
             if kind != Collects::Never {
                 let mut across = set.clone();
                 for def in &ops.defs {
                     across.remove(number(*def));
                 }
+                ways_out(pc, &mut across, &live);
                 if kind == Collects::Before {
                     ops.uses.iter().for_each(|used| across.insert(number(*used)));
                 }
@@ -210,8 +228,9 @@ impl Analysis {
             if leaders[pc] {
                 set.clone_from(live[pc].as_ref().expect("a leader has a set"));
             }
-            if backward {
+            if is_backward(pc) {
                 let mut at_target = Set::new(size);
+                ways_out(pc, &mut at_target, &live);
                 for label in ops.labels.iter().filter(|to| to.index() <= pc) {
                     at_target.extend(live[label.index()].as_ref().expect("labels lead blocks"));
                 }

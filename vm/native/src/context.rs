@@ -5,6 +5,8 @@
 //! is below zero when its frame must return at once: `exit` says why. Between two calls out that counter is never
 //! below zero, so it is also what every call returns first.
 
+mod direct;
+
 use std::any::Any;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,36 +117,40 @@ static HELPERS: Helpers = Helpers([
     execute as *const (),
     trap as *const (),
     too_deep as *const (),
-    remainder as *const (),
+    direct::remainder as *const (),
     remember as *const (),
     no_deeper as *const (),
-    map_get as *const (),
-    map_has as *const (),
-    map_put as *const (),
-    same_text as *const (),
-    char_at as *const (),
-    map_next as *const (),
-    map_key_at as *const (),
-    map_value_at as *const (),
-    pair_get as *const (),
-    pair_has as *const (),
-    pair_put as *const (),
-    compare_text as *const (),
-    starts_with as *const (),
-    ends_with as *const (),
-    contains as *const (),
-    parse_int as *const (),
-    remove_at as *const (),
-    floor as *const (),
-    ceil as *const (),
-    rint as *const (),
-    exp as *const (),
-    log as *const (),
-    sin as *const (),
-    cos as *const (),
-    tan as *const (),
-    pow as *const (),
-    atan2 as *const (),
+    direct::map_get as *const (),
+    direct::map_has as *const (),
+    direct::map_put as *const (),
+    direct::same_text as *const (),
+    direct::char_at as *const (),
+    direct::map_next as *const (),
+    direct::map_key_at as *const (),
+    direct::map_value_at as *const (),
+    direct::pair_get as *const (),
+    direct::pair_has as *const (),
+    direct::pair_put as *const (),
+    direct::compare_text as *const (),
+    direct::starts_with as *const (),
+    direct::ends_with as *const (),
+    direct::contains as *const (),
+    direct::parse_int as *const (),
+    direct::remove_at as *const (),
+    direct::floor as *const (),
+    direct::ceil as *const (),
+    direct::rint as *const (),
+    direct::exp as *const (),
+    direct::log as *const (),
+    direct::sin as *const (),
+    direct::cos as *const (),
+    direct::tan as *const (),
+    direct::pow as *const (),
+    direct::atan2 as *const (),
+    direct::enter_region as *const (),
+    direct::end_region as *const (),
+    direct::leave_region as *const (),
+    direct::regions_open as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -214,10 +220,19 @@ pub(crate) mod helper {
         "Math.pow",
         "Math.atan2",
     ];
+    /// (context, limit, label): begins a region; its place among those that are open, or -1 where its time is up.
+    pub const ENTER_REGION: usize = DOUBLES + OF_DOUBLES.len();
+    /// (context): ends the innermost region; below 0 where the frame is left instead.
+    pub const END_REGION: usize = ENTER_REGION + 1;
+    /// (context, place): the counter of interruptions where the frame was left for this region's time being up, so that
+    /// it goes on there; else -1.
+    pub const LEAVE_REGION: usize = ENTER_REGION + 2;
+    /// (context): how many regions are open.
+    pub const REGIONS_OPEN: usize = ENTER_REGION + 3;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 35] = [
+    pub const PARAMS: [usize; 39] = [
         1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0,
+        0, 3, 1, 2, 1,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
@@ -527,139 +542,4 @@ unsafe fn too_many(context: &mut Context) -> Result<(), Box<Exit>> {
 unsafe extern "C" fn remember(context: *mut Context, slot: usize) {
     // SAFETY: as in `interrupt`.
     unsafe { (*context).running().remember(slot) }
-}
-
-macro_rules! of_doubles {
-    ($($name:ident($($x:ident),+) = $value:expr;)*) => {
-        $(extern "C" fn $name($($x: f64),+) -> f64 {
-            $value
-        })*
-    };
-}
-
-of_doubles! {
-    remainder(a, b) = a % b;
-    floor(x) = x.floor();
-    ceil(x) = x.ceil();
-    rint(x) = x.round_ties_even();
-    exp(x) = x.exp();
-    log(x) = x.ln();
-    sin(x) = x.sin();
-    cos(x) = x.cos();
-    tan(x) = x.tan();
-    pow(x, y) = door::power(x, y);
-    atan2(x, y) = x.atan2(y);
-}
-
-unsafe extern "C" fn map_get(context: *mut Context, map: u32, key: u64) -> i64 {
-    // SAFETY: native code calls with its own context.
-    unsafe {
-        let value = (*context).running().map_get(map, key);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
-    }
-}
-
-unsafe extern "C" fn map_has(context: *mut Context, map: u32, key: u64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().map_has(map, key).into() }
-}
-
-unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
-}
-
-unsafe extern "C" fn pair_get(context: *mut Context, map: u32, key: u64) -> i64 {
-    // SAFETY: native code calls with its own context, which knows the heap, and a map of its function's types.
-    unsafe {
-        let value = door::pair_get((*context).heap, map, key);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
-    }
-}
-
-unsafe extern "C" fn pair_has(context: *mut Context, map: u32, key: u64) -> i64 {
-    // SAFETY: as in `pair_get`.
-    unsafe { door::pair_get((*context).heap, map, key).is_some().into() }
-}
-
-unsafe extern "C" fn pair_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
-    // SAFETY: as in `pair_get`.
-    unsafe { door::pair_put((*context).heap, map, key, value).map_or(-1, i64::from) }
-}
-
-unsafe extern "C" fn map_next(context: *mut Context, map: u32, after: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().map_next(map, after) }
-}
-
-unsafe extern "C" fn map_key_at(context: *mut Context, map: u32, index: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe {
-        let key = (*context).running().map_key_at(map, index);
-        (*context).values[0] = key.unwrap_or_default();
-        key.is_some().into()
-    }
-}
-
-unsafe extern "C" fn map_value_at(context: *mut Context, map: u32, index: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe {
-        let value = (*context).running().map_value_at(map, index);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
-    }
-}
-
-unsafe extern "C" fn same_text(context: *mut Context, a: u32, b: u32) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().same_text(a, b).into() }
-}
-
-unsafe extern "C" fn compare_text(context: *mut Context, a: u32, b: u32) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().compare_text(a, b) }
-}
-
-unsafe extern "C" fn starts_with(context: *mut Context, text: u32, part: u32) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().starts_with(text, part).into() }
-}
-
-unsafe extern "C" fn ends_with(context: *mut Context, text: u32, part: u32) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().ends_with(text, part).into() }
-}
-
-unsafe extern "C" fn contains(context: *mut Context, text: u32, part: u32) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe { (*context).running().contains_now(text, part).map_or(-1, i64::from) }
-}
-
-unsafe extern "C" fn parse_int(context: *mut Context, text: u32, radix: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe {
-        let value = (*context).running().parse_int_now(text, radix);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
-    }
-}
-
-unsafe extern "C" fn remove_at(context: *mut Context, list: u32, index: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe {
-        let value = (*context).running().list_remove_now(list, index);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
-    }
-}
-
-unsafe extern "C" fn char_at(context: *mut Context, text: u32, index: i64) -> i64 {
-    // SAFETY: as in `map_get`.
-    unsafe {
-        let (code, cost) = (*context).running().char_at(text, index).unwrap_or((-1, 0));
-        (*context).values[0] = cost as u64;
-        code
-    }
 }

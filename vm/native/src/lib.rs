@@ -2,11 +2,12 @@
 //!
 //! A program's functions become machine code that the interpreter enters at calls, and that calls back for whatever
 //! is rare (`dscript_interp::door`). Both run the same program with the same values, windows and limits, and a trap
-//! reads the same; what may not be native (a function with a `within`, a very long one, one with very many
-//! registers in a cycle of calls) stays with the interpreter. In order:
+//! reads the same; what may not be native (a very long function, one with very many registers in a cycle of calls)
+//! stays with the interpreter. In order:
 //!
 //! - `unit`: which functions may be native, and the tables that calls by type need;
 //! - `analysis`: what is alive where in a function, and which references need slots;
+//! - `regions`: which regions of `within` are open where in a function, and how a frame goes on when the time is up;
 //! - `ranges`: between which bounds ints lie, for checks that cannot fail;
 //! - `loops`: loops in which no list changes, and those that count; `sums`: which elements they reach;
 //! - `translate`: from bytecode to Cranelift's form;
@@ -36,6 +37,7 @@ mod layout;
 mod loops;
 mod memory;
 mod ranges;
+mod regions;
 mod sums;
 mod translate;
 mod unit;

@@ -11,6 +11,7 @@ use dscript_bytecode::instr::Instr;
 use rustc_hash::FxHashMap;
 
 use crate::analysis::Operands;
+use crate::regions::Regions;
 
 /// Both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,13 @@ type State = Vec<Range>;
 
 impl Ranges {
     /// `given` is what is known of the scalar parameters; nothing where there are fewer.
-    pub fn of(function: &Function, leaders: &[bool], given: &[Range], assumed: Option<Assumed>) -> Ranges {
+    pub fn of(
+        function: &Function,
+        leaders: &[bool],
+        regions: &Regions,
+        given: &[Range],
+        assumed: Option<Assumed>,
+    ) -> Ranges {
         let code = &function.code[..];
         let mut all = vec![ALL; function.scalars.len()];
         for (index, range) in given.iter().enumerate() {
@@ -118,6 +125,7 @@ impl Ranges {
             if !ranges.walk(
                 function,
                 leaders,
+                regions,
                 &mut heads,
                 None,
                 if pass < PASSES_EXACT { &never } else { &loops },
@@ -135,10 +143,10 @@ impl Ranges {
         for _ in 0..PASSES_NARROWING {
             let mut next = vec![None; code.len() + 1];
             next[0] = Some(all.clone());
-            ranges.walk(function, leaders, &mut heads, Some(&mut next), &never);
+            ranges.walk(function, leaders, regions, &mut heads, Some(&mut next), &never);
             heads = next;
         }
-        ranges.walk(function, leaders, &mut heads, None, &never);
+        ranges.walk(function, leaders, regions, &mut heads, None, &never);
         ranges
     }
 
@@ -148,6 +156,7 @@ impl Ranges {
         &mut self,
         function: &Function,
         leaders: &[bool],
+        regions: &Regions,
         heads: &mut [Option<State>],
         mut next: Option<&mut [Option<State>]>,
         widen: &[bool],
@@ -190,6 +199,13 @@ impl Ranges {
                 if !narrow(now, a, b, taken.negated()) {
                     state = None;
                 }
+                continue;
+            }
+            if let (Instr::LimitEnter { to, .. }, Some(region)) = (instr, regions.begun_at(pc)) {
+                // The time may be up anywhere in the region.
+                let mut later = now.clone();
+                regions.all[region].written.iter().for_each(|reg| later[reg.index()] = ALL);
+                changed |= flow(&mut into(&mut next, heads)[to.index()], &later, false);
                 continue;
             }
             for label in &Operands::of(instr).labels {

@@ -16,6 +16,7 @@ use crate::context::VALUES_MAX;
 use crate::context::helper::{DOUBLES, OF_DOUBLES, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
+use crate::regions::Regions;
 use crate::translate::{self, NESTED_MAX, Start};
 
 /// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
@@ -133,10 +134,8 @@ impl Facts {
         let recursive_max = recursive_registers_max(once.map(|(registers, _)| *registers).sum());
         for (index, function) in image.functions.iter().enumerate() {
             let fits = function.code.len() <= INSTRUCTIONS_MAX
-                && function.code.iter().all(|instr| {
-                    !matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {})
-                        && lent_scalars(instr) <= VALUES_MAX
-                });
+                && function.code.iter().all(|instr| lent_scalars(instr) <= VALUES_MAX)
+                && Regions::of(&function.code).is_some();
             let (registers, recursive) = (registers[index], facts.recursive[index]);
             let counted_alike = registers <= REGISTERS_MAX;
             let eligible = fits && counted_alike && !(recursive && registers > recursive_max);
@@ -382,6 +381,8 @@ impl<'p> Unit<'p> {
             | Instr::CallValue { .. }
             | Instr::CallMethod { .. }
             | Instr::GetStatic { .. } => Collects::Lent,
+            // Neither does, but behind the latter the frame may go on where the time of a region is up.
+            Instr::LimitEnter { .. } | Instr::LimitLeave {} => Collects::After,
             _ => Collects::Never,
         }
     }
@@ -436,13 +437,15 @@ impl<'p> Unit<'p> {
         (few && callees.iter().all(|callee| self.is_inlined(*callee))).then_some(callees)
     }
 
-    /// Whether calls of a function may be replaced by its code though that calls, loops and collects: it is short.
+    /// Whether calls of a function may be replaced by its code though that calls, loops and collects: it is short, and has no
+    /// region of `within`.
     pub fn is_expandable(&self, function: FunctionId) -> bool {
         const INSTRUCTIONS_MAX: usize = 24;
         let f = self.function(function);
         self.facts.eligible[function.index()]
             && f.code.len() <= INSTRUCTIONS_MAX
             && f.code.iter().any(|instr| matches!(instr, Instr::Return { .. }))
+            && !f.code.iter().any(|instr| matches!(instr, Instr::LimitEnter { .. }))
             && !self.plain.contains(&function)
     }
 

@@ -106,11 +106,7 @@ outlined! {
 
     leave_region |m| {
         m.note_place();
-        // Work that nothing interrupts may have gone past the limit.
-        match (*m.vm).limit_over() {
-            Some(limit) => Err(Exit::Limit(limit)),
-            None => (*m.vm).end_region().map_err(Exit::Trap),
-        }
+        m.running().end_region()
     }
 }
 
@@ -138,7 +134,7 @@ unsafe fn enter_region(ip: *const u64, limit: i64, vm: *mut Vm) -> bool {
     unsafe {
         m.note_place();
         match instr(m) {
-            Instr::LimitEnter { to, .. } => m.running().enter_region(limit, *to),
+            Instr::LimitEnter { to, .. } => m.running().enter_region(limit, *to).is_some(),
             _ => false,
         }
     }

@@ -65,6 +65,8 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.call_native(instr, native, args, results);
             }
             Instr::GetStatic { from, ref results } => self.get_static(instr, from, results),
+            Instr::LimitEnter { limit, to } => self.enter_region(limit, to),
+            Instr::LimitLeave {} => self.end_region(),
             Instr::Trap { kind, text } => {
                 let (kind, text) = (self.int(i64::from(kind as u8)), self.int(i64::from(text.0)));
                 self.trap(What::Constant, kind, text);

@@ -18,6 +18,7 @@ use super::loops::{Chunk, Entry, View, Viewed, view_at};
 use crate::analysis::{Analysis, Collects, Operands};
 use crate::loops::{CountedLoop, factors, list_of};
 use crate::ranges::{Assumed, Ranges, SMALL};
+use crate::regions::Regions;
 use crate::sums::{Sum, Sums};
 use crate::unit::{Intrinsic, Unit};
 
@@ -54,6 +55,7 @@ struct Inside {
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub function: &'a Function,
+    pub regions: &'a Regions,
     pub analysis: &'a Analysis,
     pub ranges: &'a Ranges,
     pub views: &'a [View],
@@ -68,7 +70,7 @@ pub(super) fn copies(
     chunks: &[Chunk],
     blocks: &mut [Option<Block>],
 ) -> Vec<Copy> {
-    let Known { function, analysis, ranges, .. } = known;
+    let Known { function, regions, analysis, ranges, .. } = known;
     let code = &function.code[..];
     let mut copies = Vec::new();
     // What few rounds save is less than to look before them.
@@ -76,6 +78,10 @@ pub(super) fn copies(
         let (head, last) = (of.head, of.last);
         let Some(entry) = known.entries.iter().find(|entry| entry.head == head).copied() else { continue };
         if last - head >= LENGTH_MAX || last + 1 >= code.len() {
+            continue;
+        }
+        // Where the time of a region is up the function goes on in one place, which is not in a copy.
+        if regions.all.iter().any(|region| (head..=last).contains(&region.enter)) {
             continue;
         }
         let Some(regs) = factors(code, function, &of) else { continue };
@@ -90,7 +96,7 @@ pub(super) fn copies(
             continue;
         }
         let assumed = Assumed { head, regs: regs.clone() };
-        let small = Ranges::of(function, &analysis.leaders, &[], Some(assumed));
+        let small = Ranges::of(function, &analysis.leaders, regions, &[], Some(assumed));
         if safe.is_empty() && products(unit, code, &small, head, last) >= checked {
             continue;
         }
@@ -121,8 +127,10 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
             if !callee.code.iter().any(|instr| matches!(instr, Instr::MulInt { .. })) {
                 continue;
             }
-            let analysis = Analysis::of(callee, &|_| Collects::Never, false);
-            let inner = Ranges::of(callee, &analysis.leaders, ranges.arguments(pc), None);
+            // What is put into loops has none.
+            let regions = Regions::default();
+            let analysis = Analysis::of(callee, &regions, &|_| Collects::Never, false);
+            let inner = Ranges::of(callee, &analysis.leaders, &regions, ranges.arguments(pc), None);
             all += inner.products_checked(&callee.code, 0..=callee.code.len() - 1);
         }
     }

@@ -15,6 +15,7 @@ use super::{Translator, reg_type, scalar_type};
 use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
 use crate::ranges::Ranges;
+use crate::regions::Regions;
 
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
 /// itself twice has room for itself that deep.
@@ -25,6 +26,8 @@ pub(crate) const ROOM: usize = 120;
 struct Inner<'p> {
     id: FunctionId,
     function: &'p Function,
+    regions: Regions,
+    region_around: Option<usize>,
     analysis: Analysis,
     ranges: Ranges,
     scalars: Vec<Variable>,
@@ -80,7 +83,7 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         let given_ranges = self.ranges.arguments(self.pc).to_vec();
         let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, false);
-        let Prepared { mut analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
+        let Prepared { regions, mut analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
         // Its slots follow those of the functions around it.
         for slot in analysis.slots.iter_mut().flatten() {
             *slot += self.slot_count as u16;
@@ -98,6 +101,8 @@ impl<'p> Translator<'_, '_, 'p> {
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
             blocks,
+            regions,
+            region_around: self.region(),
             analysis,
             pc: 0,
             from: 0,
@@ -174,6 +179,8 @@ impl<'p> Translator<'_, '_, 'p> {
         use std::mem::swap;
         swap(&mut self.id, &mut inner.id);
         swap(&mut self.function, &mut inner.function);
+        swap(&mut self.regions, &mut inner.regions);
+        swap(&mut self.region_around, &mut inner.region_around);
         swap(&mut self.analysis, &mut inner.analysis);
         swap(&mut self.ranges, &mut inner.ranges);
         swap(&mut self.scalars, &mut inner.scalars);

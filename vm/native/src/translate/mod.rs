@@ -17,6 +17,7 @@ mod intrinsics;
 mod loops;
 mod objects;
 mod prepared;
+mod regions;
 mod rests;
 mod scalars;
 mod seen;
@@ -36,11 +37,13 @@ use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
 
 use crate::ranges::Ranges;
+use crate::regions::Regions;
 use crate::unit::Unit;
 use copies::Copy;
 pub(crate) use inline::{NESTED_MAX, ROOM};
 use loops::{Chunk, Entry, View};
 use prepared::Prepared;
+use regions::WayOut;
 use seen::Seen;
 
 /// How functions of a program call each other.
@@ -103,6 +106,11 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     unit: &'a mut Unit<'p>,
     id: FunctionId,
     function: &'p Function,
+    regions: Regions,
+    /// In the code of a function that was inlined: the region of the outer one that its call is in.
+    region_around: Option<usize>,
+    /// Of the outer function's regions.
+    ways_out: Vec<WayOut>,
     analysis: Analysis,
     ranges: Ranges,
     scalars: Vec<Variable>,
@@ -164,9 +172,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let prepared = Prepared::of(&mut b, unit, function, &[], true);
-        let Prepared { analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
+        let Prepared { regions, analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
         let exit = b.create_block();
         b.set_cold_block(exit);
+        let ways_out = regions.all.iter().map(|_| WayOut::new(&mut b)).collect();
         b.switch_to_block(entry);
         let params = b.block_params(entry).to_vec();
         let slot_count = analysis.slot_count;
@@ -177,6 +186,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             unit,
             id,
             function,
+            regions,
+            region_around: None,
+            ways_out,
             analysis,
             ranges,
             scalars,
@@ -210,6 +222,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         this.code(0..function.code.len());
         this.begin_loops();
         this.translate_copies();
+        this.translate_ways_out();
         this.exit_block();
         this.b.seal_all_blocks();
         let config = this.unit.frontend_config();
@@ -268,6 +281,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     head.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect();
                 self.read_views_around(pc as usize, &alive);
                 self.begin_chunks(&|_| true);
+                self.find_regions(pc as usize);
                 pc as usize
             }
         };
@@ -562,12 +576,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.go_on(fuel, alive);
     }
 
-    /// After any call: returns where the counter is below zero.
+    /// After any call: where the counter is below zero, returns, or goes on behind a region whose time is up.
     fn go_on(&mut self, fuel: Value, alive: &[R]) {
         self.b.def_var(self.fuel, fuel);
         let ended = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let next = self.b.create_block();
-        self.b.ins().brif(ended, self.exit, &[], next, &[]);
+        let out = self.way_out();
+        self.b.ins().brif(ended, out, &[], next, &[]);
         self.go_to(next);
         self.seen.forget_cells();
         self.reload_heap();

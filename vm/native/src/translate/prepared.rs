@@ -11,9 +11,11 @@ use super::loops::{Chunk, Entry, View, chunks, entries, views};
 use crate::analysis::Analysis;
 use crate::loops::{Stable, keeps_sizes, quiet_loops};
 use crate::ranges::{Range, Ranges};
+use crate::regions::Regions;
 use crate::unit::{Intrinsic, Unit};
 
 pub(super) struct Prepared {
+    pub regions: Regions,
     pub analysis: Analysis,
     pub ranges: Ranges,
     pub views: Vec<View>,
@@ -33,7 +35,8 @@ impl Prepared {
         entered: bool,
     ) -> Prepared {
         let collects = |instr: &Instr| unit.collects(function, instr);
-        let analysis = Analysis::of(function, &collects, entered);
+        let regions = Regions::of(&function.code).expect("a native function has regions that are nested");
+        let analysis = Analysis::of(function, &regions, &collects, entered);
         let text_of = |instr: &Instr, asked: Intrinsic| match instr {
             Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(asked) => {
                 args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
@@ -43,7 +46,7 @@ impl Prepared {
         let stores = |instr: &Instr| unit.stores(function, instr);
         let char_at = |instr: &Instr| text_of(instr, Intrinsic::CharAt);
         let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
-        let ranges = Ranges::of(function, &analysis.leaders, given, None);
+        let ranges = Ranges::of(function, &analysis.leaders, &regions, given, None);
         let views = views(b, loops);
         let length = |instr: &Instr| {
             text_of(instr, Intrinsic::Length).or_else(|| text_of(instr, Intrinsic::BytesLength))
@@ -53,10 +56,16 @@ impl Prepared {
         let chunks = chunks(b, function, &ranges, &stable);
         let mut blocks = blocks(b, &analysis);
         let entries = entries(b, function, &analysis, &chunks);
-        let known =
-            Known { function, analysis: &analysis, ranges: &ranges, views: &views, entries: &entries };
+        let known = Known {
+            function,
+            regions: &regions,
+            analysis: &analysis,
+            ranges: &ranges,
+            views: &views,
+            entries: &entries,
+        };
         let copies = copies(b, unit, known, &chunks, &mut blocks);
-        Prepared { analysis, ranges, views, chunks, entries, blocks, copies }
+        Prepared { regions, analysis, ranges, views, chunks, entries, blocks, copies }
     }
 }
 
