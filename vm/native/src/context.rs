@@ -15,7 +15,7 @@ use dscript_bytecode::ids::ConstId;
 use dscript_bytecode::image::Constant;
 use dscript_bytecode::trap::TrapKind;
 use dscript_interp::arithmetic::Operation;
-use dscript_interp::door::{self, CallOut, Exit, Lend, Running, Windows};
+use dscript_interp::door::{CallOut, Exit, Lend, Running, Windows};
 use dscript_interp::native::Trapped;
 
 use crate::code::{Code, Lent};
