@@ -116,61 +116,28 @@ fn explained(status: StatusCode, mut body: Value) -> Answer {
 const RECORDS: &str = "/v1/log/records";
 const RECORD: &str = "/v1/log/record/";
 
+/// Which records are meant.
+const WHICH: &[&str] = &["pool", "key", "node", "task", "run", "where"];
+const WHEN: &[&str] = &["since", "until"];
+
 /// What can be asked for with `GET`, with the parameters that each takes.
-const PATHS: [(&str, &[&str]); 9] = [
-    (
-        RECORDS,
-        &[
-            "pool",
-            "key",
-            "node",
-            "task",
-            "run",
-            "where",
-            "since",
-            "until",
-            "limit",
-            "order",
-            "skip_damaged",
-            "fields",
-        ],
-    ),
-    (
-        "/v1/log/stats",
-        &[
-            "pool",
-            "key",
-            "node",
-            "task",
-            "run",
-            "where",
-            "since",
-            "until",
-            "stats",
-            "by",
-            "every",
-            "order",
-            "limit",
-            "skip_damaged",
-        ],
-    ),
-    (
-        "/v1/log/export",
-        &["pool", "key", "node", "task", "run", "where", "since", "until", "skip_damaged", "fields"],
-    ),
-    ("/v1/log/tail", &["pool", "key", "node", "task", "run", "where", "skip_damaged", "fields"]),
-    ("/v1/log/watch", &["pool", "key", "node", "task", "run", "where", "when", "over", "by", "skip_damaged"]),
+const PATHS: [(&str, &[&[&str]]); 9] = [
+    (RECORDS, &[WHICH, WHEN, &["limit", "order", "skip_damaged", "fields"]]),
+    ("/v1/log/stats", &[WHICH, WHEN, &["stats", "by", "every", "order", "limit", "skip_damaged"]]),
+    ("/v1/log/export", &[WHICH, WHEN, &["skip_damaged", "fields"]]),
+    ("/v1/log/tail", &[WHICH, &["skip_damaged", "fields"]]),
+    ("/v1/log/watch", &[WHICH, &["when", "over", "by", "skip_damaged"]]),
     (RECORD, &[]),
-    ("/v1/log/pools", &["skip_damaged"]),
+    ("/v1/log/pools", &[&["skip_damaged"]]),
     ("/metrics", &[]),
     ("/openapi.json", &[]),
 ];
 
 /// Of those that end with a slash, the end is the client's.
-fn path_of(path: &str) -> Option<(&'static str, &'static [&'static str])> {
-    PATHS
-        .into_iter()
-        .find(|(known, _)| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
+fn path_of(path: &str) -> Option<(&'static str, Vec<&'static str>)> {
+    let is = |known: &str| if known.ends_with('/') { path.starts_with(known) } else { path == known };
+    let (known, parameters) = PATHS.into_iter().find(|(known, _)| is(known))?;
+    Some((known, parameters.concat()))
 }
 
 async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
@@ -212,7 +179,7 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Answer {
             format!("there is nothing at {path}; there are {}", paths.join(", ")),
         );
     };
-    let asked = match asked(query, parameters) {
+    let asked = match asked(query, &parameters) {
         Ok(asked) => asked,
         Err(why) => return bad(why),
     };
@@ -551,13 +518,13 @@ mod tests {
         }
         // None is described that nobody takes.
         let described = document["components"]["parameters"].as_object().expect("there are some");
-        let taken: BTreeSet<&str> = PATHS.iter().flat_map(|(_, known)| known.iter().copied()).collect();
+        let taken: BTreeSet<&str> = PATHS.iter().flat_map(|(_, known)| known.concat()).collect();
         assert_eq!(described.keys().map(String::as_str).collect::<BTreeSet<_>>(), taken);
     }
 
     #[test]
     fn every_parameter_named_is_read() {
-        for (path, known) in PATHS {
+        for (path, known) in PATHS.map(|(path, known)| (path, known.concat())) {
             let value = |name: &str| match name {
                 "run" => "0a",
                 "where" => "a==1",
@@ -567,7 +534,8 @@ mod tests {
                 _ => "x",
             };
             let all: Vec<String> = known.iter().map(|name| format!("{name}={}", value(name))).collect();
-            assert!(asked(&all.join("&"), known).is_ok(), "{path}: {:?}", asked(&all.join("&"), known).err());
+            let read = asked(&all.join("&"), &known);
+            assert!(read.is_ok(), "{path}: {:?}", read.err());
         }
     }
 
@@ -575,7 +543,7 @@ mod tests {
     fn parameters() {
         let all = "pool=m&key=key+-name&where=wa+%3E+20&limit=5";
         let (_, known) = path_of(RECORDS).expect("it is there");
-        let query = asked(all, known).expect("it is good").query;
+        let query = asked(all, &known).expect("it is good").query;
         assert_eq!(query.key.as_deref(), Some("key -name"));
         assert_eq!((query.condition.as_deref(), query.limit), (Some("wa > 20"), Some(5)));
         for (text, expected) in [
@@ -590,7 +558,7 @@ mod tests {
             ("run=xyz", "hexadecimal"),
             ("pool=%f", "%20"),
         ] {
-            let why = asked(text, known).err().expect(text);
+            let why = asked(text, &known).err().expect(text);
             assert!(why.contains(expected), "{text}: {why}");
         }
     }
