@@ -119,19 +119,7 @@ impl<W: AsyncWrite + Unpin> Session<'_, W> {
             Ok(match take_step(change, &key, step)? {
                 Stepped::Done(..) if flags.has(b'q') => Vec::new(),
                 Stepped::Done(item, before) => {
-                    let mut text = head(&flags, &item);
-                    let mut expires = before;
-                    for (letter, token) in &flags.written {
-                        let _ = match letter {
-                            b'T' | b'N' => {
-                                expires = item.expires;
-                                Ok(())
-                            }
-                            b'c' => write!(text, " c{}", item.cas),
-                            b't' => write!(text, " t{}", left(expires)),
-                            _ => echo(&mut text, &flags, &key, *letter, token),
-                        };
-                    }
+                    let text = described(&flags, &key, &item, before, |_, _| false);
                     finish(text, &flags, &item)
                 }
                 Stepped::NotFound => status(b"NF", &flags, &key),
@@ -211,6 +199,34 @@ fn outcome(flags: &Flags, item: &Item, made: bool) -> (i64, bool) {
 
 /// What `mg` answers of an item, which was to expire at `before`, and was read last in the second `last`.
 fn show(flags: &Flags, key: &[u8], item: &Item, before: i64, wins: bool, last: Option<i64>) -> Vec<u8> {
+    let own = |text: &mut Vec<u8>, letter| {
+        let _ = match letter {
+            b'f' => write!(text, " f{}", item.flags),
+            b's' => write!(text, " s{}", item.data.len()),
+            b'l' => write!(text, " l{}", idle(item, last)),
+            b'h' => write!(text, " h{}", u8::from(last.is_some())),
+            _ => return false,
+        };
+        true
+    };
+    let mut text = described(flags, key, item, before, own);
+    for (mark, is_there) in [(b'Z', item.won && !wins), (b'X', item.stale), (b'W', wins)] {
+        if is_there {
+            text.extend_from_slice(&[b' ', mark]);
+        }
+    }
+    finish(text, flags, item)
+}
+
+/// What flags ask of an item, in their order: the time that is left is that until `before` up to a flag that sets another.
+/// `own` says what is one command's, and whether that is all of a flag.
+fn described(
+    flags: &Flags,
+    key: &[u8],
+    item: &Item,
+    before: i64,
+    own: impl Fn(&mut Vec<u8>, u8) -> bool,
+) -> Vec<u8> {
     let mut text = head(flags, item);
     let mut expires = before;
     for (letter, token) in &flags.written {
@@ -220,20 +236,12 @@ fn show(flags: &Flags, key: &[u8], item: &Item, before: i64, wins: bool, last: O
                 Ok(())
             }
             b'c' => write!(text, " c{}", item.cas),
-            b'f' => write!(text, " f{}", item.flags),
-            b's' => write!(text, " s{}", item.data.len()),
             b't' => write!(text, " t{}", left(expires)),
-            b'l' => write!(text, " l{}", idle(item, last)),
-            b'h' => write!(text, " h{}", u8::from(last.is_some())),
+            _ if own(&mut text, *letter) => Ok(()),
             _ => echo(&mut text, flags, key, *letter, token),
         };
     }
-    for (mark, is_there) in [(b'Z', item.won && !wins), (b'X', item.stale), (b'W', wins)] {
-        if is_there {
-            text.extend_from_slice(&[b' ', mark]);
-        }
-    }
-    finish(text, flags, item)
+    text
 }
 
 /// `VA` with the value where it is asked for, else `HD`.
