@@ -68,7 +68,8 @@ pub fn suggest<'s>(name: &str, candidates: impl Iterator<Item = &'s str>) -> Opt
         if candidate == name {
             continue;
         }
-        let distance = if candidate.eq_ignore_ascii_case(name) { 0 } else { edit_distance(name, candidate) };
+        let same = candidate.eq_ignore_ascii_case(name);
+        let distance = if same { 0 } else { strsim::osa_distance(name, candidate) };
         // A name of one letter is near to any other; and names of no letter are the compiler's own.
         let kept = name.chars().count().max(candidate.chars().count()) > distance;
         if kept
@@ -80,32 +81,6 @@ pub fn suggest<'s>(name: &str, candidates: impl Iterator<Item = &'s str>) -> Opt
         }
     }
     best.map(|(_, c)| c.to_string())
-}
-
-/// Levenshtein's distance, with a swap of neighbours as one step.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 3 {
-        return usize::MAX;
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 /// A name that two imports by `.*` bring.

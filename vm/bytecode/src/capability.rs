@@ -239,29 +239,10 @@ impl std::str::FromStr for Capability {
 
 /// What to write instead of a word that is none of these.
 fn instead(word: &str, words: &[&str]) -> String {
-    match words.iter().map(|known| (distance(word, known), known)).min() {
+    match words.iter().map(|known| (strsim::osa_distance(word, known), known)).min() {
         Some((1..=2, near)) => format!("did you mean `{near}`?"),
         _ => format!("there is {}", words.join(", ")),
     }
-}
-
-/// Characters to be changed, put in, left out or swapped with their neighbours to come from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 fn is_any(part: &[Piece]) -> bool {
