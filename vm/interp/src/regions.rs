@@ -57,6 +57,11 @@ impl Running<'_> {
         self.vm().cancel_region(limit);
     }
 
+    /// A native frame returns: its regions, which are those from this place on, are no longer open.
+    pub fn drop_regions(&mut self, first: usize) {
+        self.vm().stack.limits.truncate(first);
+    }
+
     /// How many regions are open.
     pub fn regions_open(&mut self) -> usize {
         self.vm().stack.limits.len()

@@ -151,6 +151,7 @@ static HELPERS: Helpers = Helpers([
     direct::end_region as *const (),
     direct::leave_region as *const (),
     direct::regions_open as *const (),
+    direct::drop_regions as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -229,10 +230,12 @@ pub(crate) mod helper {
     pub const LEAVE_REGION: usize = ENTER_REGION + 2;
     /// (context): how many regions are open.
     pub const REGIONS_OPEN: usize = ENTER_REGION + 3;
+    /// (context, place): those from this place on are no longer open; none where it is -1. Gives nothing.
+    pub const DROP_REGIONS: usize = ENTER_REGION + 4;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 39] = [
+    pub const PARAMS: [usize; 40] = [
         1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 3, 1, 2, 1,
+        0, 3, 1, 2, 1, 2,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

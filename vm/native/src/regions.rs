@@ -1,14 +1,16 @@
 //! Regions of `within`: which of them are open where in a function.
 //!
-//! A region begins at a `limit.enter`, on whatever way it is reached, and ends at the `limit.leave`s that are reached
-//! from there. Its code stands between the first and the label that the function goes on at when the time is up, so that
-//! there is one answer to which regions are open at an instruction. A function that is not made so stays with the interpreter.
+//! A region begins at a `limit.enter`, on whatever way it is reached, and ends at the `limit.leave`s and returns that are
+//! reached from there. Its code stands between the first and the label that the function goes on at when the time is up, so
+//! that there is one answer to which regions are open at an instruction; only behind the ways that fail out of regions and
+//! elsewhere there may be several, where nothing is done any more but to return. A function that is not made so stays with the
+//! interpreter.
 //!
 //! When the time is up while a call out or a call is done in a region, that call comes back as it does for a trap: with the
 //! counter of interruptions below zero. Then the frame does not return at once but asks, for each of its regions that is open
 //! there, whether this is the one: by its place in the fiber's list of limits, which it has kept since the region began. So
 //! what is alive at the label counts as alive at every such call (`analysis`), and what the region writes may be
-//! anything there (`ranges`).
+//! anything there (`ranges`). A return from within takes the frame's limits off that list.
 
 use dscript_bytecode::ids::{Label, Reg, S};
 use dscript_bytecode::instr::Instr;
@@ -20,8 +22,17 @@ use crate::analysis::Operands;
 pub(crate) struct Regions {
     /// Outer ones before those in them.
     pub all: Vec<Region>,
-    /// By instruction: the innermost region that is open before it. Empty where the function has no region.
-    at: Vec<Option<usize>>,
+    /// By instruction, before it; `None` where no way is known to lead to. Empty where the function has no region.
+    at: Vec<Option<Open>>,
+}
+
+/// Which regions are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    /// This one, with those around it.
+    Innermost(Option<usize>),
+    /// That depends on the way; the function only returns.
+    Returning,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -36,42 +47,42 @@ pub(crate) struct Region {
 }
 
 impl Regions {
-    /// `None` where it depends on the way which regions are open somewhere, where one is left open or ends that was not
-    /// begun, and where its code does not stand before its label.
+    /// `None` where it depends on the way which regions are open, and more is done than to return, where a region ends that
+    /// was not begun, and where one's code does not stand before its label.
     pub fn of(code: &[Instr]) -> Option<Regions> {
         let is_limit = |instr: &Instr| matches!(instr, Instr::LimitEnter { .. } | Instr::LimitLeave {});
         if !code.iter().any(is_limit) {
             return Some(Regions::default());
         }
         let mut all: Vec<Region> = Vec::new();
-        // `None` where no way is known to lead to.
-        let mut at: Vec<Option<Option<usize>>> = vec![None; code.len() + 1];
-        let mut waiting = vec![(0, None)];
-        while let Some((pc, open)) = waiting.pop() {
-            match at[pc] {
-                Some(known) if known == open => continue,
-                Some(_) => return None,
-                None => at[pc] = Some(open),
-            }
-            let instr = code.get(pc)?;
-            let behind = match *instr {
-                Instr::LimitEnter { to, .. } => {
-                    all.push(Region { enter: pc, to, outer: open, written: Vec::new() });
-                    Some(all.len() - 1)
-                }
-                Instr::LimitLeave {} => all[open?].outer,
-                Instr::Return { .. } if open.is_some() => return None,
-                _ => open,
+        let mut at: Vec<Option<Open>> = vec![None; code.len()];
+        let mut waiting = vec![(0, Open::Innermost(None))];
+        while let Some((pc, from)) = waiting.pop() {
+            let known = at.get_mut(pc)?;
+            let open = match *known {
+                Some(known) if known == from || known == Open::Returning => continue,
+                Some(_) => Open::Returning,
+                None => from,
             };
-            let operands = Operands::of(instr);
+            *known = Some(open);
+            let (instr, operands) = (&code[pc], Operands::of(&code[pc]));
+            let behind = match (open, instr) {
+                (Open::Innermost(outer), Instr::LimitEnter { to, .. }) => {
+                    all.push(Region { enter: pc, to: *to, outer, written: Vec::new() });
+                    Open::Innermost(Some(all.len() - 1))
+                }
+                (Open::Innermost(open), Instr::LimitLeave {}) => Open::Innermost(all[open?].outer),
+                (Open::Returning, instr) if !only_returns(pc, instr) => return None,
+                (open, _) => open,
+            };
             waiting.extend(operands.labels.iter().map(|to| (to.index(), open)));
             if !instr.ends_block() {
                 waiting.push((pc + 1, behind));
             }
-            let mut around = open;
+            let mut around = if let Open::Innermost(innermost) = open { innermost } else { None };
             while let Some(region) = around {
                 let Region { enter, to, outer, written } = &mut all[region];
-                if !(*enter..to.index()).contains(&pc) {
+                if !(*enter..to.index()).contains(&pc) && !only_returns(pc, instr) {
                     return None;
                 }
                 let scalars =
@@ -80,13 +91,20 @@ impl Regions {
                 around = *outer;
             }
         }
-        let at = at.into_iter().map(Option::flatten).collect();
         Some(Regions { all, at })
     }
 
-    /// The innermost region that is open before an instruction.
+    /// The innermost region that is open before an instruction that may call.
     pub fn at(&self, pc: usize) -> Option<usize> {
-        self.at.get(pc).copied().flatten()
+        match self.at.get(pc) {
+            Some(Some(Open::Innermost(region))) => *region,
+            _ => None,
+        }
+    }
+
+    /// Whether regions may be open where the function returns.
+    pub fn are_left_at(&self, pc: usize) -> bool {
+        self.at(pc).is_some() || self.at.get(pc) == Some(&Some(Open::Returning))
     }
 
     /// A region and those around it, the innermost first.
@@ -102,6 +120,21 @@ impl Regions {
     /// The region that begins at an instruction.
     pub fn begun_at(&self, pc: usize) -> Option<usize> {
         self.all.iter().position(|region| region.enter == pc)
+    }
+}
+
+/// What may stand between a place that several ways lead to and the return behind it: nothing that calls.
+fn only_returns(pc: usize, instr: &Instr) -> bool {
+    match instr {
+        Instr::Jump { to } => to.index() > pc,
+        Instr::Int { .. }
+        | Instr::Double { .. }
+        | Instr::Bool { .. }
+        | Instr::Null { .. }
+        | Instr::MoveScalar { .. }
+        | Instr::MoveRef { .. }
+        | Instr::Return { .. } => true,
+        _ => false,
     }
 }
 
@@ -140,14 +173,26 @@ mod tests {
     }
 
     #[test]
+    fn returns_leave_regions() {
+        // Two ways lead to the last two instructions, one of them out of the region.
+        let leave = || Instr::LimitLeave {};
+        let code =
+            [enter(5), Instr::If { a: S(1), to: Label(6) }, done(), leave(), jump(5), set(1), set(2), done()];
+        let regions = Regions::of(&code).expect("it is made so");
+        let left: Vec<_> = (0..code.len()).map(|pc| regions.are_left_at(pc)).collect();
+        assert_eq!(left, [false, true, true, false, false, false, true, true]);
+        assert_eq!((regions.at(2), regions.at(6)), (Some(0), None));
+    }
+
+    #[test]
     fn what_is_not_made_so_is_seen() {
         let leave = || Instr::LimitLeave {};
-        // One that is left open, one that was not begun, one that is open on one way only, and one behind its label.
+        let when = |to: u32| Instr::If { a: S(1), to: Label(to) };
+        // One that was not begun, one that is open on one way only where more is done than to return, and one behind its label.
         for code in [
-            vec![enter(1), done()],
             vec![leave(), done()],
-            vec![Instr::If { a: S(1), to: Label(2) }, enter(3), set(1), done()],
-            vec![jump(3), done(), set(1), enter(1), leave(), jump(2)],
+            vec![when(2), enter(3), leave(), done()],
+            vec![jump(3), done(), when(1), enter(1), when(2), leave(), jump(2)],
         ] {
             assert_eq!(Regions::of(&code), None, "{code:?}");
         }

@@ -170,3 +170,12 @@ pub unsafe extern "C" fn regions_open(context: *mut Context) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().regions_open() as i64 }
 }
+
+pub unsafe extern "C" fn drop_regions(context: *mut Context, place: i64) {
+    // SAFETY: as in `map_get`.
+    unsafe {
+        if let Ok(place) = usize::try_from(place) {
+            (*context).running().drop_regions(place);
+        }
+    }
+}

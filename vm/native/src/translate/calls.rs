@@ -56,6 +56,9 @@ impl<'p> Translator<'_, '_, 'p> {
                         self.b.ins().jump(done, &args);
                     }
                     None => {
+                        if self.regions.are_left_at(self.pc) {
+                            self.leave_regions();
+                        }
                         all.insert(0, self.b.use_var(self.fuel));
                         self.b.ins().return_(&all);
                     }

@@ -111,6 +111,9 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     region_around: Option<usize>,
     /// Of the outer function's regions.
     ways_out: Vec<WayOut>,
+    /// The place of the outermost of these in the fiber's list of limits, or -1 where none was begun: all of the frame's are
+    /// from there on.
+    first_region: Variable,
     analysis: Analysis,
     ranges: Ranges,
     scalars: Vec<Variable>,
@@ -168,7 +171,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let mut b = FunctionBuilder::new(out, context);
         let scalars = function.scalars.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
         let refs = function.refs.iter().map(|_| b.declare_var(I64)).collect();
-        let (fuel, heap) = (b.declare_var(I64), b.declare_var(I64));
+        let [fuel, heap, first_region] = [(); 3].map(|()| b.declare_var(I64));
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         let prepared = Prepared::of(&mut b, unit, function, &[], true);
@@ -189,6 +192,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             regions,
             region_around: None,
             ways_out,
+            first_region,
             analysis,
             ranges,
             scalars,
@@ -256,6 +260,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                     }
                 }
                 self.zero_slots(&stored);
+                self.begin_regions();
                 self.check_entry();
                 self.enter_loops(None, 0);
                 0

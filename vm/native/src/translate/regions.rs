@@ -51,6 +51,15 @@ impl Translator<'_, '_, '_> {
         self.b.ins().brif(past, edge, &[], next, &[]);
         self.jump_on_edge(edge, to);
         self.go_to(next);
+        if self.regions.all[region].outer.is_none() {
+            self.b.def_var(self.first_region, place);
+        }
+    }
+
+    /// Before a return: takes off what the frame has in the list of limits.
+    pub(super) fn leave_regions(&mut self) {
+        let (context, first) = (self.context(), self.b.use_var(self.first_region));
+        self.call_direct(helper::DROP_REGIONS, &[context, first], None);
     }
 
     pub(super) fn end_region(&mut self) {
@@ -62,9 +71,16 @@ impl Translator<'_, '_, '_> {
         self.go_to(next);
     }
 
+    /// Where the function is called no region is open.
+    pub(super) fn begin_regions(&mut self) {
+        let none = self.int(-1);
+        self.b.def_var(self.first_region, none);
+    }
+
     /// Where the function begins at an instruction in a running frame: the regions that the interpreter has begun are the last
     /// of all that are open.
     pub(super) fn find_regions(&mut self, pc: usize) {
+        self.begin_regions();
         let open: Vec<usize> = self.regions.outwards(self.regions.at(pc)).collect();
         if open.is_empty() {
             return;
@@ -74,6 +90,8 @@ impl Translator<'_, '_, '_> {
         for (region, inner) in open.into_iter().zip(1..) {
             let place = self.b.ins().iadd_imm_s(all, -inner);
             self.b.def_var(self.ways_out[region].place, place);
+            // That of the outermost comes last.
+            self.b.def_var(self.first_region, place);
         }
     }
 
