@@ -55,7 +55,7 @@ fn abi() -> [u8; 32] {
     blake3::hash(facts.as_bytes()).into()
 }
 
-/// Compiles every function of the image that may be native for the least processor of an architecture, the same
+/// Compiles every function of the image that may be native, but what runs through once, for the least processor of an architecture, the same
 /// bytes wherever it is done: the body of a section.
 ///
 /// # Errors
@@ -70,10 +70,7 @@ pub fn compile_ahead(image: &Image, architecture: &str) -> Result<Vec<u8>, Strin
     let target = Target::new(architecture, false)?;
     let program = Program::unlinked(image.clone()).map_err(|why| why.to_string())?;
     let facts = Facts::of(&program);
-    let all = (0..image.functions.len() as u32).map(FunctionId);
-    let wanted = all.filter(|function| facts.eligible[function.index()]);
-    let wanted = wanted.map(|function| (function, Start::Call)).collect();
-    let piece = compile_some(&program, &facts, &target, wanted, 0)?;
+    let piece = compile_some(&program, &facts, &target, facts.wanted(image), 0)?;
     let instr = |site: &Site| {
         let mut out = Writer::default();
         site.instr.encode(&mut out);

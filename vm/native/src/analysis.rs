@@ -28,6 +28,8 @@ pub(crate) struct Analysis {
     /// By leader: the jump that ends it, where it only looks at something and jumps on, and jumps forward are all that
     /// leads there. Then it stands in the place of these jumps, so that a loop has one jump, at its end.
     pub tests: Vec<Option<usize>>,
+    /// By instruction: whether it lies in a loop.
+    pub looped: Vec<bool>,
 }
 
 /// Instructions that a test may have before its jump.
@@ -293,7 +295,8 @@ impl Analysis {
                 _ => false,
             })
             .collect();
-        Analysis { leaders, alive, slots, slot_count, kept, heads, joined, tests }
+        let looped = crate::loops::looped(&operands);
+        Analysis { leaders, alive, slots, slot_count, kept, heads, joined, tests, looped }
     }
 }
 

@@ -116,10 +116,10 @@ static HELPERS: Helpers = Helpers([
     reserve as *const (),
     execute as *const (),
     trap as *const (),
-    too_deep as *const (),
+    entered as *const (),
     direct::remainder as *const (),
     remember as *const (),
-    no_deeper as *const (),
+    execute as *const (),
     direct::map_get as *const (),
     direct::map_has as *const (),
     direct::map_put as *const (),
@@ -162,16 +162,17 @@ pub(crate) mod helper {
     pub const RESERVE: usize = 1;
     /// (context, site): the interpreter does the instruction.
     pub const EXECUTE: usize = 2;
-    /// (context, what, a, b): a trap of the frame.
+    /// (context, what with its place, a, b): a trap of the frame.
     pub const TRAP: usize = 3;
-    /// (context): the frame must not be there, so many calls are nested.
-    pub const TOO_DEEP: usize = 4;
+    /// (context): the frame must not be there, so many calls are nested, or the counter of interruptions is below zero.
+    pub const ENTERED: usize = 4;
     /// (a, b): `a % b` of doubles. Calls nothing.
     pub const REMAINDER: usize = 5;
     /// (context, slot): an old object has got a reference to a young one. Collects nothing.
     pub const REMEMBER: usize = 6;
-    /// (context): the frame calls, and no more calls may be nested.
-    pub const NO_DEEPER: usize = 7;
+    /// As `EXECUTE`. Its stub takes counter, window, calls that are left and site as functions in Rust take them, and gives
+    /// the counter and where the heap is.
+    pub const EXECUTE_OFTEN: usize = 7;
     /// (context, map, key): whether it is there; its value is the first of the context's values.
     pub const MAP_GET: usize = 8;
     /// (context, map, key): whether it is there.
@@ -234,7 +235,7 @@ pub(crate) mod helper {
     pub const DROP_REGIONS: usize = ENTER_REGION + 4;
     /// What they take, the context included; 0 for what takes no context.
     pub const PARAMS: [usize; 40] = [
-        1, 2, 2, 4, 1, 0, 2, 1, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 3, 1, 2, 1, 2,
     ];
 
@@ -283,10 +284,12 @@ pub(crate) enum What {
     /// A kind, and a String.
     Text,
     Abs,
+    /// A call, where no more may be nested.
+    Depth,
 }
 
 impl What {
-    const ALL: [What; 17] = [
+    const ALL: [What; 18] = [
         What::Sum,
         What::SumOf,
         What::Difference,
@@ -304,7 +307,24 @@ impl What {
         What::Constant,
         What::Text,
         What::Abs,
+        What::Depth,
     ];
+    const BITS: u32 = 8;
+
+    /// Whether the report tells its operands.
+    pub fn tells(self) -> bool {
+        !matches!(self, What::Null | What::Narrow | What::Changed | What::Depth)
+    }
+
+    /// As the helper takes it.
+    pub fn at(self, place: u32) -> i64 {
+        i64::from(place) << Self::BITS | self as i64
+    }
+
+    fn and_place(from: u64) -> (What, u32) {
+        let what = from & ((1 << Self::BITS) - 1);
+        (Self::ALL[what as usize], (from >> Self::BITS) as u32)
+    }
 }
 
 impl Context {
@@ -465,9 +485,10 @@ unsafe extern "C" fn trap(context: *mut Context, what: u64, a: u64, b: u64) {
     // SAFETY: as in `interrupt`.
     unsafe {
         (*context).guarded(|context| {
-            context.find_place();
+            let (what, place) = What::and_place(what);
+            context.place = place;
             let running = context.call_out();
-            let trap = trap_of(running, What::ALL[what as usize], a, b);
+            let trap = trap_of(running, what, a, b);
             Err(Box::new(running.trap(trap)))
         })
     }
@@ -504,42 +525,36 @@ fn trap_of(running: &mut Running<'_>, what: What, a: u64, b: u64) -> Trapped {
         }
         What::Text => (kind(), running.text_of(b as u32)),
         What::Abs => (TrapKind::Overflow, format!("abs({x}) does not fit an int")),
+        What::Depth => return too_many(running),
     };
     Trapped { kind, text }
 }
 
-unsafe extern "C" fn too_deep(context: *mut Context) {
-    // SAFETY: as in `interrupt`. The frame that calls out is not to be there: its caller traps, whose frame pointer
+unsafe extern "C" fn entered(context: *mut Context) {
+    // SAFETY: as in `interrupt`. A frame that is one too many is not to be there: its caller traps, whose frame pointer
     // and return address lie where every frame of native code has them.
     unsafe {
         (*context).guarded(|context| {
+            if context.left >= 0 {
+                context.find_place();
+                return context.call_out().interrupt().map_err(Box::new);
+            }
             let frame = context.frame as *const usize;
             let code = &*context.code;
             context.frame = *frame;
             context.returns_to = *frame.add(1);
             context.find_place();
             context.refs = context.refs.sub(code.slots_at(context.place));
-            too_many(context)
+            let running = context.call_out();
+            let trap = too_many(running);
+            Err(Box::new(running.trap(trap)))
         })
     }
 }
 
-unsafe extern "C" fn no_deeper(context: *mut Context) {
-    // SAFETY: as in `interrupt`.
-    unsafe {
-        (*context).guarded(|context| {
-            context.find_place();
-            too_many(context)
-        })
-    }
-}
-
-/// The trap of a call that would be one too many.
-unsafe fn too_many(context: &mut Context) -> Result<(), Box<Exit>> {
-    // SAFETY: the caller is a helper of native code that is calling out.
-    let running = unsafe { context.call_out() };
-    let text = format!("more than {} calls are nested", running.frames_max());
-    Err(Box::new(running.trap(Trapped { kind: TrapKind::Stack, text })))
+/// Of a call that would be one too many.
+fn too_many(running: &mut Running<'_>) -> Trapped {
+    Trapped { kind: TrapKind::Stack, text: format!("more than {} calls are nested", running.frames_max()) }
 }
 
 unsafe extern "C" fn remember(context: *mut Context, slot: usize) {

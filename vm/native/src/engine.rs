@@ -6,8 +6,8 @@
 //! from then on
 //! calls go to its code, and a loop that is running goes on in code that begins at the loop's head.
 //!
-//! One of the two is compiled, not both: a function that is called again and again is compiled for its next call, and for a
-//! loop that still runs only when the interpreter has been at it for as long once more; any other for its loop, and for
+//! One of the two is compiled, not both: a function that is called again and again, where the loops in it have not most of
+//! what is ahead, is compiled for its next call, and for a loop that still runs only when the interpreter has been at it for as long once more; any other for its loop, and for
 //! calls when it has been entered in that loop time and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
@@ -37,22 +37,15 @@ const WAIT: Duration = Duration::from_millis(20);
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
 const WAITING_MAX: usize = 256;
 
-/// Compiles every function of the program that may be native, before it runs. What runs through once is done sooner
-/// than it is compiled, and is left to the interpreter.
+/// Compiles every function of the program that may be native, before it runs, but what runs through once.
 ///
 /// # Errors
 /// Where there is no native code for this machine, or no memory for it.
 pub fn attach_jit(program: &Arc<Program>) -> Result<(), String> {
     let target = Target::host()?;
     let native = Native::new(program, None);
-    let facts = &native.code().facts;
-    let once = |function: FunctionId| {
-        !facts.repeated[function.index()]
-            && loops::inside(&program.image().functions[function.index()].code).is_empty()
-    };
-    let all = (0..program.image().functions.len() as u32).map(FunctionId);
-    let wanted = all.filter(|function| facts.eligible[function.index()] && !once(*function));
-    native.compile(program, &target, wanted.map(|function| (function, Start::Call)).collect())?;
+    let wanted = native.code().facts.wanted(program.image());
+    native.compile(program, &target, wanted)?;
     program.attach(native);
     Ok(())
 }
@@ -136,15 +129,22 @@ impl Native {
         Ok(())
     }
 
-    /// Compiles what is hot, with what it calls.
-    fn compile_hot(&self, program: &Program, target: &Target, function: FunctionId, start: Start) {
+    /// Compiles what is hot, with what it calls; `here` as in `Request`.
+    fn compile_hot(
+        &self,
+        program: &Program,
+        target: &Target,
+        function: FunctionId,
+        start: Start,
+        here: bool,
+    ) {
         let code = self.code.get_or_init(|| Code::new(Facts::of(program)));
         let Some(auto) = &self.auto else { return };
         let may = |function: FunctionId| code.facts.eligible[function.index()];
         if !may(function) {
             return;
         }
-        let start = auto.begin_with(function, start, code.facts.repeated[function.index()]);
+        let start = auto.begin_with(function, start, !here && code.facts.repeated[function.index()]);
         let mut wanted = vec![(function, start)];
         let none = FxHashSet::default();
         let unit = Unit::new(program, &code.facts, none.clone(), &none, target.frontend_config(), 0);
@@ -191,6 +191,8 @@ struct Request {
     native: Weak<Native>,
     function: FunctionId,
     start: Start,
+    /// Whether most of what is ahead is in the frame that runs, so that its next call is not what it is for.
+    here: bool,
     /// Told when it is done.
     done: mpsc::SyncSender<()>,
 }
@@ -202,9 +204,9 @@ fn request(request: Request) -> bool {
         let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING_MAX);
         let work = move || {
             let Ok(target) = Target::host() else { return };
-            for Request { program, native, function, start, done } in receiver {
+            for Request { program, native, function, start, here, done } in receiver {
                 if let (Some(program), Some(native)) = (program.upgrade(), native.upgrade()) {
-                    native.compile_hot(&program, &target, function, start);
+                    native.compile_hot(&program, &target, function, start, here);
                 }
                 // Who asked may have stopped waiting.
                 let _ = done.try_send(());
@@ -319,7 +321,8 @@ impl Engine for Native {
         drop(seen);
         let (program, native) = (Arc::downgrade(program), self.own.clone());
         let (done, compiled) = mpsc::sync_channel(1);
-        if !request(Request { program, native, function, start, done }) {
+        let here = outlook.program.ns < 2 * outlook.frame.ns;
+        if !request(Request { program, native, function, start, here, done }) {
             auto.seen().asked.remove(&asked);
             return known;
         }

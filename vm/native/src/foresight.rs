@@ -14,7 +14,7 @@ use crate::loops::{self, CountedLoop, Step};
 /// Frames that are looked at, the outermost: what those above do is part of their rounds.
 const FRAMES_MAX: usize = 16;
 /// How many times what was done of a loop is believed to be ahead of it, and once more for each round that was seen: the
-/// first may be quite unlike the others.
+/// first may be quite unlike the others. Of rounds that become ever shorter only as much is believed as was done.
 const GUESSED: u64 = 4;
 /// Instructions of the longest function whose loops are thought to count: finding out takes as long as there are
 /// loops in it, times their length.
@@ -68,6 +68,21 @@ struct Mark {
     /// The counter then, and when it was seen last.
     first: i64,
     last: i64,
+    /// Between a quarter and half of the way, and what is so next: what all had taken, and the counter.
+    middle: (u64, i64),
+    later: (u64, i64),
+}
+
+impl Mark {
+    /// Whether rounds take less than half of what they took at first: then nobody knows what those that are left will take.
+    fn is_faster(&self, spent_ns: u64, counter: i64, step: u64) -> bool {
+        let part = |from: (u64, i64), to: (u64, i64)| {
+            (u128::from(to.0 - from.0), u128::from(to.1.abs_diff(from.1) / step))
+        };
+        let (before_ns, before) = part((self.spent_ns, self.first), self.middle);
+        let (since_ns, since) = part(self.middle, (spent_ns, counter));
+        2 * since_ns * before.max(1) < before_ns * since
+    }
 }
 
 /// A loop that an instruction is in, or the calls of its function to itself as one: its frame, function and head, and its
@@ -125,6 +140,9 @@ impl Foresight {
                 break;
             }
             kept += 1;
+            if self.spent_ns - mark.spent_ns >= 2 * (mark.later.0 - mark.spent_ns) {
+                mark.middle = std::mem::replace(&mut mark.later, (self.spent_ns, counter));
+            }
             // Another round: loops in it were begun anew.
             if std::mem::replace(&mut mark.last, counter) != counter {
                 break;
@@ -134,7 +152,17 @@ impl Foresight {
         let spent_ns = self.spent_ns;
         self.marks.extend(around[kept..].iter().map(|(frame, function, head, state)| {
             let counter = state.map_or(0, |(counter, ..)| counter);
-            Mark { frame: *frame, function: *function, head: *head, spent_ns, first: counter, last: counter }
+            let now = (spent_ns, counter);
+            Mark {
+                frame: *frame,
+                function: *function,
+                head: *head,
+                spent_ns,
+                first: counter,
+                last: counter,
+                middle: now,
+                later: now,
+            }
         }));
     }
 
@@ -169,7 +197,11 @@ impl Foresight {
                     left.saturating_mul(since / rounds).saturating_add(ns.min(since / rounds))
                 }
             };
-            let believed = ns.max(since.saturating_mul(rounds.saturating_add(GUESSED)));
+            let times = match *head != OWN_CALLS && mark.is_faster(self.spent_ns, counter, step) {
+                true => 1,
+                false => rounds.saturating_add(GUESSED),
+            };
+            let believed = ns.max(since.saturating_mul(times));
             all &= known <= believed;
             ns = known.min(believed);
         }
@@ -288,6 +320,17 @@ mod tests {
         // Three rounds of the outer loop in 27,000.
         assert_eq!(at(26_000, 3, 20), Ahead { ns: 6 * 9_000, all: true });
         assert_eq!(at(9_000, 9, 99), Ahead { ns: 0, all: true });
+    }
+
+    #[test]
+    fn of_rounds_that_become_shorter_no_more_is_believed_than_was_done() {
+        let mut foresight = Foresight::default();
+        let mut at = |spent, outer| look(&mut foresight, spent, Some(4), &[outer, 10_000, 0, 0]);
+        at(0, 0);
+        at(1_000, 1);
+        assert_eq!(at(1_000, 2), Ahead { ns: 2_000 * (2 + GUESSED), all: false });
+        // The third thousand were ten rounds.
+        assert_eq!(at(1_000, 12), Ahead { ns: 3_000, all: false });
     }
 
     #[test]

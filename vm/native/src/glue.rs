@@ -198,15 +198,24 @@ mod tests {
     /// A helper for callers who want all their registers back; what it takes lies in the context.
     fn stub(which: usize, isa: &dyn TargetIsa, out: &mut ir::Function, context: &mut FunctionBuilderContext) {
         let config = isa.frontend_config();
-        out.signature = unit::stub_signature();
+        out.signature = unit::stub_signature(which, config.default_call_conv);
         let mut b = FunctionBuilder::new(out, context);
         let block = b.create_block();
+        b.append_block_params_for_function_params(block);
         b.switch_to_block(block);
         let flags = MemFlagsData::trusted();
+        let given = b.block_params(block).to_vec();
         let mut args = vec![b.ins().get_pinned_reg(I64)];
-        for n in 0..helper::PARAMS[which] as i32 - 1 {
-            let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
-            args.push(arg);
+        if let [state @ .., site] = &given[..] {
+            for (value, at) in state.iter().zip(helper::STATE) {
+                b.ins().store(flags, *value, args[0], at);
+            }
+            args.push(*site);
+        } else {
+            for n in 0..helper::PARAMS[which] as i32 - 1 {
+                let arg = b.ins().load(I64, flags, args[0], at::ARGS + 8 * n);
+                args.push(arg);
+            }
         }
         if helper::sees_frame(which) {
             // Who calls is found from here, so that none of the many calls has to say it.
@@ -222,7 +231,12 @@ mod tests {
         signature.params = vec![AbiParam::new(I64); args.len()];
         let signature = b.import_signature(signature);
         b.ins().call_indirect(signature, target, &args);
-        b.ins().return_(&[]);
+        let mut results = Vec::new();
+        if !given.is_empty() {
+            let context = b.ins().get_pinned_reg(I64);
+            results.extend([at::FUEL, at::HEAP].map(|at| b.ins().load(I64, flags, context, at)));
+        }
+        b.ins().return_(&results);
         b.seal_all_blocks();
         b.finalize(config);
     }

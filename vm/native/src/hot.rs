@@ -26,7 +26,7 @@ const COMPILE_FIRST_NS: u64 = 600_000;
 const COMPILE_AGAIN_NS: u64 = 200_000;
 const COMPILE_INSTR_NS: u64 = 14_000;
 const CALL_WEIGHT: usize = 7;
-const OBJECT_WEIGHT: usize = 3;
+const OBJECT_WEIGHT: usize = 4;
 /// What a call takes, beyond its instructions, that native code leaves to the interpreter.
 const LENT_CALL_NS: u64 = 100;
 /// What is compiled with a hot function, in instructions.
@@ -34,7 +34,7 @@ const TOGETHER_MAX: usize = 2_000;
 
 /// What is known to be ahead must be worth more than compiling by this part of it, and counts up to so many times what
 /// was done: it is an estimate.
-const MARGIN: u64 = 2;
+const MARGIN: u64 = 4;
 const BELIEVED: u64 = 8;
 /// How many times what compiling takes is spent where little is known to be ahead.
 const PATIENCE: u64 = 4;
@@ -161,7 +161,7 @@ fn reaches(instr: &Instr) -> bool {
 
 /// Instructions of a function as it is compiled: where it calls itself, it is put in the place of that a few deep.
 fn compiled_size(image: &Image, function: FunctionId) -> usize {
-    const COPIES: usize = 8;
+    const COPIES: usize = 6;
     let code = &image.functions[function.index()].code;
     let calls_itself =
         |instr: &Instr| matches!(instr, Instr::Call { function: callee, .. } if *callee == function);

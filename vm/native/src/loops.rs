@@ -110,17 +110,22 @@ pub(crate) fn extent(code: &[Instr], head: usize) -> Range<usize> {
 /// Every instruction that lies in a loop.
 pub(crate) fn inside(code: &[Instr]) -> Vec<usize> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let mut last_of = vec![0; code.len()];
-    for (head, last) in all_loops(&operands) {
+    let looped = looped(&operands);
+    (0..code.len()).filter(|pc| looped[*pc]).collect()
+}
+
+/// By instruction: whether it lies in a loop.
+pub(crate) fn looped(operands: &[Operands]) -> Vec<bool> {
+    let mut last_of = vec![0; operands.len()];
+    for (head, last) in all_loops(operands) {
         last_of[head] = last + 1;
     }
     let mut end = 0;
-    (0..code.len())
-        .filter(|pc| {
-            end = end.max(last_of[*pc]);
-            *pc < end
-        })
-        .collect()
+    let within = |(pc, last): (usize, &usize)| {
+        end = end.max(*last);
+        pc < end
+    };
+    last_of.iter().enumerate().map(within).collect()
 }
 
 /// Whether no list has another size after an instruction, and none has moved.

@@ -1,10 +1,13 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
-use cranelift_codegen::ir::{self, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName};
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
+};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Type};
+use dscript_bytecode::image::{Function, Image, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
@@ -13,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
-use crate::context::helper::{DOUBLES, OF_DOUBLES, PARAMS};
+use crate::context::helper::{DOUBLES, EXECUTE_OFTEN, OF_DOUBLES, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::regions::Regions;
@@ -145,6 +148,16 @@ impl Facts {
             facts.eligible.push(eligible);
         }
         facts
+    }
+
+    /// What is compiled before a program runs: all but what runs through once, which is done sooner than it is compiled and is
+    /// left to the interpreter.
+    pub fn wanted(&self, image: &Image) -> Vec<(FunctionId, Start)> {
+        let wanted = image.functions.iter().enumerate().filter(|(index, function)| {
+            self.eligible[*index]
+                && (self.repeated[*index] || !crate::loops::inside(&function.code).is_empty())
+        });
+        wanted.map(|(index, _)| (FunctionId(index as u32), Start::Call)).collect()
     }
 
     fn add_table(&mut self, types: &[Type], table: Table, ty: TypeId) {
@@ -310,6 +323,10 @@ impl<'p> Unit<'p> {
             imports: FxHashMap::default(),
             stubs: [None; PARAMS.len()],
         }
+    }
+
+    pub fn is_recursive(&self, function: FunctionId) -> bool {
+        self.facts.recursive[function.index()]
     }
 
     pub fn is_plain(&self, function: FunctionId) -> bool {
@@ -552,7 +569,7 @@ impl<'p> Unit<'p> {
         if let Some(known) = self.stubs[which] {
             return known;
         }
-        let signature = into.import_signature(stub_signature());
+        let signature = into.import_signature(stub_signature(which, self.host));
         let name = UserExternalName { namespace: STUBS, index: which as u32 };
         let name = ExternalName::user(into.declare_imported_user_function(name));
         let import = into.import_function(ExtFuncData { name, signature, colocated: true, patchable: false });
@@ -565,10 +582,16 @@ impl<'p> Unit<'p> {
 pub(crate) const FUNCTIONS: u32 = 0;
 pub(crate) const STUBS: u32 = 1;
 
-/// The form of every helper's stub: it takes what it hands on from the context, so that no register has to be free for it
-/// where it is called.
-pub(crate) fn stub_signature() -> Signature {
-    Signature::new(CallConv::PreserveAll)
+/// The form of a helper's stub: it takes what it hands on from the context, so that no register has to be free for it
+/// where it is called, but for the one that is called often.
+pub(crate) fn stub_signature(which: usize, host: CallConv) -> Signature {
+    if which != EXECUTE_OFTEN {
+        return Signature::new(CallConv::PreserveAll);
+    }
+    let mut signature = Signature::new(host);
+    signature.params = vec![AbiParam::new(I64); 4];
+    signature.returns = vec![AbiParam::new(I64); 2];
+    signature
 }
 
 /// An instruction that may be lent with its registers renamed.

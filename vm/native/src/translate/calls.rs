@@ -52,6 +52,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 let mut all = self.values(values);
                 match self.inlined {
                     Some((done, _)) => {
+                        self.settle_around();
                         let args: Vec<BlockArg> = all.into_iter().map(BlockArg::Value).collect();
                         self.b.ins().jump(done, &args);
                     }
@@ -115,6 +116,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let mut values = vec![left, window, fuel];
         values.extend(object);
         values.extend(self.values(args));
+        self.context = None;
         let call = match callee {
             Callee::Near(function) => {
                 let target = self.unit.import(self.b.func, function);
@@ -128,7 +130,7 @@ impl<'p> Translator<'_, '_, 'p> {
         };
         let given = self.b.inst_results(call).to_vec();
         let alive = self.alive();
-        self.go_on(given[0], &alive);
+        self.go_on(given[0], None, &alive);
         for (value, result) in given[1..].iter().zip(results) {
             match *result {
                 Reg::S(reg) => self.set_scalar(reg, *value),
@@ -205,6 +207,11 @@ impl<'p> Translator<'_, '_, 'p> {
             }
         }
         self.go_to(done);
+        for result in results {
+            if let Reg::R(reg) = result {
+                self.seen.take_moved(self.refs[reg.index()]);
+            }
+        }
         self.seen.forget_stored();
     }
 
@@ -247,23 +254,38 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn or_lend(&mut self, instr: &'p Instr, rarely: Value, body: impl FnOnce(&mut Self)) {
         let (rare, here, next) = (self.cold(), self.b.create_block(), self.b.create_block());
         self.b.ins().brif(rarely, rare, &[], here, &[]);
-        self.go_to(rare);
-        self.lend_with(instr, Self::call_helper);
-        self.b.ins().jump(next, &[]);
+        let before = self.seen.clone();
         self.go_to(here);
         body(self);
         self.b.ins().jump(next, &[]);
+        let usually = std::mem::replace(&mut self.seen, before);
+        self.go_to(rare);
+        self.lend_with(instr, |this, site, alive| {
+            this.call_helper(helper::EXECUTE, &[site]);
+            this.come_back(alive);
+        });
+        let alive = self.alive();
+        self.meet(&usually, &alive);
+        self.b.ins().jump(next, &[]);
         self.go_to(next);
-        self.seen.clear();
+        self.seen.forget_all_but_moved();
     }
 
-    /// The interpreter does the instruction, and that is the usual way.
+    /// The interpreter does the instruction, and that is the usual way: the stub is called as functions in Rust are, which
+    /// spares saving registers that hold nothing.
     pub(super) fn lend(&mut self, instr: &'p Instr) {
-        self.lend_with(instr, Self::call_helper_often);
+        self.lend_with(instr, |this, site, alive| {
+            let args = [this.b.use_var(this.fuel), this.window, this.left, site];
+            let stub = this.unit.import_stub(this.b.func, helper::EXECUTE_OFTEN);
+            this.context = None;
+            let call = this.b.ins().call(stub, &args);
+            let [fuel, heap] = *this.b.inst_results(call) else { unreachable!("the stub gives two values") };
+            this.go_on(fuel, Some(heap), alive);
+        });
     }
 
     /// The interpreter does the instruction: its scalars go through the context, its references lie in their slots.
-    fn lend_with(&mut self, instr: &'p Instr, call: impl FnOnce(&mut Self, usize, &[Value])) {
+    fn lend_with(&mut self, instr: &'p Instr, execute: impl FnOnce(&mut Self, Value, &[R])) {
         let operands = crate::analysis::Operands::of(instr);
         let mut lent: Vec<S> = Vec::new();
         for reg in operands.uses.iter().chain(&operands.defs) {
@@ -273,11 +295,12 @@ impl<'p> Translator<'_, '_, 'p> {
                 lent.push(*reg);
             }
         }
-        let (context, flags) = (self.context(), self.flags(Area::Context));
+        let flags = self.flags(Area::Context);
         for (index, reg) in lent.iter().enumerate() {
             if operands.uses.contains(&Reg::S(*reg)) {
                 let value = self.scalar(*reg);
                 let value = self.bits(self.function.scalars[reg.index()], value);
+                let context = self.context();
                 self.b.ins().store(flags, value, context, at::VALUES + 8 * index as i32);
             }
         }
@@ -289,10 +312,8 @@ impl<'p> Translator<'_, '_, 'p> {
         );
         let site = self.unit.site(self.place, renumbered, lent.len());
         let site = self.int(i64::from(site));
-        call(self, helper::EXECUTE, &[site]);
         let alive = self.alive();
-        self.come_back(&alive);
-        let context = self.context();
+        execute(self, site, &alive);
         for reg in &operands.defs {
             match *reg {
                 Reg::S(reg) => {
@@ -301,6 +322,7 @@ impl<'p> Translator<'_, '_, 'p> {
                         ScalarKind::Bool => I8,
                         kind => super::scalar_type(kind),
                     };
+                    let context = self.context();
                     let value = self.b.ins().load(ty, flags, context, at::VALUES + 8 * index);
                     self.set_scalar(reg, value);
                 }

@@ -272,6 +272,7 @@ impl Translator<'_, '_, '_> {
             std::mem::swap(&mut self.entries[entry], &mut copy.entry);
             if self.code(head..last + 1) {
                 let behind = self.block_at(last + 1);
+                self.settle(last + 1);
                 self.b.ins().jump(behind, &[]);
             }
             self.begin_paid(self.entries[entry]);

@@ -13,7 +13,7 @@ use super::loops::{Chunk, Entry, View};
 use super::prepared::Prepared;
 use super::{Translator, reg_type, scalar_type};
 use crate::analysis::{Analysis, Operands};
-use crate::context::helper;
+use crate::context::What;
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 
@@ -21,6 +21,8 @@ use crate::regions::Regions;
 /// itself twice has room for itself that deep.
 pub(crate) const NESTED_MAX: usize = 3;
 pub(crate) const ROOM: usize = 120;
+/// Instructions of a function whose code is hardly longer than what a call of it takes.
+const TINY: usize = 12;
 
 /// What of the translator is another function's while that is inlined.
 struct Inner<'p> {
@@ -62,6 +64,13 @@ impl<'p> Translator<'_, '_, 'p> {
             && size <= self.room
             && self.unit.is_expandable(callee)
             && !self.unit.is_plain(self.outer)
+            && (size <= TINY || self.is_repeated())
+    }
+
+    /// Whether what is here is done again and again in one call of the function that all of it becomes, or that function is
+    /// called by itself.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.nested > 0 || self.unit.is_recursive(self.outer) || self.analysis.looped[self.pc]
     }
 
     /// Puts the code of a function in the place of a call with these arguments, which may count as nested.
@@ -69,14 +78,11 @@ impl<'p> Translator<'_, '_, 'p> {
         if counted && !self.deep {
             // It is a call all the same, and so many may be nested.
             let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
-            self.rarely(none_left, |this| {
-                this.call_helper(helper::NO_DEEPER, &[]);
-                this.b.ins().jump(this.exit, &[]);
-            });
+            self.trap_if(none_left, What::Depth, self.left, self.left);
         }
         let function = self.unit.function(callee);
         self.room = self.room.saturating_sub(function.code.len());
-        let left = self.b.ins().iadd_imm_s(self.left, -i64::from(counted));
+        let left = if counted { self.b.ins().iadd_imm_s(self.left, -1) } else { self.left };
         let done = self.b.create_block();
         for result in &function.results {
             self.b.append_block_param(done, reg_type(result));

@@ -188,6 +188,7 @@ impl Translator<'_, '_, '_> {
     /// Goes to a block from an instruction, or from the beginning.
     pub(super) fn enter_block(&mut self, from: Option<usize>, to: usize) {
         let block = self.entry_of(from, to).map_or_else(|| self.block_at(to), |entry| entry.block);
+        self.settle(to);
         self.b.ins().jump(block, &[]);
     }
 
@@ -321,7 +322,7 @@ impl Translator<'_, '_, '_> {
             }
         };
         // Something of the heap that nobody looks at.
-        let heap = self.b.use_var(self.heap);
+        let heap = self.read(self.heap);
         let place = self.b.ins().select(there, place, heap);
         let flags = self.flags(area);
         let row = self.b.ins().uload32(flags, place, offset);
@@ -471,6 +472,7 @@ impl Translator<'_, '_, '_> {
             this.b.ins().icmp(condition, x, y)
         };
         let target = self.block_at(chunk.of.head);
+        self.settle(chunk.of.head);
         if chunk.few.is_some() {
             let (holds, next) = (holds(self, bound), self.b.create_block());
             self.b.ins().brif(holds, target, &[], next, &[]);

@@ -15,6 +15,7 @@ mod copies;
 mod inline;
 mod intrinsics;
 mod loops;
+mod moved;
 mod objects;
 mod prepared;
 mod regions;
@@ -35,7 +36,6 @@ use dscript_bytecode::instr::Instr;
 
 use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
-
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 use crate::unit::Unit;
@@ -125,6 +125,10 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     blocks: Vec<Option<Block>>,
     /// Returns with the counter below zero.
     exit: Block,
+    /// Where traps are reported.
+    trap: Option<Block>,
+    /// The context in a block that was asked for it, where no call lies between.
+    context: Option<(Block, Value)>,
     pc: usize,
     /// Where it is as to the order of instructions: `pc`, but the jump that a test takes the place of.
     from: usize,
@@ -203,6 +207,8 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             window: params[1],
             blocks,
             exit,
+            trap: None,
+            context: None,
             pc: 0,
             from: 0,
             place,
@@ -227,6 +233,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         this.begin_loops();
         this.translate_copies();
         this.translate_ways_out();
+        this.trap_block();
         this.exit_block();
         this.b.seal_all_blocks();
         let config = this.unit.frontend_config();
@@ -309,9 +316,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     }
 
     fn zero_slots(&mut self, stored: &[bool]) {
-        let flags = self.flags(Area::Window);
-        let zero = self.b.ins().iconst(I32, 0);
-        for slot in stored.iter().enumerate().filter(|(_, s)| !**s).map(|(i, _)| i) {
+        let region = self.flags(Area::Window).alias_region();
+        // Two at a time lie anywhere.
+        let flags = MemFlagsData::new().with_notrap().with_alias_region(region);
+        let mut free = (0..stored.len()).filter(|slot| !stored[*slot]).peekable();
+        while let Some(slot) = free.next() {
+            let ty = if free.next_if_eq(&(slot + 1)).is_some() { I64 } else { I32 };
+            let zero = self.b.ins().iconst(ty, 0);
             self.b.ins().store(flags, zero, self.window, 4 * slot as i32);
         }
     }
@@ -322,22 +333,17 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let either = self.b.ins().bor(fuel, self.left);
         let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, either, 0);
         let (slow, go) = (self.cold(), self.b.create_block());
-        let (deep, interrupted) = (self.cold(), self.cold());
+        self.settle_around();
         self.b.ins().brif(below, slow, &[], go, &[]);
-        self.b.switch_to_block(slow);
-        let too_deep = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, self.left, 0);
-        self.b.ins().brif(too_deep, deep, &[], interrupted, &[]);
-        self.b.switch_to_block(deep);
-        self.call_helper(helper::TOO_DEEP, &[]);
-        self.b.ins().jump(self.exit, &[]);
-        self.b.switch_to_block(interrupted);
-        self.call_helper(helper::INTERRUPT, &[]);
+        self.go_to(slow);
+        self.call_helper(helper::ENTERED, &[]);
         let head = self.analysis.heads[0].clone().unwrap_or_default();
         let alive: Vec<R> =
             head.iter().filter_map(|reg| if let Reg::R(r) = reg { Some(*r) } else { None }).collect();
         self.come_back(&alive);
+        self.settle_those(|_, _| true);
         self.b.ins().jump(go, &[]);
-        self.b.switch_to_block(go);
+        self.go_to(go);
     }
 
     /// Translates instructions, the first of them here or in a block of its own; whether the last one goes on behind them.
@@ -438,6 +444,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     /// One value has one name, as what was seen is asked for by it.
     fn read(&mut self, variable: Variable) -> Value {
+        if let Some(home) = self.seen.take_moved(variable) {
+            self.read_anew(variable, home);
+        }
         let value = self.b.use_var(variable);
         self.b.func.dfg.resolve_aliases(value)
     }
@@ -447,37 +456,22 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         if self.analysis.kept[self.pc] {
             self.keep_ref(reg, value);
         } else {
-            self.b.def_var(self.refs[reg.index()], value);
+            self.define_ref(reg, value);
         }
+    }
+
+    fn define_ref(&mut self, reg: R, value: Value) {
+        let variable = self.refs[reg.index()];
+        self.seen.take_moved(variable);
+        self.b.def_var(variable, value);
     }
 
     /// What the function is given.
     fn keep_ref(&mut self, reg: R, value: Value) {
-        self.b.def_var(self.refs[reg.index()], value);
+        self.define_ref(reg, value);
         if let Some(slot) = self.analysis.slots[reg.index()] {
             let flags = self.flags(Area::Window);
             self.b.ins().istore32(flags, value, self.window, 4 * i32::from(slot));
-        }
-    }
-
-    /// Reads references anew after a call that may have collected.
-    fn reload(&mut self, alive: &[R]) {
-        let flags = self.flags(Area::Window);
-        for reg in alive {
-            let slot =
-                self.analysis.slots[reg.index()].expect("what is alive across a collection has a slot");
-            let value = self.b.ins().uload32(flags, self.window, 4 * i32::from(slot));
-            self.b.def_var(self.refs[reg.index()], value);
-        }
-    }
-
-    /// The same of those that functions around this one have.
-    fn reload_around(&mut self) {
-        let flags = self.flags(Area::Window);
-        for at in 0..self.around.len() {
-            let (variable, slot) = self.around[at];
-            let value = self.b.ins().uload32(flags, self.window, 4 * i32::from(slot));
-            self.b.def_var(variable, value);
         }
     }
 
@@ -504,7 +498,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     // ---- calls out ----
 
     fn context(&mut self) -> Value {
-        self.b.ins().get_pinned_reg(I64)
+        let here = self.b.current_block().expect("instructions are put in a block");
+        if let Some((_, context)) = self.context.filter(|(block, _)| *block == here) {
+            return context;
+        }
+        let context = self.b.ins().get_pinned_reg(I64);
+        self.context = Some((here, context));
+        context
     }
 
     fn load_context(&mut self, offset: i32) -> Value {
@@ -513,37 +513,23 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.ins().load(I64, flags, context, offset)
     }
 
-    fn reload_heap(&mut self) {
-        if !self.uses_heap {
-            return;
-        }
-        let heap = self.load_context(at::HEAP);
-        self.b.def_var(self.heap, heap);
-    }
-
     /// Calls a helper with the context, the frame's state and these.
     fn call_helper(&mut self, which: usize, args: &[Value]) {
         if helper::takes_state(which) {
             self.store_state();
         }
-        let (context, flags) = (self.context(), self.flags(Area::Context));
-        for (arg, n) in args.iter().zip(0..) {
-            self.b.ins().store(flags, *arg, context, at::ARGS + 8 * n);
-        }
+        self.store_args(args);
         let stub = self.unit.import_stub(self.b.func, which);
         self.b.ins().call(stub, &[]);
     }
 
-    /// As `call_helper`, for calls that are done often: as functions in Rust are called, which spares saving registers that
-    /// hold nothing.
-    fn call_helper_often(&mut self, which: usize, args: &[Value]) {
-        self.store_state();
-        let (context, flags) = (self.context(), self.flags(Area::Context));
-        let frame = self.b.ins().get_frame_pointer(I64);
-        self.b.ins().store(flags, frame, context, at::FRAME);
-        let mut all = vec![context];
-        all.extend(args);
-        self.call_direct(which, &all, None);
+    /// Leaves these for a stub.
+    fn store_args(&mut self, args: &[Value]) {
+        let flags = self.flags(Area::Context);
+        for (arg, n) in args.iter().zip(0..) {
+            let context = self.context();
+            self.b.ins().store(flags, *arg, context, at::ARGS + 8 * n);
+        }
     }
 
     fn store_state(&mut self) {
@@ -572,17 +558,19 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         signature.returns.extend(result.map(AbiParam::new));
         let signature = self.b.import_signature(signature);
         let target = self.helper_address(which);
+        self.context = None;
         self.b.ins().call_indirect(signature, target, args)
     }
 
     /// After a helper: returns where it says so, else takes over what it has changed.
     fn come_back(&mut self, alive: &[R]) {
         let fuel = self.load_context(at::FUEL);
-        self.go_on(fuel, alive);
+        self.go_on(fuel, None, alive);
     }
 
-    /// After any call: where the counter is below zero, returns, or goes on behind a region whose time is up.
-    fn go_on(&mut self, fuel: Value, alive: &[R]) {
+    /// After any call: where the counter is below zero, returns, or goes on behind a region whose time is up. The heap is where
+    /// the context says, unless it is known.
+    fn go_on(&mut self, fuel: Value, heap: Option<Value>, alive: &[R]) {
         self.b.def_var(self.fuel, fuel);
         let ended = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
         let next = self.b.create_block();
@@ -590,7 +578,13 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.ins().brif(ended, out, &[], next, &[]);
         self.go_to(next);
         self.seen.forget_cells();
-        self.reload_heap();
+        match heap {
+            Some(heap) => {
+                self.seen.take_moved(self.heap);
+                self.b.def_var(self.heap, heap);
+            }
+            None => self.reload_heap(),
+        }
         self.reload(alive);
         self.reload_around();
     }
@@ -617,8 +611,20 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     }
 
     fn trap(&mut self, what: What, a: Value, b: Value) {
-        let what = self.b.ins().iconst(I64, what as i64);
-        self.call_helper(helper::TRAP, &[what, a, b]);
+        let block = self.trap.unwrap_or_else(|| self.cold());
+        self.trap = Some(block);
+        // All through memory: one register for what many places pass to a block would have to be free in all of them.
+        let place = self.int(what.at(self.place));
+        let args = [place, a, b];
+        self.store_args(if what.tells() { &args } else { &args[..1] });
+        self.b.ins().jump(block, &[]);
+    }
+
+    fn trap_block(&mut self) {
+        let Some(block) = self.trap else { return };
+        self.b.set_srcloc(SourceLoc::default());
+        self.go_to(block);
+        self.call_helper(helper::TRAP, &[]);
         self.b.ins().jump(self.exit, &[]);
     }
 
@@ -637,6 +643,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let target = self.block_at(to.index());
         self.enter_loops(Some(self.from), to.index());
         if to.index() <= self.from {
+            self.settle(to.index());
             let fuel = self.b.use_var(self.fuel);
             let fuel = self.b.ins().iadd_imm_s(fuel, -1);
             self.b.def_var(self.fuel, fuel);
@@ -664,6 +671,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             self.b.ins().brif(condition, edge, &[], next, &[]);
             self.jump_on_edge(edge, to);
         } else {
+            self.settle(to.index());
             let target = self.block_at(to.index());
             self.b.ins().brif(condition, target, &[], next, &[]);
         }

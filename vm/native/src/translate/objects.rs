@@ -193,7 +193,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     pub(super) fn address(&mut self, reference: Value) -> Value {
-        let heap = self.b.use_var(self.heap);
+        let heap = self.read(self.heap);
         let offset = self.b.ins().ishl_imm_u(reference, 3);
         self.b.ins().iadd(heap, offset)
     }
@@ -229,14 +229,17 @@ impl<'p> Translator<'_, '_, 'p> {
         let (rare, make) = (self.cold(), self.b.create_block());
         let at_top = self.b.append_block_param(make, I64);
         self.b.ins().brif(full, rare, &[], make, &[cranelift_codegen::ir::BlockArg::Value(top)]);
+        let usually = self.seen.clone();
         self.go_to(rare);
         let words = self.int(i64::from(shape.words));
         self.call_helper(helper::RESERVE, &[words]);
         let alive = self.alive();
         self.come_back(&alive);
         let top = self.load_context(at::TOP);
+        self.meet(&usually, &alive);
         self.join(make, top);
         self.go_to(make);
+        self.seen.forget_cells();
         let context = self.context();
         let flags = self.flags(Area::Context);
         let above = self.b.ins().iadd_imm_s(at_top, i64::from(shape.words));
@@ -384,7 +387,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let (look, old, next) = (self.cold(), self.cold(), self.b.create_block());
         self.b.ins().brif(is_young, look, &[], next, &[]);
         self.go_to(look);
-        let heap = self.b.use_var(self.heap);
+        let heap = self.read(self.heap);
         let place = self.b.ins().iadd_imm_s(address, i64::from(offset));
         let place = self.b.ins().isub(place, heap);
         let words = self.b.ins().ushr_imm_u(place, 3);

@@ -368,6 +368,9 @@ impl<'p> Translator<'_, '_, 'p> {
             edges.push((block, to));
             block
         };
+        for to in targets.iter().chain([&default]) {
+            self.settle(to.index());
+        }
         let default = edge(self, default);
         let targets: Vec<_> = targets.iter().map(|to| edge(self, *to)).collect();
         self.b.ins().brif(outside, default, &[], inside, &[]);

@@ -3,10 +3,11 @@
 //! ways met, and it keeps a comparison that was made before.
 //!
 //! Everything is known by values: after a call that may have collected, references are read anew and are other values, so
-//! nothing that was seen by them is found again. What must be forgotten is what a store may have changed behind another
+//! nothing that was seen by them is found again. That is done where they are needed next, or where ways meet. What must be forgotten is what a store may have changed behind another
 //! name, and what was seen or stored on one way of many.
 
 use cranelift_codegen::ir::{Type, Value};
+use cranelift_frontend::Variable;
 
 /// Of either: beyond so many, the oldest are forgotten.
 const KEPT_MAX: usize = 48;
@@ -50,6 +51,17 @@ pub(super) struct Seen {
     /// Indices and sizes they are below.
     below: Vec<(Value, Value)>,
     cells: Vec<(Cell, Value)>,
+    /// What a call may have moved, and where it is read anew.
+    moved: Vec<(Variable, Home)>,
+}
+
+/// Where what a call may move has its new value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Home {
+    /// A slot of the window.
+    Slot(u16),
+    /// Of the heap.
+    Context,
 }
 
 impl Seen {
@@ -87,6 +99,32 @@ impl Seen {
     pub fn clear(&mut self) {
         self.below.clear();
         self.cells.clear();
+        self.moved.clear();
+    }
+
+    /// After a place where ways met.
+    pub fn forget_all_but_moved(&mut self) {
+        self.below.clear();
+        self.cells.clear();
+    }
+
+    pub fn is_moved(&self, variable: Variable) -> bool {
+        self.moved.iter().any(|(known, _)| *known == variable)
+    }
+
+    pub fn moved(&self) -> &[(Variable, Home)] {
+        &self.moved
+    }
+
+    pub fn set_moved(&mut self, variable: Variable, home: Home) {
+        self.take_moved(variable);
+        self.moved.push((variable, home));
+    }
+
+    /// Where it is read anew, where it must be; after that it need not.
+    pub fn take_moved(&mut self, variable: Variable) -> Option<Home> {
+        let at = self.moved.iter().position(|(known, _)| *known == variable)?;
+        Some(self.moved.swap_remove(at).1)
     }
 }
 
