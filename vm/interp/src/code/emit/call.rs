@@ -78,11 +78,11 @@ impl Emitter<'_> {
     ) {
         let linked = &self.natives[native.index()];
         if linked.def.name == "Math.sqrt"
-            && let ([Reg::S(a)], [Reg::S(dst)]) = (&args[..], &results[..])
+            && let ([Reg::S(a)], [Reg::S(dst)]) = (args, results)
         {
             return self.three(h::sqrt, *a, *a, *dst);
         }
-        let (handler, registers): (Handler, u64) = match (linked.def.name, &args[..], &results[..]) {
+        let (handler, registers): (Handler, u64) = match (linked.def.name, args, results) {
             ("String.length", [Reg::R(text)], [Reg::S(dst)]) => {
                 (slow::string_length, lanes(text.0, 0, dst.0, 0))
             }
