@@ -6,11 +6,14 @@ use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::{Instr, Visitor};
 use dscript_bytecode::trap::TrapKind;
 
+use crate::loops::all_loops;
 use crate::regions::Regions;
 
 pub(crate) struct Analysis {
-    /// By instruction: whether a block begins there.
+    /// By instruction: whether a block begins there, to which there is a way.
     pub leaders: Vec<bool>,
+    /// The head of each loop and its last jump back.
+    pub loops: Vec<(usize, usize)>,
     /// By instruction, where a collection may happen in it: references alive across it, and for one that collects
     /// before it reads its operands, those too. For a jump backward: those alive at its target. In a region of `within` those
     /// as well that are alive where the function goes on when the time is up.
@@ -132,6 +135,24 @@ impl Set {
     }
 }
 
+/// By instruction: whether there is a way to it.
+fn reached(code: &[Instr], operands: &[Operands]) -> Vec<bool> {
+    let mut reached = vec![false; code.len()];
+    let mut starts = vec![0];
+    while let Some(start) = starts.pop() {
+        for pc in start..code.len() {
+            if std::mem::replace(&mut reached[pc], true) {
+                break;
+            }
+            starts.extend(operands[pc].labels.iter().map(|to| to.index()));
+            if code[pc].ends_block() {
+                break;
+            }
+        }
+    }
+    reached
+}
+
 impl Analysis {
     /// `entered` says that it is called, and so may be interrupted before its first instruction.
     pub fn of(
@@ -141,18 +162,18 @@ impl Analysis {
         entered: bool,
     ) -> Analysis {
         let code = &function.code[..];
-        let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-        let is_backward = |pc: usize| operands[pc].labels.iter().any(|to| to.index() <= pc);
+        let mut operands: Vec<Operands> = code.iter().map(Operands::of).collect();
         let mut leaders = vec![false; code.len() + 1];
         leaders[0] = true;
-        for (pc, instr) in code.iter().enumerate() {
+        for (pc, reached) in reached(code, &operands).into_iter().enumerate() {
+            if !reached {
+                operands[pc] = Operands::default();
+            }
             for label in &operands[pc].labels {
                 leaders[label.index()] = true;
             }
-            if instr.ends_block() {
-                leaders[pc + 1] = true;
-            }
         }
+        let is_backward = |pc: usize| operands[pc].labels.iter().any(|to| to.index() <= pc);
         let refs = function.refs.len();
         let number = |reg: Reg| match reg {
             Reg::R(r) => r.index(),
@@ -296,7 +317,8 @@ impl Analysis {
             })
             .collect();
         let looped = crate::loops::looped(&operands);
-        Analysis { leaders, alive, slots, slot_count, kept, heads, joined, tests, looped }
+        let loops = all_loops(&operands);
+        Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped }
     }
 }
 

@@ -17,6 +17,7 @@ use dscript_interp::Program;
 use dscript_interp::door::NATIVE_FRAME_BYTES;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::alignment;
 use crate::context::helper;
 use crate::flags;
 use crate::glue::{self, Glue};
@@ -77,6 +78,8 @@ pub(crate) fn isa(architecture: &str, host: bool) -> Result<Arc<dyn TargetIsa>, 
     set("preserve_frame_pointers", "true")?;
     set("unwind_info", "false")?;
     set("enable_probestack", "false")?;
+    // For `alignment`.
+    set("machine_code_cfg_info", "true")?;
     set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
     let mut builder = isa::lookup_by_name(&format!("{architecture}-unknown-linux-gnu"))
         .map_err(|why| format!("there is no native code for {architecture}: {why}"))?;
@@ -182,7 +185,7 @@ fn compile(
             Some(known) => *known,
             None => {
                 let code = match target.glue.trampoline(&form) {
-                    Some(ready) => out.place(ready),
+                    Some(ready) => out.place(ready, 0),
                     None => {
                         context.clear();
                         glue::trampoline(
@@ -205,7 +208,7 @@ fn compile(
         let name = (unit::STUBS, which as u32);
         if out.calls.iter().any(|(.., called)| *called == name) {
             let ready = target.glue.stub(which);
-            starts.insert(name, out.place(ready));
+            starts.insert(name, out.place(ready, 0));
         }
     }
     let code = out.link(&starts)?;
@@ -235,10 +238,9 @@ struct Assembler<'a> {
 }
 
 impl Assembler<'_> {
-    /// Adds code that calls nothing in the piece; gives where it begins.
-    fn place(&mut self, code: &[u8]) -> u32 {
-        const ALIGNMENT: usize = 32;
-        self.code.resize(self.code.len().next_multiple_of(ALIGNMENT), 0);
+    /// Adds code that calls nothing in the piece, so many bytes behind the beginning of a line; gives where it begins.
+    fn place(&mut self, code: &[u8], behind: usize) -> u32 {
+        self.code.resize(self.code.len().next_multiple_of(alignment::LINE) + behind, 0);
         let start = self.code.len() as u32;
         self.code.extend_from_slice(code);
         start
@@ -251,7 +253,8 @@ impl Assembler<'_> {
             .compile(self.isa, &mut ControlPlane::default())
             .map_err(|why| format!("the code generator fails at {}: {:?}", why.func.name, why.inner))?;
         let compiled = context.compiled_code().expect("it was compiled");
-        let start = self.place(compiled.code_buffer());
+        let code = compiled.code_buffer();
+        let start = self.place(code, alignment::best(code.len(), &compiled.bb_starts, &compiled.bb_edges));
         for reloc in compiled.buffer.relocs() {
             let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
                 return Err(format!("native code refers to {:?}", reloc.target));

@@ -11,7 +11,8 @@
 //! - `ranges`: between which bounds ints lie, for checks that cannot fail;
 //! - `loops`: loops in which no list changes, and those that count; `sums`: which elements they reach;
 //! - `translate`: from bytecode to Cranelift's form;
-//! - `compile`: to one piece of position-independent code with its tables; `flags`: its jumps on overflow;
+//! - `compile`: to one piece of position-independent code with its tables; `flags`: its jumps on overflow; `alignment`: where its
+//!   functions begin;
 //! - `glue`: code in it that is the same for every program;
 //! - `code`, `memory`: pieces where they run;
 //! - `engine`: how the interpreter enters it; `hot`, `foresight`: when what is compiled;
@@ -23,6 +24,7 @@
 //! addresses. Code is never changed once it may be executed, and goes as a whole with its program.
 
 mod ahead;
+mod alignment;
 mod analysis;
 mod code;
 mod compile;

@@ -28,7 +28,7 @@ const FACTORS_MAX: usize = 10;
 const INSIDE_MAX: usize = 8;
 
 pub(super) struct Copy {
-    entry: Entry,
+    pub entry: Entry,
     counted: CountedLoop,
     /// What must be small.
     regs: Vec<S>,
@@ -38,7 +38,7 @@ pub(super) struct Copy {
     /// Whether it has code of calls that count as nested, which may be one deeper.
     deep: bool,
     /// Of the copy, by instruction of the function.
-    blocks: Vec<Option<Block>>,
+    pub blocks: Vec<Option<Block>>,
     ranges: Ranges,
 }
 
@@ -262,7 +262,8 @@ impl Translator<'_, '_, '_> {
     }
 
     pub(super) fn translate_copies(&mut self) {
-        for mut copy in std::mem::take(&mut self.copies) {
+        let mut copies = std::mem::take(&mut self.copies);
+        for copy in &mut copies {
             let Entry { head, last, .. } = copy.entry;
             let entry = self.entries.iter().position(|entry| entry.head == head).expect("it was found there");
             std::mem::swap(&mut self.blocks, &mut copy.blocks);
@@ -282,5 +283,6 @@ impl Translator<'_, '_, '_> {
             std::mem::swap(&mut self.safe, &mut copy.safe);
             std::mem::swap(&mut self.deep, &mut copy.deep);
         }
+        self.copies = copies;
     }
 }

@@ -157,9 +157,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.code(0..function.code.len());
         self.begin_loops();
         self.translate_copies();
-        for block in self.blocks.iter().flatten() {
-            self.b.seal_block(*block);
-        }
+        self.seal_blocks();
         self.nested -= 1;
         self.around.truncate(around);
         self.swap(&mut inner);

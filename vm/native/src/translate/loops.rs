@@ -219,6 +219,41 @@ impl Translator<'_, '_, '_> {
         }
     }
 
+    /// Says that there are no more ways to the blocks of the function. Where the ways to a block are known only after
+    /// what they come from, all that registers hold has one name there as long as it is one value: so the head of a
+    /// loop comes after all that is in the loop, and before what follows it.
+    pub(super) fn seal_blocks(&mut self) {
+        let is_head = |pc: usize| self.analysis.loops.iter().any(|(head, _)| *head == pc);
+        let copied = |head: usize| self.copies.iter().filter(move |copy| copy.entry.head == head);
+        let mut order: Vec<((usize, usize), Block)> = Vec::new();
+        let mut plain = |blocks: &[Option<Block>], pcs: std::ops::RangeInclusive<usize>| {
+            let blocks = pcs.filter(|pc| !is_head(*pc)).filter_map(|pc| Some((pc, blocks[pc]?)));
+            order.extend(blocks.map(|(pc, block)| ((pc, 0), block)));
+        };
+        plain(&self.blocks, 0..=self.blocks.len() - 1);
+        for copy in &self.copies {
+            plain(&copy.blocks, copy.entry.head..=copy.entry.last);
+        }
+        for &(head, last) in &self.analysis.loops {
+            let entry = self.entries.iter().find(|entry| entry.head == head);
+            let heads = copied(head).filter_map(|copy| copy.blocks[head]).chain(self.blocks[head]);
+            let paid =
+                copied(head).map(|copy| copy.entry).chain(entry.copied()).filter_map(|entry| entry.paid);
+            let blocks = heads.chain(paid).chain(entry.map(|entry| entry.block));
+            // Of those that end together the inner one first.
+            order.extend(blocks.map(|block| ((last, usize::MAX - head), block)));
+        }
+        if self.inlined.is_none() {
+            // Inner regions before those around them.
+            let regions = self.regions.all.iter().zip(&self.ways_out).rev();
+            order.extend(regions.map(|(region, out)| ((region.to.index() - 1, usize::MAX), out.block)));
+        }
+        order.sort_by_key(|(at, _)| *at);
+        for (_, block) in order {
+            self.b.seal_block(block);
+        }
+    }
+
     pub(super) fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
         for at in 0..self.views.len() {
             if self.views[at].shared || !which(&self.views[at]) {

@@ -184,6 +184,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         b.set_cold_block(exit);
         let ways_out = regions.all.iter().map(|_| WayOut::new(&mut b)).collect();
         b.switch_to_block(entry);
+        b.seal_block(entry);
         let params = b.block_params(entry).to_vec();
         let slot_count = analysis.slot_count;
         let uses_heap = function.code.iter().any(|instr| unit.uses_heap(instr));
@@ -233,9 +234,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         this.begin_loops();
         this.translate_copies();
         this.translate_ways_out();
+        this.seal_blocks();
         this.trap_block();
         this.exit_block();
-        this.b.seal_all_blocks();
+        this.b.seal_block(this.exit);
         let config = this.unit.frontend_config();
         this.b.finalize(config);
     }

@@ -13,7 +13,7 @@ use crate::context::helper;
 #[derive(Clone, Copy)]
 pub(super) struct WayOut {
     /// Asks whether the time of the region is up, and goes on at its label or as in the region around it.
-    block: Block,
+    pub block: Block,
     /// The region's place in the fiber's list of limits, while it is open.
     place: Variable,
 }
