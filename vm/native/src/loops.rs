@@ -293,7 +293,7 @@ impl Stable<'_> {
 pub(crate) enum Step {
     /// Below 0 where it falls, else above.
     Constant(i64),
-    /// A number above 0 that stays the same in the loop.
+    /// A number above 0 that is the same in each round.
     Register(S),
 }
 
@@ -330,16 +330,18 @@ pub(crate) fn counted_loops(
         // Nothing within jumps over the step.
         let avoided = (head..step)
             .any(|pc| operands[pc].labels.iter().any(|to| inside.contains(&to.index()) && to.index() > step));
-        let by = grows(code, positive, step, counter)?;
+        let by = grows(code, positive, &leads, step, counter)?;
+        let made = |reg: S, end: usize, products: bool| {
+            made_from(code, &operands, &leads, (head, last), (reg, end), products, stable)
+        };
         let even = match by {
             Step::Constant(by) => (by < 0) == down,
-            Step::Register(reg) => stays(reg) && !down,
+            Step::Register(reg) => {
+                let kept = !(step..=last).any(|pc| defines(&pc, reg));
+                !down && (stays(reg) || kept && made(reg, step, true).is_some())
+            }
         };
-        let test = if stays(bound) {
-            last
-        } else {
-            bound_from(code, &operands, &leads, (head, last), bound, stable)?
-        };
+        let test = if stays(bound) { last } else { made(bound, last, false)? };
         let counted =
             steps.next().is_none() && even && one_way_back && !avoided && !(test..last).contains(&step);
         counted.then_some(CountedLoop { head, last, counter, bound, reaches, down, step: by, test })
@@ -347,25 +349,28 @@ pub(crate) fn counted_loops(
     (0..code.len()).filter_map(|last| counted(last, false).or_else(|| counted(last, true))).collect()
 }
 
-/// Where the instructions begin that make the bound of a loop's comparison from what stays the same in it, if they do.
-fn bound_from(
+/// Where the instructions begin that make a register before an instruction of a loop from what stays the same in it, if they
+/// do, in one block; of products only where these are of use.
+fn made_from(
     code: &[Instr],
     operands: &[Operands],
     leads: &[bool],
     (head, last): (usize, usize),
-    bound: S,
+    (reg, end): (S, usize),
+    products: bool,
     stable: &Stable<'_>,
 ) -> Option<usize> {
-    let start = (head..last).rev().find(|pc| leads[*pc])?;
+    let start = (head..=end).rev().find(|pc| leads[*pc])?;
     let inside = &operands[head..=last];
     let stays = |reg: &Reg| !inside.iter().any(|ops| ops.defs.contains(reg));
     let mut made: Vec<Reg> = Vec::new();
     let mut first = None;
     let mut sizes = None;
-    for pc in start..last {
+    for pc in start..end {
         let pure = match code[pc] {
             Instr::Int { .. } | Instr::MoveScalar { .. } | Instr::AddImm { .. } => true,
             Instr::AddInt { .. } | Instr::SubInt { .. } => true,
+            Instr::MulInt { .. } => products,
             Instr::ListSize { .. } => {
                 *sizes.get_or_insert_with(|| code[head..=last].iter().all(stable.keeps_sizes))
             }
@@ -380,17 +385,38 @@ fn bound_from(
             }
         }
     }
-    first.filter(|_| made.contains(&Reg::S(bound)))
+    first.filter(|_| made.contains(&Reg::S(reg)))
 }
 
 /// By what a register grows in an instruction that defines it, with the one before.
-fn grows(code: &[Instr], positive: &dyn Fn(usize) -> bool, step: usize, counter: S) -> Option<Step> {
-    let sum = |pc: usize, sum: S| match code[pc] {
-        Instr::AddImm { a, value, dst } if a == counter && dst == sum && value != 0 => {
-            Some(Step::Constant(value))
-        }
-        Instr::AddInt { a, b, dst } if a == counter && dst == sum && positive(pc) => Some(Step::Register(b)),
-        _ => None,
+fn grows(
+    code: &[Instr],
+    positive: &dyn Fn(usize) -> bool,
+    leads: &[bool],
+    step: usize,
+    counter: S,
+) -> Option<Step> {
+    // What a constant in the block before an instruction gives.
+    let constant = |pc: usize, reg: S| {
+        let before = (0..pc).rev().take_while(|at| !leads[at + 1]);
+        let mut defines =
+            before.map(|at| &code[at]).skip_while(|i| !Operands::of(i).defs.contains(&Reg::S(reg)));
+        if let Some(Instr::Int { value, .. }) = defines.next() { Some(*value) } else { None }
+    };
+    let sum = |pc: usize, sum: S| {
+        let step = match code[pc] {
+            Instr::AddImm { a, value, dst } if (a, dst) == (counter, sum) => Step::Constant(value),
+            Instr::AddInt { a, b, dst } if (a, dst) == (counter, sum) => match constant(pc, b) {
+                Some(value) => Step::Constant(value),
+                None if positive(pc) => Step::Register(b),
+                None => return None,
+            },
+            Instr::SubInt { a, b, dst } if (a, dst) == (counter, sum) => {
+                Step::Constant(constant(pc, b)?.checked_neg()?)
+            }
+            _ => return None,
+        };
+        (step != Step::Constant(0)).then_some(step)
     };
     match code[step] {
         Instr::MoveScalar { src, .. } => sum(step.checked_sub(1)?, src),

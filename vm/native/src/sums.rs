@@ -1,5 +1,5 @@
-//! What ints are made of in a loop: sums of what stays the same in it, of its counter, and of products of two of these. So it
-//! is known before the loop which elements of a list it reaches.
+//! What ints are made of in a loop: sums of what stays the same in it, of its counter, and of products of two of these,
+//! perhaps shifted right. So it is known before the loop which elements of a list it reaches.
 
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
@@ -29,6 +29,9 @@ pub(crate) struct Term {
     pub second: Option<Symbol>,
 }
 
+/// The counter itself.
+const COUNTER: Term = Term { times: 1, first: Symbol::Counter, second: None };
+
 impl Term {
     fn symbols(&self) -> impl Iterator<Item = Symbol> {
         [Some(self.first), self.second].into_iter().flatten()
@@ -44,22 +47,23 @@ impl Term {
     }
 }
 
-/// Terms of different symbols, in order, and a constant.
+/// Terms of different symbols, in order, and a constant; all of it shifted right by so many bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
     terms: [Option<Term>; TERMS_MAX],
     pub plus: i64,
+    pub bits: u8,
 }
 
 impl Sum {
     pub fn of_constant(plus: i64) -> Option<Sum> {
-        (-PLUS_MAX..=PLUS_MAX).contains(&plus).then_some(Sum { terms: [None; TERMS_MAX], plus })
+        (-PLUS_MAX..=PLUS_MAX).contains(&plus).then_some(Sum { terms: [None; TERMS_MAX], plus, bits: 0 })
     }
 
     pub fn of_symbol(first: Symbol) -> Sum {
         let mut terms = [None; TERMS_MAX];
         terms[0] = Some(Term { times: 1, first, second: None });
-        Sum { terms, plus: 0 }
+        Sum { terms, plus: 0, bits: 0 }
     }
 
     pub fn terms(&self) -> impl Iterator<Item = Term> {
@@ -75,15 +79,33 @@ impl Sum {
         self.terms[0].is_none()
     }
 
+    fn constant(&self) -> Option<i64> {
+        (self.is_constant() && self.bits == 0).then_some(self.plus)
+    }
+
+    /// It shifted right, which keeps the order of its values.
+    fn shifted(self, bits: Sum) -> Option<Sum> {
+        let bits = bits.constant().and_then(|bits| u8::try_from(bits).ok())?;
+        let bits = self.bits + bits.min(i64::BITS as u8);
+        (u32::from(bits) < i64::BITS).then_some(Sum { bits, ..self })
+    }
+
     pub fn counts(&self) -> bool {
         self.symbols().any(|symbol| symbol == Symbol::Counter)
     }
 
-    /// Whether it grows by as much as the counter does.
+    /// Whether it grows by as much as the counter does, before it is shifted.
     pub fn grows_alike(&self) -> bool {
         let mut counted = self.terms().filter(|term| term.symbols().any(|symbol| symbol == Symbol::Counter));
-        let alone = Term { times: 1, first: Symbol::Counter, second: None };
-        counted.next() == Some(alone) && counted.next().is_none()
+        counted.next() == Some(COUNTER) && counted.next().is_none()
+    }
+
+    /// It without the counter, where it is a sum of that and what stays the same.
+    pub fn beside_counter(&self) -> Option<Sum> {
+        if self.bits > 0 || !self.grows_alike() {
+            return None;
+        }
+        Sum::of_terms(self.terms().filter(|term| *term != COUNTER).collect(), self.plus)
     }
 
     fn symbols(&self) -> impl Iterator<Item = Symbol> {
@@ -100,7 +122,7 @@ impl Sum {
 
     fn plus(self, other: Sum) -> Option<Sum> {
         let plus = self.plus + other.plus;
-        if !(-PLUS_MAX..=PLUS_MAX).contains(&plus) {
+        if self.bits + other.bits > 0 || !(-PLUS_MAX..=PLUS_MAX).contains(&plus) {
             return None;
         }
         let mut all: Vec<Term> = self.terms().collect();
@@ -123,11 +145,11 @@ impl Sum {
         for (place, term) in terms.iter_mut().zip(all) {
             *place = Some(term);
         }
-        Some(Sum { terms, plus })
+        Some(Sum { terms, plus, bits: 0 })
     }
 
     fn times(self, factor: i64) -> Option<Sum> {
-        if !(-TIMES_MAX..=TIMES_MAX).contains(&factor) {
+        if self.bits > 0 || !(-TIMES_MAX..=TIMES_MAX).contains(&factor) {
             return None;
         }
         let plus = Sum::of_constant(self.plus * factor)?.plus;
@@ -135,11 +157,11 @@ impl Sum {
     }
 
     fn product(self, other: Sum) -> Option<Sum> {
-        if self.is_constant() {
-            return other.times(self.plus);
+        if let Some(factor) = self.constant() {
+            return other.times(factor);
         }
-        if other.is_constant() {
-            return self.times(other.plus);
+        if let Some(factor) = other.constant() {
+            return self.times(factor);
         }
         let mut sum = self.base().times(other.plus)?.plus(other.base().times(self.plus)?)?;
         sum = sum.plus(Sum::of_constant(self.plus.checked_mul(other.plus)?)?)?;
@@ -227,6 +249,7 @@ impl Sums {
                 Instr::AddInt { a, b, .. } => both(of(a), of(b), Sum::plus),
                 Instr::SubInt { a, b, .. } => both(of(a), of(b).and_then(|b| b.times(-1)), Sum::plus),
                 Instr::MulInt { a, b, .. } => both(of(a), of(b), Sum::product),
+                Instr::ShrInt { a, b, .. } => both(of(a), of(b), Sum::shifted),
                 _ => None,
             };
             for def in &operands[pc].defs {
@@ -281,6 +304,7 @@ mod tests {
         let there = above.and_then(|above| above.plus(n));
         assert_eq!(there, n.product(i).and_then(|row| counter.plus(row)));
         assert!(there.is_some_and(|there| there.grows_alike() && there.counts()));
+        assert_eq!(there.and_then(|there| there.beside_counter()), n.product(i));
         let down = constant(7).plus(counter.times(-1).expect("it is small"));
         assert!(down.is_some_and(|down| down.counts() && !down.grows_alike() && down.plus == 7));
         assert_eq!(counter.product(counter), None);
@@ -288,5 +312,15 @@ mod tests {
         assert_eq!(i.product(n).and_then(|square| square.times(2)), None);
         assert_eq!(constant(1 << 30).plus(constant(1)), None);
         assert!(!i.product(n).expect("it is a product").is_known(&|reg| reg == S(0)));
+        let word = counter.shifted(constant(6)).expect("it is a shift");
+        assert_eq!(word.bits, 6);
+        assert!(
+            word.grows_alike()
+                && word.plus(i).is_none()
+                && word.times(2).is_none()
+                && i.product(word).is_none()
+        );
+        assert_eq!(word.shifted(constant(1)).map(|word| word.bits), Some(7));
+        assert_eq!(word.shifted(constant(58)).or(word.shifted(constant(-1))).or(word.shifted(i)), None);
     }
 }

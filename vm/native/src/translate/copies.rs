@@ -34,12 +34,38 @@ pub(super) struct Copy {
     regs: Vec<S>,
     /// What must be inside, so that these instructions need no test.
     inside: Vec<Inside>,
-    safe: Vec<usize>,
+    safe: Safe,
     /// Whether it has code of calls that count as nested, which may be one deeper.
     deep: bool,
     /// Of the copy, by instruction of the function.
     pub blocks: Vec<Option<Block>>,
     ranges: Ranges,
+}
+
+/// Instructions of a loop's copy whose index is inside.
+#[derive(Default)]
+pub(super) struct Safe {
+    /// In their order, with what the index is.
+    indices: Vec<(usize, Sum)>,
+    counter: Option<S>,
+    /// The instruction by which the counter grows.
+    step: usize,
+}
+
+impl Safe {
+    fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    pub(super) fn contains(&self, pc: usize) -> bool {
+        self.indices.binary_search_by_key(&pc, |(pc, _)| *pc).is_ok()
+    }
+
+    /// Where the index is the loop's counter and something that stays the same: that, and the counter.
+    pub(super) fn beside_counter(&self, pc: usize) -> Option<(Sum, S)> {
+        let at = self.indices.binary_search_by_key(&pc, |(pc, _)| *pc).ok().filter(|_| pc < self.step)?;
+        Some((self.indices[at].1.beside_counter()?, self.counter?))
+    }
 }
 
 /// All indices of one base into one list: these and what lies between.
@@ -139,8 +165,8 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
 
 /// Indices in a loop that can be seen before it to be inside of lists and texts that do not change in it, and the instructions
 /// that have them.
-fn inside(unit: &Unit<'_>, known: Known<'_>, of: CountedLoop) -> (Vec<Inside>, Vec<usize>) {
-    let (mut found, mut safe) = (Vec::<Inside>::new(), Vec::new());
+fn inside(unit: &Unit<'_>, known: Known<'_>, of: CountedLoop) -> (Vec<Inside>, Safe) {
+    let (mut found, mut safe) = (Vec::<Inside>::new(), Safe::default());
     if !known.views.iter().any(|view| (view.head, view.last) == (of.head, of.last)) {
         return (found, safe);
     }
@@ -149,6 +175,9 @@ fn inside(unit: &Unit<'_>, known: Known<'_>, of: CountedLoop) -> (Vec<Inside>, V
     let alive = |reg: S| begin.contains(&Reg::S(reg));
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let extent = (of.head, of.last);
+    safe.counter = Some(of.counter);
+    let steps = |pc: &usize| operands[*pc].defs.contains(&Reg::S(of.counter));
+    safe.step = (of.head..=of.last).find(steps).expect("a counted loop has a step");
     let sums = Sums::of(code, &operands, &known.analysis.leaders, extent, Some(of.counter));
     for (pc, instr) in code.iter().enumerate().take(of.last + 1).skip(of.head) {
         let (reg, what) = match instr {
@@ -180,7 +209,7 @@ fn inside(unit: &Unit<'_>, known: Known<'_>, of: CountedLoop) -> (Vec<Inside>, V
             }
             None => continue,
         }
-        safe.push(pc);
+        safe.indices.push((pc, sum));
     }
     (found, safe)
 }
@@ -227,6 +256,7 @@ impl Translator<'_, '_, '_> {
         let mut holds = None;
         let mut check = |this: &mut Self, value: Value, plus: i64| {
             let index = this.b.ins().iadd_imm_s(value, plus);
+            let index = this.shifted(index, inside.base);
             let here = this.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
             holds = Some(match holds {
                 Some(others) => this.b.ins().band(others, here),
@@ -234,7 +264,7 @@ impl Translator<'_, '_, '_> {
             });
         };
         if !inside.base.counts() {
-            let value = self.sum(inside.base, None);
+            let value = self.terms(inside.base, None);
             check(self, value, inside.first);
             if inside.last != inside.first {
                 check(self, value, inside.last);
@@ -250,7 +280,7 @@ impl Translator<'_, '_, '_> {
                 (first, self.b.ins().smax(first, last))
             };
             // It has its extremes at the ends of the counter.
-            let (at_low, at_high) = (self.sum(inside.base, Some(low)), self.sum(inside.base, Some(high)));
+            let (at_low, at_high) = (self.terms(inside.base, Some(low)), self.terms(inside.base, Some(high)));
             check(self, at_low, inside.first);
             check(self, at_high, inside.last);
             if !inside.base.grows_alike() {

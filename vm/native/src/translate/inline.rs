@@ -8,7 +8,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType};
 use dscript_bytecode::instr::Instr;
 
-use super::copies::Copy;
+use super::copies::{Copy, Safe};
 use super::loops::{Chunk, Entry, View};
 use super::prepared::Prepared;
 use super::{Translator, reg_type, scalar_type};
@@ -44,7 +44,7 @@ struct Inner<'p> {
     chunks: Vec<Chunk>,
     entries: Vec<Entry>,
     copies: Vec<Copy>,
-    safe: Vec<usize>,
+    safe: Safe,
     deep: bool,
     inlined: Option<(Block, u32)>,
 }
@@ -119,7 +119,7 @@ impl<'p> Translator<'_, '_, 'p> {
             chunks,
             entries,
             copies,
-            safe: Vec::new(),
+            safe: Safe::default(),
             deep: false,
             ranges,
             inlined: Some((done, self.place)),

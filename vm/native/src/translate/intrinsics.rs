@@ -96,7 +96,7 @@ impl<'p> Translator<'_, '_, 'p> {
     /// The code point at an index: where each is one byte, that byte.
     fn char_at(&mut self, text: R, index: S, dst: S) {
         let (reference, index) = (self.reference(text), self.scalar(index));
-        if let (true, Some((start, _))) = (self.safe.contains(&self.pc), self.text_view(text)) {
+        if let (true, Some((start, _))) = (self.safe.contains(self.pc), self.text_view(text)) {
             let value = self.byte_at(start, index);
             return self.set_scalar(dst, value);
         }

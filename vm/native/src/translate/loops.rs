@@ -8,6 +8,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
+use super::objects::REF_BITS;
 use super::{Area, Translator};
 use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
@@ -343,9 +344,9 @@ impl Translator<'_, '_, '_> {
             Source::Element { list, index } => {
                 let view = known(self, list).expect("a list of a quiet loop has a view");
                 let (array, size) = (self.b.use_var(view.start), self.b.use_var(view.size));
-                let index = self.sum(index, None);
+                let index = self.sum(index);
                 let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
-                (inside, Area::RefElements, self.ref_at(array, index), layout::ELEMENTS)
+                (inside, Area::RefElements, self.nth(array, index, REF_BITS), layout::ELEMENTS)
             }
             Source::Field { object, slot } => {
                 let offset = self.ref_field(object, slot);
@@ -418,9 +419,16 @@ impl Translator<'_, '_, '_> {
         made.unwrap_or_else(|| self.scalar(bound))
     }
 
-    /// In front of a loop: what a sum is where the loop's counter is this number. As what it stands for is computed it is
+    /// In front of a loop: what a sum is that the loop's counter is no part of. As what it stands for is computed it is
     /// exact where all of it is small.
-    pub(super) fn sum(&mut self, sum: Sum, counter: Option<Value>) -> Value {
+    fn sum(&mut self, sum: Sum) -> Value {
+        let all = self.terms(sum, None);
+        let all = self.b.ins().iadd_imm_s(all, sum.plus);
+        self.shifted(all, sum)
+    }
+
+    /// What the terms of a sum come to where the loop's counter is this number.
+    pub(super) fn terms(&mut self, sum: Sum, counter: Option<Value>) -> Value {
         let symbol = |this: &mut Self, symbol| match symbol {
             Symbol::Stays(reg) => this.scalar(reg),
             Symbol::Counter => counter.expect("only a counted loop has sums of its counter"),
@@ -440,10 +448,12 @@ impl Translator<'_, '_, '_> {
                 None => value,
             });
         }
-        match all {
-            Some(all) => self.b.ins().iadd_imm_s(all, sum.plus),
-            None => self.int(sum.plus),
-        }
+        all.unwrap_or_else(|| self.int(0))
+    }
+
+    /// What a sum is whose terms and constant come to this.
+    pub(super) fn shifted(&mut self, all: Value, sum: Sum) -> Value {
+        if sum.bits == 0 { all } else { self.b.ins().sshr_imm_s(all, i64::from(sum.bits)) }
     }
 
     /// What an instruction would read from where nothing changes in the loop around it.

@@ -39,7 +39,7 @@ use crate::context::{What, at, helper};
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 use crate::unit::Unit;
-use copies::Copy;
+use copies::{Copy, Safe};
 pub(crate) use inline::{NESTED_MAX, ROOM};
 use loops::{Chunk, Entry, View};
 use prepared::Prepared;
@@ -143,7 +143,7 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     entries: Vec<Entry>,
     copies: Vec<Copy>,
     /// In the copy of a loop: instructions whose index is inside.
-    safe: Vec<usize>,
+    safe: Safe,
     /// In the copy of a loop: whether calls may be nested one deeper.
     deep: bool,
     /// Whether what follows an instruction is done.
@@ -219,7 +219,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             chunks,
             entries,
             copies,
-            safe: Vec::new(),
+            safe: Safe::default(),
             deep: false,
             closed: false,
             seen: Seen::default(),

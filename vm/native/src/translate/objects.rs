@@ -14,6 +14,14 @@ use crate::context::{What, at, helper};
 use crate::layout;
 use crate::unit::Test;
 
+/// The length of a reference among elements, as a power of two.
+pub(super) const REF_BITS: u8 = 2;
+
+/// The length of a scalar among elements, as a power of two.
+fn scalar_bits(in_bytes: bool) -> u8 {
+    if in_bytes { 0 } else { 3 }
+}
+
 impl<'p> Translator<'_, '_, 'p> {
     /// False where the instruction is not one of these.
     pub(super) fn object_instruction(&mut self, instr: &'p Instr) -> bool {
@@ -120,8 +128,8 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (array, index) = self.element(list, index);
                 let value = self.known_or(Cell::ScalarElement(array, index, ty), |this| {
                     let flags = this.flags(Area::ScalarElements);
-                    let address = this.scalar_at(array, index, bytes);
-                    this.b.ins().load(ty, flags, address, layout::ELEMENTS)
+                    let (address, offset) = this.element_at(array, index, scalar_bits(bytes));
+                    this.b.ins().load(ty, flags, address, offset)
                 });
                 self.set_scalar(dst, value);
             }
@@ -132,17 +140,18 @@ impl<'p> Translator<'_, '_, 'p> {
                 let ty = super::scalar_type(self.function.scalars[src.index()]);
                 self.seen.stored(Cell::ScalarElement(array, index, ty), stored);
                 let value = self.element_bits(src, bytes);
-                let (flags, address) =
-                    (self.flags(Area::ScalarElements), self.scalar_at(array, index, bytes));
-                self.b.ins().store(flags, value, address, layout::ELEMENTS);
+                let flags = self.flags(Area::ScalarElements);
+                let (address, offset) = self.element_at(array, index, scalar_bits(bytes));
+                self.b.ins().store(flags, value, address, offset);
             }
             Instr::ListGetRef { list, index, dst } => {
                 let (array, index) = self.element(list, index);
                 let value = match self.row(dst) {
                     Some(row) => row,
                     None => self.known_or(Cell::RefElement(array, index), |this| {
-                        let (flags, address) = (this.flags(Area::RefElements), this.ref_at(array, index));
-                        this.b.ins().uload32(flags, address, layout::ELEMENTS)
+                        let flags = this.flags(Area::RefElements);
+                        let (address, offset) = this.element_at(array, index, REF_BITS);
+                        this.b.ins().uload32(flags, address, offset)
                     }),
                 };
                 self.set_ref(dst, value);
@@ -151,14 +160,14 @@ impl<'p> Translator<'_, '_, 'p> {
                 let (array, index) = self.element(list, index);
                 let value = self.reference(src);
                 self.seen.stored(Cell::RefElement(array, index), value);
-                let address = self.ref_at(array, index);
-                self.store_ref(Area::RefElements, value, address, layout::ELEMENTS);
+                let (address, offset) = self.element_at(array, index, REF_BITS);
+                self.store_ref(Area::RefElements, value, address, offset);
             }
             Instr::ListAddScalar { list, src } => {
                 let bytes = self.in_bytes(list);
                 let value = self.element_bits(src, bytes);
                 self.list_add(instr, list, |this, array, size| {
-                    let address = this.scalar_at(array, size, bytes);
+                    let address = this.nth(array, size, scalar_bits(bytes));
                     let flags = this.flags(Area::ScalarElements);
                     this.b.ins().store(flags, value, address, layout::ELEMENTS);
                 });
@@ -166,7 +175,7 @@ impl<'p> Translator<'_, '_, 'p> {
             Instr::ListAddRef { list, src } => {
                 let value = self.reference(src);
                 self.list_add(instr, list, |this, array, size| {
-                    let address = this.ref_at(array, size);
+                    let address = this.nth(array, size, REF_BITS);
                     this.store_ref(Area::RefElements, value, address, layout::ELEMENTS);
                 });
             }
@@ -323,7 +332,7 @@ impl<'p> Translator<'_, '_, 'p> {
             Some((array, size)) => (Some(array), size),
             None => (None, self.size_of(list)),
         };
-        if !self.safe.contains(&self.pc) && !self.seen.is_below(index, size) {
+        if !self.safe.contains(self.pc) && !self.seen.is_below(index, size) {
             let outside = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, size);
             self.trap_if(outside, What::Index, index, size);
             self.seen.set_below(index, size);
@@ -373,9 +382,25 @@ impl<'p> Translator<'_, '_, 'p> {
         if bytes { value } else { self.bits(self.function.scalars[src.index()], value) }
     }
 
-    fn scalar_at(&mut self, array: Value, index: Value, bytes: bool) -> Value {
-        let offset = if bytes { index } else { self.b.ins().ishl_imm_u(index, 3) };
+    /// Where an element lies whose length in bytes is a power of two.
+    pub(super) fn nth(&mut self, array: Value, index: Value, bits: u8) -> Value {
+        let offset = if bits == 0 { index } else { self.b.ins().ishl_imm_u(index, i64::from(bits)) };
         self.b.ins().iadd(array, offset)
+    }
+
+    /// The same of the element that this instruction reaches, as an address and what is to be added to it. Where the index is
+    /// known to be the counter of a loop and something that stays the same, that lies in an address of its own.
+    fn element_at(&mut self, array: Value, index: Value, bits: u8) -> (Value, i32) {
+        if let Some((sum, counter)) = self.safe.beside_counter(self.pc)
+            && let Ok(offset) = i32::try_from(sum.plus << bits)
+            && let Some(offset) = offset.checked_add(layout::ELEMENTS)
+        {
+            let stays = self.terms(sum, None);
+            let row = self.nth(array, stays, bits);
+            let counter = self.scalar(counter);
+            return (self.nth(row, counter, bits), offset);
+        }
+        (self.nth(array, index, bits), layout::ELEMENTS)
     }
 
     /// Stores a reference in an object that may be old: the heap must know of one to a young object there.
@@ -398,11 +423,6 @@ impl<'p> Translator<'_, '_, 'p> {
         self.call_helper(helper::REMEMBER, &[slot]);
         self.b.ins().jump(next, &[]);
         self.go_to(next);
-    }
-
-    pub(super) fn ref_at(&mut self, array: Value, index: Value) -> Value {
-        let offset = self.b.ins().ishl_imm_u(index, 2);
-        self.b.ins().iadd(array, offset)
     }
 
     /// Appends where the array has room.
