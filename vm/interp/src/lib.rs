@@ -11,6 +11,7 @@ mod fiber;
 mod format;
 mod heap;
 mod interp;
+mod joint;
 mod link;
 mod list;
 mod map;

@@ -3,19 +3,17 @@
 use crate::arithmetic::Operation;
 use crate::fiber::{Exit, Running};
 use crate::format;
-use crate::heap::{SLICE_WORDS, string_words};
+use crate::heap::string_words;
 use crate::link::Linked;
 use crate::native::{Body, Failure, OutsideCall, PureCall, Trapped};
 use crate::program::Program;
 use crate::stack::{ENTRY, Frame};
+use crate::text::INT_DIGITS;
 use crate::vm::{Cell, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Constant, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
-
-/// Bytes from which on a text that is added to gets room to grow.
-const GROWING_LEAST: usize = 256;
 
 /// `(int) d`: truncated, where that fits.
 pub(crate) fn double_to_int(value: f64) -> Result<i64, Trapped> {
@@ -24,28 +22,6 @@ pub(crate) fn double_to_int(value: f64) -> Result<i64, Trapped> {
         return Ok(value as i64);
     }
     Err(trapped(TrapKind::Cast, format!("{} does not fit an int", format::double_text(value))))
-}
-
-/// Bytes of the longest int.
-const INT_DIGITS: usize = 20;
-
-/// The text of an int, at the end of the buffer.
-fn int_text(value: i64, digits: &mut [u8; INT_DIGITS]) -> &[u8] {
-    let mut rest = value.unsigned_abs();
-    let mut at = INT_DIGITS;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    &digits[at..]
 }
 
 impl Program {
@@ -322,60 +298,14 @@ impl Vm {
     }
 
     pub(crate) fn concat(&mut self, parts: &[Reg], dst: R) -> Result<(), Trapped> {
-        let registers = || parts.iter().filter_map(|p| if let Reg::R(r) = p { Some(*r) } else { None });
-        let (mut bytes, mut points) = (0usize, 0usize);
-        for part in registers() {
-            let part = self.get_r(part);
-            bytes += self.heap.len(part);
-            points += self.heap.code_points(part);
+        let part = |vm: &Vm, at: usize| if let Reg::R(reg) = parts[at] { vm.get_r(reg) } else { 0 };
+        if parts.is_empty() {
+            return Ok(());
         }
-        self.check_size(bytes)?;
-        let Some(first) = registers().next() else { return Ok(()) };
-        let start = self.heap.len(self.get_r(first));
-        // A long text that something short is added to may well grow on.
-        if start >= GROWING_LEAST && bytes - start <= start {
-            return self.concat_growing(registers(), first, bytes, points, dst);
-        }
-        self.reserve(string_words(bytes))?;
-        let text = self.heap.new_text(bytes, points);
-        let mut at = 0;
-        for part in registers() {
-            let part = self.get_r(part);
-            let count = self.heap.len(part);
-            self.heap.copy_text(part, 0, count, text, at);
-            at += count;
-        }
-        self.set_r(dst, text);
-        Ok(())
-    }
-
-    /// Joins texts in a buffer with room to grow: that of the first one, where nothing has been added to it yet.
-    fn concat_growing(
-        &mut self,
-        parts: impl Iterator<Item = R>,
-        first: R,
-        bytes: usize,
-        points: usize,
-        dst: R,
-    ) -> Result<(), Trapped> {
-        let start = self.heap.len(self.get_r(first));
-        let grows = self.heap.growing(self.get_r(first), bytes - start).is_some();
-        let capacity = (2 * bytes).min(u32::MAX as usize);
-        self.reserve(SLICE_WORDS + if grows { 0 } else { string_words(capacity) })?;
-        let string = self.get_r(first);
-        let (buffer, at) = match self.heap.growing(string, bytes - start) {
-            Some(buffer) => (buffer, self.heap.word(buffer, 1) as usize - start),
-            None => {
-                let buffer = self.heap.new_buffer(capacity);
-                self.heap.append(buffer, string);
-                (buffer, 0)
-            }
-        };
-        for part in parts.skip(1) {
-            let part = self.get_r(part);
-            self.heap.append(buffer, part);
-        }
-        let text = self.heap.new_slice(buffer, at, bytes, points);
+        let joint = self.joint(parts.len(), part);
+        self.check_size(joint.bytes)?;
+        self.reserve(joint.words)?;
+        let text = self.join(joint, parts.len(), part);
         self.set_r(dst, text);
         Ok(())
     }
@@ -383,10 +313,8 @@ impl Vm {
     pub(crate) fn text_scalar(&mut self, src: S, ty: TypeId, dst: R) -> Result<(), Trapped> {
         let bits = self.get_s(src);
         if matches!(self.program.ty(ty), Type::Int) {
-            let mut digits = [0; INT_DIGITS];
-            let text = int_text(bits as i64, &mut digits);
-            self.reserve(string_words(text.len()))?;
-            let text = self.heap.string_of(text, text.len() as u32);
+            self.reserve(string_words(INT_DIGITS))?;
+            let text = self.heap.text_of_int(bits as i64);
             self.set_r(dst, text);
             return Ok(());
         }

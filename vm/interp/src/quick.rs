@@ -3,10 +3,11 @@
 //! such as a map that must grow, is the ordinary native's.
 
 use crate::fiber::Running;
-use crate::heap::{BOOLS, Ref, SCALARS};
+use crate::heap::{BOOLS, Ref, SCALARS, string_words};
 use crate::map;
 use crate::natives::{char_of, short_decimal};
 use crate::program::{Element, Info, Program};
+use crate::text::INT_DIGITS;
 use crate::vm::Vm;
 use dscript_bytecode::ids::{NativeId, TypeId};
 use dscript_bytecode::image::{Image, Type};
@@ -239,6 +240,32 @@ impl Running<'_> {
     /// An element that was taken out of a list; `None` where nothing was done.
     pub fn list_remove_now(&mut self, list: u32, index: i64) -> Option<u64> {
         self.vm().list_remove_now(list, index)
+    }
+
+    /// The text of an int, or 0 where there is no room for it; native code has used the heap up to `top`, and goes on there.
+    pub fn text_of_int_now(&mut self, top: &mut usize, value: i64) -> u32 {
+        let heap = &mut self.vm().heap;
+        heap.set_native_top(*top);
+        if !heap.has_room(string_words(INT_DIGITS)) {
+            return 0;
+        }
+        let text = heap.text_of_int(value);
+        *top = heap.next;
+        text
+    }
+
+    /// Some texts as one, or 0 where there is no room for it; `top` as above.
+    pub fn concat_now(&mut self, top: &mut usize, parts: &[u64]) -> u32 {
+        let vm = self.vm();
+        vm.heap.set_native_top(*top);
+        let part = |_: &Vm, at: usize| parts[at] as u32;
+        let joint = vm.joint(parts.len(), part);
+        if vm.check_size(joint.bytes).is_err() || !vm.heap.has_room(joint.words) {
+            return 0;
+        }
+        let text = vm.join(joint, parts.len(), part);
+        *top = vm.heap.next;
+        text
     }
 
     /// A code point of a String, where it has so many, and what looking for it costs.

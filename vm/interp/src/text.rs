@@ -14,7 +14,36 @@ pub(crate) fn piece_words(bytes: usize) -> usize {
     if bytes < SHARED_LEAST { string_words(bytes) } else { SLICE_WORDS }
 }
 
+/// Bytes of the longest int.
+pub(crate) const INT_DIGITS: usize = 20;
+
+/// The text of an int, at the end of the buffer.
+fn int_text(value: i64, digits: &mut [u8; INT_DIGITS]) -> &[u8] {
+    let mut rest = value.unsigned_abs();
+    let mut at = INT_DIGITS;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    &digits[at..]
+}
+
 impl Heap {
+    /// The text of an int; there is room for one of `INT_DIGITS` bytes.
+    pub fn text_of_int(&mut self, value: i64) -> Ref {
+        let mut digits = [0; INT_DIGITS];
+        let text = int_text(value, &mut digits);
+        self.string_of(text, text.len() as u32)
+    }
+
     #[inline]
     pub fn string(&mut self, text: &str) -> Ref {
         self.string_of(text.as_bytes(), code_points(text.as_bytes()))

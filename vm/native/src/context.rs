@@ -152,6 +152,8 @@ static HELPERS: Helpers = Helpers([
     direct::leave_region as *const (),
     direct::regions_open as *const (),
     direct::drop_regions as *const (),
+    direct::text_of_int as *const (),
+    direct::concat as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -233,10 +235,14 @@ pub(crate) mod helper {
     pub const REGIONS_OPEN: usize = ENTER_REGION + 3;
     /// (context, place): those from this place on are no longer open; none where it is -1. Gives nothing.
     pub const DROP_REGIONS: usize = ENTER_REGION + 4;
+    /// (context, int): its text, or 0 where there is no room.
+    pub const TEXT_OF_INT: usize = ENTER_REGION + 5;
+    /// (context, count): so many Strings, which are the context's values, as one, or 0 where there is no room.
+    pub const CONCAT: usize = ENTER_REGION + 6;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 40] = [
+    pub const PARAMS: [usize; 42] = [
         1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 3, 1, 2, 1, 2,
+        0, 3, 1, 2, 1, 2, 2, 2,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

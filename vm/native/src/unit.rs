@@ -351,6 +351,10 @@ impl<'p> Unit<'p> {
         matches!(self.program.image().types[ty.index()], Type::String)
     }
 
+    pub fn is_int(&self, ty: TypeId) -> bool {
+        matches!(self.program.image().types[ty.index()], Type::Int)
+    }
+
     pub fn frontend_config(&self) -> TargetFrontendConfig {
         self.config
     }

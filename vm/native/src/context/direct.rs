@@ -131,6 +131,23 @@ pub unsafe extern "C" fn remove_at(context: *mut Context, list: u32, index: i64)
     }
 }
 
+pub unsafe extern "C" fn text_of_int(context: *mut Context, value: i64) -> i64 {
+    // SAFETY: as in `map_get`; what native code has made of the heap is told.
+    unsafe {
+        let running = (*context).running();
+        running.text_of_int_now(&mut (*context).top, value).into()
+    }
+}
+
+pub unsafe extern "C" fn concat(context: *mut Context, count: usize) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let running = (*context).running();
+        let Context { top, values, .. } = &mut *context;
+        running.concat_now(top, &values[..count]).into()
+    }
+}
+
 pub unsafe extern "C" fn char_at(context: *mut Context, text: u32, index: i64) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe {
