@@ -4,7 +4,7 @@
 //! (high half). Tags below `FIRST_RAW` are types of the image, whose objects have a fixed size:
 //!   struct   header | scalar slots, a word each | reference slots, two to a word
 //!   list     header | size, version | backing
-//!   map, set header | live, version | used | index, hashes | keys, values
+//!   map, set header | live, version | used, first | index, hashes | keys, values
 //!   handle   header | row of the task's table of resources
 //! Raw tags: `STRING` (length in bytes) header | code points, cached hash | bytes, zero-padded;
 //! `SLICE` (length in bytes) header | code points, cached hash | a `BUFFER` or `STRING` | first byte in it, a String
@@ -32,6 +32,7 @@
 
 use crate::collector::Collector;
 use crate::memory;
+use crate::walks::Walks;
 
 pub(crate) type Ref = u32;
 
@@ -92,6 +93,8 @@ pub(crate) struct Heap {
     /// Handles in the nursery.
     young_handles: Vec<Ref>,
     pub collections: u64,
+    /// Where code points of the texts lie that were walked last.
+    pub(crate) walks: Walks,
 }
 
 pub(crate) fn header(tag: u32, len: u32) -> u64 {
@@ -151,6 +154,7 @@ impl Heap {
             remembered_max: REMEMBERED_LEAST,
             young_handles: Vec::new(),
             collections: 0,
+            walks: Walks::default(),
         };
         // Reading through null finds an object without parts.
         heap.set_word(0, 0, header(SCALARS, 0));

@@ -31,6 +31,7 @@ pub mod task;
 mod text;
 pub mod value;
 mod vm;
+mod walks;
 
 pub use fiber::Fiber;
 pub use format::{double_text, duration_text, parse_double, parse_duration, parse_time, time_text};

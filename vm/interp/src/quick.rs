@@ -270,7 +270,7 @@ impl Running<'_> {
 
     /// A code point of a String, where it has so many, and what looking for it costs.
     pub fn char_at(&mut self, string: u32, index: i64) -> Option<(i64, i64)> {
-        let heap = &self.vm().heap;
+        let heap = &mut self.vm().heap;
         let index = usize::try_from(index).ok().filter(|index| *index < heap.code_points(string))?;
         let (code, cost) = char_of(heap, string, index);
         Some((code.into(), cost as i64))

@@ -112,38 +112,29 @@ fn print(call: &mut PureCall<'_>) -> Done {
     Ok(())
 }
 
-/// The byte where a code point begins; `index` is at most their number.
-fn offset(heap: &Heap, string: Ref, index: usize) -> usize {
-    if heap.is_ascii(string) {
-        return index;
-    }
-    let bytes = heap.text_bytes(string);
-    let starts = (0..bytes.len()).filter(|i| (bytes[*i] as i8) >= -0x40);
-    starts.take(index + 1).nth(index).unwrap_or(bytes.len())
-}
-
 fn char_at(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
-    let heap = &call.vm.heap;
-    let index = call.vm.index(call.int(1), heap.code_points(string))?;
-    let (code, cost) = char_of(heap, string, index);
+    let index = call.vm.index(call.int(1), call.vm.heap.code_points(string))?;
+    let (code, cost) = char_of(&mut call.vm.heap, string, index);
     call.spend(cost);
     call.give_int(code.into())
 }
 
 /// A code point of a String that has so many, and what looking for it costs.
-pub(crate) fn char_of(heap: &Heap, string: Ref, index: usize) -> (u32, usize) {
+pub(crate) fn char_of(heap: &mut Heap, string: Ref, index: usize) -> (u32, usize) {
     if heap.is_ascii(string) {
         return (heap.byte(string, index).into(), 0);
     }
-    let at = offset(heap, string, index);
-    (heap.text(string)[at..].chars().next().map_or(0, u32::from), index / 8)
+    let (at, cost) = heap.byte_of(string, index);
+    (heap.text(string)[at..].chars().next().map_or(0, u32::from), cost)
 }
 
 fn substring(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let (from, to) = call.range(1, 2, call.vm.heap.code_points(string))?;
-    let (start, end) = (offset(&call.vm.heap, string, from), offset(&call.vm.heap, string, to));
+    let (start, cost) = call.vm.heap.byte_of(string, from);
+    let (end, more) = call.vm.heap.byte_of(string, to);
+    call.spend(cost + more);
     part(call, start, end, to - from)
 }
 
@@ -217,11 +208,12 @@ fn index_of(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let points = call.vm.heap.code_points(string);
     let from = call.int(2).clamp(0, points as i64) as usize;
-    let start = offset(&call.vm.heap, string, from);
-    let (text, part) = (call.str(0), call.str(1));
-    let at = memmem::find(&text.as_bytes()[start..], part.as_bytes());
-    let at = at.map(|at| from as i64 + i64::from(code_points(&text.as_bytes()[start..start + at])));
-    call.spend(text.len() / 16);
+    let (start, cost) = call.vm.heap.byte_of(string, from);
+    let (text, part) = (&call.str(0).as_bytes()[start..], call.str(1).as_bytes());
+    let found = memmem::find(text, part);
+    let looked = found.unwrap_or(text.len());
+    let at = found.map(|at| from as i64 + i64::from(code_points(&text[..at])));
+    call.spend(cost + looked / 16);
     call.give_int(at.unwrap_or(-1))
 }
 
