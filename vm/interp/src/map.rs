@@ -159,7 +159,13 @@ impl Vm {
 
     #[inline]
     fn map_used(&self, map: Ref) -> usize {
-        self.heap.word(map, 2) as usize
+        low(self.heap.word(map, 2)) as usize
+    }
+
+    /// The first entry that is not removed; 0 where there is none.
+    #[inline]
+    fn map_first(&self, map: Ref) -> usize {
+        high(self.heap.word(map, 2)) as usize
     }
 
     fn map_capacity(&self, map: Ref) -> usize {
@@ -169,10 +175,10 @@ impl Vm {
         }
     }
 
-    fn map_resized(&mut self, map: Ref, size: usize, used: usize) {
+    fn map_resized(&mut self, map: Ref, size: usize, used: usize, first: usize) {
         let version = high(self.heap.word(map, 1)).wrapping_add(1);
         self.heap.set_word(map, 1, pair(size as u32, version));
-        self.heap.set_word(map, 2, used as u64);
+        self.heap.set_word(map, 2, pair(used as u32, first as u32));
     }
 
     #[inline]
@@ -354,7 +360,7 @@ impl Vm {
         self.heap.set_half_at(hashes, entry, hash);
         self.map_set_value(kind, map, entry, value);
         self.heap.enter(self.array(map, INDEX), entry, hash);
-        self.map_resized(map, self.map_size(map) + 1, entry + 1);
+        self.map_resized(map, self.map_size(map) + 1, entry + 1, self.map_first(map));
     }
 
     /// New arrays without the removed entries; room was reserved.
@@ -412,7 +418,14 @@ impl Vm {
         self.map_set_value(kind, map, entry, 0);
         match self.map_size(map) - 1 {
             0 => self.map_clear(map),
-            size => self.map_resized(map, size, self.map_used(map)),
+            size => {
+                // What was before the first entry is skipped once, not at each look for the first.
+                let first = match self.map_first(map) {
+                    first if first == entry => self.map_next(map, entry + 1).unwrap_or_default(),
+                    first => first,
+                };
+                self.map_resized(map, size, self.map_used(map), first);
+            }
         }
     }
 
@@ -420,13 +433,13 @@ impl Vm {
         for which in [INDEX, HASHES, KEYS, VALUES] {
             self.heap.set_ref_at(map, ARRAYS, which, 0);
         }
-        self.map_resized(map, 0, 0);
+        self.map_resized(map, 0, 0, 0);
     }
 
     /// The first entry at or after `from`.
     pub(crate) fn map_next(&self, map: Ref, from: usize) -> Option<usize> {
         let hashes = self.array(map, HASHES);
-        (from..self.map_used(map)).find(|entry| self.half(hashes, *entry) != 0)
+        (from.max(self.map_first(map))..self.map_used(map)).find(|entry| self.half(hashes, *entry) != 0)
     }
 
     /// Whether a program's index names an entry.

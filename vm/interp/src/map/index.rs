@@ -173,8 +173,8 @@ pub(crate) unsafe fn put_pair(heap: *mut u64, map: Ref, key: u64, value: u64) ->
             }
             Place::Free(slot) => slot,
         };
-        let used = *pairs.map.add(2);
-        if used == u64::from(pairs.capacity) {
+        let used = low(*pairs.map.add(2));
+        if used == pairs.capacity {
             return None;
         }
         let hashes = high(*pairs.map.add(ARRAYS + HASHES / 2)) as usize;
@@ -182,9 +182,9 @@ pub(crate) unsafe fn put_pair(heap: *mut u64, map: Ref, key: u64, value: u64) ->
         let entry = pairs.entries.add(2 * used as usize);
         *entry = key;
         *entry.add(1) = value;
-        *slot = pairs.hash & !places(pairs.capacity) | (used as u32 + 1);
+        *slot = pairs.hash & !places(pairs.capacity) | (used + 1);
         *pairs.map.add(1) = (*pairs.map.add(1)).wrapping_add(GROWN);
-        *pairs.map.add(2) = used + 1;
+        *pairs.map.add(2) += 1;
         Some(true)
     }
 }
