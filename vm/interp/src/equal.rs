@@ -136,7 +136,7 @@ impl Vm {
         }
     }
 
-    /// The hash of a key; never 0.
+    /// A hash that equal values have in common; never 0. That of a value which is no key is good until objects move.
     pub(crate) fn hash(&mut self, ty: TypeId, cell: Cell) -> Result<u32, Trapped> {
         match self.program.ty(ty) {
             Type::String => return Ok(self.heap.text_hash(cell.r[0])),
@@ -163,9 +163,14 @@ impl Vm {
                     work.extend(layout.fields.iter().map(|f| (f.ty, self.field(object, layout, f))));
                     u64::from(low(layout.fields.len() as u64))
                 }
-                other => {
-                    return Err(trapped(TrapKind::Internal, format!("a key holds {other:?}")));
+                // What they hold may be as much as one likes, and hold themselves.
+                Type::List(_) => self.heap.list_size(object) as u64,
+                Type::Map(..) | Type::Set(_) => self.map_size(object) as u64,
+                Type::Interface { .. } if object != 0 => {
+                    work.push((TypeId(self.heap.tag(object)), cell));
+                    1
                 }
+                _ => u64::from(object),
             };
             hash = mix(hash ^ bits);
         }

@@ -9,6 +9,7 @@ use crate::program::Element;
 use crate::vm::trapped;
 use dscript_bytecode::image::{TimeOperands, Type};
 use dscript_bytecode::trap::TrapKind;
+use rustc_hash::FxHashMap;
 
 natives! {
     "List.size" "<T>(List<T>) -> int" |call| call.give_int(call.vm.heap.list_size(call.object(0)) as i64);
@@ -75,6 +76,7 @@ natives! {
     "List.compareAt" "<T>(List<T>, int, int) -> int" compare_at;
     "List.order" "<T>(List<T>) -> List<int>" order;
     "List.sum" "<T>(List<T>) -> T" sum;
+    "List.distinct" "<T>(List<T>) -> List<T>" distinct;
 }
 
 fn insert(call: &mut PureCall<'_>) -> Done {
@@ -123,6 +125,44 @@ fn find(call: &mut PureCall<'_>) -> Result<Option<usize>, Trapped> {
         }
     }
     Ok(None)
+}
+
+/// The items, each once, in the order they came first.
+fn distinct(call: &mut PureCall<'_>) -> Done {
+    let (ty, element) = call.type_arg(0);
+    let source = call.object(0);
+    // The place of each first one, and the one before it with the same hash; the last of each hash is in `last`.
+    let mut kept: Vec<(usize, Option<usize>)> = Vec::new();
+    let mut last: FxHashMap<u32, usize> = FxHashMap::default();
+    for (place, bits) in take(call).into_iter().enumerate() {
+        let cell = call.vm.unboxed(ty, bits);
+        let hash = call.vm.hash(ty, cell)?;
+        let newest = last.get(&hash).copied();
+        let mut next = newest;
+        let mut is_new = true;
+        while let Some(at) = next
+            && is_new
+        {
+            call.spend(1);
+            let known = call.vm.list_get(element, source, kept[at].0);
+            let (a, b) = cells(call.vm, ty, known, bits);
+            is_new = !call.vm.equal(ty, a, b)?;
+            next = kept[at].1;
+        }
+        if is_new {
+            last.insert(hash, kept.len());
+            kept.push((place, newest));
+        }
+    }
+    let (result, count) = (call.result_type(), kept.len());
+    call.vm.reserve(list_words(element, count))?;
+    let (source, new) = (call.object(0), call.vm.new_list(result, count));
+    let (from, to) = (call.vm.heap.list_array(source), call.vm.heap.list_array(new));
+    for (index, (place, _)) in kept.into_iter().enumerate() {
+        call.vm.array_copy(element, from, place, to, index, 1);
+    }
+    call.vm.heap.list_resized(new, count);
+    call.give_object(new)
 }
 
 fn add_all(call: &mut PureCall<'_>) -> Done {
