@@ -1,6 +1,6 @@
 //! Machine code in images, and programs that are one executable.
 
-use dscript_tests::{command, compile, finish, good, run, text};
+use dscript_tests::{binary, command, compile, finish, good, run, text};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -67,10 +67,21 @@ fn machine_code_that_does_not_fit_is_left_aside() {
     assert!(said.contains(&format!("it is for {other}")), "{said}");
 
     let image = native_image(scratch.path(), "--native");
-    fs::set_permissions(&image, fs::Permissions::from_mode(0o666)).expect("an own file");
-    let (printed, said) = run_native(scratch.path(), &image);
-    assert_eq!(printed, "45\n");
-    assert!(said.contains("everybody may write to the file"), "{said}");
+    let mode = fs::metadata(&image).expect("an image").permissions().mode();
+    assert_eq!(mode & 0o022, 0, "only who made it may write to it");
+    for mode in [0o664, 0o646] {
+        fs::set_permissions(&image, fs::Permissions::from_mode(mode)).expect("an own file");
+        let (printed, said) = run_native(scratch.path(), &image);
+        assert_eq!(printed, "45\n");
+        assert!(said.contains("others may write to the file; `chmod go-w` it"), "{said}");
+    }
+    fs::set_permissions(&image, fs::Permissions::from_mode(0o644)).expect("an own file");
+    let mut piped = Command::new("sh");
+    piped.args(["-c", "cat \"$1\" | \"$2\" exec /dev/stdin --engine native", "sh"]);
+    piped.arg(&image).arg(binary("dsvm")).env("DSCRIPT_DATA", scratch.path().join("data"));
+    let output = finish(&mut piped);
+    assert_eq!(text(&output.stdout), "45\n");
+    assert!(text(&output.stderr).contains("it does not come from a file"), "{}", text(&output.stderr));
 
     let source = image.with_extension("ds");
     let refused =

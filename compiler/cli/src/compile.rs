@@ -72,7 +72,8 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         return standalone(&output, &bytes);
     }
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("dsb"));
-    write_whole(&output, &bytes, 0o666)?;
+    // Machine code is run only where nobody else may write to it.
+    write_whole(&output, &bytes, 0o644)?;
     // The process ends: its memory goes with it, faster than tree by tree.
     std::mem::forget(result);
     Ok(ExitCode::SUCCESS)
@@ -85,7 +86,7 @@ fn standalone(output: &Path, image: &[u8]) -> Result<ExitCode, String> {
     let mut bytes = fs::read(&vm).map_err(|why| format!("--standalone needs {}: {why}", vm.display()))?;
     dscript_bytecode::file::append_image(&mut bytes, image)
         .map_err(|why| format!("--standalone cannot use {}: {why}", vm.display()))?;
-    write_whole(output, &bytes, 0o777)?;
+    write_whole(output, &bytes, 0o755)?;
     Ok(ExitCode::SUCCESS)
 }
 

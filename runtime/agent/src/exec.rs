@@ -138,7 +138,30 @@ pub fn exec_embedded(args: EmbeddedArgs, image: &[u8]) -> i32 {
 
 /// Says that the program of the executable cannot be run; gives the exit status.
 pub fn embedded_damaged(why: &str) -> i32 {
-    eprintln!("dsvm: {}: {why}; nothing of it is run. Copy or compile it again", own_name());
+    cannot_run(format!("{why}; nothing of it is run. Copy or compile it again"))
+}
+
+/// Why an executable that carries no program, as far as it can be seen, takes no command of dsvm's: it may be one that
+/// should carry one. `None` where its name says that it is dsvm.
+pub fn no_program() -> Option<String> {
+    let name = PathBuf::from(own_name());
+    if name.file_name()?.to_string_lossy().starts_with("dsvm") {
+        return None;
+    }
+    Some(match std::fs::File::open(own_executable()) {
+        Err(why) => format!(
+            "it cannot be read ({why}), and so neither can the program in it; `chmod a+r` it, or have its owner do so"
+        ),
+        Ok(_) => "it is dsvm under another name, and no such command of dsvm's was given. Where it was made by `dsc \
+                  compile --standalone`, its program is gone, as after `strip`: compile it again. `dsvm --help` says what \
+                  dsvm takes"
+            .into(),
+    })
+}
+
+/// Says why this executable does not do what it was started for; gives the exit status.
+pub fn cannot_run(why: String) -> i32 {
+    eprintln!("dsvm: {}: {why}", own_name());
     2
 }
 
@@ -253,11 +276,14 @@ fn trusted(file: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
     let meta = std::fs::metadata(file).map_err(|why| why.to_string())?;
     let user = nix::unistd::geteuid().as_raw();
+    if !meta.is_file() {
+        return Err("it does not come from a file, so nobody can tell who wrote it; name the file".into());
+    }
     if meta.uid() != user && meta.uid() != 0 {
         return Err("the file belongs to another user".into());
     }
-    if meta.mode() & 0o002 != 0 {
-        return Err("everybody may write to the file; `chmod o-w` it".into());
+    if meta.mode() & 0o022 != 0 {
+        return Err("others may write to the file; `chmod go-w` it".into());
     }
     Ok(())
 }

@@ -30,9 +30,10 @@ fn main() {
     let code = match dsvm::exec::embedded() {
         Err(why) => dsvm::exec::embedded_damaged(&why),
         Ok(Some(image)) => dsvm::exec::exec_embedded(dsvm::exec::EmbeddedArgs::parse(), &image),
-        Ok(None) => match Cli::parse().command {
-            Command::Exec(args) => dsvm::exec::exec(args),
-            Command::Node(args) => dsvm::node::node(args),
+        Ok(None) => match Cli::try_parse().map(|cli| cli.command) {
+            Ok(Command::Exec(args)) => dsvm::exec::exec(args),
+            Ok(Command::Node(args)) => dsvm::node::node(args),
+            Err(refused) => dsvm::exec::no_program().map_or_else(|| refused.exit(), dsvm::exec::cannot_run),
         },
     };
     // Not by returning: nothing that is still waiting may hold the process up.
