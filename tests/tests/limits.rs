@@ -1,5 +1,5 @@
-//! What is made outside the heap, to become a part of it, counts for a task's memory while it grows; what is printed has
-//! a limit of its own.
+//! What a task has outside the heap counts for its memory: what is to become a part of it while it grows, and the stacks of
+//! its fibers. What is printed has a limit of its own.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,7 +10,19 @@ const LIMIT_MIB: u64 = 32;
 /// Resident memory may be twice the limit; and what the VM takes by itself, in a debug build above all.
 const PEAK_KIB_MAX: u64 = 2 * (LIMIT_MIB << 10) + (20 << 10);
 
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
+    (
+        "stacks",
+        r#"lowlevel int! deep(int n, int a) {
+    if (n == 0) {
+        System.sleep(1s);
+        return a;
+    }
+    int below = try deep(n - 1, a + n);
+    return (below ^ a) % 1000;
+}
+print(parallel(List.filled(100, 60_000), 100, n -> deep(n, 1)).size());"#,
+    ),
     ("regex_split", r#"print(new Regex("").split("a".repeat(4MiB)).size());"#),
     ("regex_find", r#"print(new Regex("a").findAll("a".repeat(512KiB)).size());"#),
     ("regex_groups", r#"print(new Regex("(a)(?<b>a)").findAll("aa".repeat(512KiB)).size());"#),

@@ -226,7 +226,7 @@ impl Running<'_> {
 
     /// The lowest address of the fiber's native stack.
     pub fn stack_end(&self) -> usize {
-        self.stack_end
+        self.stack.start
     }
 
     /// Calls that may still be nested in the innermost frame.
@@ -333,7 +333,8 @@ impl Running<'_> {
 
     /// The counter of interruptions ran out.
     pub fn interrupt(&mut self) -> Result<(), Exit> {
-        self.interrupted()
+        let result = self.interrupted();
+        self.keep_trace_of(result)
     }
 
     /// Ends the native frames with a trap at the place that called out.

@@ -6,6 +6,7 @@
 
 use std::cell::Cell as StdCell;
 use std::future::Future;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use corosensei::stack::{DefaultStack, Stack as _};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::door;
+use crate::memory;
 use crate::native::Trapped;
 use crate::report::{FiberEnd, TrapReport};
 use crate::stack::Stack;
@@ -72,8 +74,8 @@ pub struct Running<'a> {
     yielder: &'a Yielder<Input, Output>,
     /// Dispatch loops on the native stack for texts within texts.
     pub(crate) nested: usize,
-    /// The lowest address of the native stack.
-    pub(crate) stack_end: usize,
+    /// The addresses of the native stack, which grows downward.
+    pub(crate) stack: Range<usize>,
 }
 
 /// What natives that wait see of the fiber, whatever its lifetimes.
@@ -131,6 +133,23 @@ impl Running<'_> {
         }
     }
 
+    /// Counts what the fiber's stack has grown by for the task's memory. Fibers do so whenever they wait or give way, so at
+    /// most one has grown by what a turn can do, and the engines need no check of their own.
+    fn count_stack(&mut self) -> Result<(), Trapped> {
+        let native = memory::touched(self.stack.clone(), true);
+        let vm = self.vm();
+        let more = (native + vm.stack.bytes()).saturating_sub(vm.stack.counted);
+        vm.stack.counted += more;
+        vm.heap.beside += more;
+        if more > 0 && !vm.has_room_beside(0) {
+            vm.collect_now();
+            if !vm.has_room_beside(0) {
+                return Err(vm.out_of_memory());
+            }
+        }
+        Ok(())
+    }
+
     /// The counter of interruptions ran out: is the fiber to stop, or to give way?
     #[cold]
     pub fn interrupted(&mut self) -> Result<(), Exit> {
@@ -153,6 +172,7 @@ impl Waiting for Running<'_> {
 
     fn wait(&mut self, wait: Wait) -> Result<(), Exit> {
         self.status()?;
+        self.count_stack()?;
         match self.suspend(wait) {
             Resume::Done => Ok(()),
             Resume::Cancelled => Err(Exit::Cancelled),
@@ -232,17 +252,17 @@ impl Fiber {
         let Ok(stack) = DefaultStack::new(STACK_BYTES + native) else {
             return Some(internal("no memory for another fiber"));
         };
-        let stack_end = stack.limit().get();
+        let addresses = stack.limit().get()..stack.base().get();
         let id = self.id;
         let coroutine =
             Coroutine::with_stack(stack, move |yielder: &Yielder<Input, Output>, (mut vm, _): Input| {
                 vm.fiber = id;
                 vm.stack = vm.slot(id).take().map_or_else(Stack::default, |stack| *stack);
                 vm.begin_turn();
-                let mut running = Running { vm: Some(vm), yielder, nested: 0, stack_end };
+                let mut running = Running { vm: Some(vm), yielder, nested: 0, stack: addresses };
                 let end = running.run_start(start);
                 let mut vm = running.vm.take().expect("a running fiber holds the task's state");
-                vm.stack = Stack::default();
+                vm.heap.beside -= std::mem::take(&mut vm.stack).counted;
                 (vm, end)
             });
         self.resume(coroutine, Resume::Done)

@@ -85,8 +85,10 @@ pub(crate) struct Heap {
     suspended: bool,
     /// Collects at every allocation.
     pub stress: bool,
-    /// Words that may be live.
+    /// Words that may be live, together with what the task has beside the heap.
     limit: usize,
+    /// Bytes that the task has beside the heap.
+    pub beside: usize,
     /// Slots of old objects that may hold references to young ones, counted in references.
     remembered: Vec<usize>,
     remembered_max: usize,
@@ -150,6 +152,7 @@ impl Heap {
             suspended: false,
             stress: false,
             limit,
+            beside: 0,
             remembered: Vec::new(),
             remembered_max: REMEMBERED_LEAST,
             young_handles: Vec::new(),
@@ -354,10 +357,11 @@ impl Heap {
         (self.base, self.cap) = (collector.to, cap);
         self.collections += 1;
         let live = collector.next;
-        let fits = live + words <= self.limit;
+        let limit = self.limit.saturating_sub(self.beside / 8);
+        let fits = live + words <= limit;
         let nursery = (live / 4).clamp(NURSERY_LEAST, NURSERY_MOST);
         let wanted = live + if fits { words } else { 0 };
-        let room = (2 * wanted).max(OLD_LEAST).min(self.limit) + nursery;
+        let room = (2 * wanted).max(OLD_LEAST).min(limit) + nursery;
         self.young = room.max(wanted + nursery);
         self.resize(self.young + nursery);
         (self.old_top, self.next, self.in_old) = (live, self.young, false);

@@ -4,6 +4,7 @@
 //! valid references: they are roots.
 
 use crate::heap::Ref;
+use crate::memory;
 use dscript_bytecode::ids::FunctionId;
 
 /// Slots of either bank of one fiber.
@@ -217,6 +218,8 @@ pub(crate) struct Stack {
     pub activations: Vec<Activation>,
     /// Calls of native code that have no row in `frames`, less the rows that stand for none.
     pub hidden: isize,
+    /// Bytes of it, and of the fiber's native stack, that count for the task's memory.
+    pub counted: usize,
 }
 
 impl Stack {
@@ -255,6 +258,17 @@ impl Stack {
         let end = Marks { scalars: base.scalars + scalars as u32, ..base };
         let fits = end.scalars() + OUTGOING <= self.scalars.len() && end.refs() + ZEROED <= self.refs.len();
         (fits && end.scalars() <= BANK_SLOTS_MAX).then_some((base, end))
+    }
+
+    /// Bytes of memory that it has.
+    pub fn bytes(&self) -> usize {
+        let refs = self.refs.as_ptr_range();
+        // Native code writes beyond what it has said to be in use.
+        let room = (self.refs.capacity() - self.refs.len()) * size_of::<Ref>();
+        8 * self.scalars.len()
+            + (refs.end as usize - refs.start as usize)
+            + memory::touched(refs.end as usize..refs.end as usize + room, false)
+            + self.frames.rows.len() * size_of::<Frame>()
     }
 
     /// References below this are roots.

@@ -41,7 +41,7 @@ pub trait Host {
 }
 
 pub struct TaskOptions {
-    /// Live bytes of the heap.
+    /// Live bytes of the heap, and the stacks of the fibers.
     pub memory_bytes: u64,
     /// Frames of one fiber.
     pub frames_max: u32,
