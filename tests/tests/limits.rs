@@ -2,9 +2,12 @@
 //! its fibers. What is printed has a limit of its own.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
-use dscript_tests::{command, ending, finish, good, text};
+use dscript_tests::{Running, command, ending, finish, good, text};
 
 const LIMIT_MIB: u64 = 32;
 /// Resident memory may be twice the limit; and what the VM takes by itself, in a debug build above all.
@@ -201,4 +204,73 @@ if (!isError(second)) second.kill();
     assert_eq!(said(&["--subprocesses", "2", "--open", "2"]), "runs\nruns\nopen\nopen\n");
     let output = finish(command("dsvm", scratch).args(["exec", "many.dsb", "--subprocesses", "-1"]));
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// One call of the library that would take hours ends when its time is up, or the program is told to stop.
+#[test]
+fn long_calls_end_in_time() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = r#"
+task within_all() {
+    String text = "a".repeat(2_000_000);
+    Regex regex = new Regex("a*b|a");
+    within (100ms) { print(regex.findAll(text).size()); } else { print("find cut"); }
+    within (100ms) { print(regex.split(text).size()); } else { print("split cut"); }
+    within (100ms) { print(regex.replaceAll(text, "x").length()); } else { print("replace cut"); }
+}
+task find() { print(new Regex("a*b|a").findAll("a".repeat(2_000_000)).size()); }
+lowlevel task told() {
+    print("begun");
+    System.sleep(1ms);
+    print(new Regex("a*b|a").split("a".repeat(2_000_000)).size());
+}
+"#;
+    fs::write(scratch.join("long.ds"), source).expect("a file can be written");
+    good("dsc", scratch, &["compile", "long.ds", "--native"]);
+    for engine in ["interp", "jit", "native"] {
+        let exec = |task: &str, more: &[&str]| {
+            let mut exec = command("dsvm", scratch);
+            exec.args(["exec", "long.dsb", "--task", task, "--engine", engine]).args(more);
+            exec
+        };
+        let output = finish(&mut exec("within_all", &[]));
+        assert_eq!(text(&output.stdout), "find cut\nsplit cut\nreplace cut\n", "on {engine}");
+        assert!(output.status.success(), "on {engine}: {}", text(&output.stderr));
+
+        let output = finish(&mut exec("find", &["--for", "200ms"]));
+        assert_eq!(ending(&output), (Some(1), "stopped\n".to_owned()), "on {engine}");
+
+        let mut told = Running::start(exec("told", &[]).stdout(Stdio::piped()));
+        let mut begun = [0; 6];
+        told.0.stdout.as_mut().expect("a pipe").read_exact(&mut begun).expect("it begins");
+        // So that it is in the midst of the call, mostly.
+        std::thread::sleep(Duration::from_millis(200));
+        told.signal(libc::SIGINT);
+        assert_eq!(told.wait().code(), Some(130), "on {engine}");
+    }
+}
+
+/// Where a call in a `within` comes back late, nothing is printed any more but by `else`.
+#[test]
+fn what_comes_back_late_is_left() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = r#"
+List<String> texts = [];
+for (int i = 0; i < 3000; i++) texts.add("a".repeat(20_000) + "${i * 7919 % 10007}");
+within (1ms) {
+    texts.sort();
+    print("sorted");
+    print("end");
+} else {
+    print("cut");
+}
+"#;
+    fs::write(scratch.join("late.ds"), source).expect("a file can be written");
+    good("dsc", scratch, &["compile", "late.ds", "--native"]);
+    for engine in ["interp", "jit", "native", "auto"] {
+        let said = good("dsvm", scratch, &["exec", "late.dsb", "--engine", engine]);
+        assert_eq!(said, "cut\n", "on {engine}");
+    }
 }

@@ -18,6 +18,12 @@ impl Ends {
         Ok(Self { terminations, hangups })
     }
 
+    /// Those that are watched for.
+    pub fn kinds(&self) -> impl Iterator<Item = SignalKind> + use<> {
+        let hangup = self.hangups.as_ref().map(|_| SignalKind::hangup());
+        [SignalKind::terminate()].into_iter().chain(hangup)
+    }
+
     /// Waits for either.
     pub async fn recv(&mut self) {
         match &mut self.hangups {

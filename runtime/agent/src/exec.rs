@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use dscript_protocol::hello::NodeHello;
 use dscript_protocol::units;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use crate::pools::{Author, ExecPools, Routes};
 
@@ -404,7 +406,22 @@ fn go(ready: Ready) -> i32 {
 }
 
 async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
-    let watched = signal(SignalKind::interrupt()).and_then(|interrupts| Ok((interrupts, Ends::watch()?)));
+    // Whether a signal has come, seen or not.
+    let signalled = Arc::new(AtomicBool::new(false));
+    let watched = signal(SignalKind::interrupt()).and_then(|interrupts| {
+        let ends = Ends::watch()?;
+        // The program may be at work that lets nobody else have a turn.
+        for kind in [SignalKind::interrupt()].into_iter().chain(ends.kinds()) {
+            let flags = [stop.flag(), signalled.clone()];
+            // SAFETY: a handler may set flags.
+            unsafe {
+                signal_hook_registry::register(kind.as_raw_value(), move || {
+                    flags.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
+                })?
+            };
+        }
+        Ok((interrupts, ends))
+    });
     let (mut interrupts, mut terminations) = match watched {
         Ok(watched) => watched,
         Err(why) => {
@@ -454,34 +471,23 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
     };
     let mut running = std::pin::pin!(run(ready.program, options, &stop, events));
     let mut interrupted = false;
-    let time_up = async {
-        match ready.time {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
-    };
-    let mut time_up = std::pin::pin!(time_up);
-    let mut timing = true;
+    if let Some(at) = ready.time.and_then(|time| Instant::now().checked_add(time)) {
+        stop.stop_at(at);
+    }
     let ended = loop {
         tokio::select! {
             ended = &mut running => break ended,
-            () = &mut time_up, if timing => {
-                timing = false;
-                stop.stop();
-            }
             _ = interrupts.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
             () = terminations.recv() => if std::mem::replace(&mut interrupted, true) { return INTERRUPTED },
         }
-        if interrupted {
-            stop.stop();
-        }
+        stop.stop();
     };
     match (ended, &*outcome.borrow()) {
         (Err(refusal), _) => {
             eprintln!("dsvm: {}", refusal.0);
             2
         }
-        _ if interrupted => INTERRUPTED,
+        _ if signalled.load(Ordering::Relaxed) => INTERRUPTED,
         (Ok(()), Some(outcome)) if outcome.value => 0,
         _ => 1,
     }

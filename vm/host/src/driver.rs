@@ -5,7 +5,7 @@
 //! subprocesses live on until they end, a callback traps, or the run is stopped; at last all that is left goes, but
 //! for the daemons of a run that came to its end by itself.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::natives::Outside;
 use crate::policy::Rules;
-use crate::run::{Ending, Outcome, Refusal, RunEvent, RunOptions, Stop};
+use crate::run::{self, Ending, Outcome, Refusal, RunEvent, RunOptions, Stop};
 use crate::state::RunState;
 
 /// `undo` has this long.
@@ -44,6 +44,7 @@ pub async fn run(
     }
 
     let host = Rc::new(RunHost::new(print));
+    *host.stop.borrow_mut() = Some(stop.clone());
     let (trouble, troubles) = mpsc::unbounded_channel();
     let state = RunState::new(node, pools, host.clone(), trouble, &limits);
     // Whatever becomes of this future, nothing that it started outlives it.
@@ -86,7 +87,8 @@ pub async fn run(
     }
     running.end(let_go).await;
     if ending != Ending::Returned && state.reached.get() && row.undo.is_some() {
-        // A task that was cancelled runs nothing more.
+        // A task that was cancelled runs nothing more. What stopped it does not stop this.
+        *host.stop.borrow_mut() = None;
         running.task = new_task();
         let undone = running.undo(index, params, &mut events).await;
         running.tell(&mut events);
@@ -132,17 +134,21 @@ impl Running {
         stop: &Stop,
         events: &mut impl FnMut(RunEvent),
     ) -> (Ending, bool, Option<String>) {
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        self.host.until.set(until);
         let body = self.fibers.spawn_local(self.task.start_with(index, params)).id();
         let end = tokio::select! {
             biased;
             () = stop.stopped() => None,
-            () = expired(limit) => {
+            () = run::until(until) => {
+                self.host.until.set(None);
                 let limit = i64::try_from(limit.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX);
                 let reason = format!("timeout: not done after {}", duration_text(limit));
                 return (Ending::TimedOut, false, Some(reason));
             }
             (id, end) = self.next(Some(body), events) => Some((id, end)),
         };
+        self.host.until.set(None);
         match end {
             None => (Ending::Stopped, false, Some("stopped".into())),
             Some((id, FiberEnd::Returned(value))) if id == body => (Ending::Returned, value, None),
@@ -193,7 +199,7 @@ impl Running {
         let undo = self.fibers.spawn_local(undo).id();
         let end = tokio::select! {
             biased;
-            () = expired(Some(UNDO_MAX)) => Err(format!("not done after {UNDO_MAX:?}")),
+            () = tokio::time::sleep(UNDO_MAX) => Err(format!("not done after {UNDO_MAX:?}")),
             (_, end) = self.next(Some(undo), events) => match end {
                 FiberEnd::Returned(_) => Ok(()),
                 end => Err(end.to_string()),
@@ -269,13 +275,6 @@ fn broken(error: JoinError) -> (Id, FiberEnd) {
     (id, FiberEnd::Trapped(dscript_interp::TrapReport { kind, text, stack: Vec::new(), omitted: None }))
 }
 
-async fn expired(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
-}
-
 type Print = Box<dyn FnMut(&str)>;
 
 /// The door of the engine, over tokio's clock.
@@ -284,12 +283,22 @@ struct RunHost {
     begin: Instant,
     more_fibers: Notify,
     state: OnceCell<Weak<RunState>>,
+    /// What stops the run, and when the time of its body is up, as long as that goes for what runs now.
+    stop: RefCell<Option<Stop>>,
+    until: Cell<Option<Instant>>,
 }
 
 impl RunHost {
     fn new(print: Print) -> Self {
         let print = RefCell::new(print);
-        RunHost { print, begin: Instant::now(), more_fibers: Notify::new(), state: OnceCell::new() }
+        RunHost {
+            print,
+            begin: Instant::now(),
+            more_fibers: Notify::new(),
+            state: OnceCell::new(),
+            stop: RefCell::default(),
+            until: Cell::default(),
+        }
     }
 }
 
@@ -317,6 +326,11 @@ impl Host for RunHost {
 
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(tokio::task::yield_now())
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.get().is_some_and(|until| until <= Instant::now())
+            || self.stop.borrow().as_ref().is_some_and(Stop::is_due)
     }
 
     fn fiber_started(&self) {

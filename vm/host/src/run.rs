@@ -1,6 +1,9 @@
 //! Runs one D-Task of a verified program on the current thread's tokio runtime.
 
-use std::sync::{Arc, LazyLock};
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::pool::Pools;
@@ -8,6 +11,7 @@ use crate::{driver, natives};
 pub use dscript_interp::OutputLimit;
 use dscript_interp::native::Registry;
 use dscript_interp::{LoadError, Program};
+use tokio::time::Instant;
 
 /// What a run may do and how far it may go.
 pub struct RunOptions {
@@ -129,23 +133,71 @@ pub struct Refusal(pub String);
 #[derive(Clone)]
 pub struct Stop {
     sender: tokio::sync::watch::Sender<bool>,
+    /// That it is to stop, for who cannot wait for the sender.
+    due: Arc<AtomicBool>,
+    /// When it is to stop by itself.
+    at: Arc<OnceLock<Instant>>,
 }
 
 impl Stop {
     pub fn new() -> Self {
-        Self { sender: tokio::sync::watch::Sender::new(false) }
+        Self { sender: tokio::sync::watch::Sender::new(false), due: Arc::default(), at: Arc::default() }
     }
 
     /// Ends the body if it still runs and everything the task started; the run then reports `Gone`.
     pub fn stop(&self) {
+        self.due.store(true, Ordering::Relaxed);
         self.sender.send_replace(true);
     }
 
-    /// Ready once the run is to stop.
-    pub(crate) async fn stopped(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.sender.subscribe().wait_for(|stop| *stop).await;
+    /// Stops the run at a moment, whatever it does then; the first call counts.
+    pub fn stop_at(&self, at: Instant) {
+        let _ = self.at.set(at);
     }
+
+    /// A flag that a signal handler may set: long work of the library sees it, and comes to an end. `stop` is still to be
+    /// called.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.due.clone()
+    }
+
+    /// Whether the run is to stop by now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.load(Ordering::Relaxed) || self.at.get().is_some_and(|at| *at <= Instant::now())
+    }
+
+    /// Ready once the run is to stop, also where that came about while nothing could be waited for.
+    pub(crate) async fn stopped(&self) {
+        if self.is_due() {
+            return;
+        }
+        let mut sender = self.sender.subscribe();
+        // The sender lives as long as `self`.
+        let told = async { drop(sender.wait_for(|stop| *stop).await) };
+        let at = self.at.get().copied();
+        let mut first = std::pin::pin!(async {
+            tokio::select! {
+                () = told => {}
+                () = until(at) => {}
+            }
+        });
+        poll_fn(|context| match self.is_due() {
+            true => Poll::Ready(()),
+            false => first.as_mut().poll(context),
+        })
+        .await;
+    }
+}
+
+/// Ready at a moment, or never: as soon as the clock says so, though the timer may not have rung yet.
+pub(crate) async fn until(at: Option<Instant>) {
+    let Some(at) = at else { return std::future::pending().await };
+    let mut rung = std::pin::pin!(tokio::time::sleep_until(at));
+    poll_fn(|context| match at <= Instant::now() {
+        true => Poll::Ready(()),
+        false => rung.as_mut().poll(context),
+    })
+    .await;
 }
 
 impl Default for Stop {

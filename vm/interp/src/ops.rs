@@ -173,6 +173,8 @@ impl Running<'_> {
         args: &[Reg],
         results: &[Reg],
     ) -> Result<(), Exit> {
+        // Work before may have come back late.
+        self.status()?;
         let body = match linked.def.body {
             Body::Outside(body) => body,
             Body::Ready { now, outside } => {

@@ -32,6 +32,10 @@ pub trait Host {
     fn sleep_until(&self, monotonic_ns: i64) -> Pin<Box<dyn Future<Output = ()>>>;
     /// Ready after others had their turn.
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()>>>;
+    /// Whether the run is to end by now: what never waits asks, and the program does not go on.
+    fn is_over(&self) -> bool {
+        false
+    }
     /// The program started a fiber: `Task::take_new_fibers` has it.
     fn fiber_started(&self) {}
     /// A `within` region was cancelled; what was started while `OutsideCall::regions` named it must end.
@@ -237,6 +241,7 @@ impl Shared {
 
     pub fn is_cancelled(&self, fiber: usize) -> bool {
         self.cancelled.get()
+            || self.host.is_over()
             || self.fibers.borrow().get(fiber).and_then(Option::as_ref).is_none_or(|f| f.cancelled)
     }
 

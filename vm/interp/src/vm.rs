@@ -127,6 +127,21 @@ pub(crate) enum Peeled {
     Value(TypeId, Cell),
 }
 
+/// See `Vm::is_late`.
+pub(crate) struct Lateness {
+    host: Rc<dyn Host>,
+    shared: Weak<Shared>,
+    fiber: usize,
+    deadline: Option<i64>,
+}
+
+impl Lateness {
+    pub fn is_late(&self) -> bool {
+        self.shared.upgrade().is_none_or(|shared| shared.is_cancelled(self.fiber))
+            || self.deadline.is_some_and(|deadline| deadline <= self.host.monotonic())
+    }
+}
+
 pub(crate) fn trapped(kind: TrapKind, text: impl Into<String>) -> Trapped {
     Trapped { kind, text: text.into() }
 }
@@ -150,10 +165,11 @@ impl Vm {
         self.program.engine().and_then(|engine| engine.samples()).map_or(TURN, |every| every.clamp(1, TURN))
     }
 
-    /// Goes on with the next part of the turn; false where it is used up.
+    /// Goes on with the next part of the turn; false where it is used up, as it is by work that took more than was left of it.
     pub(crate) fn next_slice(&mut self) -> bool {
-        let slice = self.turn_left.min(self.slice());
-        (self.fuel, self.turn_left) = (slice, self.turn_left - slice);
+        let left = (self.turn_left + (self.fuel + 1).min(0)).max(0);
+        let slice = left.min(self.slice());
+        (self.fuel, self.turn_left) = (slice, left - slice);
         slice > 0
     }
 
@@ -317,12 +333,18 @@ impl Vm {
     /// Whether the running fiber is to stop, or is in a `within` past its limit: long work then ends with a trap `timeout`,
     /// in the place of which that comes.
     pub(crate) fn is_late(&self) -> bool {
-        let late = || {
-            let now = self.host.monotonic();
-            self.stack.limits.iter().any(|limit| limit.deadline <= now)
-        };
-        self.shared.upgrade().is_none_or(|shared| shared.is_cancelled(self.fiber))
-            || !self.stack.limits.is_empty() && late()
+        self.lateness().is_late()
+    }
+
+    /// What tells whether it is late by then, for who holds something of the heap meanwhile.
+    pub(crate) fn lateness(&self) -> Lateness {
+        let deadline = self.stack.limits.iter().map(|limit| limit.deadline).min();
+        Lateness {
+            host: Rc::clone(&self.host),
+            shared: Weak::clone(&self.shared),
+            fiber: self.fiber,
+            deadline,
+        }
     }
 
     /// The outermost limit that was past before now.

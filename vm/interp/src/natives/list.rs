@@ -235,7 +235,8 @@ fn sort(call: &mut PureCall<'_>) -> Done {
         // Equal ones are the same.
         all.sort_unstable_by_key(|bits| *bits as i64);
     } else {
-        let items = sorted(call, &all)?;
+        let (items, steps) = sorted(call, &all)?;
+        call.spend(steps);
         all = items.into_iter().map(|item| all[item.at as usize]).collect();
     }
     put(call, all);
@@ -251,8 +252,8 @@ struct Item {
     at: u32,
 }
 
-/// The items in the order of sorting; equal ones in the order they stand.
-fn sorted(call: &PureCall<'_>, all: &[u64]) -> Result<Vec<Item>, Trapped> {
+/// The items in the order of sorting, equal ones in the order they stand; and the steps that comparing texts took.
+fn sorted(call: &PureCall<'_>, all: &[u64]) -> Result<(Vec<Item>, usize), Trapped> {
     let (order, heap) = (natural_order(call)?, &call.vm.heap);
     let key = |bits: u64| match order {
         Natural::Int => bits ^ 1 << 63,
@@ -261,12 +262,18 @@ fn sorted(call: &PureCall<'_>, all: &[u64]) -> Result<Vec<Item>, Trapped> {
     };
     let item = |(at, bits): (usize, &u64)| Item { key: key(*bits), text: low(*bits), at: at as u32 };
     let mut items: Vec<Item> = all.iter().enumerate().map(item).collect();
+    let mut steps = 0;
     if order == Natural::Text {
-        items.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| heap.compare_text(a.text, b.text)));
+        items.sort_by(|a, b| {
+            a.key.cmp(&b.key).then_with(|| {
+                steps += 1 + heap.len(a.text).min(heap.len(b.text)) / 64;
+                heap.compare_text(a.text, b.text)
+            })
+        });
     } else {
         items.sort_by_key(|item| item.key);
     }
-    Ok(items)
+    Ok((items, steps))
 }
 
 /// Below, at or above 0 as one item sorts before, with or after another.
@@ -288,7 +295,9 @@ fn compare_at(call: &mut PureCall<'_>) -> Done {
 /// The positions of the items in the order of sorting; equal ones in the order they stand.
 fn order(call: &mut PureCall<'_>) -> Done {
     let all = take(call);
-    let places: Vec<u64> = sorted(call, &all)?.iter().map(|item| item.at.into()).collect();
+    let (items, steps) = sorted(call, &all)?;
+    call.spend(steps);
+    let places: Vec<u64> = items.iter().map(|item| item.at.into()).collect();
     let ty = call.result_type();
     let (_, element) = call.vm.list_element(ty);
     call.vm.check_size(places.len().saturating_mul(8))?;

@@ -1,4 +1,4 @@
-//! Regex, over a crate whose time is linear in the text. A program's value holds the pattern; the compiled form
+//! Regex, over a crate that finds a match in time linear in the text. A program's value holds the pattern; the compiled form
 //! is kept in a small cache of the thread, so it is no part of the heap and none of the image.
 
 use std::cell::RefCell;
@@ -50,15 +50,21 @@ natives! {
         call.spend(call.str(1).len() / 4);
         let regex = compile(&pattern).map_err(|what| bad(&pattern, &what))?;
         let limit = usize::try_from(call.int(2)).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        call.give_pieces(1, |text, most, pieces| {
+        let (lateness, mut late) = (call.vm.lateness(), false);
+        let done = call.give_pieces(1, |text, most, pieces| {
             let mut at = 0;
             for found in Finds::new(&regex.any, text).take(limit.min(most) - 1) {
+                late = lateness.is_late();
+                if late {
+                    return;
+                }
                 let whole = found.get_match();
                 pieces.push((at as u32, whole.start() as u32));
                 at = whole.end();
             }
             pieces.push((at as u32, text.len() as u32));
-        })
+        });
+        if late { Err(too_long()) } else { done }
     };
     "Regex.quote" "(String) -> String" |call| {
         let text = call.text(0);
@@ -119,9 +125,15 @@ fn bad(pattern: &str, what: &str) -> Trapped {
     trapped(TrapKind::Argument, format!("`{pattern}` is no pattern: {what}"))
 }
 
+/// All matches take time that is quadratic in the text, where each search goes on far beyond what it finds. So whoever looks for
+/// them looks at the clock, too.
+fn too_long() -> Trapped {
+    trapped(TrapKind::Timeout, "it takes too long to find all matches")
+}
+
 fn arguments(call: &mut PureCall<'_>) -> Result<(Rc<Compiled>, String), Trapped> {
     let (pattern, text) = (call.text(0), call.text(1));
-    // The time is linear in the text, but with the pattern as its factor.
+    // The time of a match is linear in the text, but with the pattern as its factor.
     call.spend(text.len() / 4);
     let compiled = compile(&pattern).map_err(|what| bad(&pattern, &what))?;
     Ok((compiled, text))
@@ -185,6 +197,9 @@ fn search(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     // Bytes and code points up to where the last match began.
     let (mut at, mut points) = (0, 0);
     for found in Finds::new(&regex.any, text).take(most) {
+        if call.vm().is_late() {
+            return Err(Failure::Trap(too_long()));
+        }
         let whole = found.get_match();
         points += i64::from(code_points(&text.as_bytes()[at..whole.start()]));
         at = whole.start();
@@ -218,6 +233,9 @@ fn replaced(call: &mut PureCall<'_>) -> Done {
     let most = usize::try_from(call.int(3)).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let (mut out, mut at) = (String::new(), 0);
     for found in Finds::new(&regex.any, &text).take(most) {
+        if call.vm.is_late() {
+            return Err(too_long());
+        }
         let whole = found.get_match();
         out.push_str(&text[at..whole.start()]);
         fill(&by, &found, &mut out);

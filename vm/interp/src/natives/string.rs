@@ -104,6 +104,10 @@ fn fold(text: &str) -> impl Iterator<Item = char> {
 }
 
 fn print(call: &mut PureCall<'_>) -> Done {
+    // Work before may have come back late.
+    if call.vm.is_late() {
+        return Err(trapped(TrapKind::Timeout, "the time is up"));
+    }
     // A line costs the world more than a step of the program.
     call.spend(16 + call.str(0).len() / 16);
     let bytes = call.str(0).len();
