@@ -220,7 +220,7 @@ task within_all() {
     within (100ms) { print(regex.replaceAll(text, "x").length()); } else { print("replace cut"); }
 }
 task find() { print(new Regex("a*b|a").findAll("a".repeat(2_000_000)).size()); }
-lowlevel task told() {
+task told() {
     print("begun");
     System.sleep(1ms);
     print(new Regex("a*b|a").split("a".repeat(2_000_000)).size());
@@ -273,4 +273,51 @@ within (1ms) {
         let said = good("dsvm", scratch, &["exec", "late.dsb", "--engine", engine]);
         assert_eq!(said, "cut\n", "on {engine}");
     }
+}
+
+/// What programs wrote and files held, on its way to the program or kept for it, counts for its memory.
+#[test]
+fn what_is_read_counts_while_it_comes() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let source = r#"
+lowlevel String! kept() {
+    Subprocess p = new Command("sh", "-c", "head -c 30000000 /dev/zero; sleep 1").start();
+    p.wait();
+    for (String line : p.lines()) print(line.length());
+    Error? why = p.error();
+    return why == null ? "kept" : why.code;
+}
+lowlevel String! given() {
+    Output! o = new Command("sh", "-c", "head -c 30000000 /dev/zero; sleep 1").run();
+    return isError(o) ? o.code : "given";
+}
+lowlevel String! read() {
+    String! all = File.read("large");
+    return isError(all) ? all.code : "read";
+}
+lowlevel String! read_slowly() {
+    Bytes! all = File.readRange("large", 0, 40_000_000);
+    return isError(all) ? all.code : "read";
+}
+int refused(List<String!> all) {
+    int refused = 0;
+    for (String! found : all) if ((found ?? "error") == "limit") refused++;
+    return refused;
+}
+List<int> many = List.filled(12, 0);
+print(refused(parallel(many, 12, x -> kept())) >= 10);
+print(refused(parallel(many, 12, x -> given())) >= 10);
+print(refused(parallel(many, 12, x -> read())) == 12);
+print(refused(parallel(many, 12, x -> read_slowly())) == 12);
+print((try File.read("small")).length());
+"#;
+    fs::write(scratch.join("reads.ds"), source).expect("a file can be written");
+    fs::write(scratch.join("large"), "a".repeat(40_000_000)).expect("a file can be written");
+    fs::write(scratch.join("small"), "a".repeat(3_000_000)).expect("a file can be written");
+    good("dsc", scratch, &["compile", "reads.ds"]);
+    let (status, errors, peak) = run(scratch, "reads", "interp");
+    let said = fs::read_to_string(scratch.join("said")).expect("it is text");
+    assert_eq!((status, &*said), (0, "true\ntrue\ntrue\ntrue\n3000000\n"), "{errors}");
+    assert!(peak < PEAK_KIB_MAX, "it had {peak} KiB");
 }

@@ -487,7 +487,7 @@ async fn drive(ready: Ready, output: SharedOutput, stop: Stop) -> i32 {
             eprintln!("dsvm: {}", refusal.0);
             2
         }
-        _ if signalled.load(Ordering::Relaxed) => INTERRUPTED,
+        _ if interrupted || signalled.load(Ordering::Relaxed) => INTERRUPTED,
         (Ok(()), Some(outcome)) if outcome.value => 0,
         _ => 1,
     }

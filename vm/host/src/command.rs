@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use dscript_bytecode::image::Script;
 use dscript_bytecode::script::interpreter;
+use dscript_interp::Held;
 use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
 use tokio::io::AsyncWriteExt;
@@ -182,6 +183,7 @@ async fn execute_among(
     let mut guard = KillOnDrop(Some(child.clone()));
 
     let room = Cell::new(OUTPUT_BYTES_MAX);
+    let held = RefCell::new(run.hold());
     let (out, err) = (RefCell::default(), RefCell::default());
     let work = async {
         let feed = async {
@@ -192,7 +194,11 @@ async fn execute_among(
             Ok(())
         };
         let talk = async {
-            let done = tokio::try_join!(collect(stdout, &room, &out), collect(stderr, &room, &err), feed);
+            let done = tokio::try_join!(
+                collect(stdout, &room, &held, &out),
+                collect(stderr, &room, &held, &err),
+                feed
+            );
             done.map(drop)
         };
         let mut talk = std::pin::pin!(talk);
@@ -240,12 +246,14 @@ async fn execute_among(
             }
         }
     };
-    let Ok((stdout, stderr, exit)) = done else {
-        child.signal(libc::SIGKILL);
-        child.wait().await;
-        guard.0 = None;
-        let mib = OUTPUT_BYTES_MAX >> 20;
-        return Err(errors::error("limit", format!("`{}` wrote more than {mib} MiB", line.name())));
+    let (stdout, stderr, exit) = match done {
+        Ok(done) => done,
+        Err(TooMuch(what)) => {
+            child.signal(libc::SIGKILL);
+            child.wait().await;
+            guard.0 = None;
+            return Err(errors::error("limit", format!("`{}` wrote more than {what}", line.name())));
+        }
     };
     guard.0 = None;
     match exit {
@@ -274,11 +282,16 @@ fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(TAIL_BYTES)..]
 }
 
-/// The limit of output was passed.
-struct TooMuch;
+/// More was written than this.
+struct TooMuch(String);
 
 /// Reads to the end; `all` has at any time what was read by then.
-async fn collect(pipe: pipe::Receiver, room: &Cell<usize>, all: &RefCell<Vec<u8>>) -> Result<(), TooMuch> {
+async fn collect(
+    pipe: pipe::Receiver,
+    room: &Cell<usize>,
+    held: &RefCell<Held>,
+    all: &RefCell<Vec<u8>>,
+) -> Result<(), TooMuch> {
     loop {
         // An unreadable pipe has ended for our purpose.
         if pipe.readable().await.is_err() {
@@ -294,7 +307,13 @@ async fn collect(pipe: pipe::Receiver, room: &Cell<usize>, all: &RefCell<Vec<u8>
         };
         match read {
             Ok(0) => return Ok(()),
-            Ok(read) => room.set(room.get().checked_sub(read).ok_or(TooMuch)?),
+            Ok(read) => {
+                let left = room.get().checked_sub(read);
+                room.set(left.ok_or_else(|| TooMuch(format!("{} MiB", OUTPUT_BYTES_MAX >> 20)))?);
+                if !held.borrow_mut().resize(OUTPUT_BYTES_MAX - room.get()) {
+                    return Err(TooMuch("the memory of this task has room for".into()));
+                }
+            }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => return Ok(()),
         }

@@ -62,7 +62,9 @@ pub async fn run(
             data: Rc::new(outside),
             allow: Box::new(move |capability| rules.allows(capability)),
         };
-        Task::new(program.clone(), options)
+        let task = Task::new(program.clone(), options);
+        state.hold_in(task.room());
+        task
     };
     let task = new_task();
     let row = &program.manifest().tasks[index];

@@ -9,6 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 
+use dscript_interp::Held;
 use dscript_interp::value::{ErrorValue, Resource};
 use memchr::memchr2;
 use tokio::net::unix::pipe;
@@ -53,11 +54,11 @@ pub enum Next {
 
 impl Lines {
     /// `None` is a stream that has ended.
-    pub fn new(name: impl Into<String>, pipe: Option<pipe::Receiver>, trouble: Trouble) -> Self {
+    pub fn new(name: impl Into<String>, pipe: Option<pipe::Receiver>, trouble: Trouble, held: Held) -> Self {
         Lines {
             name: name.into(),
             pipe: RefCell::new(pipe.map(Rc::new)),
-            buffer: RefCell::default(),
+            buffer: RefCell::new(LineBuffer { held, ..LineBuffer::default() }),
             failed: RefCell::default(),
             trouble,
             open: RefCell::default(),
@@ -91,7 +92,8 @@ impl Lines {
                     false => buffer.rest().map_or(Next::End, Next::Line),
                 };
             };
-            match pipe.try_read_buf(buffer.room()) {
+            let Some(room) = buffer.room() else { continue };
+            match pipe.try_read_buf(room) {
                 Ok(0) => self.end(),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
@@ -114,6 +116,12 @@ impl Lines {
             None => return None,
             Some(Over::Line) => {
                 format!("a line of `{}` is longer than {} MiB", self.name, LINE_BYTES_MAX >> 20)
+            }
+            Some(Over::Memory) => {
+                format!(
+                    "the memory of this task has no room for what `{}` wrote and nobody has read",
+                    self.name
+                )
             }
             Some(Over::Kept { most }) => format!(
                 "`{}` wrote more than {} MiB before anybody read it; walk its lines before waiting for its end",
@@ -192,7 +200,8 @@ impl Lines {
         if buffer.over.is_some() {
             return pipe.try_read(&mut [0; 4096]);
         }
-        let read = pipe.try_read_buf(buffer.room())?;
+        let Some(room) = buffer.room() else { return Err(io::ErrorKind::Interrupted.into()) };
+        let read = pipe.try_read_buf(room)?;
         if buffer.unread() > keep {
             let most = buffer.start + keep;
             buffer.bytes.truncate(most);
@@ -207,7 +216,11 @@ impl Lines {
 #[derive(Clone, Copy, Debug)]
 enum Over {
     Line,
-    Kept { most: usize },
+    /// That of the task's memory.
+    Memory,
+    Kept {
+        most: usize,
+    },
 }
 
 /// Bytes read and not yet handed out.
@@ -222,6 +235,7 @@ struct LineBuffer {
     after_return: bool,
     /// What follows the lines that are here cannot be had any more.
     over: Option<Over>,
+    held: Held,
 }
 
 impl LineBuffer {
@@ -282,14 +296,18 @@ impl LineBuffer {
         self.bytes.len() - self.start
     }
 
-    /// The buffer with room for a chunk at its end.
-    fn room(&mut self) -> &mut Vec<u8> {
+    /// The buffer with room for a chunk at its end, where the task's memory has it too.
+    fn room(&mut self) -> Option<&mut Vec<u8>> {
         // Half a line is moved to the front; the rest of the bytes before it has been handed out.
         self.bytes.drain(..self.start);
         self.seen -= self.start;
         self.start = 0;
+        if !self.held.resize(self.bytes.len() + CHUNK_BYTES) {
+            self.over = Some(Over::Memory);
+            return None;
+        }
         self.bytes.reserve(CHUNK_BYTES);
-        &mut self.bytes
+        Some(&mut self.bytes)
     }
 }
 
@@ -303,7 +321,7 @@ mod tests {
     use std::io::Write;
 
     fn lines(read: pipe::Receiver) -> Lines {
-        Lines::new("x", Some(read), tokio::sync::mpsc::unbounded_channel().0)
+        Lines::new("x", Some(read), tokio::sync::mpsc::unbounded_channel().0, Held::default())
     }
 
     fn check(pieces: &[&[u8]], expected: &[&str]) {

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use dscript_interp::Host;
 use dscript_interp::value::{ErrorValue, Resource};
+use dscript_interp::{Held, Host};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
@@ -98,7 +98,7 @@ impl Process {
     pub fn in_error(name: impl Into<String>, error: ErrorValue, trouble: Trouble) -> Rc<Process> {
         let name = name.into();
         Rc::new(Process {
-            stdout: Rc::new(Lines::new(&name, None, trouble.clone())),
+            stdout: Rc::new(Lines::new(&name, None, trouble.clone(), Held::default())),
             name,
             child: None,
             failed: RefCell::new(Some(error)),
@@ -144,7 +144,7 @@ impl Process {
             child: Some(child),
             failed: RefCell::new(None),
             stdin: RefCell::new(stdin),
-            stdout: Rc::new(Lines::new(line.name(), Some(stdout), run.trouble.clone())),
+            stdout: Rc::new(Lines::new(line.name(), Some(stdout), run.trouble.clone(), run.hold())),
             taken: Cell::new(false),
             stderr: tail,
             trouble: run.trouble.clone(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dscript_interp::value::ErrorValue;
-use dscript_interp::{Host, Hourly};
+use dscript_interp::{Held, Host, Hourly, Room};
 use tokio::sync::mpsc;
 
 use crate::errors;
@@ -25,6 +25,8 @@ pub struct RunState {
     pub reached: Cell<bool>,
     /// For what goes wrong beside the body.
     pub trouble: Trouble,
+    /// Where what is held for the program counts.
+    room: RefCell<Room>,
     processes: RefCell<Vec<Rc<Process>>>,
     /// Length of `processes` at which those that ended are forgotten.
     prune_at: Cell<usize>,
@@ -71,12 +73,23 @@ impl RunState {
             host,
             reached: Cell::new(false),
             trouble,
+            room: RefCell::default(),
             processes: RefCell::default(),
             prune_at: Cell::new(PRUNE_MIN),
             open: Rc::default(),
             open_max: limits.open,
             puts,
         })
+    }
+
+    /// From now on, what is held is held for this task.
+    pub fn hold_in(&self, room: Room) {
+        self.room.replace(room);
+    }
+
+    /// Nothing so far, to grow with what is held for the program.
+    pub fn hold(&self) -> Held {
+        self.room.borrow().hold()
     }
 
     /// Counts a file or a connection, or is an error with the code `limit`.

@@ -19,6 +19,7 @@ use crate::door;
 use crate::memory;
 use crate::native::Trapped;
 use crate::report::{FiberEnd, TrapReport};
+use crate::room::Held;
 use crate::stack::Stack;
 use crate::start::Start;
 use crate::task::Shared;
@@ -138,10 +139,13 @@ impl Running<'_> {
     fn count_stack(&mut self) -> Result<(), Trapped> {
         let native = memory::touched(self.stack.clone(), true);
         let vm = self.vm();
-        let more = (native + vm.stack.bytes()).saturating_sub(vm.stack.counted);
-        vm.stack.counted += more;
-        vm.heap.beside += more;
-        if more > 0 && !vm.has_room_beside(0) {
+        let bytes = native + vm.stack.bytes();
+        if bytes <= vm.stack.held.as_ref().map_or(0, Held::bytes) {
+            return Ok(());
+        }
+        let room = &vm.heap.room;
+        vm.stack.held.get_or_insert_with(|| room.hold()).set(bytes);
+        if !vm.has_room_beside(0) {
             vm.collect_now();
             if !vm.has_room_beside(0) {
                 return Err(vm.out_of_memory());
@@ -262,7 +266,7 @@ impl Fiber {
                 let mut running = Running { vm: Some(vm), yielder, nested: 0, stack: addresses };
                 let end = running.run_start(start);
                 let mut vm = running.vm.take().expect("a running fiber holds the task's state");
-                vm.heap.beside -= std::mem::take(&mut vm.stack).counted;
+                vm.stack = Stack::default();
                 (vm, end)
             });
         self.resume(coroutine, Resume::Done)

@@ -32,6 +32,7 @@
 
 use crate::collector::Collector;
 use crate::memory;
+use crate::room::Room;
 use crate::walks::Walks;
 
 pub(crate) type Ref = u32;
@@ -87,8 +88,8 @@ pub(crate) struct Heap {
     pub stress: bool,
     /// Words that may be live, together with what the task has beside the heap.
     limit: usize,
-    /// Bytes that the task has beside the heap.
-    pub beside: usize,
+    /// What the task has beside the heap.
+    pub room: Room,
     /// Slots of old objects that may hold references to young ones, counted in references.
     remembered: Vec<usize>,
     remembered_max: usize,
@@ -152,7 +153,7 @@ impl Heap {
             suspended: false,
             stress: false,
             limit,
-            beside: 0,
+            room: Room::new(8 * limit),
             remembered: Vec::new(),
             remembered_max: REMEMBERED_LEAST,
             young_handles: Vec::new(),
@@ -357,7 +358,8 @@ impl Heap {
         (self.base, self.cap) = (collector.to, cap);
         self.collections += 1;
         let live = collector.next;
-        let limit = self.limit.saturating_sub(self.beside / 8);
+        self.room.set_live(8 * live);
+        let limit = self.limit.saturating_sub(self.room.beside() / 8);
         let fits = live + words <= limit;
         let nursery = (live / 4).clamp(NURSERY_LEAST, NURSERY_MOST);
         let wanted = live + if fits { words } else { 0 };

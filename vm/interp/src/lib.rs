@@ -25,6 +25,7 @@ mod quick;
 mod regions;
 mod render;
 mod report;
+mod room;
 mod stack;
 mod start;
 pub mod task;
@@ -38,5 +39,6 @@ pub use format::{double_text, duration_text, parse_double, parse_duration, parse
 pub use output::{Hourly, OutputLimit};
 pub use program::{LoadError, Program};
 pub use report::{Failed, FiberEnd, Frame, TrapReport};
+pub use room::{Held, Room};
 pub use task::{Host, Task, TaskOptions};
 pub use vm::Vm;

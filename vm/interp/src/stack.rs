@@ -5,6 +5,7 @@
 
 use crate::heap::Ref;
 use crate::memory;
+use crate::room::Held;
 use dscript_bytecode::ids::FunctionId;
 
 /// Slots of either bank of one fiber.
@@ -218,8 +219,8 @@ pub(crate) struct Stack {
     pub activations: Vec<Activation>,
     /// Calls of native code that have no row in `frames`, less the rows that stand for none.
     pub hidden: isize,
-    /// Bytes of it, and of the fiber's native stack, that count for the task's memory.
-    pub counted: usize,
+    /// What of it, and of the fiber's native stack, counts for the task's memory.
+    pub held: Option<Held>,
 }
 
 impl Stack {

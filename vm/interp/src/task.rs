@@ -13,6 +13,7 @@ use crate::heap::Heap;
 use crate::native::Trapped;
 use crate::output::{OutputLimit, Printed};
 use crate::program::Program;
+use crate::room::Room;
 use crate::stack::Stack;
 use crate::start::Start;
 use crate::value::Value;
@@ -77,9 +78,11 @@ impl Task {
         let image = program.image();
         let capabilities =
             image.manifest.capabilities.iter().filter_map(|c| Capability::parse(c).ok()).collect();
+        let heap = Heap::new(options.memory_bytes);
+        let room = heap.room.clone();
         let shared = Rc::new_cyclic(|weak| {
             let vm = Vm {
-                heap: Heap::new(options.memory_bytes),
+                heap,
                 stack: Stack::default(),
                 parked: Vec::new(),
                 fiber: 0,
@@ -110,6 +113,7 @@ impl Task {
                 program: Arc::clone(&program),
                 host: options.host,
                 vm: Cell::new(Some(Box::new(vm))),
+                room,
                 cancelled: Cell::new(false),
                 fibers: RefCell::default(),
                 started: RefCell::default(),
@@ -139,6 +143,11 @@ impl Task {
     fn fiber(&self, start: Start) -> Fiber {
         let id = self.shared.new_fiber(Vec::new());
         Fiber::new(Rc::clone(&self.shared), id, start)
+    }
+
+    /// Where what is held for the task counts.
+    pub fn room(&self) -> Room {
+        self.shared.room.clone()
     }
 
     /// Every fiber of the task is resumed with the cancelled status at its next wait or interruption point.
@@ -176,6 +185,7 @@ pub(crate) struct Shared {
     pub host: Rc<dyn Host>,
     /// `None` while a fiber runs, and for good when one panicked.
     vm: Cell<Option<Box<Vm>>>,
+    room: Room,
     cancelled: Cell<bool>,
     fibers: RefCell<Vec<Option<FiberEntry>>>,
     /// By the program, and not yet taken.

@@ -316,7 +316,7 @@ impl Vm {
     /// Whether the heap has room for so many bytes that are made outside of it and are to become a part of it: what is made is
     /// of no use else, and must not be much more than the task may have. Garbage counts.
     pub(crate) fn has_room_beside(&self, bytes: usize) -> bool {
-        (bytes + self.heap.beside + 8 * self.heap.used()) as u64 <= self.heap.limit_bytes()
+        (bytes + self.heap.room.beside() + 8 * self.heap.used()) as u64 <= self.heap.limit_bytes()
     }
 
     /// How many pieces a list of texts may have: with more of them it has no room, however short they are.

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use dscript_interp::Held;
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Value};
 use nix::errno::Errno;
@@ -26,6 +27,8 @@ use crate::policy;
 
 /// Of a file that is read as a whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// What is read of a file at once whose size nobody knows, at first.
+const PART_BYTES: u64 = 64 << 10;
 /// Who waits for a pipe looks so often whether anybody waits for him.
 const POLL_MS: u16 = 100;
 /// Of a folder that is listed.
@@ -131,13 +134,19 @@ fn failed(e: &io::Error, doing: &str, path: &str) -> ErrorValue {
 }
 
 fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let bytes = with_path_patiently(call, "read", contents)?;
+    let bytes = all_of(call)?;
     let text = String::from_utf8(bytes);
     Ok(Value::String(text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
 }
 
 fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(Value::Bytes(with_path_patiently(call, "read", contents)?))
+    Ok(Value::Bytes(all_of(call)?))
+}
+
+fn all_of(call: &mut OutsideCall<'_>) -> Result<Vec<u8>, Failure> {
+    let held = state(call).hold();
+    let (bytes, _held) = with_path_patiently(call, "read", |path, wanted| contents(path, wanted, held))?;
+    Ok(bytes)
 }
 
 /// A pipe without a writer must not hold the thread.
@@ -188,21 +197,40 @@ impl Read for Patient<'_> {
     }
 }
 
-fn contents(path: &Path, wanted: &Wanted) -> io::Result<Vec<u8>> {
+/// All of a file, and what it is held with on its way to the program.
+fn contents(path: &Path, wanted: &Wanted, held: Held) -> io::Result<(Vec<u8>, Held)> {
     let file = open_to_read(path)?;
-    let (size, limit) = (file.metadata()?.size(), FILE_BYTES_MAX + 1);
-    // One more, so that the end is found without more room.
-    let mut bytes = Vec::with_capacity(size.saturating_add(1).min(limit) as usize);
+    let (size, most) = (file.metadata()?.size(), FILE_BYTES_MAX + 1);
     let from = Patient::new(file, wanted, None)?;
-    match from.waits {
-        true => from.take(limit).read_to_end(&mut bytes)?,
+    let (bytes, held) = match from.waits {
+        true => held_bytes(from, size, most, held)?,
         // The file itself reads into room that nobody has cleared.
-        false => from.file.take(limit).read_to_end(&mut bytes)?,
+        false => held_bytes(from.file, size, most, held)?,
     };
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
     }
-    Ok(bytes)
+    Ok((bytes, held))
+}
+
+/// As many bytes as there are, about `size` as far as that is known, and not more than `most`.
+fn held_bytes(mut from: impl Read, size: u64, most: u64, mut held: Held) -> io::Result<(Vec<u8>, Held)> {
+    let mut bytes = Vec::new();
+    // One more, so that the end is found without more room.
+    let mut more = size.saturating_add(1).min(most);
+    loop {
+        if !held.resize(bytes.len() + more as usize) {
+            return Err(too_large("it has more than the memory of this task has room for".into()));
+        }
+        bytes.reserve_exact(more as usize);
+        let read = from.by_ref().take(more).read_to_end(&mut bytes)? as u64;
+        let left = most - bytes.len() as u64;
+        if read < more || left == 0 {
+            return Ok((bytes, held));
+        }
+        // The kernel's files say nothing of their size, and pipes have none.
+        more = (bytes.len() as u64).max(PART_BYTES).min(left);
+    }
 }
 
 fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -210,28 +238,28 @@ fn read_range(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let Ok(length) = u64::try_from(length) else {
         return Err(errors::error("EINVAL", format!("a range cannot have {length} bytes")).into());
     };
-    let bytes = with_path_patiently(call, "read", move |path, wanted| {
+    let held = state(call).hold();
+    let (bytes, _held) = with_path_patiently(call, "read", move |path, wanted| {
         if length > FILE_BYTES_MAX {
             return Err(too_large(format!("a range has at most {} MiB", FILE_BYTES_MAX >> 20)));
         }
         let mut file = open_to_read(path)?;
+        let size = file.metadata()?.size();
         if start < 0 {
             // Before the beginning is the beginning.
-            let size = file.metadata()?.size();
             if size == 0 {
                 // The kernel's files say nothing of their size, and pipes have none.
-                let mut bytes = contents(path, wanted)?;
+                let (mut bytes, held) = contents(path, wanted, held)?;
                 bytes.drain(..bytes.len().saturating_sub(start.unsigned_abs() as usize));
                 bytes.truncate(length as usize);
-                return Ok(bytes);
+                return Ok((bytes, held));
             }
             file.seek(io::SeekFrom::Start(size.saturating_sub(start.unsigned_abs())))?;
         } else {
             file.seek(io::SeekFrom::Start(start.unsigned_abs()))?;
         }
-        let mut bytes = Vec::new();
-        file.take(length).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let left = size.saturating_sub(file.stream_position()?);
+        held_bytes(file, left, length, held)
     })?;
     Ok(Value::Bytes(bytes))
 }
@@ -249,7 +277,7 @@ fn open_lines(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (run, path) = (state(call), call.string(0).to_owned());
     let lines = call.wait(async move {
         let (ours, theirs) = pipes::output()?;
-        let lines = Rc::new(Lines::new(&path, Some(ours), run.trouble.clone()).counted(open));
+        let lines = Rc::new(Lines::new(&path, Some(ours), run.trouble.clone(), run.hold()).counted(open));
         let told = Rc::downgrade(&lines);
         tokio::task::spawn_local(async move {
             let mut pipe = File::from(theirs);
@@ -517,10 +545,11 @@ fn copy(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     may(call, "read", call.string(0))?;
     may(call, "write", call.string(1))?;
     let (wanted, _until_here) = wanted();
-    with_paths(call, "copy", move |from, to| copy_file(from, to, &wanted))
+    let held = state(call).hold();
+    with_paths(call, "copy", move |from, to| copy_file(from, to, &wanted, held))
 }
 
-fn copy_file(from: &Path, to: &Path, wanted: &Wanted) -> io::Result<()> {
+fn copy_file(from: &Path, to: &Path, wanted: &Wanted, held: Held) -> io::Result<()> {
     let mut source = open_to_read(from)?;
     let found = source.metadata()?;
     if found.is_dir() {
@@ -528,7 +557,7 @@ fn copy_file(from: &Path, to: &Path, wanted: &Wanted) -> io::Result<()> {
     }
     if !found.is_file() {
         // What can be read only once: up to its end.
-        let bytes = contents(from, wanted)?;
+        let (bytes, _held) = contents(from, wanted, held)?;
         return replace(to, Some(found.mode()), &mut |file| file.write_all(&bytes));
     }
     replace(to, Some(found.mode()), &mut |file| {
@@ -545,7 +574,8 @@ fn move_(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let (wanted, _until_here) = wanted();
     with_paths(call, "move", move |from, to| match fs::rename(from, to) {
         Err(e) if e.kind() == io::ErrorKind::CrossesDevices && fs::symlink_metadata(from)?.is_file() => {
-            copy_file(from, to, &wanted)?;
+            // A plain file is copied without being held.
+            copy_file(from, to, &wanted, Held::default())?;
             fs::remove_file(from)
         }
         done => done,
