@@ -34,7 +34,7 @@ const TOGETHER_MAX: usize = 2_000;
 
 /// What is known to be ahead must be worth more than compiling by this part of it, and counts up to so many times what
 /// was done: it is an estimate.
-const MARGIN: u64 = 4;
+const MARGIN: u64 = 2;
 const BELIEVED: u64 = 8;
 /// How many times what compiling takes is spent where little is known to be ahead.
 const PATIENCE: u64 = 4;
