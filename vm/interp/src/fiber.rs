@@ -134,9 +134,16 @@ impl Running<'_> {
         }
     }
 
-    /// Counts what the fiber's stack has grown by for the task's memory. Fibers do so whenever they wait or give way, so at
-    /// most one has grown by what a turn can do, and the engines need no check of their own.
-    fn count_stack(&mut self) -> Result<(), Trapped> {
+    /// Counts what the fiber's stack has grown by for the task's memory. Fibers do so whenever they wait, or give way with a
+    /// deeper stack than was counted, so at most one has grown by what a turn can do, and the engines need no check of
+    /// their own.
+    fn count_stack(&mut self, gives_way: bool) -> Result<(), Trapped> {
+        let here = 0u8;
+        let depth = self.stack.end.saturating_sub(std::ptr::from_ref(&here).addr());
+        let vm = self.vm();
+        if gives_way && depth + vm.stack.bytes_in_use() <= vm.stack.held.as_ref().map_or(0, Held::bytes) {
+            return Ok(());
+        }
         let native = memory::touched(self.stack.clone(), true);
         let vm = self.vm();
         let bytes = native + vm.stack.bytes();
@@ -161,7 +168,18 @@ impl Running<'_> {
             return Ok(());
         }
         let turn = self.vm().host.yield_now();
-        self.wait(turn)
+        self.status()?;
+        self.count_stack(true)?;
+        self.go_on_after(turn)
+    }
+
+    /// What waiting for something has come to.
+    fn go_on_after(&mut self, wait: Wait) -> Result<(), Exit> {
+        match self.suspend(wait) {
+            Resume::Done => Ok(()),
+            Resume::Cancelled => Err(Exit::Cancelled),
+            Resume::Deadline => Err(self.limit_rung().map_or(Exit::Cancelled, Exit::Limit)),
+        }
     }
 }
 
@@ -176,12 +194,8 @@ impl Waiting for Running<'_> {
 
     fn wait(&mut self, wait: Wait) -> Result<(), Exit> {
         self.status()?;
-        self.count_stack()?;
-        match self.suspend(wait) {
-            Resume::Done => Ok(()),
-            Resume::Cancelled => Err(Exit::Cancelled),
-            Resume::Deadline => Err(self.limit_rung().map_or(Exit::Cancelled, Exit::Limit)),
-        }
+        self.count_stack(false)?;
+        self.go_on_after(wait)
     }
 }
 

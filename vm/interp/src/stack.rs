@@ -263,13 +263,15 @@ impl Stack {
 
     /// Bytes of memory that it has.
     pub fn bytes(&self) -> usize {
-        let refs = self.refs.as_ptr_range();
         // Native code writes beyond what it has said to be in use.
+        let end = self.refs.as_ptr_range().end.addr();
         let room = (self.refs.capacity() - self.refs.len()) * size_of::<Ref>();
-        8 * self.scalars.len()
-            + (refs.end as usize - refs.start as usize)
-            + memory::touched(refs.end as usize..refs.end as usize + room, false)
-            + self.frames.rows.len() * size_of::<Frame>()
+        self.bytes_in_use() + memory::touched(end..end + room, false)
+    }
+
+    /// The same without what native code may have used.
+    pub fn bytes_in_use(&self) -> usize {
+        8 * self.scalars.len() + size_of_val(&self.refs[..]) + self.frames.rows.len() * size_of::<Frame>()
     }
 
     /// References below this are roots.

@@ -7,25 +7,27 @@
 
 /// Bytes whose instructions are kept together.
 pub(crate) const LINE: usize = 64;
-/// What functions must be aligned to: what their code has of constants is.
-const STEP: usize = 16;
+/// Places that are tried in a line, at most: where the code needs no alignment each would do.
+const PLACES_MAX: usize = 16;
 /// The longest loop that is looked at.
 const LENGTH_MAX: usize = 2 * LINE;
 /// How deep loops are nested that differ in weight.
 const DEPTH_MAX: usize = 4;
 
-/// How many bytes behind the beginning of a line a function of so many bytes begins best, by where its blocks begin and
-/// which goes on in which.
-pub(crate) fn best(length: usize, starts: &[u32], edges: &[(u32, u32)]) -> usize {
+/// How many bytes behind the beginning of a line a function of so many bytes begins best that must be aligned so, by where
+/// its blocks begin and which goes on in which.
+pub(crate) fn best(length: usize, aligned: usize, starts: &[u32], edges: &[(u32, u32)]) -> usize {
     let loops = loops(length, starts, edges);
     let lines = |from: usize, to: usize| (to - 1) / LINE - from / LINE + 1;
+    // The shorter a loop is the more a line adds to it.
     let cost = |behind: &usize| -> usize {
         let beyond = loops.iter().map(|(from, to, depth)| {
-            (lines(from + behind, to + behind) - lines(0, to - from)) << (4 * depth.min(&DEPTH_MAX))
+            let more = lines(from + behind, to + behind) - lines(0, to - from);
+            (more * LENGTH_MAX / (to - from)) << (4 * depth.min(&DEPTH_MAX))
         });
         beyond.sum()
     };
-    (0..LINE).step_by(STEP).min_by_key(cost).unwrap_or(0)
+    (0..LINE).step_by(aligned.max(LINE / PLACES_MAX)).min_by_key(cost).unwrap_or(0)
 }
 
 /// Begin, end and depth of the short loops whose code lies together.
@@ -54,8 +56,11 @@ mod tests {
         // Blocks at 0, 40 and 80; 40..80 is a loop, 0..100 one around it.
         let (starts, edges) = ([0, 40, 80], [(0, 40), (40, 40), (40, 80), (80, 0)]);
         assert_eq!(loops(100, &starts, &edges), [(0, 100, 0), (40, 80, 1)]);
-        assert_eq!(best(100, &starts, &edges), 32);
-        assert_eq!(best(100, &starts, &[(0, 40)]), 0);
-        assert_eq!(best(0, &[], &[]), 0);
+        assert_eq!(best(100, 16, &starts, &edges), 32);
+        assert_eq!(best(100, 1, &starts, &edges), 24);
+        assert_eq!(best(100, 16, &starts, &[(0, 40)]), 0);
+        // Of two loops alike the shorter one.
+        assert_eq!(best(130, 16, &[0, 4, 64, 100], &[(4, 4), (100, 100)]), 32);
+        assert_eq!(best(0, 1, &[], &[]), 0);
     }
 }

@@ -254,7 +254,9 @@ impl Assembler<'_> {
             .map_err(|why| format!("the code generator fails at {}: {:?}", why.func.name, why.inner))?;
         let compiled = context.compiled_code().expect("it was compiled");
         let code = compiled.code_buffer();
-        let start = self.place(code, alignment::best(code.len(), &compiled.bb_starts, &compiled.bb_edges));
+        let step = compiled.buffer.alignment as usize;
+        let start =
+            self.place(code, alignment::best(code.len(), step, &compiled.bb_starts, &compiled.bb_edges));
         for reloc in compiled.buffer.relocs() {
             let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
                 return Err(format!("native code refers to {:?}", reloc.target));
