@@ -82,8 +82,8 @@ fn ahead(utf8: &[u8], from: usize, count: usize) -> usize {
     for _ in 0..count {
         at += match utf8[at] {
             ..0x80 => 1,
-            ..0xe0 => 2,
-            ..0xf0 => 3,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
             _ => 4,
         };
     }
