@@ -300,7 +300,10 @@ impl Vm {
     }
 
     pub(crate) fn concat(&mut self, parts: &[Reg], dst: R) -> Result<(), Trapped> {
-        let part = |vm: &Vm, at: usize| if let Reg::R(reg) = parts[at] { vm.get_r(reg) } else { 0 };
+        let part = |vm: &Vm, at: usize| match parts[at] {
+            Reg::R(reg) => vm.get_r(reg),
+            Reg::S(_) => unreachable!("an image that joins scalars is refused"),
+        };
         if parts.is_empty() {
             return Ok(());
         }

@@ -55,8 +55,8 @@ fn abi() -> [u8; 32] {
     blake3::hash(facts.as_bytes()).into()
 }
 
-/// Compiles every function of the image that may be native, but what runs through once, for the least processor of an architecture, the same
-/// bytes wherever it is done: the body of a section.
+/// Compiles every function of the image that may be native, but what runs through once, for the least processor of an
+/// architecture, the same bytes wherever it is done: the body of a section.
 ///
 /// # Errors
 /// Where there is no code generator for the architecture.

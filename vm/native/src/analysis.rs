@@ -6,7 +6,7 @@ use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::{Instr, Visitor};
 use dscript_bytecode::trap::TrapKind;
 
-use crate::loops::all_loops;
+use crate::loops::{all_loops, looped};
 use crate::regions::Regions;
 
 pub(crate) struct Analysis {
@@ -316,8 +316,8 @@ impl Analysis {
                 _ => false,
             })
             .collect();
-        let looped = crate::loops::looped(&operands);
         let loops = all_loops(&operands);
+        let looped = looped(&loops, code.len());
         Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped }
     }
 }

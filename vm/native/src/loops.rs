@@ -110,14 +110,14 @@ pub(crate) fn extent(code: &[Instr], head: usize) -> Range<usize> {
 /// Every instruction that lies in a loop.
 pub(crate) fn inside(code: &[Instr]) -> Vec<usize> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let looped = looped(&operands);
+    let looped = looped(&all_loops(&operands), code.len());
     (0..code.len()).filter(|pc| looped[*pc]).collect()
 }
 
-/// By instruction: whether it lies in a loop.
-pub(crate) fn looped(operands: &[Operands]) -> Vec<bool> {
-    let mut last_of = vec![0; operands.len()];
-    for (head, last) in all_loops(operands) {
+/// By instruction of so many: whether it lies in one of these loops.
+pub(crate) fn looped(loops: &[(usize, usize)], length: usize) -> Vec<bool> {
+    let mut last_of = vec![0; length];
+    for &(head, last) in loops {
         last_of[head] = last + 1;
     }
     let mut end = 0;
