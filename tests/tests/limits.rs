@@ -321,3 +321,64 @@ print((try File.read("small")).length());
     assert_eq!((status, &*said), (0, "true\ntrue\ntrue\ntrue\n3000000\n"), "{errors}");
     assert!(peak < PEAK_KIB_MAX, "it had {peak} KiB");
 }
+
+/// What a frame will not read again is garbage while what it calls runs: two of these trees never fit.
+#[test]
+fn what_was_given_goes_with_its_last_use() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let source = r#"
+class T {
+    T? l;
+    T? r;
+
+    T(T? l, T? r) {
+        this.l = l;
+        this.r = r;
+    }
+}
+
+interface Maker {
+    T made(int depth);
+}
+
+class Trees implements Maker {
+    T made(int depth) {
+        return depth == 0 ? new T(null, null) : new T(made(depth - 1), made(depth - 1));
+    }
+}
+
+int count(T? t) {
+    return t == null ? 0 : 1 + count(t.l) + count(t.r);
+}
+
+int joined(int depth) {
+    T one = new Trees().made(depth);
+    int nodes = count(one);
+    T other = new Trees().made(depth);
+    return nodes + count(other);
+}
+
+int sum = 0;
+Maker maker = new Trees();
+for (int i = 0; i < 8; i++) {
+    T t = maker.made(17);
+    sum += count(t);
+    within (1h) {
+        T u = maker.made(17);
+        sum += count(u);
+    }
+    sum += joined(17);
+}
+(int) -> T make = depth -> maker.made(depth);
+for (int i = 0; i < 8; i++) {
+    sum += count(make(17));
+}
+print(sum);
+"#;
+    fs::write(scratch.path().join("trees.ds"), source).expect("a file can be written");
+    good("dsc", scratch.path(), &["compile", "trees.ds", "--native"]);
+    for engine in ["interp", "jit", "auto", "native"] {
+        let args = ["exec", "trees.dsb", "--memory", "6MiB", "--engine", engine];
+        assert_eq!(good("dsvm", scratch.path(), &args), "10485720\n", "{engine}");
+    }
+}

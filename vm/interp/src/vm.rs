@@ -16,7 +16,7 @@ use crate::map::Memo;
 use crate::native::Trapped;
 use crate::output::Printed;
 use crate::program::{Element, FieldInfo, Object, Program};
-use crate::stack::Stack;
+use crate::stack::{Activation, ENTRY, Stack};
 use crate::task::{Host, Shared};
 use crate::value::Handle;
 use dscript_bytecode::capability::Capability;
@@ -283,6 +283,7 @@ impl Vm {
         let program = Arc::clone(&self.program);
         let shapes = &program.shapes[..];
         for stack in self.parked.iter_mut().flatten().map(|s| &mut **s).chain([&mut self.stack]) {
+            forget_dead(stack, &program);
             let top = stack.refs_top();
             for root in stack.refs[..top].iter_mut().chain(&mut stack.temps) {
                 collector.forward(shapes, root);
@@ -471,5 +472,29 @@ pub(crate) fn size_text(bytes: u64) -> String {
     match units.into_iter().find(|(shift, _)| bytes >> shift << shift == bytes && bytes > 0) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => format!("{bytes} bytes"),
+    }
+}
+
+/// Empties the registers that the interpreter's frames write before they read them again, so that what they held is reached
+/// through them no more. Windows of native frames are left as they are, those they lend too.
+fn forget_dead(stack: &mut Stack, program: &Program) {
+    let mut activations = stack.activations.iter().peekable();
+    let mut last = (std::ptr::null(), 0);
+    for (index, rows) in stack.frames.windows(2).enumerate() {
+        let (frame, above) = (&rows[0], &rows[1]);
+        let native =
+            |entry: &&Activation| (entry.frame..=entry.frame + usize::from(entry.lent)).contains(&index);
+        activations.next_if(|entry| entry.frame + usize::from(entry.lent) < index);
+        if above.special & ENTRY != 0 || activations.peek().is_some_and(native) {
+            continue;
+        }
+        if frame.ip != last.0 {
+            last = (frame.ip, program.code(frame.function).dead_before(frame.ip));
+        }
+        let mut dead = last.1;
+        while dead != 0 {
+            stack.refs[frame.base.refs() + dead.trailing_zeros() as usize] = 0;
+            dead &= dead - 1;
+        }
     }
 }

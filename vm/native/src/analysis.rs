@@ -33,6 +33,8 @@ pub(crate) struct Analysis {
     pub tests: Vec<Option<usize>>,
     /// By instruction: whether it lies in a loop.
     pub looped: Vec<bool>,
+    /// Of calls of functions, in order: the slots that may hold references nobody reads any more.
+    pub dead: Vec<(usize, Box<[u16]>)>,
 }
 
 /// Instructions that a test may have before its jump.
@@ -318,7 +320,86 @@ impl Analysis {
             .collect();
         let loops = all_loops(&operands);
         let looped = looped(&loops, code.len());
-        Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped }
+        let dead = dead(function, &operands, &leaders, (&alive, &kept, &slots), collects);
+        Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped, dead }
+    }
+}
+
+/// `Analysis::dead`: follows what is in slots, forward, to calls after which nobody needs it. These empty them.
+fn dead(
+    function: &Function,
+    operands: &[Operands],
+    leaders: &[bool],
+    (alive, kept, slots): (&[Option<Box<[R]>>], &[bool], &[Option<u16>]),
+    collects: &dyn Fn(&Instr) -> Collects,
+) -> Vec<(usize, Box<[u16]>)> {
+    let code = &function.code[..];
+    let calls = |pc: usize| {
+        matches!(code[pc], Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. })
+            && alive[pc].is_some()
+    };
+    if !(0..code.len()).any(calls) {
+        return Vec::new();
+    }
+    let params = function.params.iter().filter(|param| matches!(param, RegType::Ref(_))).count();
+    let slot_of = |reg: usize| slots[reg].map(usize::from);
+    let refs = slots.len().max(1);
+    let mut filled: Vec<Option<Set>> = vec![None; code.len() + 1];
+    let mut start = Set::new(refs);
+    (0..params).filter_map(slot_of).for_each(|slot| start.insert(slot));
+    filled[0] = Some(start);
+    let mut dead = Vec::new();
+    loop {
+        let mut changed = false;
+        let mut now: Option<Set> = None;
+        dead.clear();
+        for pc in 0..code.len() {
+            if leaders[pc] {
+                changed |= now.as_ref().is_some_and(|now| meet(&mut filled[pc], now));
+                now.clone_from(&filled[pc]);
+            }
+            let Some(set) = &mut now else { continue };
+            if calls(pc) {
+                let mut gone = set.clone();
+                let needed = alive[pc].iter().flat_map(|regs| regs.iter());
+                needed.filter_map(|reg| slot_of(reg.index())).for_each(|slot| gone.remove(slot));
+                if collects(&code[pc]) == Collects::Lent {
+                    let read = operands[pc].uses.iter().filter_map(|reg| match reg {
+                        Reg::R(r) => slot_of(r.index()),
+                        Reg::S(_) => None,
+                    });
+                    read.for_each(|slot| gone.remove(slot));
+                }
+                gone.iter().for_each(|slot| set.remove(slot));
+                dead.push((pc, gone.iter().map(|slot| slot as u16).collect::<Box<[u16]>>()));
+            }
+            for def in operands[pc].defs.iter().filter(|_| kept[pc]) {
+                if let Reg::R(r) = def {
+                    slot_of(r.index()).into_iter().for_each(|slot| set.insert(slot));
+                }
+            }
+            for label in &operands[pc].labels {
+                changed |= meet(&mut filled[label.index()], set);
+            }
+            if code[pc].ends_block() {
+                now = None;
+            }
+        }
+        if !changed {
+            dead.retain(|(_, slots)| !slots.is_empty());
+            return dead;
+        }
+    }
+}
+
+/// Adds what one way brings; whether there is more now.
+fn meet(all: &mut Option<Set>, one: &Set) -> bool {
+    match all {
+        Some(all) => all.extend(one),
+        None => {
+            *all = Some(one.clone());
+            true
+        }
     }
 }
 

@@ -44,10 +44,12 @@ pub(super) fn emit(
         fixes: Vec::new(),
         taken: None,
         copying: None,
+        dead: Vec::new(),
     };
     let words: Vec<bool> = f.refs.iter().map(|reg| emitter.is_list_of_words(reg.ty)).collect();
     let choices = |function: FunctionId| choice(&image.functions[function.index()]);
-    let steps = select(f, &Facts { words: &words, choices: &choices });
+    let (steps, dead) = select(f, &Facts { words: &words, choices: &choices });
+    emitter.dead = dead;
     for (at, step) in steps.iter().enumerate() {
         emitter.starts.push(emitter.words.len() as u32);
         if !matches!(step.op, Op::Gone) && emitter.taken.take_if(|taken| *taken == at).is_none() {
@@ -77,6 +79,8 @@ pub(super) struct Emitter<'a> {
     pub taken: Option<usize>,
     /// What comes after the step that is emitted, where that is a copy.
     pub copying: Option<usize>,
+    /// Which references calls need no more, by step.
+    dead: Vec<(usize, u64)>,
 }
 
 pub(super) fn lanes(a: u16, b: u16, c: u16, d: u16) -> u64 {
@@ -517,7 +521,10 @@ impl Emitter<'_> {
             Instr::Call { .. }
             | Instr::CallValue { .. }
             | Instr::CallMethod { .. }
-            | Instr::CallNative { .. } => self.call_step(instr, place),
+            | Instr::CallNative { .. } => {
+                self.call_step(instr, place);
+                self.note_dead(at);
+            }
             Instr::Return { values } => match values[..] {
                 [] => {
                     self.op(calls::return_none, 0);

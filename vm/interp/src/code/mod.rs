@@ -47,6 +47,8 @@ pub(crate) struct Code {
     pub inlined: Vec<Origin>,
     /// The first word of each head, by instruction.
     heads: Vec<(u32, u32)>,
+    /// The references that nobody reads any more while a call runs, by the word after the call: bit `i` is register `i`.
+    dead: Vec<(u32, u64)>,
     /// How the operation at a word was written, where not as it is done.
     forms: Vec<(u32, Form)>,
     /// Where frames begin: the first word, or that of a step that enters native code.
@@ -108,6 +110,7 @@ impl Default for Code {
             places: Vec::new(),
             inlined: Vec::new(),
             heads: Vec::new(),
+            dead: Vec::new(),
             forms: Vec::new(),
             start: AtomicPtr::default(),
             native: OnceLock::new(),
@@ -164,6 +167,12 @@ impl Code {
 
     fn index_of(&self, ip: *const u64) -> u32 {
         ((ip as usize - self.first() as usize) / 8) as u32
+    }
+
+    /// The references that are dead in a frame while the call before `after` runs.
+    pub fn dead_before(&self, after: *const u64) -> u64 {
+        let at = self.index_of(after);
+        self.dead.binary_search_by_key(&at, |(word, _)| *word).map_or(0, |row| self.dead[row].1)
     }
 
     /// The instruction whose step ends before `after`: a call that runs.

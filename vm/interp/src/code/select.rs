@@ -18,6 +18,9 @@ use dscript_bytecode::trap::TrapKind;
 /// Steps looked at to find where a moved value was made.
 pub(super) const LOOK_BACK: usize = 32;
 
+/// References of a frame, the first ones, of which calls say whether they are dead.
+const DEAD_MAX: usize = u64::BITS as usize;
+
 /// What is known of a function from the image it belongs to.
 pub(super) struct Facts<'f> {
     /// Whether the elements of the list in a register are whole words, by register.
@@ -40,7 +43,8 @@ pub(super) enum Stage {
     Arguments,
 }
 
-pub(super) fn select(f: &Function, facts: &Facts<'_>) -> Vec<Step> {
+/// The steps of a function, and which references nobody reads any more while a call runs, by the call's step.
+pub(super) fn select(f: &Function, facts: &Facts<'_>) -> (Vec<Step>, Vec<(usize, u64)>) {
     let code = without_needless_unwraps(f);
     let steps = code.iter().enumerate();
     // Who jumps to a return returns at once.
@@ -62,7 +66,8 @@ pub(super) fn select(f: &Function, facts: &Facts<'_>) -> Vec<Step> {
         pass.clean(start, end, Stage::Changes);
         pass.clean(start, end, Stage::Arguments);
     }
-    pass.steps
+    pass.dead.sort_unstable();
+    (pass.steps, pass.dead)
 }
 
 /// What a step reads, writes and goes to.
@@ -193,6 +198,8 @@ pub(super) struct Pass<'f> {
     operands: Operands,
     /// What the labels of regions need.
     pub regions: Vec<Reg>,
+    /// What calls need no more, as `select` gives it.
+    dead: Vec<(usize, u64)>,
     /// Of the block: known constants by scalar register, and registers that hold the same as another.
     known: Vec<(u32, Known)>,
     block: u32,
@@ -208,6 +215,7 @@ impl<'f> Pass<'f> {
             live: RegSet::new(f),
             operands: Operands::default(),
             regions: Vec::new(),
+            dead: Vec::new(),
             known: vec![(0, Known::Nothing); f.scalars.len()],
             block: 0,
             copies: Vec::new(),
@@ -277,11 +285,24 @@ impl<'f> Pass<'f> {
                 for reg in &operands.defs {
                     self.live.remove(*reg);
                 }
+                if stage == Stage::Arguments && self.steps[at].op.opens_frame() {
+                    self.note_dead(at);
+                }
                 for reg in &operands.uses {
                     self.live.add(*reg);
                 }
             }
             self.operands = operands;
+        }
+    }
+
+    /// Notes of a call which references nobody reads after it before they are written: its results, and what is not live.
+    fn note_dead(&mut self, at: usize) {
+        let refs = (0..self.f.refs.len().min(DEAD_MAX)).map(|i| Reg::R(R(i as u16)));
+        let needed = |reg: &Reg| self.live.has(*reg) || self.regions.contains(reg);
+        let dead = refs.enumerate().filter(|(_, reg)| !needed(reg)).fold(0, |dead, (i, _)| dead | 1 << i);
+        if dead != 0 {
+            self.dead.push((at, dead));
         }
     }
 

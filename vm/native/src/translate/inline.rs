@@ -91,7 +91,8 @@ impl<'p> Translator<'_, '_, 'p> {
         let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, false);
         let Prepared { regions, mut analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
         // Its slots follow those of the functions around it.
-        for slot in analysis.slots.iter_mut().flatten() {
+        let dead = analysis.dead.iter_mut().flat_map(|(_, slots)| slots);
+        for slot in analysis.slots.iter_mut().flatten().chain(dead) {
             *slot += self.slot_count as u16;
         }
         let slots = self.slot_count..self.slot_count + analysis.slot_count;

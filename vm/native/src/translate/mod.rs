@@ -34,7 +34,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Operands};
 use crate::context::{What, at, helper};
 use crate::ranges::Ranges;
 use crate::regions::Regions;
@@ -375,6 +375,23 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         open
     }
 
+    /// Before a call: empties the slots that nobody reads any more. Frames of what calls itself are soon gone.
+    fn forget_dead(&mut self, instr: &Instr) {
+        if self.unit.is_recursive(self.id) && !self.analysis.looped[self.pc] {
+            return;
+        }
+        let Ok(row) = self.analysis.dead.binary_search_by_key(&self.pc, |(pc, _)| *pc) else { return };
+        // Some may still have to be read from there.
+        for reg in Operands::of(instr).uses {
+            if let Reg::R(r) = reg {
+                self.reference(r);
+            }
+        }
+        let mut stored = vec![true; self.slot_count];
+        self.analysis.dead[row].1.iter().for_each(|slot| stored[usize::from(*slot)] = false);
+        self.zero_slots(&stored);
+    }
+
     /// What follows is of the instruction at `pc`.
     fn here(&mut self) {
         let caller = self.inlined.map(|(_, caller)| caller);
@@ -694,6 +711,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
 
     fn instruction(&mut self, instr: &'p Instr) {
         if !self.scalar_instruction(instr) && !self.object_instruction(instr) {
+            self.forget_dead(instr);
             self.call_instruction(instr);
         }
     }

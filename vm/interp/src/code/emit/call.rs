@@ -127,6 +127,7 @@ impl Emitter<'_> {
         let from = self.words.len();
         self.call(calls::call_sum, self.flat.origins[next].pc, callee, 0, args, results);
         self.words[from + 3] |= u64::from(a.0) << 32 | u64::from(value as u16) << 48;
+        self.note_dead(next);
         // What traps at the first word is the sum.
         self.note_at(from + 1, next);
         self.taken = Some(next);
@@ -210,6 +211,13 @@ impl Emitter<'_> {
         let copied: Vec<Reg> = args.iter().copied().filter(|arg| scalars > 0 || bank(arg) == 1).collect();
         self.arguments(&copied);
         self.results(results);
+    }
+
+    /// The call of step `at` has just been written.
+    pub(super) fn note_dead(&mut self, at: usize) {
+        if let Ok(row) = self.dead.binary_search_by_key(&at, |(step, _)| *step) {
+            self.code.dead.push((self.words.len() as u32, self.dead[row].1));
+        }
     }
 
     /// The words before the one that a callee returns to.
