@@ -121,7 +121,10 @@ impl Foresight {
         }
         self.mark(&around);
         let Some(innermost) = innermost else {
-            return Outlook { program: self.ahead(&around, 0, false), frame: Ahead::default() };
+            // What is deep in calls of a function to itself takes little of these.
+            let all =
+                around.last().is_some_and(|(at, _, head, _)| at + 1 == FRAMES_MAX && *head == OWN_CALLS);
+            return Outlook { program: self.ahead(&around, 0, all), frame: Ahead::default() };
         };
         Outlook { program: self.ahead(&around, 0, true), frame: self.ahead(&around, innermost, true) }
     }
@@ -180,9 +183,8 @@ impl Foresight {
             let since = self.spent_ns - mark.spent_ns;
             let rounds = counter.abs_diff(mark.first) / step;
             let known = match rounds {
-                // What a function calls itself for later tends to be less, and may be anything.
+                // What a function calls itself for later tends to be less.
                 _ if *head == OWN_CALLS => {
-                    all = false;
                     let more =
                         if rounds == 0 { left.saturating_mul(since.saturating_add(ns) / 2) } else { 0 };
                     ns.saturating_add(more)
@@ -202,7 +204,7 @@ impl Foresight {
                 false => rounds.saturating_add(GUESSED),
             };
             let believed = ns.max(since.saturating_mul(times));
-            all &= known <= believed;
+            all &= *head == OWN_CALLS || known <= believed;
             ns = known.min(believed);
         }
         Ahead { ns, all }
@@ -377,10 +379,13 @@ mod tests {
         at(&[0, 0, 0]);
         // The innermost took 2,000 until now and takes 1,000 more, so that the one below it has 1,500 beyond that.
         at(&[0, 0, 0]);
-        assert_eq!(at(&[0, 0, 0]), Ahead { ns: 1_000 + 1_500 + 2_250, all: false });
-        assert_eq!(at(&[0, 0, 3]), Ahead { ns: 1_500 + 2_250, all: false });
-        assert_eq!(at(&[0; 10]), Ahead { ns: 2_000 + 3_000, all: false });
-        assert_eq!(at(&[3, 3, 3]), Ahead { ns: 0, all: false });
+        assert_eq!(at(&[0, 0, 0]), Ahead { ns: 1_000 + 1_500 + 2_250, all: true });
+        assert_eq!(at(&[0, 0, 3]), Ahead { ns: 1_500 + 2_250, all: true });
+        assert_eq!(at(&[0; 10]), Ahead { ns: 2_000 + 3_000, all: true });
+        // Those above the outermost ones are seldom deeper.
+        assert_eq!(at(&[0; 40]).ns, 2_500 + 3_750);
+        assert!(at(&[0; 40]).all);
+        assert_eq!(at(&[3, 3, 3]), Ahead { ns: 0, all: true });
     }
 
     #[test]
