@@ -26,6 +26,8 @@ use crate::state::RunState;
 
 /// `undo` has this long.
 const UNDO_MAX: Duration = Duration::from_secs(60);
+/// A fiber that is alone goes on for this long before it gives way to what is outside of its task.
+const ALONE_MAX: Duration = Duration::from_micros(200);
 /// Fibers that were cancelled have this long to end before they are dropped.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
 
@@ -283,6 +285,7 @@ type Print = Box<dyn FnMut(&str)>;
 struct RunHost {
     print: RefCell<Print>,
     begin: Instant,
+    gave_way: Cell<Instant>,
     more_fibers: Notify,
     state: OnceCell<Weak<RunState>>,
     /// What stops the run, and when the time of its body is up, as long as that goes for what runs now.
@@ -296,6 +299,7 @@ impl RunHost {
         RunHost {
             print,
             begin: Instant::now(),
+            gave_way: Cell::new(Instant::now()),
             more_fibers: Notify::new(),
             state: OnceCell::new(),
             stop: RefCell::default(),
@@ -326,7 +330,12 @@ impl Host for RunHost {
         Box::pin(tokio::time::sleep_until(self.begin + after))
     }
 
+    fn may_go_on(&self) -> bool {
+        self.gave_way.get().elapsed() < ALONE_MAX
+    }
+
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        self.gave_way.set(Instant::now());
         Box::pin(tokio::task::yield_now())
     }
 

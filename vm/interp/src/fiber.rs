@@ -167,9 +167,12 @@ impl Running<'_> {
         if self.vm().next_slice() {
             return Ok(());
         }
-        let turn = self.vm().host.yield_now();
         self.status()?;
         self.count_stack(true)?;
+        if self.vm().turn_again() {
+            return Ok(());
+        }
+        let turn = self.vm().host.yield_now();
         self.go_on_after(turn)
     }
 

@@ -33,6 +33,11 @@ pub trait Host {
     fn sleep_until(&self, monotonic_ns: i64) -> Pin<Box<dyn Future<Output = ()>>>;
     /// Ready after others had their turn.
     fn yield_now(&self) -> Pin<Box<dyn Future<Output = ()>>>;
+    /// Whether a fiber whose turn is used up, and which is its task's only one, may go on: giving way takes as long as a
+    /// twentieth of a turn in machine code.
+    fn may_go_on(&self) -> bool {
+        false
+    }
     /// Whether the run is to end by now: what never waits asks, and the program does not go on.
     fn is_over(&self) -> bool {
         false
@@ -255,6 +260,11 @@ impl Shared {
             || self.fibers.borrow().get(fiber).and_then(Option::as_ref).is_none_or(|f| f.cancelled)
     }
 
+    /// Whether no fiber is there but one.
+    pub fn has_one_fiber(&self) -> bool {
+        self.fibers.borrow().iter().flatten().nth(1).is_none()
+    }
+
     pub fn set_waker(&self, fiber: usize, waker: &Waker) {
         if let Some(Some(entry)) = self.fibers.borrow_mut().get_mut(fiber) {
             match &mut entry.waker {
@@ -287,8 +297,12 @@ impl Shared {
     }
 
     pub fn fiber_ended(&self, fiber: usize) {
-        if let Some(entry) = self.fibers.borrow_mut().get_mut(fiber) {
-            *entry = None;
+        {
+            let mut fibers = self.fibers.borrow_mut();
+            if let Some(entry) = fibers.get_mut(fiber) {
+                *entry = None;
+            }
+            while fibers.pop_if(|last| last.is_none()).is_some() {}
         }
         if let Some(mut vm) = self.take_vm() {
             *vm.slot(fiber) = None;

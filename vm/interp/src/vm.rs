@@ -160,6 +160,16 @@ impl Vm {
         (self.fuel, self.turn_left) = (slice, TURN - slice);
     }
 
+    /// Begins the next turn at once, where nobody waits for one.
+    pub(crate) fn turn_again(&mut self) -> bool {
+        let alone = self.shared.upgrade().is_some_and(|shared| shared.has_one_fiber());
+        if alone && self.host.may_go_on() {
+            self.begin_turn();
+            return true;
+        }
+        false
+    }
+
     /// Part of a turn after which an engine is told where the program is.
     fn slice(&self) -> i64 {
         self.program.engine().and_then(|engine| engine.samples()).map_or(TURN, |every| every.clamp(1, TURN))

@@ -382,8 +382,7 @@ mod tests {
         assert_eq!(at(&[0, 0, 0]), Ahead { ns: 1_000 + 1_500 + 2_250, all: true });
         assert_eq!(at(&[0, 0, 3]), Ahead { ns: 1_500 + 2_250, all: true });
         assert_eq!(at(&[0; 10]), Ahead { ns: 2_000 + 3_000, all: true });
-        // Those above the outermost ones are seldom deeper.
-        assert_eq!(at(&[0; 40]).ns, 2_500 + 3_750);
+        // What those take that are too deep to be looked at is little of it.
         assert!(at(&[0; 40]).all);
         assert_eq!(at(&[3, 3, 3]), Ahead { ns: 0, all: true });
     }
