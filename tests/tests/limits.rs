@@ -2,7 +2,8 @@
 //! its fibers. What is printed has a limit of its own.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -276,6 +277,26 @@ within (1ms) {
 }
 
 /// What programs wrote and files held, on its way to the program or kept for it, counts for its memory.
+/// Sends so many bytes to whoever connects and asks, as an answer of HTTP, as long as this process lives; gives its port.
+fn sender(bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection comes");
+            std::thread::spawn(move || {
+                let mut asked = [0; 1024];
+                let _ = stream.read(&mut asked);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+                let mut body = io::repeat(b'a').take(bytes);
+                // Whoever has had enough goes.
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, &mut stream));
+            });
+        }
+    });
+    port
+}
+
 #[test]
 fn what_is_read_counts_while_it_comes() {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
@@ -380,5 +401,43 @@ print(sum);
     for engine in ["interp", "jit", "auto", "native"] {
         let args = ["exec", "trees.dsb", "--memory", "6MiB", "--engine", engine];
         assert_eq!(good("dsvm", scratch.path(), &args), "10485720\n", "{engine}");
+    }
+}
+
+#[test]
+fn what_is_received_counts_while_it_comes() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let scratch = scratch.path();
+    let connection = r#"
+@Needs("net:connect:127.0.0.1:*")
+lowlevel String! received(int port) {
+    Connection c = try Net.connect("127.0.0.1", port, 10s);
+    try c.write("\n");
+    String! all = c.readAll();
+    return isError(all) ? all.code : "received";
+}
+"#;
+    let answer = r#"
+@Needs("http:*")
+lowlevel String! received(int port) {
+    Response! answer = Http.get("http://127.0.0.1:${port}/");
+    return isError(answer) ? answer.code : "received";
+}
+"#;
+    let (port, small) = (sender(40_000_000), sender(3_000_000));
+    for (name, receives) in [("connection", connection), ("answer", answer)] {
+        let source = format!(
+            "{receives}
+int refused = 0;
+for (String! found : parallel(List.filled(12, 0), 12, x -> received({port}))) if ((found ?? \"\") == \"limit\") refused++;
+print(refused);
+print(try received({small}));"
+        );
+        fs::write(scratch.join(format!("{name}.ds")), source).expect("a file can be written");
+        good("dsc", scratch, &["compile", &format!("{name}.ds")]);
+        let (status, errors, peak) = run(scratch, name, "interp");
+        let said = fs::read_to_string(scratch.join("said")).expect("it is text");
+        assert_eq!((status, &*said), (0, "12\nreceived\n"), "{name}: {errors}");
+        assert!(peak < PEAK_KIB_MAX, "{name} had {peak} KiB");
     }
 }

@@ -49,7 +49,7 @@ fn run(asm: Asm, deny: &[String]) -> String {
         task: None,
         params: vec![],
         policy: Policy { allow: vec![], deny: deny.to_vec(), refuse_early: false },
-        limits: Limits { memory_bytes: 16 << 20, frames: 1000, ..Limits::default() },
+        limits: Limits { memory_bytes: 128 << 20, frames: 1000, ..Limits::default() },
         pools: Arc::new(NoPools),
         node: NodeFacts { name: "here".into(), labels: Vec::new() },
         print: Box::new(move |line| printed.borrow_mut().push(line.to_owned())),

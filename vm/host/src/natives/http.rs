@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use dscript_bytecode::capability::Capability;
+use dscript_interp::Held;
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Value};
 use http_body_util::{BodyExt, Full};
@@ -158,6 +159,8 @@ struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// The body's, until it is in the heap.
+    _held: Held,
 }
 
 fn send(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
@@ -250,7 +253,7 @@ async fn one(
         *request.headers_mut() = headers;
         let (stream, _) = net::open(&run, &target.host, target.port).await?;
         if !target.tls {
-            return exchange(stream, request, &what).await;
+            return exchange(&run, stream, request, &what).await;
         }
         let config = tls_config().await?;
         let failed = |why: String| tls(format!("{what}: {why}"));
@@ -261,7 +264,7 @@ async fn one(
             Some(_) => errors::io(&e, &what),
             None => failed(e.to_string()),
         })?;
-        exchange(stream, request, &what).await
+        exchange(&run, stream, request, &what).await
     };
     let done = net::in_time(&run, left, &what, work).await;
     done.map_err(|mut error| {
@@ -283,6 +286,7 @@ impl Drop for AbortOnDrop {
 }
 
 async fn exchange(
+    run: &RunState,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     request: Request<Full<Bytes>>,
     what: &str,
@@ -297,16 +301,20 @@ async fn exchange(
     }));
     let response: Response<Incoming> = sender.send_request(request).await.map_err(failed)?;
     let (head, mut incoming) = response.into_parts();
-    let mut body = Vec::new();
+    let (mut body, mut held) = (Vec::new(), run.hold());
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame.map_err(failed)?.into_data() else { continue };
         if body.len() + data.len() > BODY_BYTES_MAX {
             let text = format!("{what}: the answer has more than {} MiB", BODY_BYTES_MAX >> 20);
             return Err(errors::error("limit", text));
         }
+        if !reserve_held(&mut body, data.len(), &mut held) {
+            let text = format!("{what}: the answer has more than the memory of this task has room for");
+            return Err(errors::error("limit", text));
+        }
         body.extend_from_slice(&data);
     }
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, _held: held })
 }
 
 fn why(e: &hyper::Error, what: &str) -> ErrorValue {

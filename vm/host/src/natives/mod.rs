@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dscript_bytecode::capability::Capability;
+use dscript_interp::Held;
 use dscript_interp::native::{Body, Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Handle, Value};
 use tokio::sync::{Semaphore, oneshot};
@@ -93,6 +94,20 @@ const fn outside(
 
 fn state(call: &OutsideCall<'_>) -> Rc<RunState> {
     call.host::<Outside>().state.clone()
+}
+
+/// Makes room for so many bytes more, which count for the task's memory; false where that has none. The room doubles, where it
+/// can.
+#[must_use]
+fn reserve_held(bytes: &mut Vec<u8>, more: usize, held: &mut Held) -> bool {
+    let needed = bytes.len() + more;
+    if needed <= bytes.capacity().min(held.bytes()) {
+        return true;
+    }
+    let twice = needed.max(2 * bytes.capacity());
+    let Some(room) = [twice, needed].into_iter().find(|room| held.resize(*room)) else { return false };
+    bytes.reserve_exact(room - bytes.len());
+    true
 }
 
 /// Descriptors that one call may need at once: three pipes, a socket, a file in memory, with something to spare.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 
+use dscript_interp::Held;
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Resource, Value};
 use memchr::memchr2;
@@ -144,6 +145,8 @@ fn connect(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
         peer: place(call.string(0), call.int(1)),
         after_return: Cell::new(false),
         buffer: RefCell::default(),
+        held: RefCell::new(state(call).hold()),
+        is_short: Cell::new(false),
         ended: Cell::new(false),
         open: RefCell::new(Some(open)),
     })))
@@ -165,6 +168,9 @@ struct Connection {
     after_return: Cell<bool>,
     /// Read, but not asked for yet.
     buffer: RefCell<Vec<u8>>,
+    held: RefCell<Held>,
+    /// Whether there was no room for more since this was asked last.
+    is_short: Cell<bool>,
     /// Whether the other side sends no more.
     ended: Cell<bool>,
     /// Until it is closed.
@@ -205,6 +211,11 @@ impl Connection {
             self.check_open()?;
             let mut buffer = self.buffer.borrow_mut();
             let length = buffer.len();
+            if !reserve_held(&mut buffer, CHUNK_BYTES, &mut self.held.borrow_mut()) {
+                self.is_short.set(true);
+                let text = format!("{} sent more than the memory of this task has room for", self.peer);
+                return Err(self.about(errors::error("limit", text)));
+            }
             buffer.resize(length + CHUNK_BYTES, 0);
             let read = self.stream.try_read(&mut buffer[length..]);
             buffer.truncate(length + *read.as_ref().unwrap_or(&0));
@@ -227,12 +238,18 @@ impl Connection {
         Ok(false)
     }
 
+    /// All that has come.
+    fn taken(&self) -> Vec<u8> {
+        let _ = self.held.borrow_mut().resize(0);
+        self.buffer.take()
+    }
+
     /// What has come and was not read, at least one byte; `None` at the end.
     async fn chunk(&self) -> Result<Option<Vec<u8>>, ErrorValue> {
         if self.buffer.borrow().is_empty() && !self.more().await? {
             return Ok(None);
         }
-        Ok(Some(self.buffer.take()))
+        Ok(Some(self.taken()))
     }
 
     /// As `chunk`; a character that has not come as a whole is left for the next time.
@@ -280,7 +297,7 @@ impl Connection {
                 return Ok(Some(lossy(line)));
             }
             if !self.more().await? {
-                let rest = self.buffer.take();
+                let rest = self.taken();
                 return Ok((!rest.is_empty()).then(|| lossy(rest)));
             }
         }
@@ -294,7 +311,7 @@ impl Connection {
                 return Err(self.about(errors::error("limit", text)));
             }
         }
-        Ok(lossy(self.buffer.take()))
+        Ok(lossy(self.taken()))
     }
 
     async fn write(&self, bytes: &[u8]) -> Result<(), ErrorValue> {
@@ -327,27 +344,38 @@ fn write(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     Ok(Value::Null)
 }
 
-fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+/// Reads from a connection. Where the task has no room, once more after connections that it cannot reach any more have given
+/// back theirs.
+fn reading<T: 'static, F: Future<Output = Result<T, ErrorValue>> + 'static>(
+    call: &mut OutsideCall<'_>,
+    work: impl Fn(Rc<Connection>) -> F,
+) -> Result<T, Failure> {
     let connection = held::<Connection>(call, 0);
-    let text = call.wait(async move { connection.text().await })??;
+    let mut done = call.wait(work(connection.clone()))?;
+    if connection.is_short.take() {
+        call.collect();
+        done = call.wait(work(connection))?;
+    }
+    Ok(done?)
+}
+
+fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
+    let text = reading(call, |connection| async move { connection.text().await })?;
     Ok(text.map_or(Value::Null, Value::String))
 }
 
 fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let connection = held::<Connection>(call, 0);
-    let chunk = call.wait(async move { connection.chunk().await })??;
+    let chunk = reading(call, |connection| async move { connection.chunk().await })?;
     Ok(chunk.map_or(Value::Null, Value::Bytes))
 }
 
 fn read_line(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let connection = held::<Connection>(call, 0);
-    let line = call.wait(async move { connection.line().await })??;
+    let line = reading(call, |connection| async move { connection.line().await })?;
     Ok(line.map_or(Value::Null, Value::String))
 }
 
 fn read_all(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let connection = held::<Connection>(call, 0);
-    Ok(Value::String(call.wait(async move { connection.all().await })??))
+    reading(call, |connection| async move { connection.all().await }).map(Value::String)
 }
 
 /// Who still reads or writes wakes up.
