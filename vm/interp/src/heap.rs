@@ -179,6 +179,12 @@ impl Heap {
         words <= self.end.saturating_sub(self.next)
     }
 
+    /// Whether so many bytes from a place in the buffer on are its own.
+    #[inline]
+    pub fn reaches(&self, from: *const u8, bytes: usize) -> bool {
+        from as usize + bytes <= self.base as usize + 8 * self.cap
+    }
+
     /// Lets allocations grow the heap for a while instead of collecting.
     pub fn suspend_collection(&mut self) {
         self.suspended = true;

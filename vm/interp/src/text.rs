@@ -219,10 +219,15 @@ impl Heap {
             };
         }
         let object = self.new_text(bytes, points);
-        // SAFETY: the object has room for the bytes, which lie within the text.
+        // SAFETY: the object has room for the bytes, which lie within the text; and what lies behind an object that was made
+        // just now is free.
         unsafe {
-            let target = self.base.add(object as usize + 2).cast::<u8>();
-            copy_short(self.text_start(text).add(at), target, bytes);
+            let (from, to) = (self.text_start(text).add(at), self.base.add(object as usize + 2).cast());
+            if bytes <= SHORT && self.reaches(from, SHORT) && self.reaches(to, SHORT) {
+                copy_short(from, to, bytes);
+            } else {
+                from.copy_to_nonoverlapping(to, bytes);
+            }
         }
         object
     }
@@ -271,34 +276,25 @@ impl Heap {
     }
 }
 
-/// Copies few bytes, mostly in two steps.
+/// Bytes that are copied all at once where that many are there.
+const SHORT: usize = 16;
+
+/// Copies up to `SHORT` bytes and fills up with zeroes, in the same steps however many they are: lengths of words cannot be
+/// foreseen.
 ///
 /// # Safety
-/// As `copy_nonoverlapping`.
+/// `SHORT` bytes can be read and written.
 #[inline]
 unsafe fn copy_short(from: *const u8, to: *mut u8, bytes: usize) {
-    // SAFETY: every step lies within the bytes.
+    const MASKS: [u8; 2 * SHORT] = {
+        let mut masks = [0; 2 * SHORT];
+        masks.split_at_mut(SHORT).0.copy_from_slice(&[u8::MAX; SHORT]);
+        masks
+    };
+    // SAFETY: the caller sees to it, and the mask lies within those.
     unsafe {
-        match bytes {
-            0 => {}
-            1..4 => {
-                *to = *from;
-                *to.add(bytes / 2) = *from.add(bytes / 2);
-                *to.add(bytes - 1) = *from.add(bytes - 1);
-            }
-            4..8 => {
-                from.copy_to_nonoverlapping(to, 4);
-                from.add(bytes - 4).copy_to_nonoverlapping(to.add(bytes - 4), 4);
-            }
-            _ => {
-                let mut at = 0;
-                while at + 8 < bytes {
-                    from.add(at).copy_to_nonoverlapping(to.add(at), 8);
-                    at += 8;
-                }
-                from.add(bytes - 8).copy_to_nonoverlapping(to.add(bytes - 8), 8);
-            }
-        }
+        let mask = MASKS.as_ptr().add(SHORT - bytes).cast::<u128>().read_unaligned();
+        to.cast::<u128>().write_unaligned(from.cast::<u128>().read_unaligned() & mask);
     }
 }
 

@@ -222,10 +222,37 @@ fn index_of(call: &mut PureCall<'_>) -> Done {
 }
 
 fn replace(call: &mut PureCall<'_>) -> Done {
-    let (text, from, to) = (call.text(0), call.text(1), call.text(2));
-    let found = if from.is_empty() { text.len() + 1 } else { text.matches(&*from).count() };
-    call.vm.check_size(found.saturating_mul(to.len()).saturating_add(text.len()))?;
-    call.give_text(&text.replace(&*from, &to))
+    let (text, from, to) = (call.str(0), call.str(1), call.str(2));
+    if from.is_empty() {
+        let gaps = call.vm.heap.code_points(call.object(0)) + 1;
+        call.vm.check_size(gaps.saturating_mul(to.len()).saturating_add(text.len()))?;
+        return call.give_text(&text.replace(from, to));
+    }
+    let finder = memmem::Finder::new(from.as_bytes()).into_owned();
+    let found = finder.find_iter(text.as_bytes()).count();
+    if found == 0 {
+        return call.give_object(call.object(0));
+    }
+    let replaced =
+        |all: usize, old: usize, new: usize| found.saturating_mul(new).saturating_add(all - found * old);
+    let bytes = replaced(text.len(), from.len(), to.len());
+    call.vm.check_size(bytes)?;
+    let [all, old, new] = [0, 1, 2].map(|arg| call.vm.heap.code_points(call.object(arg)));
+    call.vm.reserve(string_words(bytes))?;
+    let (text, to) = (call.object(0), call.object(2));
+    let heap = &mut call.vm.heap;
+    let object = heap.new_text(bytes, replaced(all, old, new));
+    let (size, needle) = (heap.len(to), finder.needle().len());
+    let (mut read, mut written) = (0, 0);
+    for _ in 0..found {
+        let before = finder.find(&heap.text_bytes(text)[read..]).unwrap_or_default();
+        heap.copy_text(text, read, before, object, written);
+        heap.copy_text(to, 0, size, object, written + before);
+        read += before + needle;
+        written += before + size;
+    }
+    heap.copy_text(text, read, bytes - written, object, written);
+    call.give_object(object)
 }
 
 fn repeat(call: &mut PureCall<'_>) -> Done {
