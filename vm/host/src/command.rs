@@ -14,7 +14,6 @@ use dscript_bytecode::script::interpreter;
 use dscript_interp::Held;
 use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
-use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use crate::errors;

@@ -19,6 +19,8 @@ use crate::state::{Open, Trouble, report};
 
 /// Read at once.
 const CHUNK_BYTES: usize = 64 << 10;
+/// Read at first of what nobody may be going to read.
+const FIRST_BYTES: usize = 4 << 10;
 /// Of a line.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// More chunks than a pipe holds.
@@ -198,10 +200,22 @@ impl Lines {
     fn take(&self, pipe: &pipe::Receiver, keep: usize) -> io::Result<usize> {
         let mut buffer = self.buffer.borrow_mut();
         if buffer.over.is_some() {
-            return pipe.try_read(&mut [0; 4096]);
+            return pipe.try_read(&mut [0; FIRST_BYTES]);
         }
-        let Some(room) = buffer.room() else { return Err(io::ErrorKind::Interrupted.into()) };
-        let read = pipe.try_read_buf(room)?;
+        let read = if buffer.bytes.capacity() == 0 {
+            // Many programs write nothing: there is a buffer once there is something in it.
+            let mut first = [0; FIRST_BYTES];
+            let read = pipe.try_read(&mut first)?;
+            if read > 0
+                && let Some(room) = buffer.room()
+            {
+                room.extend_from_slice(&first[..read]);
+            }
+            read
+        } else {
+            let Some(room) = buffer.room() else { return Err(io::ErrorKind::Interrupted.into()) };
+            pipe.try_read_buf(room)?
+        };
         if buffer.unread() > keep {
             let most = buffer.start + keep;
             buffer.bytes.truncate(most);

@@ -13,14 +13,13 @@ use std::rc::Rc;
 
 use dscript_interp::value::{ErrorValue, Resource};
 use dscript_interp::{Held, Host};
-use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
 use crate::command::{CommandLine, GRACE_NS, KillOnDrop, OUTPUT_BYTES_MAX, TAIL_BYTES, timed_out};
 use crate::errors;
 use crate::lines::Lines;
-use crate::pipes;
+use crate::pipes::{self, Inlet};
 use crate::signals;
 use crate::spawner::{Child, Exit, Usage, usage_now};
 use crate::state::{RunState, Trouble, report};
@@ -39,7 +38,7 @@ pub struct Process {
     child: Option<Child>,
     /// Why it is in error, other than by how it ended.
     failed: RefCell<Option<ErrorValue>>,
-    stdin: RefCell<Option<Rc<Mutex<pipe::Sender>>>>,
+    stdin: RefCell<Option<Rc<Mutex<Inlet>>>>,
     stdout: Rc<Lines>,
     /// Whether something that goes on without the program reads its output.
     taken: Cell<bool>,
@@ -400,7 +399,7 @@ impl Process {
     }
 }
 
-async fn feed(mut stdin: pipe::Sender, bytes: Vec<u8>) {
+async fn feed(mut stdin: Inlet, bytes: Vec<u8>) {
     // A program need not read what it is given.
     let _ = stdin.write_all(&bytes).await;
 }

@@ -87,7 +87,11 @@ pub struct Child {
 }
 
 struct Link {
+    /// The runtime hears of it when there is something to read.
     socket: AsyncFd<OwnedFd>,
+    /// The same socket, of which the runtime hears when it takes more, only while something waits for that: each packet
+    /// that the keeper takes would wake us up.
+    outlet: OwnedFd,
     /// What the socket did not take at once.
     unsent: RefCell<VecDeque<(Vec<u8>, Vec<OwnedFd>)>>,
     pushed: Notify,
@@ -228,9 +232,11 @@ impl Child {
 impl Link {
     fn open() -> io::Result<Rc<Link>> {
         let socket = connect()?;
+        let outlet = socket.try_clone()?;
         let link = Rc::new(Link {
             // SAFETY: an owned descriptor stays the same and open until it is dropped with the registration.
-            socket: unsafe { AsyncFd::register(socket)? },
+            socket: unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? },
+            outlet,
             unsent: RefCell::default(),
             pushed: Notify::new(),
             next_id: Cell::new(1),
@@ -269,6 +275,13 @@ impl Link {
         Ok(())
     }
 
+    /// Sends what waits as the socket takes it.
+    async fn send_rest(&self) -> io::Result<()> {
+        // SAFETY: as in `open`; the link outlives the registration.
+        let outlet = unsafe { AsyncFd::register_with_interest(self.outlet.as_fd(), Interest::WRITABLE)? };
+        outlet.async_io(Interest::WRITABLE, |_| self.flush(&mut self.unsent.borrow_mut())).await
+    }
+
     fn shut_down(&self) {
         // SAFETY: plain numbers; the descriptor is ours.
         unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_WR) };
@@ -282,11 +295,7 @@ impl Link {
                     if self.unsent.borrow().is_empty() {
                         self.pushed.notified().await;
                     }
-                    let sent = self
-                        .socket
-                        .async_io(Interest::WRITABLE, |_| self.flush(&mut self.unsent.borrow_mut()))
-                        .await;
-                    if sent.is_err() {
+                    if self.send_rest().await.is_err() {
                         std::future::pending::<()>().await;
                     }
                 }
