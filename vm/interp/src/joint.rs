@@ -48,7 +48,7 @@ impl Vm {
             for at in 0..count {
                 let part = part(self, at);
                 let length = self.heap.len(part);
-                self.heap.copy_text(part, 0, length, text, to);
+                self.heap.fill_text(text, to, part, 0, length);
                 to += length;
             }
             return text;

@@ -128,17 +128,25 @@ impl Vm {
 
     fn make_arrays(&mut self, map: &MapType, object: Ref, capacity: usize) {
         let index = self.heap.allocate(SCALARS, capacity as u32, 1 + capacity);
-        let hashes = self.heap.allocate(SCALARS, (capacity / 2) as u32, 1 + capacity / 2);
+        let hashes = self.new_entries(Element::Scalar, capacity / 2);
         let (keys, values) = match map.value {
-            Some(_) if map.paired => (self.new_array(Element::Scalar, 2 * capacity), 0),
+            Some(_) if map.paired => (self.new_entries(Element::Scalar, 2 * capacity), 0),
             Some(_) => {
-                let keys = self.new_array(map.key_element, capacity);
-                (keys, self.new_array(map.value_element, capacity))
+                let keys = self.new_entries(map.key_element, capacity);
+                (keys, self.new_entries(map.value_element, capacity))
             }
-            None => (self.new_array(map.key_element, capacity), 0),
+            None => (self.new_entries(map.key_element, capacity), 0),
         };
         for (at, array) in [(INDEX, index), (HASHES, hashes), (KEYS, keys), (VALUES, values)] {
             self.heap.set_ref_at(object, ARRAYS, at, array);
+        }
+    }
+
+    /// An array of which nothing is read before it is stored there, so words need not be cleared.
+    fn new_entries(&mut self, element: Element, count: usize) -> Ref {
+        match element {
+            Element::Scalar => self.heap.allocate_raw(SCALARS, count as u32, 1 + count),
+            _ => self.new_array(element, count),
         }
     }
 

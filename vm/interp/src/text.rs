@@ -219,17 +219,25 @@ impl Heap {
             };
         }
         let object = self.new_text(bytes, points);
-        // SAFETY: the object has room for the bytes, which lie within the text; and what lies behind an object that was made
-        // just now is free.
+        self.fill_text(object, 0, text, at, bytes);
+        object
+    }
+
+    /// Copies bytes of a text into the text that was made last. What is behind them there is lost, so that is filled from
+    /// its begin on.
+    #[inline]
+    pub fn fill_text(&mut self, object: Ref, to: usize, text: Ref, at: usize, count: usize) {
+        debug_assert!(at + count <= self.len(text) && to + count <= self.len(object));
+        // SAFETY: both ranges lie within their texts, and what lies behind the object is free.
         unsafe {
-            let (from, to) = (self.text_start(text).add(at), self.base.add(object as usize + 2).cast());
-            if bytes <= SHORT && self.reaches(from, SHORT) && self.reaches(to, SHORT) {
-                copy_short(from, to, bytes);
+            let from = self.text_start(text).add(at);
+            let target = self.base.add(object as usize + 2).cast::<u8>().add(to);
+            if count <= SHORT && self.reaches(from, SHORT) && self.reaches(target, SHORT) {
+                copy_short(from, target, count);
             } else {
-                from.copy_to_nonoverlapping(to, bytes);
+                from.copy_to_nonoverlapping(target, count);
             }
         }
-        object
     }
 
     // ---- growing texts ----
@@ -269,8 +277,13 @@ impl Heap {
         debug_assert!(used + count <= self.len(buffer));
         // SAFETY: the buffer has room after its used part, where no text lies.
         unsafe {
+            let from = self.text_start(text);
             let target = self.base.add(buffer as usize + 2).cast::<u8>().add(used);
-            target.copy_from_nonoverlapping(self.text_start(text), count);
+            if count <= SHORT && used + SHORT <= self.len(buffer) && self.reaches(from, SHORT) {
+                copy_short(from, target, count);
+            } else {
+                target.copy_from_nonoverlapping(from, count);
+            }
         }
         self.set_word(buffer, 1, (used + count) as u64);
     }

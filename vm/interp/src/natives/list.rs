@@ -383,7 +383,7 @@ fn join(call: &mut PureCall<'_>) -> Done {
         let both = [separator, part];
         for part in &both[usize::from(index == 0)..] {
             let count = heap.len(*part);
-            heap.copy_text(*part, 0, count, text, at);
+            heap.fill_text(text, at, *part, 0, count);
             at += count;
         }
     }

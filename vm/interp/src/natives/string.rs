@@ -246,12 +246,12 @@ fn replace(call: &mut PureCall<'_>) -> Done {
     let (mut read, mut written) = (0, 0);
     for _ in 0..found {
         let before = finder.find(&heap.text_bytes(text)[read..]).unwrap_or_default();
-        heap.copy_text(text, read, before, object, written);
-        heap.copy_text(to, 0, size, object, written + before);
+        heap.fill_text(object, written, text, read, before);
+        heap.fill_text(object, written + before, to, 0, size);
         read += before + needle;
         written += before + size;
     }
-    heap.copy_text(text, read, bytes - written, object, written);
+    heap.fill_text(object, written, text, read, bytes - written);
     call.give_object(object)
 }
 
@@ -268,7 +268,7 @@ fn repeat(call: &mut PureCall<'_>) -> Done {
     let (len, points) = (heap.len(string), heap.code_points(string));
     let object = heap.new_text(bytes, points * times);
     for i in 0..times {
-        heap.copy_text(string, 0, len, object, i * len);
+        heap.fill_text(object, i * len, string, 0, len);
     }
     call.give_object(object)
 }
