@@ -17,7 +17,7 @@
 //! room for survivors. Objects are made in the window `[next, end)`, which is the nursery or, for what is too
 //! large for that, a stretch of the old part; then the nursery is empty. So a fresh object needs no write barrier,
 //! and every other store of a reference does: a slot below `young` that gets a reference from `young` on must be
-//! `remember`ed (`store_ref` does both).
+//! `remember`ed (`store_ref` does both), but where it had one before: then it was.
 //!
 //! Allocation never collects by itself: whoever needs room asks `Vm::reserve` first, which may move every
 //! object and the buffer, then reads its references anew and allocates. So no native can hold a stale reference by
@@ -385,8 +385,8 @@ impl Heap {
     fn store_ref(&mut self, slot: usize, value: Ref) {
         debug_assert!(slot / 2 < self.cap);
         // SAFETY: the slot lies within an object.
-        unsafe { *self.base.cast::<Ref>().add(slot) = value };
-        if value as usize >= self.young && slot / 2 < self.young {
+        let before = unsafe { self.base.cast::<Ref>().add(slot).replace(value) };
+        if value as usize >= self.young && slot / 2 < self.young && (before as usize) < self.young {
             self.remember(slot);
         }
     }

@@ -332,9 +332,9 @@ handlers! {
     }
     set_r |m| {
         let (object, value) = (m.reference::<0>(), m.reference::<2>());
-        *m.object(object).cast::<Ref>().add(m.op::<1>()) = value;
+        let before = m.object(object).cast::<Ref>().add(m.op::<1>()).replace(value);
         let young = (*m.vm).heap.young;
-        if value as usize >= young && (object as usize) < young {
+        if value as usize >= young && (object as usize) < young && (before as usize) < young {
             return slow::remember_field(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.next(2)
@@ -449,10 +449,9 @@ handlers! {
     list_set_r |m| {
         let (array, index) = element!(m);
         let value = m.reference::<2>();
-        let slot = array.cast::<Ref>().add(index);
-        *slot = value;
+        let before = array.cast::<Ref>().add(index).replace(value);
         let (young, at) = ((*m.vm).heap.young, array.offset_from(m.heap) as usize);
-        if value as usize >= young && at < young {
+        if value as usize >= young && at < young && (before as usize) < young {
             return slow::remember_element(m.ip, m.s, m.r, m.heap, m.vm, m.row);
         }
         m.next(2)

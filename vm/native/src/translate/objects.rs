@@ -403,15 +403,19 @@ impl<'p> Translator<'_, '_, 'p> {
         (self.nth(array, index, bits), layout::ELEMENTS)
     }
 
-    /// Stores a reference in an object that may be old: the heap must know of one to a young object there.
+    /// Stores a reference in an object that may be old: the heap must know of the first one to a young object there.
     fn store_ref(&mut self, area: Area, value: Value, address: Value, offset: i32) {
         let flags = self.flags(area);
-        self.b.ins().istore32(flags, value, address, offset);
         let young = self.load_context(at::YOUNG);
         let is_young = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, value, young);
-        let (look, old, next) = (self.cold(), self.cold(), self.b.create_block());
+        let (look, first) = (self.b.create_block(), self.cold());
+        let (old, next) = (self.cold(), self.b.create_block());
         self.b.ins().brif(is_young, look, &[], next, &[]);
         self.go_to(look);
+        let before = self.b.ins().uload32(flags, address, offset);
+        let is_known = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, before, young);
+        self.b.ins().brif(is_known, next, &[], first, &[]);
+        self.go_to(first);
         let heap = self.read(self.heap);
         let place = self.b.ins().iadd_imm_s(address, i64::from(offset));
         let place = self.b.ins().isub(place, heap);
@@ -423,6 +427,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.call_helper(helper::REMEMBER, &[slot]);
         self.b.ins().jump(next, &[]);
         self.go_to(next);
+        self.b.ins().istore32(flags, value, address, offset);
     }
 
     /// Appends where the array has room.
