@@ -230,6 +230,35 @@ impl Heap {
         at as Ref
     }
 
+    /// Makes an array longer where it lies, which it can be where it was made last and there is room behind it. What is new of
+    /// one of references is zero.
+    pub fn lengthen(&mut self, array: Ref, len: usize, from: usize, to: usize) -> bool {
+        let (end, more) = (array as usize + from, to - from);
+        let is_last = array != 0 && end == self.next;
+        let fits = self.has_room(more) && more <= self.window_end - end;
+        if !is_last || !fits && !self.lengthen_window(more) {
+            return false;
+        }
+        if self.tag(array) == REFS {
+            // SAFETY: what follows the array lies within the window.
+            unsafe { self.base.add(end).write_bytes(0, more) };
+        }
+        self.set_word(array, 0, header(self.tag(array), len as u32));
+        self.next = end + more;
+        true
+    }
+
+    /// Makes a window in the old part longer, if it has room for so many words then.
+    fn lengthen_window(&mut self, words: usize) -> bool {
+        let (end, nursery) = (self.next + words, self.cap - self.young);
+        let fits = self.in_old && !self.stress && end + nursery / 2 <= self.young;
+        if fits {
+            self.window_end = end;
+            self.set_end();
+        }
+        fits
+    }
+
     /// Makes the nursery larger, as its end is the buffer's.
     #[cold]
     fn extend(&mut self, words: usize) {
@@ -437,6 +466,13 @@ impl Heap {
         debug_assert!(object as usize + index < self.cap);
         // SAFETY: as `word`.
         unsafe { *self.base.add(object as usize + index) = value }
+    }
+
+    /// The words of a `SCALARS` array.
+    pub fn scalars(&self, array: Ref) -> &[u64] {
+        let len = self.len(array);
+        // SAFETY: a `SCALARS` object has so many words after its header, and the word 0 is one without any.
+        unsafe { std::slice::from_raw_parts(self.base.add(array as usize + 1), len) }
     }
 
     pub fn scalars_mut(&mut self, array: Ref) -> &mut [u64] {

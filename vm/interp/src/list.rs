@@ -45,6 +45,15 @@ impl Heap {
     }
 }
 
+/// The tag of an array.
+pub(crate) fn array_tag(element: Element) -> u32 {
+    match element {
+        Element::Bool => BOOLS,
+        Element::Scalar | Element::None => SCALARS,
+        Element::Ref | Element::Boxed => REFS,
+    }
+}
+
 impl Vm {
     pub(crate) fn list_element(&self, ty: TypeId) -> (TypeId, Element) {
         match *self.program.ty(ty) {
@@ -58,12 +67,7 @@ impl Vm {
         if count == 0 {
             return 0;
         }
-        let tag = match element {
-            Element::Bool => BOOLS,
-            Element::Scalar | Element::None => SCALARS,
-            Element::Ref | Element::Boxed => REFS,
-        };
-        self.heap.allocate(tag, count as u32, array_words(element, count))
+        self.heap.allocate(array_tag(element), count as u32, array_words(element, count))
     }
 
     /// An empty list; room was reserved.
@@ -136,15 +140,28 @@ impl Vm {
         if size + extra > SIZE_MAX {
             return Err(self.out_of_memory());
         }
-        let capacity = (size + extra).max(2 * capacity).max(4);
+        let (from, capacity) = (array_words(element, capacity), (size + extra).max(2 * capacity).max(4));
+        let words = array_words(element, capacity);
+        if self.heap.lengthen(array, capacity, from, words) {
+            self.fuel -= ((words - from) / 16) as i64;
+            return Ok((list, keep));
+        }
         let at = self.stack.temps.len();
         self.stack.temps.push(list);
-        let kept = self.reserve_with(array_words(element, capacity), keep);
+        let kept = self.reserve_with(words, keep);
         let list = self.stack.temps[at];
         self.stack.temps.truncate(at);
         let kept = kept?;
         let old = self.heap.list_array(list);
-        let new = self.new_array(element, capacity);
+        // A large one was moved just now, to where there is room behind it.
+        if old != array && self.heap.lengthen(old, capacity, from, words) {
+            return Ok((list, kept));
+        }
+        let new = match element.is_scalar() {
+            // What lies behind its elements is not read.
+            true => self.heap.allocate_raw(array_tag(element), capacity as u32, words),
+            false => self.new_array(element, capacity),
+        };
         self.array_copy(element, old, 0, new, 0, size);
         self.heap.set_ref_at(list, 2, 0, new);
         Ok((list, kept))

@@ -205,6 +205,19 @@ impl Heap {
         object
     }
 
+    /// A String of so many code points of an array, which are all ASCII; room for it was reserved.
+    pub fn text_of_ascii(&mut self, array: Ref, count: usize) -> Ref {
+        let text = self.new_text(count, count);
+        debug_assert!(count <= self.len(array));
+        // SAFETY: the array has so many words and the text so many bytes, and they are two objects.
+        unsafe {
+            let (from, to) =
+                (self.base.add(array as usize + 1), self.base.add(text as usize + 2).cast::<u8>());
+            (0..count).for_each(|at| *to.add(at) = *from.add(at) as u8);
+        }
+        text
+    }
+
     /// A String of a part of another; room for `piece_words` was reserved.
     #[inline]
     pub fn piece(&mut self, text: Ref, at: usize, bytes: usize, points: usize) -> Ref {

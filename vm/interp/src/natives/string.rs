@@ -3,7 +3,6 @@
 use super::{Done, count, cut, natives, pattern};
 use crate::heap::{Heap, Ref, string_words};
 use crate::native::{PureCall, Trapped};
-use crate::program::Element;
 use crate::text::{code_points, piece_words};
 use crate::vm::trapped;
 use dscript_bytecode::trap::TrapKind;
@@ -283,15 +282,18 @@ fn from_code_points(call: &mut PureCall<'_>) -> Done {
     let size = call.vm.heap.list_size(list);
     call.vm.check_size(size)?;
     call.spend(size / 4);
-    let codes = || (0..size).map(|index| call.vm.list_get(Element::Scalar, list, index) as i64);
-    // In one go, which most texts are made in: a byte for each that is ASCII, and a look at all of them together.
-    let mut together = 0;
-    let bytes: Vec<u8> = codes().inspect(|code| together |= code).map(|code| code as u8).collect();
-    let text = match (0..0x80).contains(&together).then(|| String::from_utf8(bytes)) {
-        Some(Ok(text)) => text,
-        _ => codes().map(code_point).collect::<Result<String, Trapped>>()?,
-    };
-    call.give_text(&text)
+    let codes = &call.vm.heap.scalars(call.vm.heap.list_array(list))[..size];
+    // Which most texts are made of.
+    let is_ascii = codes.iter().fold(0, |all, code| all | code) < 0x80;
+    if !is_ascii {
+        let text: String =
+            codes.iter().map(|code| code_point(*code as i64)).collect::<Result<_, Trapped>>()?;
+        return call.give_text(&text);
+    }
+    call.vm.reserve(string_words(size))?;
+    let array = call.vm.heap.list_array(call.object(0));
+    let text = call.vm.heap.text_of_ascii(array, size);
+    call.give_object(text)
 }
 
 fn code_point(code: i64) -> Result<char, Trapped> {
