@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::arithmetic::Operation;
 pub use crate::fiber::{Exit, Running};
+use crate::list::{array_tag, array_words};
 use crate::native::{Body, PureCall, Trapped};
 pub use crate::natives::power;
 use crate::program::Program;
@@ -22,7 +23,7 @@ use crate::stack::{BANK_SLOTS_MAX, ENTRY, Frame, Marks};
 pub use crate::vm::Cell;
 use crate::vm::{StaticSlot, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::RegType;
+use dscript_bytecode::image::{RegType, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::trap::TrapKind;
 
@@ -650,6 +651,15 @@ fn copy_few(from: &[u64], to: &mut [u64]) {
 pub fn shape(program: &Program, ty: TypeId) -> (u32, u32) {
     let shape = program.shapes[ty.index()];
     (shape.words, shape.first)
+}
+
+/// The tag of the array of a list type with so many elements, its words, and whether it holds references.
+pub fn array_of(program: &Program, list: TypeId, count: usize) -> (u32, u32, bool) {
+    let element = match *program.ty(list) {
+        Type::List(element) => program.info(element).element,
+        ref other => panic!("{other:?} is not a list type"),
+    };
+    (array_tag(element), array_words(element, count) as u32, !element.is_scalar())
 }
 
 /// Whether an object with this tag is of a type, an interface's or function's included.

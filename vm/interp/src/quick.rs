@@ -53,6 +53,8 @@ pub enum Quick {
     ParseInt,
     /// Takes an element out of a list, where few lie behind it.
     RemoveAt,
+    /// The element of a list at an index, where there is one: a flag and a scalar, or a reference that may be null.
+    ElementAt,
 }
 
 impl Quick {
@@ -85,6 +87,7 @@ impl Quick {
             "String.contains" => Quick::Contains,
             "Int.parse" => Quick::ParseInt,
             "List.removeAt" => Quick::RemoveAt,
+            "List.get" => Quick::ElementAt,
             _ => return None,
         };
         let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
@@ -92,7 +95,7 @@ impl Quick {
             Quick::Size | Quick::Next => return Some(quick),
             Quick::Compare | Quick::IsEmpty | Quick::StartsWith | Quick::EndsWith => return Some(quick),
             Quick::Contains | Quick::ParseInt => return Some(quick),
-            Quick::KeyAt | Quick::RemoveAt => {
+            Quick::KeyAt | Quick::RemoveAt | Quick::ElementAt => {
                 return native.type_args.first().is_some_and(is_plain).then_some(quick);
             }
             Quick::ValueAt => return native.type_args.get(1).is_some_and(is_plain).then_some(quick),

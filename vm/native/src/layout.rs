@@ -14,6 +14,10 @@ pub(crate) const LIST_SIZE: i32 = 8;
 pub(crate) const VERSION: i32 = 12;
 /// A list's size and version, one more each.
 pub(crate) const GROWN: i64 = (1 << 32) + 1;
+/// The same of one that has lost an element.
+pub(crate) const SHRUNK: i64 = (1 << 32) - 1;
+/// Words of a list, without its array.
+pub(crate) const LIST_WORDS: u32 = 3;
 pub(crate) const LIST_ARRAY: i32 = 16;
 /// The tag of a String that lies in one piece.
 pub(crate) const STRING: u32 = door::STRING_TAG;
@@ -28,13 +32,15 @@ pub(crate) const SLICE_OF: i32 = 16;
 pub(crate) const SLICE_FIRST: i32 = 24;
 
 /// What code that is kept depends on.
-pub(crate) const ALL: [i64; 13] = [
+pub(crate) const ALL: [i64; 15] = [
     TAG as i64,
     LENGTH as i64,
     ELEMENTS as i64,
     LIST_SIZE as i64,
     VERSION as i64,
     GROWN,
+    SHRUNK,
+    LIST_WORDS as i64,
     LIST_ARRAY as i64,
     STRING as i64,
     SLICE as i64,

@@ -26,6 +26,9 @@ use crate::translate::{self, NESTED_MAX, Start};
 /// chain of so many links takes it two seconds, and one of ten thousand most of a minute and gigabytes.
 const INSTRUCTIONS_MAX: usize = 4_000;
 
+/// Elements that a list which is made by machine code has room for at most.
+pub(crate) const LIST_MOST: i64 = 16;
+
 /// A table by tag: of functions, or of 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Table {
@@ -341,6 +344,12 @@ impl<'p> Unit<'p> {
         Shape::of(self.program, ty)
     }
 
+    /// The header of the array of a list type with so many elements, its words, and whether it holds references.
+    pub fn array_of(&self, list: TypeId, count: usize) -> (i64, u32, bool) {
+        let (tag, words, refs) = door::array_of(self.program, list, count);
+        (i64::from(tag) | (count as i64) << 32, words, refs)
+    }
+
     pub fn is_bool_list(&self, ty: TypeId) -> bool {
         let types = &self.program.image().types;
         door::BOOLS_IN_BYTES
@@ -377,6 +386,7 @@ impl<'p> Unit<'p> {
     pub fn collects(&self, function: &Function, instr: &Instr) -> Collects {
         match instr {
             Instr::New { .. } => Collects::Before,
+            Instr::ListNew { capacity, .. } if *capacity <= LIST_MOST => Collects::Before,
             Instr::Call { function, .. } if self.is_inlined(*function) => Collects::Never,
             Instr::Call { function, .. } if self.is_near(*function) => Collects::After,
             Instr::CallNative { native, .. } => match self.intrinsic(*native) {
@@ -486,11 +496,14 @@ impl<'p> Unit<'p> {
                             | CharAt
                             | BytesLength
                             | BytesGet
-                            | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)
+                            | Intrinsic::Quick(
+                                Quick::Size | Quick::IsEmpty | Quick::RemoveAt | Quick::ElementAt
+                            )
                     )
                 )
             }
             Instr::New { .. }
+            | Instr::ListNew { .. }
             | Instr::GetScalar { .. }
             | Instr::GetRef { .. }
             | Instr::SetScalar { .. }

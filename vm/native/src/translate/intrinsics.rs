@@ -1,13 +1,14 @@
 //! Natives that are a few machine instructions.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I8, I64};
+use cranelift_codegen::ir::types::{F64, I8, I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Quick;
 
+use super::objects::{REF_BITS, scalar_bits};
 use super::{Area, Translator};
 use crate::context::{What, at, helper};
 use crate::layout;
@@ -212,6 +213,17 @@ impl<'p> Translator<'_, '_, 'p> {
             let is_empty = self.bits(ScalarKind::Bool, is_empty);
             return self.give(results[0], is_empty);
         }
+        if let (Quick::ElementAt, [_, Reg::S(index)]) = (quick, args) {
+            return self.element_if_any(object, *index, results);
+        }
+        if let (Quick::RemoveAt, [_, Reg::S(index)]) = (quick, args) {
+            return self.remove_at(instr, object, *index, results[0]);
+        }
+        self.quick_call(instr, quick, args, results);
+    }
+
+    /// Those that are a call of a helper.
+    fn quick_call(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
         let mut given = vec![self.context()];
         for arg in args {
             given.push(match *arg {
@@ -229,7 +241,7 @@ impl<'p> Translator<'_, '_, 'p> {
             });
         }
         match quick {
-            Quick::Size | Quick::IsEmpty => {}
+            Quick::Size | Quick::IsEmpty | Quick::ElementAt => {}
             Quick::Compare | Quick::StartsWith | Quick::EndsWith => {
                 let which = match quick {
                     Quick::Compare => helper::COMPARE_TEXT,
@@ -300,6 +312,98 @@ impl<'p> Translator<'_, '_, 'p> {
                     }
                 });
             }
+        }
+    }
+
+    /// Takes an element out of a list; the last one is taken without a call.
+    fn remove_at(&mut self, instr: &'p Instr, list: R, index: S, result: Reg) {
+        let at = self.scalar(index);
+        let (object, size, one) = (self.object(list), self.size_of(list), self.int(1));
+        let last = self.b.ins().isub(size, one);
+        let is_last = self.b.ins().icmp(IntCC::Equal, at, last);
+        let [looked, here, other, done] = [(); 4].map(|()| self.b.create_block());
+        self.b.ins().brif(is_last, looked, &[], other, &[]);
+        self.go_to(looked);
+        // The last of none is at -1.
+        let none = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, at, 0);
+        self.b.ins().brif(none, other, &[], here, &[]);
+        self.go_to(here);
+        let array = self.list_array(object);
+        let value = self.nth_element(list, array, at, result);
+        if let Reg::R(_) = result {
+            let (flags, zero) = (self.flags(Area::RefElements), self.b.ins().iconst(I32, 0));
+            let address = self.nth(array, at, REF_BITS);
+            self.b.ins().store(flags, zero, address, layout::ELEMENTS);
+        }
+        let flags = self.flags(Area::Lists);
+        let both = self.b.ins().load(I64, flags, object, layout::LIST_SIZE);
+        let both = self.b.ins().iadd_imm_s(both, layout::SHRUNK);
+        self.b.ins().store(flags, both, object, layout::LIST_SIZE);
+        let seen = self.seen.clone();
+        self.set_to(result, value);
+        self.b.ins().jump(done, &[]);
+        self.seen = seen;
+        self.go_to(other);
+        self.quick_call(instr, Quick::RemoveAt, &[Reg::R(list), Reg::S(index)], &[result]);
+        self.b.ins().jump(done, &[]);
+        self.go_to(done);
+    }
+
+    /// The element at an index, and whether there is one.
+    fn element_if_any(&mut self, list: R, index: S, results: &[Reg]) {
+        let at = self.scalar(index);
+        let (object, size) = (self.object(list), self.size_of(list));
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, at, size);
+        let (some, done) = (self.b.create_block(), self.b.create_block());
+        let (flag, result) = match *results {
+            [flag, result] => (Some(flag), result),
+            _ => (None, results[0]),
+        };
+        let none = match result {
+            Reg::R(_) => self.int(0),
+            Reg::S(reg) => self.zero(self.function.scalars[reg.index()]),
+        };
+        let value = self.b.append_block_param(done, self.b.func.dfg.value_type(none));
+        self.b.ins().brif(inside, some, &[], done, &[BlockArg::Value(none)]);
+        self.go_to(some);
+        let array = self.list_array(object);
+        let element = self.nth_element(list, array, at, result);
+        self.join(done, element);
+        self.go_to(done);
+        if let Some(flag) = flag {
+            let inside = self.bits(ScalarKind::Bool, inside);
+            self.give(flag, inside);
+        }
+        self.set_to(result, value);
+    }
+
+    /// An element of the kind that a register holds, of the array of a list.
+    fn nth_element(&mut self, list: R, array: Value, index: Value, like: Reg) -> Value {
+        match like {
+            Reg::R(_) => {
+                let (address, flags) = (self.nth(array, index, REF_BITS), self.flags(Area::RefElements));
+                self.b.ins().uload32(flags, address, layout::ELEMENTS)
+            }
+            Reg::S(reg) => {
+                let address = self.nth(array, index, scalar_bits(self.in_bytes(list)));
+                let ty = super::scalar_type(self.function.scalars[reg.index()]);
+                let flags = self.flags(Area::ScalarElements);
+                self.b.ins().load(ty, flags, address, layout::ELEMENTS)
+            }
+        }
+    }
+
+    fn zero(&mut self, kind: ScalarKind) -> Value {
+        match kind {
+            ScalarKind::Double => self.b.ins().f64const(0.0),
+            kind => self.b.ins().iconst(super::scalar_type(kind), 0),
+        }
+    }
+
+    fn set_to(&mut self, reg: Reg, value: Value) {
+        match reg {
+            Reg::R(reg) => self.set_ref(reg, value),
+            Reg::S(reg) => self.set_scalar(reg, value),
         }
     }
 

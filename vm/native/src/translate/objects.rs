@@ -5,6 +5,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_frontend::Variable;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
 
@@ -12,13 +13,13 @@ use super::seen::Cell;
 use super::{Area, Translator};
 use crate::context::{What, at, helper};
 use crate::layout;
-use crate::unit::Test;
+use crate::unit::{LIST_MOST, Test};
 
 /// The length of a reference among elements, as a power of two.
 pub(super) const REF_BITS: u8 = 2;
 
 /// The length of a scalar among elements, as a power of two.
-fn scalar_bits(in_bytes: bool) -> u8 {
+pub(super) fn scalar_bits(in_bytes: bool) -> u8 {
     if in_bytes { 0 } else { 3 }
 }
 
@@ -56,6 +57,9 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.jump_if(some, to);
             }
             Instr::New { ty, ref slots, dst } => self.new_object(ty, slots, dst),
+            Instr::ListNew { ty, capacity, dst } if capacity <= LIST_MOST => {
+                self.new_list(ty, capacity.max(0) as usize, dst);
+            }
             Instr::GetScalar { object, slot, dst } => {
                 let (reference, at) = (self.reference(object), layout::scalar_field(slot));
                 let ty = super::scalar_type(self.function.scalars[dst.index()]);
@@ -228,49 +232,103 @@ impl<'p> Translator<'_, '_, 'p> {
         self.or_lend(instr, missing, |this| this.set_ref(dst, known));
     }
 
-    fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) {
-        let shape = self.unit.shape(ty);
+    /// An object of so many words, whose first is its header, and where it lies.
+    fn allocate(&mut self, words: u32, header: i64) -> (Value, Value) {
         let (context, flags) = (self.context(), self.flags(Area::Context));
         let top = self.b.ins().load(I64, flags, context, at::TOP);
         let end = self.b.ins().load(I64, flags, context, at::END);
-        let above = self.b.ins().iadd_imm_s(top, i64::from(shape.words));
+        let above = self.b.ins().iadd_imm_s(top, i64::from(words));
         let full = self.b.ins().icmp(IntCC::UnsignedGreaterThan, above, end);
+        let alive = self.alive();
+        let known = self.known_references(&alive);
         let (rare, make) = (self.cold(), self.b.create_block());
         let at_top = self.b.append_block_param(make, I64);
         self.b.ins().brif(full, rare, &[], make, &[cranelift_codegen::ir::BlockArg::Value(top)]);
         let usually = self.seen.clone();
         self.go_to(rare);
-        let words = self.int(i64::from(shape.words));
-        self.call_helper(helper::RESERVE, &[words]);
-        let alive = self.alive();
+        let wanted = self.int(i64::from(words));
+        self.call_helper(helper::RESERVE, &[wanted]);
         self.come_back(&alive);
         let top = self.load_context(at::TOP);
         self.meet(&usually, &alive);
         self.join(make, top);
         self.go_to(make);
-        self.seen.forget_cells();
+        let mut names: Vec<(Value, Value)> = Vec::new();
+        for (variable, before) in known {
+            // Others are read anew where they are needed, by a name that is not known yet.
+            if !self.seen.is_moved(variable) {
+                names.push((before, self.read(variable)));
+            }
+        }
+        self.seen.rename(&names);
         let context = self.context();
         let flags = self.flags(Area::Context);
-        let above = self.b.ins().iadd_imm_s(at_top, i64::from(shape.words));
+        let above = self.b.ins().iadd_imm_s(at_top, i64::from(words));
         self.b.ins().store(flags, above, context, at::TOP);
         let address = self.address(at_top);
         let flags = self.flags(Area::Headers);
-        let header = self.int(layout::header(ty));
+        let header = self.int(header);
         self.b.ins().store(flags, header, address, 0);
+        (at_top, address)
+    }
+
+    /// Those that are alive across an instruction, in functions around this one too, and of whose objects something is known.
+    fn known_references(&mut self, alive: &[R]) -> Vec<(Variable, Value)> {
+        let own = alive.iter().map(|reg| self.refs[reg.index()]);
+        let all: Vec<Variable> = own.chain(self.around.iter().map(|(variable, _)| *variable)).collect();
+        let mut known = Vec::new();
+        for variable in all {
+            if !self.seen.is_moved(variable) {
+                let reference = self.read(variable);
+                known.extend(self.seen.knows(reference).then_some((variable, reference)));
+            }
+        }
+        known
+    }
+
+    /// A list without elements.
+    fn new_list(&mut self, ty: TypeId, capacity: usize, dst: R) {
+        let (header, words, refs) = self.unit.array_of(ty, capacity);
+        let (list, address) = self.allocate(layout::LIST_WORDS + words, layout::header(ty));
+        let (flags, zero) = (self.flags(Area::Lists), self.int(0));
+        self.b.ins().store(flags, zero, address, layout::LIST_SIZE);
+        let array = match capacity {
+            0 => zero,
+            _ => self.b.ins().iadd_imm_s(list, i64::from(layout::LIST_WORDS)),
+        };
+        self.b.ins().store(flags, array, address, layout::LIST_ARRAY);
+        if capacity > 0 {
+            let array = self.b.ins().iadd_imm_s(address, 8 * i64::from(layout::LIST_WORDS));
+            let (flags, header) = (self.flags(Area::Headers), self.int(header));
+            self.b.ins().store(flags, header, array, layout::TAG);
+            let flags = self.flags(Area::RefElements);
+            for word in (1..words as i32).filter(|_| refs) {
+                self.b.ins().store(flags, zero, array, 8 * word);
+            }
+        }
+        self.set_ref(dst, list);
+    }
+
+    fn new_object(&mut self, ty: TypeId, slots: &[Reg], dst: R) {
+        let shape = self.unit.shape(ty);
+        let (object, address) = self.allocate(shape.words, layout::header(ty));
         let (mut scalar, mut reference) = (0, 0);
         for slot in slots {
             match *slot {
                 Reg::S(reg) => {
-                    let value = self.scalar(reg);
-                    let value = self.bits(self.function.scalars[reg.index()], value);
+                    let (value, at) = (self.scalar(reg), layout::scalar_field(Slot(scalar)));
+                    let kind = self.function.scalars[reg.index()];
+                    self.seen.loaded(Cell::ScalarField(object, at, super::scalar_type(kind)), value);
+                    let value = self.bits(kind, value);
                     let flags = self.flags(Area::ScalarFields);
-                    self.b.ins().store(flags, value, address, layout::scalar_field(Slot(scalar)));
+                    self.b.ins().store(flags, value, address, at);
                     scalar += 1;
                 }
                 Reg::R(reg) => {
-                    let value = self.reference(reg);
+                    let (value, at) = (self.reference(reg), shape.ref_field(Slot(reference)));
+                    self.seen.loaded(Cell::RefField(object, at), value);
                     let flags = self.flags(Area::RefFields);
-                    self.b.ins().istore32(flags, value, address, shape.ref_field(Slot(reference)));
+                    self.b.ins().istore32(flags, value, address, at);
                     reference += 1;
                 }
             }
@@ -280,7 +338,7 @@ impl<'p> Translator<'_, '_, 'p> {
             let (flags, zero) = (self.flags(Area::RefFields), self.b.ins().iconst(I32, 0));
             self.b.ins().store(flags, zero, address, shape.ref_field(Slot(reference)));
         }
-        self.set_ref(dst, at_top);
+        self.set_ref(dst, object);
     }
 
     /// Whether an object is of a type; false for null.
@@ -347,7 +405,7 @@ impl<'p> Translator<'_, '_, 'p> {
         (array, index)
     }
 
-    fn size_of(&mut self, list: R) -> Value {
+    pub(super) fn size_of(&mut self, list: R) -> Value {
         let reference = self.reference(list);
         self.known_or(Cell::Size(reference), |this| {
             let list = this.address(reference);
@@ -373,7 +431,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// Whether a list holds its elements in bytes.
-    fn in_bytes(&self, list: R) -> bool {
+    pub(super) fn in_bytes(&self, list: R) -> bool {
         self.unit.is_bool_list(self.function.refs[list.index()].ty)
     }
 

@@ -40,6 +40,15 @@ impl Cell {
         }
     }
 
+    /// What is known of the object behind a reference that has another name now, and maybe moved: numbers in it.
+    fn renamed(self, from: Value, to: Value) -> Option<Cell> {
+        match self {
+            Cell::Size(of) if of == from => Some(Cell::Size(to)),
+            Cell::ScalarField(of, at, ty) if of == from => Some(Cell::ScalarField(to, at, ty)),
+            _ => None,
+        }
+    }
+
     /// Whether only what may change the size of a list changes it.
     fn is_header(self) -> bool {
         matches!(self, Cell::Size(_) | Cell::Array(_))
@@ -89,6 +98,21 @@ impl Seen {
     /// After what may have changed any object.
     pub fn forget_cells(&mut self) {
         self.cells.clear();
+    }
+
+    /// After what may have moved any object but changed none, where these references have new names.
+    pub fn rename(&mut self, names: &[(Value, Value)]) {
+        let cells = std::mem::take(&mut self.cells);
+        let renamed = |(from, to): &(Value, Value)| {
+            let (from, to) = (*from, *to);
+            cells.iter().filter_map(move |(cell, value)| Some((cell.renamed(from, to)?, *value)))
+        };
+        self.cells = names.iter().flat_map(renamed).take(KEPT_MAX).collect();
+    }
+
+    /// Whether a number in the object behind a reference is known.
+    pub fn knows(&self, reference: Value) -> bool {
+        self.cells.iter().any(|(cell, _)| cell.renamed(reference, reference).is_some())
     }
 
     /// After what may have changed fields and elements, on one way of many.
@@ -165,6 +189,13 @@ mod tests {
         seen.stored(Cell::ScalarField(b, 8, I64), y);
         seen.forget_stored();
         assert_eq!([seen.cell(Cell::Size(a)), seen.cell(Cell::ScalarField(b, 8, I64))], [Some(x), None]);
+        seen.loaded(Cell::RefField(a, 4), y);
+        assert_eq!([seen.knows(a), seen.knows(x)], [true, false]);
+        let mut moved = seen.clone();
+        moved.rename(&[(a, i), (a, j)]);
+        let of = |cell| moved.cell(cell);
+        assert_eq!([of(Cell::Size(i)), of(Cell::Size(j)), of(Cell::Size(a))], [Some(x), Some(x), None]);
+        assert_eq!([of(Cell::RefField(i, 4)), of(Cell::ScalarField(b, 8, I64))], [None; 2]);
         (0..100).for_each(|n| seen.loaded(Cell::ScalarField(a, n, I64), y));
         assert_eq!(seen.cell(Cell::Size(a)), None);
         assert_eq!(seen.cells.len(), KEPT_MAX);

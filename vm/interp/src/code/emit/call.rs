@@ -167,6 +167,7 @@ impl Emitter<'_> {
             (Quick::ParseInt, ..) => slow::parse_int,
             (Quick::RemoveAt, _, [Reg::S(_)]) => slow::remove_at_bits,
             (Quick::RemoveAt, ..) => slow::remove_at_ref,
+            (Quick::ElementAt, ..) => return None,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {
