@@ -89,7 +89,15 @@ impl Range {
     }
 
     pub fn times(self, other: Range) -> (Range, bool) {
-        self.ends(other, |x, y| x * y)
+        let (range, fits) = self.ends(other, |x, y| x * y);
+        let known = [self, other].into_iter().find(|factor| factor.low == factor.high && factor.low > 1);
+        match known.filter(|_| !fits) {
+            // So many times something, where it fits.
+            Some(Range { low: by, .. }) => {
+                (Range { low: range.low / by * by, high: range.high / by * by }, fits)
+            }
+            None => (range, fits),
+        }
     }
 }
 
@@ -453,5 +461,7 @@ mod tests {
         check((i64::MIN, 0), (1, 1), [true, false, true]);
         check((i64::MIN, 0), (-1, -1), [false, true, false]);
         check((0, 0xf_ffff), (5, 1 << 40), [true, true, true]);
+        let (threefold, fits) = ALL.times(Range::exactly(3));
+        assert_eq!((threefold, fits), (Range { low: i64::MIN + 2, high: i64::MAX - 1 }, false));
     }
 }

@@ -4,13 +4,13 @@
 //! one of them is gone after all, and may trap.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 
 use super::Translator;
-use super::scalars::power_of_two;
+use super::scalars::{multiple_of, power_of_two};
 use crate::analysis::Operands;
 
 /// Instructions of one way, and registers that differ behind them.
@@ -55,20 +55,12 @@ impl<'p> Translator<'_, '_, 'p> {
         if chosen.len() > CHOSEN_MAX || chosen.is_empty() || self.reaches_by(here.to, &chosen) {
             return false;
         }
-        let (not, not_misfits) = self.values_of(here.pcs, &chosen);
-        let (yes, yes_misfits) = self.values_of(there.pcs, &chosen);
-        self.pc = pc;
         // A number of the way that is not chosen counts too: that costs less than to leave it out, and is as rare.
-        let misfits = match (yes_misfits, not_misfits) {
-            (Some(yes), Some(not)) => Some(self.b.ins().bor(yes, not)),
-            (yes, not) => yes.or(not),
-        };
-        let one_by_one = misfits.map(|misfits| {
-            let (one_by_one, chosen) = (self.cold(), self.b.create_block());
-            self.b.ins().brif(misfits, one_by_one, &[], chosen, &[]);
-            self.go_to(chosen);
-            one_by_one
-        });
+        let mut one_by_one = None;
+        let not = self.values_of(here.pcs, &chosen, &mut one_by_one);
+        let yes = self.values_of(there.pcs, &chosen, &mut one_by_one);
+        self.pc = pc;
+        self.here();
         let seen = one_by_one.is_some().then(|| self.seen.clone());
         for ((reg, yes), not) in chosen.into_iter().zip(yes).zip(not) {
             let value = self.b.ins().select(condition, yes, not);
@@ -105,10 +97,14 @@ impl<'p> Translator<'_, '_, 'p> {
         })
     }
 
-    /// What registers hold at the end of a way, and whether a number on it did not fit, where that can be.
-    fn values_of(&mut self, pcs: std::ops::Range<usize>, regs: &[S]) -> (Vec<Value>, Option<Value>) {
+    /// What registers hold at the end of a way; where a number on it does not fit, it goes to a block, which is made then.
+    fn values_of(
+        &mut self,
+        pcs: std::ops::Range<usize>,
+        regs: &[S],
+        one_by_one: &mut Option<Block>,
+    ) -> Vec<Value> {
         let mut made: Vec<(S, Value)> = Vec::new();
-        let mut misfits: Option<Value> = None;
         let function = self.function;
         for pc in pcs {
             self.pc = pc;
@@ -127,22 +123,43 @@ impl<'p> Translator<'_, '_, 'p> {
                     if !p.plus(q).1 {
                         let wrong = if value < 0 { IntCC::SignedGreaterThan } else { IntCC::SignedLessThan };
                         let overflow = self.b.ins().icmp(wrong, sum, x);
-                        misfits = Some(self.either(misfits, overflow));
+                        self.leave_if(overflow, one_by_one);
                     }
                     sum
                 }
+                // Nothing waits for this test, and the processor's own takes as long as a product of any two numbers.
+                Instr::MulInt { a, b, .. } if let Some(times) = multiple_of(p, q) => {
+                    let (x, y) = (of(self, a), of(self, b));
+                    if !p.times(q).1 {
+                        let overflow = self.misfits(times, x, y);
+                        self.leave_if(overflow, one_by_one);
+                    }
+                    self.multiply(x, y)
+                }
                 Instr::AddInt { a, b, .. } | Instr::SubInt { a, b, .. } | Instr::MulInt { a, b, .. } => {
                     let (x, y) = (of(self, a), of(self, b));
-                    let ins = self.b.ins();
-                    let ((value, overflow), (_, fits)) = match *instr {
-                        Instr::AddInt { .. } => (ins.sadd_overflow(x, y), p.plus(q)),
-                        Instr::SubInt { .. } => (ins.ssub_overflow(x, y), p.minus(q)),
-                        _ => (ins.smul_overflow(x, y), p.times(q)),
+                    let (_, fits) = match *instr {
+                        Instr::AddInt { .. } => p.plus(q),
+                        Instr::SubInt { .. } => p.minus(q),
+                        _ => p.times(q),
                     };
-                    if !fits {
-                        misfits = Some(self.either(misfits, overflow));
+                    if fits {
+                        match *instr {
+                            Instr::AddInt { .. } => self.b.ins().iadd(x, y),
+                            Instr::SubInt { .. } => self.b.ins().isub(x, y),
+                            _ => self.multiply(x, y),
+                        }
+                    } else {
+                        self.check_overflow();
+                        let ins = self.b.ins();
+                        let (value, overflow) = match *instr {
+                            Instr::AddInt { .. } => ins.sadd_overflow(x, y),
+                            Instr::SubInt { .. } => ins.ssub_overflow(x, y),
+                            _ => ins.smul_overflow(x, y),
+                        };
+                        self.leave_if(overflow, one_by_one);
+                        value
                     }
-                    value
                 }
                 Instr::DivInt { a, b, .. } => {
                     let (x, y) = (of(self, a), of(self, b));
@@ -156,15 +173,13 @@ impl<'p> Translator<'_, '_, 'p> {
             let known = made.iter().rfind(|(made, _)| made == reg).map(|(_, value)| *value);
             known.unwrap_or_else(|| self.scalar(*reg))
         };
-        (regs.iter().map(of).collect(), misfits)
+        regs.iter().map(of).collect()
     }
 
-    /// Whether one of several cases holds.
-    fn either(&mut self, cases: Option<Value>, case: Value) -> Value {
-        match cases {
-            Some(others) => self.b.ins().bor(others, case),
-            None => case,
-        }
+    fn leave_if(&mut self, misfits: Value, to: &mut Option<Block>) {
+        let (to, next) = (*to.get_or_insert_with(|| self.cold()), self.b.create_block());
+        self.b.ins().brif(misfits, to, &[], next, &[]);
+        self.go_to(next);
     }
 
     /// The way that begins at an instruction, where it is short and cannot fail.

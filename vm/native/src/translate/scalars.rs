@@ -93,10 +93,9 @@ impl<'p> Translator<'_, '_, 'p> {
                 let [p, q] = self.ranges.at(self.pc);
                 let product = if p.times(q).1 {
                     self.multiply(x, y)
-                } else if let Some((first, most)) = multiple_of_positive(p, q) {
-                    let factor = if first { x } else { y };
+                } else if let Some(times) = multiple_of(p, q).filter(|times| times.is_positive) {
                     // One comparison, where the processor's own test of a product takes three steps.
-                    let overflow = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, factor, most);
+                    let overflow = self.misfits(times, x, y);
                     self.trap_if(overflow, What::Mul, x, y);
                     self.multiply(x, y)
                 } else {
@@ -240,7 +239,7 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// What follows of the instruction jumps by a flag of overflow, which nothing else reads.
-    fn check_overflow(&mut self) {
+    pub(super) fn check_overflow(&mut self) {
         self.here();
         self.unit.checks.insert(self.place);
     }
@@ -264,7 +263,18 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// A product that fits.
-    fn multiply(&mut self, x: Value, y: Value) -> Value {
+    /// Whether so many times a number do not fit an int, by the number alone.
+    pub(super) fn misfits(&mut self, times: Times, x: Value, y: Value) -> Value {
+        let factor = if times.of_first { x } else { y };
+        let (least, most) = (i64::MIN / times.by, i64::MAX / times.by);
+        if times.is_positive {
+            return self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, factor, most);
+        }
+        let above = self.b.ins().iadd_imm_s(factor, -least);
+        self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, above, most - least)
+    }
+
+    pub(super) fn multiply(&mut self, x: Value, y: Value) -> Value {
         let (of, times) = match (self.constant(x), self.constant(y)) {
             (Some(value), _) => (y, value),
             (_, Some(value)) => (x, value),
@@ -389,15 +399,19 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 }
 
-/// Where one factor is a known number above 1 and the other is not below 0: whether the latter is the first, and what
-/// it may be at most.
-fn multiple_of_positive(p: Range, q: Range) -> Option<(bool, i64)> {
+/// A product of a number and one above 1 that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    of_first: bool,
+    is_positive: bool,
+    by: i64,
+}
+
+/// Of factors in these ranges, where one is known.
+pub(super) fn multiple_of(p: Range, q: Range) -> Option<Times> {
     let known = |range: Range| (range.low == range.high && range.low > 1).then_some(range.low);
-    match (known(p), known(q)) {
-        (_, Some(times)) if p.low >= 0 => Some((true, i64::MAX / times)),
-        (Some(times), _) if q.low >= 0 => Some((false, i64::MAX / times)),
-        _ => None,
-    }
+    let times = |of_first: bool, of: Range, by: i64| Times { of_first, is_positive: of.low >= 0, by };
+    known(q).map(|by| times(true, p, by)).or_else(|| known(p).map(|by| times(false, q, by)))
 }
 
 /// The logarithm of a number that is known and a power of two.
