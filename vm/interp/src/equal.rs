@@ -28,6 +28,8 @@ fn too_much() -> Trapped {
 
 /// A walk looks at the clock every so many steps.
 const LOOK_EVERY: u64 = 1 << 16;
+/// Records within records that are compared and hashed at once.
+const NESTED_MAX: usize = 3;
 
 impl Vm {
     /// One step of those that are left.
@@ -38,7 +40,40 @@ impl Vm {
         Ok(left - 1)
     }
 
+    /// Whether two objects are equal records of numbers, texts and such records; `None` where there is more to look at.
+    #[inline]
+    pub(crate) fn same_records(&self, x: Ref, y: Ref) -> Option<bool> {
+        let ty = TypeId(self.heap.tag(x));
+        let is_record = matches!(self.program.image().types.get(ty.index()), Some(Type::Record(_)));
+        (is_record && self.heap.tag(y) == ty.0).then(|| self.same_fields(ty, x, y, NESTED_MAX))?
+    }
+
+    fn same_fields(&self, ty: TypeId, x: Ref, y: Ref, nested: usize) -> Option<bool> {
+        let object = self.program.object(ty);
+        for field in &object.fields {
+            let [a, b] = [x, y].map(|of| self.field(of, object, field));
+            let (s, t) = (a.r[0], b.r[0]);
+            let same = match self.program.ty(field.ty) {
+                Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => a.s[0] == b.s[0],
+                Type::Double => double_bits(a.s[0]) == double_bits(b.s[0]),
+                Type::String | Type::Record(_) if s == t || s == 0 || t == 0 => s == t,
+                Type::String => self.heap.same_text(s, t),
+                Type::Record(_) if nested > 0 => self.same_fields(field.ty, s, t, nested - 1)?,
+                _ => return None,
+            };
+            if !same {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
     pub(crate) fn equal(&self, ty: TypeId, a: Cell, b: Cell) -> Result<bool, Trapped> {
+        if let Type::Record(_) = self.program.ty(ty)
+            && let Some(same) = self.same_records(a.r[0], b.r[0])
+        {
+            return Ok(same);
+        }
         let mut work = vec![Work::Pair(ty, a, b)];
         let mut steps = self.steps();
         while let Some(next) = work.pop() {
@@ -141,6 +176,11 @@ impl Vm {
         match self.program.ty(ty) {
             Type::String => return Ok(self.heap.text_hash(cell.r[0])),
             Type::Int => return Ok(fold(mix(cell.s[0]))),
+            Type::Record(_) => {
+                if let Some(hash) = self.hash_fields(ty, cell.r[0], 0, NESTED_MAX) {
+                    return Ok(fold(hash));
+                }
+            }
             _ => {}
         }
         let mut work = vec![(ty, cell)];
@@ -175,5 +215,28 @@ impl Vm {
             hash = mix(hash ^ bits);
         }
         Ok(fold(hash))
+    }
+
+    /// What a record of numbers, texts and such records makes of a hash, as the walk in `hash` does; `None` where there is more
+    /// to look at.
+    fn hash_fields(&mut self, ty: TypeId, object: Ref, hash: u64, nested: usize) -> Option<u64> {
+        let fields = self.program.object(ty).fields.len();
+        let mut hash = mix(hash ^ fields as u64);
+        for at in (0..fields).rev() {
+            let layout = self.program.object(ty);
+            let (ty, cell) = (layout.fields[at].ty, self.field(object, layout, &layout.fields[at]));
+            let bits = match self.program.ty(ty) {
+                Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => cell.s[0],
+                Type::Double => double_bits(cell.s[0]),
+                Type::String => u64::from(self.heap.text_hash(cell.r[0])),
+                Type::Record(_) if nested > 0 => {
+                    hash = self.hash_fields(ty, cell.r[0], hash, nested - 1)?;
+                    continue;
+                }
+                _ => return None,
+            };
+            hash = mix(hash ^ bits);
+        }
+        Some(hash)
     }
 }

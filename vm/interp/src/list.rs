@@ -9,6 +9,8 @@ use dscript_bytecode::image::Type;
 use dscript_bytecode::trap::TrapKind;
 
 const SIZE_MAX: usize = i32::MAX as usize;
+/// Words of an array that is made at once as its list grows.
+const SMALL: usize = 1 << 10;
 
 pub(crate) fn array_words(element: Element, count: usize) -> usize {
     if count == 0 {
@@ -165,6 +167,17 @@ impl Vm {
         self.array_copy(element, old, 0, new, 0, size);
         self.heap.set_ref_at(list, 2, 0, new);
         Ok((list, kept))
+    }
+
+    /// The array of a list with room for one more element, where it is small and nothing need be collected.
+    pub(crate) fn list_grow_now(&mut self, list: Ref) -> Option<Ref> {
+        let (_, element) = self.list_element(TypeId(self.heap.tag(list)));
+        let words = array_words(element, 2 * self.heap.list_size(list).max(2));
+        if words > SMALL || !self.heap.has_room(words) {
+            return None;
+        }
+        let (list, []) = self.list_room(element, list, 1, []).ok()?;
+        Some(self.heap.list_array(list))
     }
 
     /// Appends to a list of whatever type.

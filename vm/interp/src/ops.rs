@@ -296,7 +296,10 @@ impl Vm {
     }
 
     pub(crate) fn equal_refs(&mut self, ty: TypeId, a: u32, b: u32) -> Result<bool, Trapped> {
-        self.equal(ty, Cell::reference(a), Cell::reference(b))
+        match self.same_records(a, b) {
+            Some(same) => Ok(same),
+            None => self.equal(ty, Cell::reference(a), Cell::reference(b)),
+        }
     }
 
     pub(crate) fn concat(&mut self, parts: &[Reg], dst: R) -> Result<(), Trapped> {

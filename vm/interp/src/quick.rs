@@ -217,6 +217,21 @@ impl Running<'_> {
         self.vm().heap.same_text(a, b)
     }
 
+    /// Whether two objects are equal records; `None` where there is more to look at than numbers and texts.
+    pub fn same_records_now(&mut self, a: u32, b: u32) -> Option<bool> {
+        self.vm().same_records(a, b)
+    }
+
+    /// Makes room for one more element in a full list, where that is little and nothing need be collected: the array, or 0.
+    /// Native code has used the heap up to `top`, and goes on there.
+    pub fn list_grow_now(&mut self, top: &mut usize, list: u32) -> u32 {
+        let vm = self.vm();
+        vm.heap.set_native_top(*top);
+        let array = vm.list_grow_now(list);
+        *top = vm.heap.next;
+        array.unwrap_or(0)
+    }
+
     /// Below, at or above 0 as a String sorts before, with or after another.
     pub fn compare_text(&mut self, a: u32, b: u32) -> i64 {
         self.vm().heap.compare_text(a, b) as i64

@@ -154,6 +154,8 @@ static HELPERS: Helpers = Helpers([
     direct::drop_regions as *const (),
     direct::text_of_int as *const (),
     direct::concat as *const (),
+    direct::same_records as *const (),
+    direct::grow_list as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -239,10 +241,14 @@ pub(crate) mod helper {
     pub const TEXT_OF_INT: usize = ENTER_REGION + 5;
     /// (context, count): so many Strings, which are the context's values, as one, or 0 where there is no room.
     pub const CONCAT: usize = ENTER_REGION + 6;
+    /// (context, a, b): whether two records are equal, or -1 where nothing was done.
+    pub const SAME_RECORDS: usize = ENTER_REGION + 7;
+    /// (context, list): the array of the list with room for one more element, or 0 where nothing was done.
+    pub const GROW_LIST: usize = ENTER_REGION + 8;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 42] = [
+    pub const PARAMS: [usize; 44] = [
         1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 3, 1, 2, 1, 2, 2, 2,
+        0, 3, 1, 2, 1, 2, 2, 2, 3, 2,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

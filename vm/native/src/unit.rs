@@ -360,6 +360,14 @@ impl<'p> Unit<'p> {
         matches!(self.program.image().types[ty.index()], Type::String)
     }
 
+    pub fn is_record(&self, ty: TypeId) -> bool {
+        let types = &self.program.image().types;
+        match types[ty.index()] {
+            Type::Nullable(of) => matches!(types[of.index()], Type::Record(_)),
+            ref ty => matches!(ty, Type::Record(_)),
+        }
+    }
+
     pub fn is_int(&self, ty: TypeId) -> bool {
         matches!(self.program.image().types[ty.index()], Type::Int)
     }

@@ -11,6 +11,9 @@ use dscript_bytecode::image::{TimeOperands, Type};
 use dscript_bytecode::trap::TrapKind;
 use rustc_hash::FxHashMap;
 
+/// Elements that a list which is cleared keeps room for.
+const KEPT_MAX: usize = 64;
+
 natives! {
     "List.size" "<T>(List<T>) -> int" |call| call.give_int(call.vm.heap.list_size(call.object(0)) as i64);
     "List.add" "<T>(List<T>, T) -> void" |call| {
@@ -57,8 +60,14 @@ natives! {
         call.give_int(at.map_or(-1, |at| at as i64))
     };
     "List.clear" "<T>(List<T>) -> void" |call| {
+        let (_, element) = call.type_arg(0);
         let list = call.object(0);
-        call.vm.heap.set_ref_at(list, 2, 0, 0);
+        let array = call.vm.heap.list_array(list);
+        if array != 0 && call.vm.heap.len(array) <= KEPT_MAX {
+            (0..call.vm.heap.list_size(list)).for_each(|at| call.vm.array_set(element, array, at, 0));
+        } else {
+            call.vm.heap.set_ref_at(list, 2, 0, 0);
+        }
         call.vm.heap.list_resized(list, 0);
         Ok(())
     };

@@ -139,6 +139,19 @@ pub unsafe extern "C" fn text_of_int(context: *mut Context, value: i64) -> i64 {
     }
 }
 
+pub unsafe extern "C" fn same_records(context: *mut Context, a: u32, b: u32) -> i64 {
+    // SAFETY: as in `map_get`.
+    unsafe { (*context).running().same_records_now(a, b).map_or(-1, i64::from) }
+}
+
+pub unsafe extern "C" fn grow_list(context: *mut Context, list: u32) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let running = (*context).running();
+        running.list_grow_now(&mut (*context).top, list).into()
+    }
+}
+
 pub unsafe extern "C" fn concat(context: *mut Context, count: usize) -> i64 {
     // SAFETY: as in `text_of_int`.
     unsafe {

@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I64};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
@@ -92,6 +92,8 @@ impl<'p> Translator<'_, '_, 'p> {
                 let known = self.b.ins().bor(same, null);
                 if self.unit.is_text(ty) {
                     self.compare_texts(known, same, x, y, dst);
+                } else if self.unit.is_record(ty) {
+                    self.compare_records(instr, known, same, [x, y], dst);
                 } else {
                     let unknown = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
                     self.or_lend(instr, unknown, |this| this.set_scalar(dst, same));
@@ -112,6 +114,24 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             _ => self.lend(instr),
         }
+    }
+
+    /// Whether two records are equal; `known` says that `same` says it already.
+    fn compare_records(&mut self, instr: &'p Instr, known: Value, same: Value, of: [Value; 2], dst: S) {
+        let (look, done) = (self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I64);
+        let same = self.bits(ScalarKind::Bool, same);
+        self.b.ins().brif(known, done, &[BlockArg::Value(same)], look, &[]);
+        self.go_to(look);
+        let context = self.context();
+        let equal = self.ask(helper::SAME_RECORDS, &[context, of[0], of[1]], I64);
+        self.join(done, equal);
+        self.go_to(done);
+        let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, result, 0);
+        self.or_lend(instr, undone, |this| {
+            let equal = this.b.ins().ireduce(I8, result);
+            this.set_scalar(dst, equal);
+        });
     }
 
     /// What a helper makes, or the interpreter where there was no room for it.
@@ -275,8 +295,20 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// The interpreter does the instruction where the condition holds; else the body does.
     pub(super) fn or_lend(&mut self, instr: &'p Instr, rarely: Value, body: impl FnOnce(&mut Self)) {
-        let (rare, here, next) = (self.cold(), self.b.create_block(), self.b.create_block());
+        let (rare, here) = (self.cold(), self.b.create_block());
         self.b.ins().brif(rarely, rare, &[], here, &[]);
+        self.or_lend_in(instr, rare, here, body);
+    }
+
+    /// The interpreter does the instruction in a rare block; else the body does in another.
+    pub(super) fn or_lend_in(
+        &mut self,
+        instr: &'p Instr,
+        rare: Block,
+        here: Block,
+        body: impl FnOnce(&mut Self),
+    ) {
+        let next = self.b.create_block();
         let before = self.seen.clone();
         self.go_to(here);
         body(self);

@@ -4,7 +4,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
 use cranelift_frontend::Variable;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
@@ -243,7 +243,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let known = self.known_references(&alive);
         let (rare, make) = (self.cold(), self.b.create_block());
         let at_top = self.b.append_block_param(make, I64);
-        self.b.ins().brif(full, rare, &[], make, &[cranelift_codegen::ir::BlockArg::Value(top)]);
+        self.b.ins().brif(full, rare, &[], make, &[BlockArg::Value(top)]);
         let usually = self.seen.clone();
         self.go_to(rare);
         let wanted = self.int(i64::from(words));
@@ -346,7 +346,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let (some, done) = (self.b.create_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I8);
         let (null, no) = (self.b.ins().icmp_imm_s(IntCC::Equal, reference, 0), self.b.ins().iconst(I8, 0));
-        let arg = cranelift_codegen::ir::BlockArg::Value(no);
+        let arg = BlockArg::Value(no);
         self.b.ins().brif(null, done, &[arg], some, &[]);
         self.go_to(some);
         let tag = self.tag(reference);
@@ -488,9 +488,10 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.ins().istore32(flags, value, address, offset);
     }
 
-    /// Appends where the array has room.
+    /// Appends where the array has room, or is small and gets some.
     fn list_add(&mut self, instr: &'p Instr, list: R, store: impl FnOnce(&mut Self, Value, Value)) {
-        let list = self.object(list);
+        let reference = self.reference(list);
+        let list = self.address(reference);
         let flags: MemFlagsData = self.flags(Area::Lists);
         let array = self.b.ins().uload32(flags, list, layout::LIST_ARRAY);
         let size = self.list_size(list);
@@ -499,8 +500,19 @@ impl<'p> Translator<'_, '_, 'p> {
         let headers = self.flags(Area::Headers);
         let room = self.b.ins().uload32(headers, address, layout::LENGTH);
         let full = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, size, room);
-        self.or_lend(instr, full, |this| {
-            store(this, address, size);
+        let [grow, grown, rare] = [(); 3].map(|()| self.cold());
+        let here = self.b.create_block();
+        let place = self.b.append_block_param(here, I64);
+        self.b.ins().brif(full, grow, &[], here, &[BlockArg::Value(address)]);
+        self.go_to(grow);
+        let context = self.context();
+        let array = self.ask(helper::GROW_LIST, &[context, reference], I64);
+        self.b.ins().brif(array, grown, &[], rare, &[]);
+        self.go_to(grown);
+        let address = self.address(array);
+        self.join(here, address);
+        self.or_lend_in(instr, rare, here, |this| {
+            store(this, place, size);
             let both = this.b.ins().load(I64, flags, list, layout::LIST_SIZE);
             let both = this.b.ins().iadd_imm_s(both, layout::GROWN);
             this.b.ins().store(flags, both, list, layout::LIST_SIZE);
