@@ -320,17 +320,19 @@ impl Analysis {
             .collect();
         let loops = all_loops(&operands);
         let looped = looped(&loops, code.len());
-        let dead = dead(function, &operands, &leaders, (&alive, &kept, &slots), collects);
-        Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped, dead }
+        let dead = Vec::new();
+        let mut analysis =
+            Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped, dead };
+        analysis.dead = dead_slots(function, &operands, &analysis, collects);
+        analysis
     }
 }
 
 /// `Analysis::dead`: follows what is in slots, forward, to calls after which nobody needs it. These empty them.
-fn dead(
+fn dead_slots(
     function: &Function,
     operands: &[Operands],
-    leaders: &[bool],
-    (alive, kept, slots): (&[Option<Box<[R]>>], &[bool], &[Option<u16>]),
+    Analysis { leaders, alive, slots, kept, .. }: &Analysis,
     collects: &dyn Fn(&Instr) -> Collects,
 ) -> Vec<(usize, Box<[u16]>)> {
     let code = &function.code[..];
