@@ -466,7 +466,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let flags = self.flags(area);
         let young = self.load_context(at::YOUNG);
         let is_young = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, value, young);
-        let (look, first) = (self.b.create_block(), self.cold());
+        let (look, first) = (self.cold(), self.cold());
         let (old, next) = (self.cold(), self.b.create_block());
         self.b.ins().brif(is_young, look, &[], next, &[]);
         self.go_to(look);
