@@ -398,8 +398,9 @@ impl Heap {
         let fits = live + words <= limit;
         let nursery = (live / 4).clamp(NURSERY_LEAST, NURSERY_MOST);
         let wanted = live + if fits { words } else { 0 };
-        // With more room there are fewer collections: there is, as long as that is a small part of what the task may have.
-        let room = (4 * wanted).min(limit / 4).max(2 * wanted).max(OLD_LEAST).min(limit) + nursery;
+        // With more room there are fewer collections. Much has more, as long as that is a small part of what the task may have.
+        let plenty = if wanted < NURSERY_MOST { 0 } else { (4 * wanted).min(limit / 4) };
+        let room = plenty.max(2 * wanted).max(OLD_LEAST).min(limit) + nursery;
         self.young = room.max(wanted + nursery);
         self.resize(self.young + nursery);
         (self.old_top, self.next, self.in_old) = (live, self.young, false);
