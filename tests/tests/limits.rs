@@ -276,7 +276,6 @@ within (1ms) {
     }
 }
 
-/// What programs wrote and files held, on its way to the program or kept for it, counts for its memory.
 /// Sends so many bytes to whoever connects and asks, as an answer of HTTP, as long as this process lives; gives its port.
 fn sender(bytes: u64) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -297,6 +296,7 @@ fn sender(bytes: u64) -> u16 {
     port
 }
 
+/// What programs wrote and files held, on its way to the program or kept for it, counts for its memory.
 #[test]
 fn what_is_read_counts_while_it_comes() {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");

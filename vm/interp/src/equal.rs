@@ -28,8 +28,9 @@ fn too_much() -> Trapped {
 
 /// A walk looks at the clock every so many steps.
 const LOOK_EVERY: u64 = 1 << 16;
-/// Records within records that are compared and hashed at once.
+/// Records within records that are compared and hashed at once, and fields of all of them together.
 const NESTED_MAX: usize = 3;
+const FIELDS_MAX: usize = 256;
 
 impl Vm {
     /// One step of those that are left.
@@ -45,11 +46,13 @@ impl Vm {
     pub(crate) fn same_records(&self, x: Ref, y: Ref) -> Option<bool> {
         let ty = TypeId(self.heap.tag(x));
         let is_record = matches!(self.program.image().types.get(ty.index()), Some(Type::Record(_)));
-        (is_record && self.heap.tag(y) == ty.0).then(|| self.same_fields(ty, x, y, NESTED_MAX))?
+        (is_record && self.heap.tag(y) == ty.0)
+            .then(|| self.same_fields(ty, x, y, NESTED_MAX, &mut { FIELDS_MAX }))?
     }
 
-    fn same_fields(&self, ty: TypeId, x: Ref, y: Ref, nested: usize) -> Option<bool> {
+    fn same_fields(&self, ty: TypeId, x: Ref, y: Ref, nested: usize, left: &mut usize) -> Option<bool> {
         let object = self.program.object(ty);
+        *left = left.checked_sub(object.fields.len())?;
         for field in &object.fields {
             let [a, b] = [x, y].map(|of| self.field(of, object, field));
             let (s, t) = (a.r[0], b.r[0]);
@@ -58,7 +61,7 @@ impl Vm {
                 Type::Double => double_bits(a.s[0]) == double_bits(b.s[0]),
                 Type::String | Type::Record(_) if s == t || s == 0 || t == 0 => s == t,
                 Type::String => self.heap.same_text(s, t),
-                Type::Record(_) if nested > 0 => self.same_fields(field.ty, s, t, nested - 1)?,
+                Type::Record(_) if nested > 0 => self.same_fields(field.ty, s, t, nested - 1, left)?,
                 _ => return None,
             };
             if !same {
@@ -177,7 +180,7 @@ impl Vm {
             Type::String => return Ok(self.heap.text_hash(cell.r[0])),
             Type::Int => return Ok(fold(mix(cell.s[0]))),
             Type::Record(_) => {
-                if let Some(hash) = self.hash_fields(ty, cell.r[0], 0, NESTED_MAX) {
+                if let Some(hash) = self.hash_fields(ty, cell.r[0], 0, NESTED_MAX, &mut { FIELDS_MAX }) {
                     return Ok(fold(hash));
                 }
             }
@@ -219,8 +222,16 @@ impl Vm {
 
     /// What a record of numbers, texts and such records makes of a hash, as the walk in `hash` does; `None` where there is more
     /// to look at.
-    fn hash_fields(&mut self, ty: TypeId, object: Ref, hash: u64, nested: usize) -> Option<u64> {
+    fn hash_fields(
+        &mut self,
+        ty: TypeId,
+        object: Ref,
+        hash: u64,
+        nested: usize,
+        left: &mut usize,
+    ) -> Option<u64> {
         let fields = self.program.object(ty).fields.len();
+        *left = left.checked_sub(fields)?;
         let mut hash = mix(hash ^ fields as u64);
         for at in (0..fields).rev() {
             let layout = self.program.object(ty);
@@ -230,7 +241,7 @@ impl Vm {
                 Type::Double => double_bits(cell.s[0]),
                 Type::String => u64::from(self.heap.text_hash(cell.r[0])),
                 Type::Record(_) if nested > 0 => {
-                    hash = self.hash_fields(ty, cell.r[0], hash, nested - 1)?;
+                    hash = self.hash_fields(ty, cell.r[0], hash, nested - 1, left)?;
                     continue;
                 }
                 _ => return None,

@@ -234,7 +234,8 @@ impl Heap {
     /// one of references is zero.
     pub fn lengthen(&mut self, array: Ref, len: usize, from: usize, to: usize) -> bool {
         let (end, more) = (array as usize + from, to - from);
-        let is_last = array != 0 && end == self.next;
+        // An array that ends where the empty nursery begins is none of that.
+        let is_last = end == self.next && (array as usize >= self.young || self.in_old && array != 0);
         let fits = self.has_room(more) && more <= self.window_end - end;
         if !is_last || !fits && !self.lengthen_window(more) {
             return false;

@@ -255,9 +255,12 @@ impl Running<'_> {
         self.vm().parse_int_now(text, radix)
     }
 
-    /// An element that was taken out of a list; `None` where nothing was done.
-    pub fn list_remove_now(&mut self, list: u32, index: i64) -> Option<u64> {
-        self.vm().list_remove_now(list, index)
+    /// An element that was taken out of a list; `None` where nothing was done. Native code has used the heap up to `top`: which
+    /// elements are young goes by that.
+    pub fn list_remove_now(&mut self, top: usize, list: u32, index: i64) -> Option<u64> {
+        let vm = self.vm();
+        vm.heap.set_native_top(top);
+        vm.list_remove_now(list, index)
     }
 
     /// The text of an int, or 0 where there is no room for it; native code has used the heap up to `top`, and goes on there.

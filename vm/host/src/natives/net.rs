@@ -294,6 +294,11 @@ impl Connection {
                         None => self.after_return.set(true),
                     }
                 }
+                let is_empty = buffer.is_empty();
+                drop(buffer);
+                if is_empty {
+                    self.taken();
+                }
                 return Ok(Some(lossy(line)));
             }
             if !self.more().await? {
@@ -351,8 +356,10 @@ fn reading<T: 'static, F: Future<Output = Result<T, ErrorValue>> + 'static>(
     work: impl Fn(Rc<Connection>) -> F,
 ) -> Result<T, Failure> {
     let connection = held::<Connection>(call, 0);
+    connection.is_short.set(false);
     let mut done = call.wait(work(connection.clone()))?;
-    if connection.is_short.take() {
+    // What has come is lost with what is given, but not with an error.
+    if done.is_err() && connection.is_short.take() {
         call.collect();
         done = call.wait(work(connection))?;
     }
@@ -382,6 +389,7 @@ fn read_all(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
 fn close(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
     let connection = call.handle::<Connection>(0);
     connection.open.take();
+    connection.taken();
     // The other side may have gone already.
     let _ = shutdown(connection.stream.as_raw_fd(), Shutdown::Both);
     Ok(Value::Null)

@@ -511,12 +511,12 @@ impl Op {
         }
     }
 
-    /// Whether a region of `within` may be left here.
     /// Whether what it calls has a frame above that of the step.
     pub fn opens_frame(&self) -> bool {
         matches!(self, Op::Plain(Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. }))
     }
 
+    /// Whether a region of `within` may be left here.
     pub fn interrupts(&self) -> bool {
         let Op::Plain(instr) = self else { return false };
         matches!(

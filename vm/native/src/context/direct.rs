@@ -123,9 +123,10 @@ pub unsafe extern "C" fn parse_int(context: *mut Context, text: u32, radix: i64)
 }
 
 pub unsafe extern "C" fn remove_at(context: *mut Context, list: u32, index: i64) -> i64 {
-    // SAFETY: as in `map_get`.
+    // SAFETY: as in `text_of_int`.
     unsafe {
-        let value = (*context).running().list_remove_now(list, index);
+        let running = (*context).running();
+        let value = running.list_remove_now((*context).top, list, index);
         (*context).values[0] = value.unwrap_or_default();
         value.is_some().into()
     }

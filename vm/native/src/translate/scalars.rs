@@ -262,7 +262,6 @@ impl<'p> Translator<'_, '_, 'p> {
         self.chunks.iter().any(counts)
     }
 
-    /// A product that fits.
     /// Whether so many times a number do not fit an int, by the number alone.
     pub(super) fn misfits(&mut self, times: Times, x: Value, y: Value) -> Value {
         let factor = if times.of_first { x } else { y };
@@ -274,6 +273,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, above, most - least)
     }
 
+    /// A product that fits.
     pub(super) fn multiply(&mut self, x: Value, y: Value) -> Value {
         let (of, times) = match (self.constant(x), self.constant(y)) {
             (Some(value), _) => (y, value),
