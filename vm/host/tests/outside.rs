@@ -40,8 +40,14 @@ impl Pools for NoPools {
     }
 }
 
+const MEMORY_BYTES: u64 = 16 << 20;
+
 /// What the program printed, and why it failed, where it did.
 fn run(asm: Asm, deny: &[String]) -> String {
+    run_within(MEMORY_BYTES, asm, deny)
+}
+
+fn run_within(memory_bytes: u64, asm: Asm, deny: &[String]) -> String {
     let program = dscript_host::load(&asm.build().to_bytes()).unwrap_or_else(|why| panic!("{why}"));
     let lines: Rc<RefCell<Vec<String>>> = Rc::default();
     let (printed, told) = (lines.clone(), lines.clone());
@@ -49,7 +55,7 @@ fn run(asm: Asm, deny: &[String]) -> String {
         task: None,
         params: vec![],
         policy: Policy { allow: vec![], deny: deny.to_vec(), refuse_early: false },
-        limits: Limits { memory_bytes: 128 << 20, frames: 1000, ..Limits::default() },
+        limits: Limits { memory_bytes, frames: 1000, ..Limits::default() },
         pools: Arc::new(NoPools),
         node: NodeFacts { name: "here".into(), labels: Vec::new() },
         print: Box::new(move |line| printed.borrow_mut().push(line.to_owned())),
@@ -109,12 +115,22 @@ struct Ask<'a> {
     /// Besides the capability of the request itself.
     deny: Vec<String>,
     declared: Option<&'a str>,
+    memory_bytes: u64,
 }
 
 impl Default for Ask<'_> {
     fn default() -> Self {
         let url = String::new();
-        Ask { method: "GET", url, headers: &[], body: None, timeout: PATIENCE, deny: vec![], declared: None }
+        Ask {
+            method: "GET",
+            url,
+            headers: &[],
+            body: None,
+            timeout: PATIENCE,
+            deny: vec![],
+            declared: None,
+            memory_bytes: MEMORY_BYTES,
+        }
     }
 }
 
@@ -154,7 +170,7 @@ impl Ask<'_> {
             Some(declared) => declared.to_owned(),
             None => format!("http:{}:{}", self.method, escape(&self.url)),
         };
-        run(program(&[declared], &locals, &code), &self.deny)
+        run_within(self.memory_bytes, program(&[declared], &locals, &code), &self.deny)
     }
 }
 
@@ -298,8 +314,13 @@ fn answers_without_an_end_are_given_up() {
     static CHUNK: [u8; 1 << 20] = [b'x'; 1 << 20];
     let (port, _requests) =
         endless("HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", &CHUNK, Duration::ZERO);
-    let got = get(&format!("http://127.0.0.1:{port}/"));
-    assert!(got.starts_with("error limit: ") && got.ends_with("more than 64 MiB"), "{got}");
+    let url = format!("http://127.0.0.1:{port}/");
+    for (memory_bytes, most) in
+        [(128 << 20, "64 MiB"), (MEMORY_BYTES, "the memory of this task has room for")]
+    {
+        let got = Ask { url: url.clone(), memory_bytes, ..Ask::default() }.send();
+        assert!(got.starts_with("error limit: ") && got.ends_with(&format!("more than {most}")), "{got}");
+    }
     let (port, _requests) = endless("HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n", Duration::ZERO);
     let got = get(&format!("http://127.0.0.1:{port}/"));
     assert!(got.starts_with("error EPROTO: "), "{got}");

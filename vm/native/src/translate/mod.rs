@@ -24,7 +24,7 @@ mod scalars;
 mod seen;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I8, I32, I64};
+use cranelift_codegen::ir::types::{F64, I8, I64};
 use cranelift_codegen::ir::{
     self, AbiParam, AliasRegionData, Block, BlockArg, InstBuilder, MemFlagsData, Signature, SourceLoc, Value,
 };
@@ -34,7 +34,7 @@ use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
-use crate::analysis::{Analysis, Operands};
+use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
 use crate::ranges::Ranges;
 use crate::regions::Regions;
@@ -317,18 +317,6 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
     }
 
-    fn zero_slots(&mut self, stored: &[bool]) {
-        let region = self.flags(Area::Window).alias_region();
-        // Two at a time lie anywhere.
-        let flags = MemFlagsData::new().with_notrap().with_alias_region(region);
-        let mut free = (0..stored.len()).filter(|slot| !stored[*slot]).peekable();
-        while let Some(slot) = free.next() {
-            let ty = if free.next_if_eq(&(slot + 1)).is_some() { I64 } else { I32 };
-            let zero = self.b.ins().iconst(ty, 0);
-            self.b.ins().store(flags, zero, self.window, 4 * slot as i32);
-        }
-    }
-
     /// One look at both: how deep calls are nested, and whether the fiber is to be interrupted.
     fn check_entry(&mut self) {
         let fuel = self.b.use_var(self.fuel);
@@ -373,23 +361,6 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             open = !std::mem::take(&mut self.closed) && (on || !instr.ends_block());
         }
         open
-    }
-
-    /// Before a call: empties the slots that nobody reads any more. Frames of what calls itself are soon gone.
-    fn forget_dead(&mut self, instr: &Instr) {
-        if self.unit.is_recursive(self.id) && !self.analysis.looped[self.pc] {
-            return;
-        }
-        let Ok(row) = self.analysis.dead.binary_search_by_key(&self.pc, |(pc, _)| *pc) else { return };
-        // Some may still have to be read from there.
-        for reg in Operands::of(instr).uses {
-            if let Reg::R(r) = reg {
-                self.reference(r);
-            }
-        }
-        let mut stored = vec![true; self.slot_count];
-        self.analysis.dead[row].1.iter().for_each(|slot| stored[usize::from(*slot)] = false);
-        self.zero_slots(&stored);
     }
 
     /// What follows is of the instruction at `pc`.

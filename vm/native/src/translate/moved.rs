@@ -1,15 +1,48 @@
 //! References and the heap's base after a call that may have collected: they are read anew where they are needed next, or where
-//! ways meet (`Seen::moved`).
+//! ways meet (`Seen::moved`). And the slots they lie in meanwhile, which are emptied where nobody reads them any more.
 
-use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData};
 use cranelift_frontend::Variable;
-use dscript_bytecode::ids::R;
+use dscript_bytecode::ids::{R, Reg};
+use dscript_bytecode::instr::Instr;
 
 use super::seen::{Home, Seen};
 use super::{Area, Translator};
+use crate::analysis::Operands;
 use crate::context::at;
 
 impl Translator<'_, '_, '_> {
+    /// Before a call: empties the slots that nobody reads any more. Frames of what calls itself are soon gone.
+    pub(super) fn forget_dead(&mut self, instr: &Instr) {
+        if self.unit.is_recursive(self.id) && !self.analysis.looped[self.pc] {
+            return;
+        }
+        let Ok(row) = self.analysis.dead.binary_search_by_key(&self.pc, |(pc, _)| *pc) else { return };
+        // Some may still have to be read from there.
+        for reg in Operands::of(instr).uses {
+            if let Reg::R(r) = reg {
+                self.reference(r);
+            }
+        }
+        let mut stored = vec![true; self.slot_count];
+        self.analysis.dead[row].1.iter().for_each(|slot| stored[usize::from(*slot)] = false);
+        self.zero_slots(&stored);
+    }
+
+    /// Empties the slots of the window that were not stored.
+    pub(super) fn zero_slots(&mut self, stored: &[bool]) {
+        let region = self.flags(Area::Window).alias_region();
+        // Two at a time lie anywhere.
+        let flags = MemFlagsData::new().with_notrap().with_alias_region(region);
+        let mut free = (0..stored.len()).filter(|slot| !stored[*slot]).peekable();
+        while let Some(slot) = free.next() {
+            let ty = if free.next_if_eq(&(slot + 1)).is_some() { I64 } else { I32 };
+            let zero = self.b.ins().iconst(ty, 0);
+            self.b.ins().store(flags, zero, self.window, 4 * slot as i32);
+        }
+    }
+
     /// After a call that may have collected: references are read anew where they are needed next.
     pub(super) fn reload(&mut self, alive: &[R]) {
         for reg in alive {
