@@ -18,7 +18,7 @@ use tokio::net::unix::pipe;
 
 use crate::errors;
 use crate::pipes;
-use crate::spawner::{Child, Children, Exit, SCRIPT_PATH, Spawn, memory_file};
+use crate::spawner::{Child, Children, Exit, KillOnDrop, SCRIPT_PATH, Spawn, memory_file};
 use crate::state::RunState;
 
 /// Of standard output and standard error together; more is an error.
@@ -124,17 +124,6 @@ impl CommandLine {
 
 fn shown(text: &str) -> String {
     errors::cut(text).escape_debug().to_string()
-}
-
-/// Kills a child unless told that it is done: a cancelled wait leaves nothing behind.
-pub struct KillOnDrop(pub Option<Child>);
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if let Some(child) = &self.0 {
-            child.signal(libc::SIGKILL);
-        }
-    }
 }
 
 /// Runs a program to its end. Statuses in `allow` are as good as 0.

@@ -16,12 +16,12 @@ use dscript_interp::{Held, Host};
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
-use crate::command::{CommandLine, GRACE_NS, KillOnDrop, OUTPUT_BYTES_MAX, TAIL_BYTES, timed_out};
+use crate::command::{CommandLine, GRACE_NS, OUTPUT_BYTES_MAX, TAIL_BYTES, timed_out};
 use crate::errors;
 use crate::lines::Lines;
 use crate::pipes::{self, Inlet};
 use crate::signals;
-use crate::spawner::{Child, Exit, Usage, usage_now};
+use crate::spawner::{Child, Exit, KillOnDrop, Usage, usage_now};
 use crate::state::{RunState, Trouble, report};
 
 /// Kept for a later reader while a `wait` reads.

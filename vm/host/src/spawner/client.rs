@@ -86,6 +86,17 @@ pub struct Child {
     exit: watch::Receiver<Option<(Exit, Usage)>>,
 }
 
+/// Kills a child unless told that it is done: a cancelled wait leaves nothing behind.
+pub struct KillOnDrop(pub Option<Child>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(child) = &self.0 {
+            child.signal(libc::SIGKILL);
+        }
+    }
+}
+
 struct Link {
     /// The runtime hears of it when there is something to read.
     socket: AsyncFd<OwnedFd>,
@@ -102,7 +113,8 @@ struct Link {
 }
 
 struct Entry {
-    started: Option<oneshot::Sender<Result<u32, SpawnError>>>,
+    /// Who waits for the start. An answer that nobody takes out kills the child, also one that had arrived.
+    started: Option<oneshot::Sender<Result<KillOnDrop, SpawnError>>>,
     pid: u32,
     exit: watch::Sender<Option<(Exit, Usage)>>,
     _living: Living,
@@ -146,14 +158,16 @@ impl Children {
         link.next_id.set(id.wrapping_add(1));
         let (packet, fds) = encode(spawn, id).map_err(refused)?;
         let (started, wait) = oneshot::channel();
-        let (exit, exit_seen) = watch::channel(None);
-        let entry = Entry { started: Some(started), pid: 0, exit, _living: Living::one_more(&self.living) };
+        let entry = Entry {
+            started: Some(started),
+            pid: 0,
+            exit: watch::Sender::new(None),
+            _living: Living::one_more(&self.living),
+        };
         link.table.borrow_mut().insert(id, entry);
         link.post(packet, fds);
-        match wait.await {
-            Ok(result) => result.map(|pid| Child { link, pid, exit: exit_seen }),
-            Err(_) => Err(refused(libc::EPIPE)),
-        }
+        let mut guard = wait.await.unwrap_or_else(|_| Err(refused(libc::EPIPE)))?;
+        guard.0.take().ok_or_else(|| refused(libc::EPIPE))
     }
 
     /// What has gone into a session of its own is left alone by the `close` that follows.
@@ -326,16 +340,15 @@ impl Link {
         }
     }
 
-    fn take(&self, reply: Reply) {
+    fn take(self: &Rc<Self>, reply: Reply) {
         let mut table = self.table.borrow_mut();
         match reply {
             Reply::Started { id, pid } => {
                 let Some(entry) = table.get_mut(&id) else { return };
                 entry.pid = pid;
-                let heard = entry.started.take().is_some_and(|started| started.send(Ok(pid)).is_ok());
-                if !heard {
-                    drop(table);
-                    self.signal(pid, libc::SIGKILL);
+                let child = Child { link: self.clone(), pid, exit: entry.exit.subscribe() };
+                if let Some(started) = entry.started.take() {
+                    let _ = started.send(Ok(KillOnDrop(Some(child))));
                 }
             }
             Reply::Failed { id, errno, stage } => {

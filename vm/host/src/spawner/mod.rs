@@ -33,7 +33,7 @@ mod tree;
 mod wire;
 
 pub use client::shut_down;
-pub(crate) use client::{Child, Children, Exit, SCRIPT_PATH, Spawn, SpawnError, Stage, Usage};
+pub(crate) use client::{Child, Children, Exit, KillOnDrop, SCRIPT_PATH, Spawn, SpawnError, Stage, Usage};
 pub(crate) use sys::memory_file;
 pub(crate) use tree::usage_now;
 

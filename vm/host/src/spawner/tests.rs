@@ -316,6 +316,39 @@ fn dropping_a_start_kills_what_it_started() {
     fs::remove_dir_all(folder).expect("it is ours");
 }
 
+#[test]
+fn dropping_a_start_that_was_answered_kills_what_it_started() {
+    let folder = folder("answered");
+    block_on(async {
+        let children = Children::new(MANY);
+        let script = format!("echo $$ > {}/child; exec sleep 1000", folder.display());
+        let args = vec!["-c".to_string(), script];
+        let start = children.spawn(Spawn { program: "sh".into(), args, ..Spawn::default() });
+        let mut start = Box::pin(start);
+        tokio::select! {
+            biased;
+            _ = &mut start => panic!("it cannot have started yet"),
+            () = std::future::ready(()) => {}
+        }
+        let file = folder.join("child");
+        let mut pid = None;
+        while pid.is_none() {
+            // The answer comes while the start is not looked at.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            pid = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        }
+        let (probe, _read) = piped("true", &[]);
+        children.spawn(probe).await.expect("it starts").wait().await;
+        drop(start);
+        let pid = pid.expect("it was read");
+        while lives(pid) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        children.close().await;
+    });
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
 /// Not a test of its own: the body of an owner process that a test below starts and kills.
 #[test]
 fn owner() {
