@@ -450,7 +450,7 @@ impl<'p> Unit<'p> {
             return false;
         }
         let code = &self.function(function).code;
-        code.len() <= INSTRUCTIONS_MAX
+        weight(code) <= INSTRUCTIONS_MAX
             && code.iter().enumerate().all(|(pc, instr)| {
                 !matches!(instr, Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. })
                     && self.collects(self.function(function), instr) == Collects::Never
@@ -482,7 +482,7 @@ impl<'p> Unit<'p> {
         const INSTRUCTIONS_MAX: usize = 24;
         let f = self.function(function);
         self.facts.eligible[function.index()]
-            && f.code.len() <= INSTRUCTIONS_MAX
+            && weight(&f.code) <= INSTRUCTIONS_MAX
             && f.code.iter().any(|instr| matches!(instr, Instr::Return { .. }))
             && !f.code.iter().any(|instr| matches!(instr, Instr::LimitEnter { .. }))
             && !self.plain.contains(&function)
@@ -601,6 +601,31 @@ impl<'p> Unit<'p> {
         self.stubs[which] = Some(import);
         import
     }
+}
+
+/// What counts of a function that may stand in the place of its calls: instructions that become machine code of their own,
+/// as a constant is a part of what uses it and a move is a name; all of them where it loops, as its loops lie better in a
+/// function of their own.
+pub(crate) fn weight(code: &[Instr]) -> usize {
+    let is_backward =
+        |(pc, instr): (usize, &Instr)| Operands::of(instr).labels.iter().any(|to| to.index() <= pc);
+    if code.iter().enumerate().any(is_backward) {
+        return code.len();
+    }
+    let is_free = |instr: &Instr| {
+        use Instr::{Bool, Double, Int, Jump, MoveRef, MoveScalar, Null};
+        matches!(
+            instr,
+            Int { .. }
+                | Double { .. }
+                | Bool { .. }
+                | Null { .. }
+                | MoveScalar { .. }
+                | MoveRef { .. }
+                | Jump { .. }
+        )
+    };
+    code.iter().filter(|instr| !is_free(instr)).count()
 }
 
 /// Names of what native code calls directly: functions of the program, and stubs of helpers.

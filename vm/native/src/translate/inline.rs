@@ -16,6 +16,7 @@ use crate::analysis::{Analysis, Operands};
 use crate::context::What;
 use crate::ranges::Ranges;
 use crate::regions::Regions;
+use crate::unit::weight;
 
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
 /// itself twice has room for itself that deep.
@@ -53,7 +54,7 @@ impl<'p> Translator<'_, '_, 'p> {
     /// Whether the code of a function that calls or loops is put in the place of a call here.
     pub(super) fn expands(&self, callee: FunctionId) -> bool {
         let code = &self.unit.function(callee).code;
-        let size = code.len();
+        let size = weight(code);
         let again = |instr: &&Instr| matches!(instr, Instr::Call { function, .. } if *function == callee);
         let calls = code.iter().filter(again).count();
         // As deep as there is room for all of its calls.
@@ -81,7 +82,7 @@ impl<'p> Translator<'_, '_, 'p> {
             self.trap_if(none_left, What::Depth, self.left, self.left);
         }
         let function = self.unit.function(callee);
-        self.room = self.room.saturating_sub(function.code.len());
+        self.room = self.room.saturating_sub(weight(&function.code));
         let left = if counted { self.b.ins().iadd_imm_s(self.left, -1) } else { self.left };
         let done = self.b.create_block();
         for result in &function.results {
