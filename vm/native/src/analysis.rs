@@ -8,6 +8,7 @@ use dscript_bytecode::trap::TrapKind;
 
 use crate::loops::{all_loops, looped};
 use crate::regions::Regions;
+use crate::replaced::Replaced;
 
 pub(crate) struct Analysis {
     /// By instruction: whether a block begins there, to which there is a way.
@@ -101,27 +102,27 @@ pub(crate) enum Collects {
 
 /// A set of registers: references from 0, scalars behind them.
 #[derive(Clone, PartialEq, Eq)]
-struct Set(Vec<u64>);
+pub(crate) struct Set(Vec<u64>);
 
 impl Set {
-    fn new(size: usize) -> Self {
+    pub fn new(size: usize) -> Self {
         Set(vec![0; size.div_ceil(64)])
     }
 
-    fn insert(&mut self, index: usize) {
+    pub fn insert(&mut self, index: usize) {
         self.0[index / 64] |= 1 << (index % 64);
     }
 
-    fn has(&self, index: usize) -> bool {
+    pub fn has(&self, index: usize) -> bool {
         self.0[index / 64] >> (index % 64) & 1 != 0
     }
 
-    fn remove(&mut self, index: usize) {
+    pub fn remove(&mut self, index: usize) {
         self.0[index / 64] &= !(1 << (index % 64));
     }
 
     /// Whether it grew.
-    fn extend(&mut self, other: &Set) -> bool {
+    pub fn extend(&mut self, other: &Set) -> bool {
         let mut grown = false;
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             grown |= *theirs & !*mine != 0;
@@ -130,7 +131,18 @@ impl Set {
         grown
     }
 
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+    /// Adds what one way brings; whether there is more now.
+    pub fn meet(all: &mut Option<Set>, one: &Set) -> bool {
+        match all {
+            Some(all) => all.extend(one),
+            None => {
+                *all = Some(one.clone());
+                true
+            }
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(word, bits)| {
             (0..64).filter(move |bit| bits >> bit & 1 != 0).map(move |bit| word * 64 + bit)
         })
@@ -161,6 +173,7 @@ impl Analysis {
         function: &Function,
         regions: &Regions,
         collects: &dyn Fn(&Instr) -> Collects,
+        replaced: &Replaced,
         entered: bool,
     ) -> Analysis {
         let code = &function.code[..];
@@ -171,6 +184,7 @@ impl Analysis {
             if !reached {
                 operands[pc] = Operands::default();
             }
+            replaced.strip(pc, &mut operands[pc]);
             for label in &operands[pc].labels {
                 leaders[label.index()] = true;
             }
@@ -357,7 +371,7 @@ fn dead_slots(
         dead.clear();
         for pc in 0..code.len() {
             if leaders[pc] {
-                changed |= now.as_ref().is_some_and(|now| meet(&mut filled[pc], now));
+                changed |= now.as_ref().is_some_and(|now| Set::meet(&mut filled[pc], now));
                 now.clone_from(&filled[pc]);
             }
             let Some(set) = &mut now else { continue };
@@ -381,7 +395,7 @@ fn dead_slots(
                 }
             }
             for label in &operands[pc].labels {
-                changed |= meet(&mut filled[label.index()], set);
+                changed |= Set::meet(&mut filled[label.index()], set);
             }
             if code[pc].ends_block() {
                 now = None;
@@ -390,17 +404,6 @@ fn dead_slots(
         if !changed {
             dead.retain(|(_, slots)| !slots.is_empty());
             return dead;
-        }
-    }
-}
-
-/// Adds what one way brings; whether there is more now.
-fn meet(all: &mut Option<Set>, one: &Set) -> bool {
-    match all {
-        Some(all) => all.extend(one),
-        None => {
-            *all = Some(one.clone());
-            true
         }
     }
 }

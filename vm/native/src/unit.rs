@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Image, Type};
+use dscript_bytecode::image::{Function, Image, RegType, ScalarKind, Type, slots};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
@@ -101,6 +101,8 @@ pub(crate) struct Facts {
     /// Where the tables of functions begin, and their functions.
     tables: FxHashMap<(Table, TypeId), (u32, Vec<FunctionId>)>,
     instances: FxHashMap<TypeId, u32>,
+    /// By type: what the fields of its objects are, where they are few scalars.
+    fields: Vec<Option<Box<[ScalarKind]>>>,
 }
 
 impl Facts {
@@ -115,6 +117,7 @@ impl Facts {
             dispatch: Vec::new(),
             tables: FxHashMap::default(),
             instances: FxHashMap::default(),
+            fields: (0..types.len()).map(|ty| few_scalars(image, TypeId(ty as u32))).collect(),
         };
         for function in &image.functions {
             for instr in &function.code {
@@ -251,6 +254,20 @@ impl Facts {
     }
 }
 
+/// The fields of the objects of a type, where they are few scalars.
+fn few_scalars(image: &Image, ty: TypeId) -> Option<Box<[ScalarKind]>> {
+    const FEW: usize = 8;
+    if !matches!(image.types[ty.index()], Type::Record(_) | Type::Class(_)) {
+        return None;
+    }
+    let slots = slots(&image.types, image.manifest.error_type, ty)?;
+    let kinds = slots.iter().map(|slot| match slot {
+        RegType::Scalar(kind) => Some(*kind),
+        RegType::Ref(_) => None,
+    });
+    kinds.collect::<Option<Box<[_]>>>().filter(|kinds| kinds.len() <= FEW)
+}
+
 /// Registers of either bank that a function may have that may be nested in itself: as deep as calls may be nested,
 /// with each of the others once, the interpreter's banks have room for them. So native code, which needs less, has
 /// no limit to find that the interpreter finds.
@@ -338,6 +355,11 @@ impl<'p> Unit<'p> {
 
     pub fn function(&self, id: FunctionId) -> &'p Function {
         &self.program.image().functions[id.index()]
+    }
+
+    /// What the fields of the objects of a type are, where they are few scalars.
+    pub fn fields(&self, ty: TypeId) -> Option<&'p [ScalarKind]> {
+        self.facts.fields[ty.index()].as_deref()
     }
 
     pub fn shape(&self, ty: TypeId) -> Shape {
@@ -445,12 +467,11 @@ impl<'p> Unit<'p> {
 
     /// Whether calls of a function are replaced by its code: it is short, has no loop, calls nothing.
     pub fn is_inlined(&self, function: FunctionId) -> bool {
-        const INSTRUCTIONS_MAX: usize = 24;
         if !self.facts.eligible[function.index()] {
             return false;
         }
         let code = &self.function(function).code;
-        weight(code) <= INSTRUCTIONS_MAX
+        is_short(code)
             && code.iter().enumerate().all(|(pc, instr)| {
                 !matches!(instr, Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. })
                     && self.collects(self.function(function), instr) == Collects::Never
@@ -479,10 +500,9 @@ impl<'p> Unit<'p> {
     /// Whether calls of a function may be replaced by its code though that calls, loops and collects: it is short, and has no
     /// region of `within`.
     pub fn is_expandable(&self, function: FunctionId) -> bool {
-        const INSTRUCTIONS_MAX: usize = 24;
         let f = self.function(function);
         self.facts.eligible[function.index()]
-            && weight(&f.code) <= INSTRUCTIONS_MAX
+            && is_short(&f.code)
             && f.code.iter().any(|instr| matches!(instr, Instr::Return { .. }))
             && !f.code.iter().any(|instr| matches!(instr, Instr::LimitEnter { .. }))
             && !self.plain.contains(&function)
@@ -601,6 +621,13 @@ impl<'p> Unit<'p> {
         self.stubs[which] = Some(import);
         import
     }
+}
+
+/// Whether a function is short enough to stand in the place of its calls.
+fn is_short(code: &[Instr]) -> bool {
+    const INSTRUCTIONS_MAX: usize = 24;
+    const WEIGHT_MAX: usize = 16;
+    code.len() <= INSTRUCTIONS_MAX || weight(code) <= WEIGHT_MAX
 }
 
 /// What counts of a function that may stand in the place of its calls: instructions that become machine code of their own,

@@ -27,7 +27,10 @@ impl<'p> Translator<'_, '_, 'p> {
     pub(super) fn call_instruction(&mut self, instr: &'p Instr) {
         match *instr {
             Instr::Call { function, ref args, ref results } => {
-                if self.unit.is_inlined(function) || self.expands(function) {
+                if self.unit.is_inlined(function)
+                    || self.replaced.call(self.pc).is_some()
+                    || self.expands(function)
+                {
                     let given = self.values(args);
                     self.inline(function, given, results, self.unit.is_counted(function));
                 } else if self.unit.is_near(function) {
@@ -258,12 +261,19 @@ impl<'p> Translator<'_, '_, 'p> {
         self.seen.forget_stored();
     }
 
-    fn values(&mut self, regs: &[Reg]) -> Vec<Value> {
-        let value = |reg: &Reg| match *reg {
-            Reg::S(reg) => self.scalar(reg),
-            Reg::R(reg) => self.reference(reg),
-        };
-        regs.iter().map(value).collect()
+    /// What registers hold; of an object that is not made, its fields.
+    pub(super) fn values(&mut self, regs: &[Reg]) -> Vec<Value> {
+        let mut values = Vec::new();
+        for reg in regs {
+            match *reg {
+                Reg::S(reg) => values.push(self.scalar(reg)),
+                Reg::R(reg) => match self.replaced.read(self.pc, reg) {
+                    Some(web) => values.extend(self.fields_of(web)),
+                    None => values.push(self.reference(reg)),
+                },
+            }
+        }
+        values
     }
 
     fn get_static(&mut self, instr: &'p Instr, id: StaticId, results: &[Reg]) {

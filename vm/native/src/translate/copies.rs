@@ -19,6 +19,7 @@ use crate::analysis::{Analysis, Collects, Operands};
 use crate::loops::{CountedLoop, factors, list_of};
 use crate::ranges::{Assumed, Ranges, SMALL};
 use crate::regions::Regions;
+use crate::replaced::Replaced;
 use crate::sums::{Sum, Sums};
 use crate::unit::{Intrinsic, Unit};
 
@@ -155,7 +156,7 @@ fn products(unit: &Unit<'_>, code: &[Instr], ranges: &Ranges, head: usize, last:
             }
             // What is put into loops has none.
             let regions = Regions::default();
-            let analysis = Analysis::of(callee, &regions, &|_| Collects::Never, false);
+            let analysis = Analysis::of(callee, &regions, &|_| Collects::Never, &Replaced::default(), false);
             let inner = Ranges::of(callee, &analysis.leaders, &regions, ranges.arguments(pc), None);
             all += inner.products_checked(&callee.code, 0..=callee.code.len() - 1);
         }

@@ -16,6 +16,7 @@ use crate::analysis::{Analysis, Operands};
 use crate::context::What;
 use crate::ranges::Ranges;
 use crate::regions::Regions;
+use crate::replaced::Replaced;
 use crate::unit::weight;
 
 /// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
@@ -29,6 +30,8 @@ const TINY: usize = 12;
 struct Inner<'p> {
     id: FunctionId,
     function: &'p Function,
+    replaced: Replaced,
+    fields: Vec<Vec<Variable>>,
     regions: Regions,
     region_around: Option<usize>,
     analysis: Analysis,
@@ -65,7 +68,7 @@ impl<'p> Translator<'_, '_, 'p> {
             && size <= self.room
             && self.unit.is_expandable(callee)
             && !self.unit.is_plain(self.outer)
-            && (size <= TINY || self.is_repeated())
+            && (code.len() <= TINY || self.is_repeated())
     }
 
     /// Whether what is here is done again and again in one call of the function that all of it becomes, or that function is
@@ -74,7 +77,8 @@ impl<'p> Translator<'_, '_, 'p> {
         self.nested > 0 || self.unit.is_recursive(self.outer) || self.analysis.looped[self.pc]
     }
 
-    /// Puts the code of a function in the place of a call with these arguments, which may count as nested.
+    /// Puts the code of a function in the place of a call with these arguments, which may count as nested. What is handed over
+    /// as fields is one value for each of them.
     pub(super) fn inline(&mut self, callee: FunctionId, given: Vec<Value>, results: &[Reg], counted: bool) {
         if counted && !self.deep {
             // It is a call all the same, and so many may be nested.
@@ -85,12 +89,31 @@ impl<'p> Translator<'_, '_, 'p> {
         self.room = self.room.saturating_sub(weight(&function.code));
         let left = if counted { self.b.ins().iadd_imm_s(self.left, -1) } else { self.left };
         let done = self.b.create_block();
-        for result in &function.results {
-            self.b.append_block_param(done, reg_type(result));
+        for (result, reg) in function.results.iter().zip(results) {
+            let types = match self.replaced_result(*reg) {
+                Some(web) => self.field_types(web),
+                None => vec![reg_type(result)],
+            };
+            for ty in types {
+                self.b.append_block_param(done, ty);
+            }
         }
         let given_ranges = self.ranges.arguments(self.pc).to_vec();
-        let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, false);
-        let Prepared { regions, mut analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
+        let handed = self.replaced.call(self.pc).cloned().unwrap_or_default();
+        let replaced = Replaced::of(self.unit, function, &handed, None);
+        let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, replaced, false);
+        let Prepared {
+            replaced,
+            fields,
+            regions,
+            mut analysis,
+            ranges,
+            views,
+            chunks,
+            entries,
+            blocks,
+            copies,
+        } = prepared;
         // Its slots follow those of the functions around it.
         let dead = analysis.dead.iter_mut().flat_map(|(_, slots)| slots);
         for slot in analysis.slots.iter_mut().flatten().chain(dead) {
@@ -106,6 +129,8 @@ impl<'p> Translator<'_, '_, 'p> {
         let mut inner = Inner {
             id: callee,
             function,
+            replaced,
+            fields,
             scalars: function.scalars.iter().map(|kind| self.b.declare_var(scalar_type(*kind))).collect(),
             refs: function.refs.iter().map(|_| self.b.declare_var(I64)).collect(),
             blocks,
@@ -131,16 +156,22 @@ impl<'p> Translator<'_, '_, 'p> {
         let (mut s, mut r) = (0, 0);
         let mut stored = vec![false; slots.end];
         stored[..slots.start].fill(true);
-        for (param, value) in function.params.iter().zip(given) {
+        let mut given = given.into_iter();
+        let next = |given: &mut std::vec::IntoIter<Value>| given.next().expect("each parameter has a value");
+        for (index, param) in function.params.iter().enumerate() {
             match param {
                 RegType::Scalar(_) => {
-                    self.set_scalar(S(s), value);
+                    self.set_scalar(S(s), next(&mut given));
                     s += 1;
                 }
                 RegType::Ref(_) => {
-                    self.keep_ref(R(r), value);
-                    if let Some(slot) = self.analysis.slots[usize::from(r)] {
-                        stored[usize::from(slot)] = true;
+                    if let Some(web) = self.replaced_param(index) {
+                        self.set_fields(web, &mut given);
+                    } else {
+                        self.keep_ref(R(r), next(&mut given));
+                        if let Some(slot) = self.analysis.slots[usize::from(r)] {
+                            stored[usize::from(slot)] = true;
+                        }
                     }
                     r += 1;
                 }
@@ -164,7 +195,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.around.truncate(around);
         self.swap(&mut inner);
         // All of what was seen before holds behind it, but for what it stores; a call in it may change more.
-        if !self.unit.is_inlined(callee) {
+        if self.analysis.alive[self.pc].is_some() {
             self.seen.clear();
         } else if !labels.is_empty() {
             self.seen = seen;
@@ -172,8 +203,13 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         self.go_to(done);
         self.b.set_srcloc(SourceLoc::new(self.place));
-        let values = self.b.block_params(done).to_vec();
-        for (value, result) in values.into_iter().zip(results) {
+        let mut values = self.b.block_params(done).to_vec().into_iter();
+        for result in results {
+            if let Some(web) = self.replaced_result(*result) {
+                self.set_fields(web, &mut values);
+                continue;
+            }
+            let value = values.next().expect("there is a value for each result");
             match *result {
                 Reg::S(reg) => self.set_scalar(reg, value),
                 Reg::R(reg) => self.set_ref(reg, value),
@@ -185,6 +221,8 @@ impl<'p> Translator<'_, '_, 'p> {
         use std::mem::swap;
         swap(&mut self.id, &mut inner.id);
         swap(&mut self.function, &mut inner.function);
+        swap(&mut self.replaced, &mut inner.replaced);
+        swap(&mut self.fields, &mut inner.fields);
         swap(&mut self.regions, &mut inner.regions);
         swap(&mut self.region_around, &mut inner.region_around);
         swap(&mut self.analysis, &mut inner.analysis);

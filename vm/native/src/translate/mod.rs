@@ -19,6 +19,7 @@ mod moved;
 mod objects;
 mod prepared;
 mod regions;
+mod replaced;
 mod rests;
 mod scalars;
 mod seen;
@@ -38,6 +39,7 @@ use crate::analysis::Analysis;
 use crate::context::{What, at, helper};
 use crate::ranges::Ranges;
 use crate::regions::Regions;
+use crate::replaced::{Handed, Replaced};
 use crate::unit::Unit;
 use copies::{Copy, Safe};
 pub(crate) use inline::{NESTED_MAX, ROOM};
@@ -106,6 +108,9 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     unit: &'a mut Unit<'p>,
     id: FunctionId,
     function: &'p Function,
+    replaced: Replaced,
+    /// By web of `replaced`.
+    fields: Vec<Vec<Variable>>,
     regions: Regions,
     /// In the code of a function that was inlined: the region of the outer one that its call is in.
     region_around: Option<usize>,
@@ -178,8 +183,17 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let [fuel, heap, first_region] = [(); 3].map(|()| b.declare_var(I64));
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
-        let prepared = Prepared::of(&mut b, unit, function, &[], true);
-        let Prepared { regions, analysis, ranges, views, chunks, entries, blocks, copies } = prepared;
+        let loop_at = match start {
+            Start::Call => None,
+            Start::Loop(pc) => Some(pc as usize),
+        };
+        let replaced = match unit.is_plain(id) {
+            true => Replaced::default(),
+            false => Replaced::of(unit, function, &Handed::default(), loop_at),
+        };
+        let prepared = Prepared::of(&mut b, unit, function, &[], replaced, true);
+        let Prepared { replaced, fields, regions, analysis, ranges, views, chunks, entries, blocks, copies } =
+            prepared;
         let exit = b.create_block();
         b.set_cold_block(exit);
         let ways_out = regions.all.iter().map(|_| WayOut::new(&mut b)).collect();
@@ -194,6 +208,8 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             unit,
             id,
             function,
+            replaced,
+            fields,
             regions,
             region_around: None,
             ways_out,
@@ -278,6 +294,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 let head = self.analysis.heads[pc as usize].clone().expect("a loop's head leads a block");
                 let values: Vec<(Reg, Value)> =
                     head.iter().map(|reg| (*reg, self.load_register(*reg, params[3]))).collect();
+                self.take_apart(params[3]);
                 let mut stored = vec![false; self.analysis.slot_count];
                 for (reg, value) in values {
                     match reg {
@@ -681,7 +698,10 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
     }
 
     fn instruction(&mut self, instr: &'p Instr) {
-        if !self.scalar_instruction(instr) && !self.object_instruction(instr) {
+        let done = self.replaced_instruction(instr)
+            || self.scalar_instruction(instr)
+            || self.object_instruction(instr);
+        if !done {
             self.forget_dead(instr);
             self.call_instruction(instr);
         }

@@ -21,7 +21,9 @@ impl Translator<'_, '_, '_> {
         let Ok(row) = self.analysis.dead.binary_search_by_key(&self.pc, |(pc, _)| *pc) else { return };
         // Some may still have to be read from there.
         for reg in Operands::of(instr).uses {
-            if let Reg::R(r) = reg {
+            if let Reg::R(r) = reg
+                && self.replaced.read(self.pc, r).is_none()
+            {
                 self.reference(r);
             }
         }

@@ -1,20 +1,24 @@
 //! What is found out about a function before it is translated, be it on its own or in the place of a call.
 
 use cranelift_codegen::ir::Block;
-use cranelift_frontend::FunctionBuilder;
+use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::Function;
 use dscript_bytecode::instr::Instr;
 
 use super::copies::{Copy, Known, copies};
 use super::loops::{Chunk, Entry, View, chunks, entries, views};
+use super::scalar_type;
 use crate::analysis::Analysis;
 use crate::loops::{Stable, keeps_sizes, quiet_loops};
 use crate::ranges::{Range, Ranges};
 use crate::regions::Regions;
+use crate::replaced::Replaced;
 use crate::unit::{Intrinsic, Unit};
 
 pub(super) struct Prepared {
+    pub replaced: Replaced,
+    pub fields: Vec<Vec<Variable>>,
     pub regions: Regions,
     pub analysis: Analysis,
     pub ranges: Ranges,
@@ -32,11 +36,14 @@ impl Prepared {
         unit: &Unit<'_>,
         function: &Function,
         given: &[Range],
+        replaced: Replaced,
         entered: bool,
     ) -> Prepared {
-        let collects = |instr: &Instr| unit.collects(function, instr);
+        let collects = |instr: &Instr| {
+            replaced.collects(function, instr).unwrap_or_else(|| unit.collects(function, instr))
+        };
         let regions = Regions::of(&function.code).expect("a native function has regions that are nested");
-        let analysis = Analysis::of(function, &regions, &collects, entered);
+        let analysis = Analysis::of(function, &regions, &collects, &replaced, entered);
         let text_of = |instr: &Instr, asked: Intrinsic| match instr {
             Instr::CallNative { native, args, .. } if unit.intrinsic(*native) == Some(asked) => {
                 args.iter().find_map(|arg| if let Reg::R(text) = arg { Some(*text) } else { None })
@@ -65,7 +72,12 @@ impl Prepared {
             entries: &entries,
         };
         let copies = copies(b, unit, known, &chunks, &mut blocks);
-        Prepared { regions, analysis, ranges, views, chunks, entries, blocks, copies }
+        let fields = replaced
+            .webs
+            .iter()
+            .map(|(_, kinds)| kinds.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect());
+        let fields = fields.collect();
+        Prepared { replaced, fields, regions, analysis, ranges, views, chunks, entries, blocks, copies }
     }
 }
 
