@@ -106,7 +106,12 @@ struct Writer {
 }
 
 const PRELUDE: &str = "\
-record Point(int x, double y) {}
+record Point(int x, double y) {
+    Point moved(int by) { return new Point((x ^ by) & 0xFFFF, y + 0.5); }
+    Point turned() { return new Point(-x, -y); }
+    Point mixed(Point o) { return moved(o.x).turned().larger(new Point(o.x & 0xFF, y * o.y)); }
+    Point larger(Point o) { return x >= o.x ? this : o; }
+}
 
 class Cell {
     int n;
@@ -519,7 +524,12 @@ impl Writer {
             Ty::Ints => format!("[{}, {}]", self.value(Ty::Int, d), self.value(Ty::Int, d)),
             Ty::Doubles => format!("[{}, 1.5]", self.value(Ty::Double, d)),
             Ty::Flags => format!("[{}, true]", self.value(Ty::Bool, d)),
-            Ty::Point => format!("new Point({}, {})", self.value(Ty::Int, d), self.value(Ty::Double, d)),
+            Ty::Point => match self.random.below(6) {
+                0 => format!("{}.moved({})", self.value(Ty::Point, d), self.value(Ty::Int, d)),
+                1 => format!("{}.mixed({})", self.value(Ty::Point, d), self.value(Ty::Point, d)),
+                2 => format!("{}.larger({}).turned()", self.value(Ty::Point, d), self.value(Ty::Point, d)),
+                _ => format!("(new Point({}, {}))", self.value(Ty::Int, d), self.value(Ty::Double, d)),
+            },
             Ty::Cell => format!("new Cell({}, {})", self.value(Ty::Int, d), self.value(Ty::MaybeCell, d)),
             Ty::Shape if self.random.one_in(2) => format!("new Square(({}) & 0xFF)", self.value(Ty::Int, d)),
             Ty::Shape => format!("new Counter(({}) & 0xFF)", self.value(Ty::Int, d)),
@@ -561,7 +571,7 @@ impl Writer {
             Ty::Ints => ["[1, 2, 3]", "[7]", "[0, 0]"][self.random.below(3)].into(),
             Ty::Doubles => "[2.5, 0.25]".into(),
             Ty::Flags => "[false, true]".into(),
-            Ty::Point => "new Point(1, 2.0)".into(),
+            Ty::Point => "(new Point(1, 2.0))".into(),
             Ty::Cell => "new Cell(4, null)".into(),
             Ty::Shape => "new Square(3)".into(),
             Ty::MaybeInt | Ty::MaybeCell => "null".into(),
@@ -570,7 +580,7 @@ impl Writer {
     }
 
     fn int(&mut self, d: usize) -> String {
-        match self.random.below(16) {
+        match self.random.below(17) {
             0 => format!("({} + {})", self.value(Ty::Int, d), self.value(Ty::Int, d)),
             1 => format!("({} - {})", self.value(Ty::Int, d), self.value(Ty::Int, d)),
             2 => format!("(({} & 0xFFFF) * ({} & 0xFFF))", self.value(Ty::Int, d), self.value(Ty::Int, d)),
@@ -605,6 +615,7 @@ impl Writer {
                 Some(maybe) => format!("known({maybe})"),
                 None => format!("length({})", self.value(Ty::MaybeCell, d)),
             },
+            15 => format!("{}.x", self.value(Ty::Point, d)),
             _ => match self.local_of(Ty::Double) {
                 Some(double) => format!("(int) Math.max(-1000.0, Math.min(1000.0, {double}))"),
                 None => self.leaf(Ty::Int),
@@ -613,7 +624,7 @@ impl Writer {
     }
 
     fn double(&mut self, d: usize) -> String {
-        match self.random.below(7) {
+        match self.random.below(8) {
             0 => format!("({} + {})", self.value(Ty::Double, d), self.value(Ty::Double, d)),
             1 => format!("({} - {})", self.value(Ty::Double, d), self.value(Ty::Double, d)),
             2 => format!("({} * {})", self.value(Ty::Double, d), self.value(Ty::Double, d)),
@@ -623,6 +634,7 @@ impl Writer {
                 Some(list) => format!("{list}[{list}.size() - 1]"),
                 None => self.leaf(Ty::Double),
             },
+            6 => format!("{}.y", self.value(Ty::Point, d)),
             _ => format!("(double) {}", self.value(Ty::Int, d.min(1))),
         }
     }

@@ -253,12 +253,18 @@ pub(crate) mod helper {
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.
     pub fn is_direct(which: usize) -> bool {
-        which == REMAINDER || which >= MAP_GET
+        which == REMAINDER || which >= MAP_GET && !answers(which)
+    }
+
+    /// Whether they give an int as those do, but are asked in rare ways: their stubs leave it where the arguments begin, so
+    /// that the usual way has its registers to itself.
+    pub fn answers(which: usize) -> bool {
+        matches!(which, CHAR_AT | REMOVE_AT | GROW_LIST)
     }
 
     /// Whether they need to know where the frame is that calls.
     pub fn sees_frame(which: usize) -> bool {
-        !is_direct(which) && which != REMEMBER
+        !is_direct(which) && !answers(which) && which != REMEMBER
     }
 
     /// Whether they need the frame's window and counters, and may change them.

@@ -125,8 +125,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let value = self.byte_at(start, index);
         self.join(next, value);
         self.go_to(rare);
-        let context = self.context();
-        let code = self.ask(helper::CHAR_AT, &[context, reference, index], I64);
+        let code = self.ask_rarely(helper::CHAR_AT, &[reference, index]);
         let none = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, code, 0);
         self.rarely(none, |this| {
             let object = this.object(text);
@@ -286,12 +285,11 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.give(results[0], next);
             }
             Quick::KeyAt | Quick::ValueAt | Quick::RemoveAt => {
-                let which = match quick {
-                    Quick::KeyAt => helper::MAP_KEY_AT,
-                    Quick::ValueAt => helper::MAP_VALUE_AT,
-                    _ => helper::REMOVE_AT,
+                let found = match quick {
+                    Quick::KeyAt => self.ask(helper::MAP_KEY_AT, &given, I64),
+                    Quick::ValueAt => self.ask(helper::MAP_VALUE_AT, &given, I64),
+                    _ => self.ask_rarely(helper::REMOVE_AT, &given[1..]),
                 };
-                let found = self.ask(which, &given, I64);
                 let missing = self.b.ins().icmp_imm_s(IntCC::Equal, found, 0);
                 self.or_lend(instr, missing, |this| {
                     let value = this.load_context(at::VALUES);

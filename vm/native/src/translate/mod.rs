@@ -530,6 +530,12 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         self.b.ins().call(stub, &[]);
     }
 
+    /// Asks a helper in a rare way.
+    fn ask_rarely(&mut self, which: usize, args: &[Value]) -> Value {
+        self.call_helper(which, args);
+        self.load_context(at::ARGS)
+    }
+
     /// Leaves these for a stub.
     fn store_args(&mut self, args: &[Value]) {
         let flags = self.flags(Area::Context);

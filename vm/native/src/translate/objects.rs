@@ -505,8 +505,7 @@ impl<'p> Translator<'_, '_, 'p> {
         let place = self.b.append_block_param(here, I64);
         self.b.ins().brif(full, grow, &[], here, &[BlockArg::Value(address)]);
         self.go_to(grow);
-        let context = self.context();
-        let array = self.ask(helper::GROW_LIST, &[context, reference], I64);
+        let array = self.ask_rarely(helper::GROW_LIST, &[reference]);
         self.b.ins().brif(array, grown, &[], rare, &[]);
         self.go_to(grown);
         let address = self.address(array);
