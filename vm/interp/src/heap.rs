@@ -463,6 +463,20 @@ impl Heap {
         unsafe { *self.base.add(object as usize + index) }
     }
 
+    /// Has a word brought near, where the CPU can do that without waiting for it.
+    #[inline(always)]
+    pub fn ask_for(&self, object: Ref, index: usize) {
+        let word = self.base.wrapping_add(object as usize + index);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every CPU of the target has the instruction, which reads nothing, whatever the address is.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(word.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = word;
+    }
+
     #[inline]
     pub fn set_word(&mut self, object: Ref, index: usize, value: u64) {
         debug_assert!(object as usize + index < self.cap);

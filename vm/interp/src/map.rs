@@ -4,6 +4,7 @@
 //! their keys, and a map's values. Where keys and values are words, they lie side by side in the array of keys. A
 //! removed entry keeps its place until the arrays are made anew.
 
+mod ahead;
 mod index;
 
 use crate::heap::{Ref, SCALARS, high, low, pair};
@@ -11,6 +12,7 @@ use crate::list::array_words;
 use crate::native::Trapped;
 use crate::program::{Element, Info};
 use crate::vm::{Cell, Vm};
+pub(crate) use ahead::Ahead;
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;
 pub(crate) use index::{find_pair, put_pair};
@@ -229,6 +231,7 @@ impl Vm {
         if memo.map == map && memo.key == key && memo.state == state {
             return memo.found;
         }
+        self.ahead.asked += 1;
         let hash = self.heap.text_hash(key);
         let entry: Result<_, Infallible> = self.map_probe(map, hash, |vm, keys, entry| {
             let other = vm.heap.ref_at(keys, 1, entry);

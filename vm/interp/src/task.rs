@@ -102,6 +102,7 @@ impl Task {
                 statics: vec![StaticSlot::default(); image.statics.len()],
                 returned: vm::Cell::default(),
                 memo: crate::map::Memo::default(),
+                ahead: crate::map::Ahead::default(),
                 resources: Vec::new(),
                 next_region: 1,
                 printed: Printed::new(options.output, &*options.host),

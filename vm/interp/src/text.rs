@@ -175,7 +175,15 @@ impl Heap {
         if is_string && high(self.word(object, 1)) != 0 {
             return high(self.word(object, 1));
         }
-        let hash = bytes_hash(self.text_bytes(object));
+        let hash = match self.tag(object) {
+            // Bytes that lie in the object are padded to words.
+            STRING => {
+                let bytes = self.len(object);
+                let words = 2..string_words(bytes);
+                fold(words.fold(bytes as u64, |hash, at| mix(hash ^ self.word(object, at))))
+            }
+            _ => bytes_hash(self.text_bytes(object)),
+        };
         if is_string {
             self.set_word(object, 1, pair(self.code_points(object) as u32, hash));
         }

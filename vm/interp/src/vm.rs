@@ -12,7 +12,7 @@ use crate::code::M;
 use crate::collector::Collector;
 use crate::fiber::Exit;
 use crate::heap::{Heap, Ref, low};
-use crate::map::Memo;
+use crate::map::{Ahead, Memo};
 use crate::native::Trapped;
 use crate::output::Printed;
 use crate::program::{Element, FieldInfo, Object, Program};
@@ -58,6 +58,8 @@ pub struct Vm {
     pub(crate) returned: Cell,
     /// Of maps and sets; gone with every collection.
     pub(crate) memo: Memo,
+    /// Of maps and sets of texts.
+    pub(crate) ahead: Ahead,
     /// Where the pieces of a text lie while it is cut, to be used again.
     pub(crate) pieces: Vec<(u32, u32)>,
     pub(crate) resources: Vec<Option<Handle>>,

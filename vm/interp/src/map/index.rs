@@ -63,6 +63,12 @@ impl Heap {
         }
     }
 
+    /// Brings the place near where the entry of a key with this hash is found.
+    #[inline(always)]
+    pub(super) fn ask_for_place(&self, index: Ref, hash: u32) {
+        self.ask_for(index, 1 + (hash & places(self.len(index) as u32)) as usize / 2);
+    }
+
     /// Notes where an entry is, which is not in the index yet.
     pub(super) fn enter(&mut self, index: Ref, entry: usize, hash: u32) {
         let places = places(self.len(index) as u32);

@@ -236,6 +236,7 @@ impl PureCall<'_> {
             heap.set_ref_at(array, 1, index, piece);
         }
         self.vm.heap.list_resized(list, count);
+        self.vm.look_ahead(array, count);
         self.give_object(list)
     }
 
