@@ -144,28 +144,34 @@ impl Heap {
 
     /// By code points, which is the order of the bytes.
     pub fn compare_text(&self, a: Ref, b: Ref) -> Ordering {
-        let (x, y) = (self.text_prefix(a), self.text_prefix(b));
+        let (x, y) = (self.text_word(a, 0), self.text_word(b, 0));
         if x != y {
             return x.cmp(&y);
         }
         self.text_bytes(a).cmp(self.text_bytes(b))
     }
 
-    /// The first eight bytes of a text, as a number that sorts as they do; those that are missing are 0.
+    /// Eight bytes of a text from a place in it on, as a number that sorts as they do; those that are missing are 0.
     #[inline]
-    pub fn text_prefix(&self, text: Ref) -> u64 {
-        let bytes = self.len(text);
-        if bytes == 0 {
+    pub fn text_word(&self, text: Ref, from: usize) -> u64 {
+        let (bytes, start) = (self.len(text), self.text_start(text));
+        let left = bytes - from;
+        if left == 0 {
             return 0;
         }
-        let start = self.text_start(text);
-        if bytes >= 8 || self.tag(text) == STRING {
-            // SAFETY: there are so many bytes, or those that a text in one piece is padded with.
-            return u64::from_be(unsafe { start.cast::<u64>().read_unaligned() });
+        // SAFETY: there are so many bytes, or those that a text in one piece is padded with.
+        let word = |at| u64::from_be(unsafe { start.add(at).cast::<u64>().read_unaligned() });
+        if left >= 8 {
+            word(from)
+        } else if bytes >= 8 {
+            word(bytes - 8) << (8 * (8 - left))
+        } else if self.tag(text) == STRING {
+            word(0) << (8 * from)
+        } else {
+            let mut first = [0; 8];
+            first[..left].copy_from_slice(&self.text_bytes(text)[from..]);
+            u64::from_be_bytes(first)
         }
-        let mut first = [0; 8];
-        first[..bytes].copy_from_slice(self.text_bytes(text));
-        u64::from_be_bytes(first)
     }
 
     /// Never 0; kept with the String.
