@@ -179,6 +179,12 @@ impl Heap {
         words <= self.end.saturating_sub(self.next)
     }
 
+    /// Whether so many words from one on, at or behind the next free one, are free.
+    #[inline]
+    pub fn is_free(&self, from: usize, words: usize) -> bool {
+        from + words <= self.window_end
+    }
+
     /// Whether so many bytes from a place in the buffer on are its own.
     #[inline]
     pub fn reaches(&self, from: *const u8, bytes: usize) -> bool {

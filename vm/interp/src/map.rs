@@ -231,7 +231,7 @@ impl Vm {
         if memo.map == map && memo.key == key && memo.state == state {
             return memo.found;
         }
-        self.ahead.asked += 1;
+        self.is_asked(map);
         let hash = self.heap.text_hash(key);
         let entry: Result<_, Infallible> = self.map_probe(map, hash, |vm, keys, entry| {
             let other = vm.heap.ref_at(keys, 1, entry);

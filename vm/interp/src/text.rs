@@ -1,7 +1,7 @@
 //! Texts in the heap: Strings, slices that share the bytes of others, buffers that grow, Bytes. `heap` says how they lie.
 
 use crate::heap::{
-    BUFFER, BYTES, Heap, Ref, SLICE, SLICE_WORDS, STRING, bytes_words, high, low, pair, string_words,
+    BUFFER, BYTES, Heap, Ref, SLICE, SLICE_WORDS, STRING, bytes_words, header, high, low, pair, string_words,
 };
 use std::cmp::Ordering;
 
@@ -250,6 +250,38 @@ impl Heap {
         object
     }
 
+    /// Fills an array that was made just now with pieces of a text, of which each begins and ends so; room for them was
+    /// reserved.
+    pub fn fill_pieces(&mut self, text: Ref, pieces: &[(u32, u32)], is_ascii: bool, array: Ref) {
+        let (mut first, mut next) = (self.text_start(text), self.next);
+        for (index, (start, end)) in pieces.iter().enumerate() {
+            let (start, bytes) = (*start as usize, (end - start) as usize);
+            // SAFETY: the piece lies within the text, and there is room behind the object that was made last.
+            let piece = unsafe {
+                let from = first.add(start);
+                if is_ascii && bytes <= SHORT && self.reaches(from, SHORT) && self.is_free(next, SHORT_WORDS)
+                {
+                    let target = self.base.add(next);
+                    *target = header(STRING, bytes as u32);
+                    *target.add(1) = bytes as u64;
+                    copy_short(from, target.add(2).cast(), bytes);
+                    let piece = next as Ref;
+                    next += string_words(bytes);
+                    piece
+                } else {
+                    let bytes_of = std::slice::from_raw_parts(from, bytes);
+                    let points = if is_ascii { bytes } else { code_points(bytes_of) as usize };
+                    self.next = next;
+                    let piece = self.piece(text, start, bytes, points);
+                    (first, next) = (self.text_start(text), self.next);
+                    piece
+                }
+            };
+            self.set_ref_at(array, 1, index, piece);
+        }
+        self.next = next;
+    }
+
     /// Copies bytes of a text into the text that was made last. What is behind them there is lost, so that is filled from
     /// its begin on.
     #[inline]
@@ -318,6 +350,8 @@ impl Heap {
 
 /// Bytes that are copied all at once where that many are there.
 const SHORT: usize = 16;
+/// Words of a text of so many.
+const SHORT_WORDS: usize = 2 + SHORT / 8;
 
 /// Copies up to `SHORT` bytes and fills up with zeroes, in the same steps however many they are: lengths of words cannot be
 /// foreseen.

@@ -246,6 +246,7 @@ impl Vm {
     /// Moves the survivors of the nursery; false where there is still no room.
     fn collect_young(&mut self, words: usize) -> bool {
         self.heap.walks.keep_below(self.heap.young);
+        self.ahead.keep_below(self.heap.young);
         let mut collector = self.heap.begin_young();
         let program = Arc::clone(&self.program);
         let shapes = &program.shapes[..];
@@ -270,6 +271,7 @@ impl Vm {
 
     fn collect_all(&mut self, words: usize) -> Result<(), Trapped> {
         self.heap.walks.keep_below(0);
+        self.ahead.keep_below(0);
         let mut collector = self.heap.begin_full(words);
         let program = Arc::clone(&self.program);
         self.forward_roots(&mut collector);

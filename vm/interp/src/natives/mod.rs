@@ -22,7 +22,7 @@ use crate::link::Ty;
 use crate::list::list_words;
 use crate::native::{PureCall, Registry, Trapped};
 use crate::program::Element;
-use crate::text::{code_points, piece_words};
+use crate::text::piece_words;
 use crate::vm::{Cell, Vm, trapped};
 use dscript_bytecode::ids::{Reg, TypeId};
 use dscript_bytecode::trap::TrapKind;
@@ -224,19 +224,9 @@ impl PureCall<'_> {
         self.vm.reserve(words)?;
         let list = self.vm.new_list(ty, count);
         let (text, array) = (self.object(arg), self.vm.heap.list_array(list));
-        for (index, (start, end)) in pieces.iter().enumerate() {
-            let (start, bytes) = (*start as usize, (end - start) as usize);
-            let heap = &mut self.vm.heap;
-            let points = if is_ascii {
-                bytes
-            } else {
-                code_points(&heap.text_bytes(text)[start..start + bytes]) as usize
-            };
-            let piece = heap.piece(text, start, bytes, points);
-            heap.set_ref_at(array, 1, index, piece);
-        }
+        self.vm.heap.fill_pieces(text, pieces, is_ascii, array);
         self.vm.heap.list_resized(list, count);
-        self.vm.look_ahead(array, count);
+        self.vm.was_cut(array, count);
         self.give_object(list)
     }
 
