@@ -3,6 +3,7 @@
 //! The binaries are those that `cargo build --workspace` put beside the tests; a test never builds them.
 
 pub mod fleet;
+pub mod kept;
 pub mod lsp;
 pub mod memcached;
 pub mod random;

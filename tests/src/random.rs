@@ -7,9 +7,18 @@
 use std::fmt::Write;
 
 /// A small generator of random numbers: the same on every machine.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    /// That of a seed; seeds beside each other have nothing in common.
+    pub fn new(seed: u64) -> Random {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        for _ in 0..16 {
+            random.next();
+        }
+        random
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -17,11 +26,11 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
@@ -165,7 +174,7 @@ int length(Cell? cell) {
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
     let mut writer = Writer {
-        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        random: Random::new(seed),
         out: PRELUDE.to_owned(),
         functions: Vec::new(),
         locals: Vec::new(),
@@ -175,9 +184,6 @@ pub fn program(seed: u64) -> String {
         loops: 0,
         room: 0,
     };
-    for _ in 0..16 {
-        writer.random.next();
-    }
     let count = 3 + writer.random.below(5);
     for _ in 0..count {
         writer.function();

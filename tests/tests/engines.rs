@@ -1,12 +1,12 @@
-//! Random programs do the same on every engine. `DSCRIPT_SEEDS=100000 cargo test -p dscript-tests --test engines`
-//! runs that many; `DSCRIPT_FIRST_SEED` says where they begin.
+//! Random programs do the same on every engine, and those that keep much for long lose nothing of it.
+//! `DSCRIPT_SEEDS=100000 cargo nextest run --workspace -E 'binary(engines)'` runs that many of both;
+//! `DSCRIPT_FIRST_SEED` says where they begin.
 //!
 //! The interpreter says how long a program is: a few take minutes without optimization (a recursion of loops that
 //! builds texts). Where the interpreter came to the end the other engines must too, in a multiple
 //! of its time; where it was stopped, what was printed until then must be the beginning of the same.
 
-use dscript_tests::random::program;
-use dscript_tests::{good, report, root, run, text};
+use dscript_tests::{good, kept, random, report, root, run, text};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -31,9 +31,13 @@ struct End {
 
 impl End {
     fn of(image: &Path, engine: &str, time: Duration, scratch: &Path) -> End {
+        End::within(image, engine, time, "256MiB", scratch)
+    }
+
+    fn within(image: &Path, engine: &str, time: Duration, memory: &str, scratch: &Path) -> End {
         let time = format!("{}ms", time.as_millis());
-        let args = [OsStr::new("exec"), image.as_os_str()].into_iter();
-        let args = args.chain(["--engine", engine, "--for", &time].map(OsStr::new)).collect::<Vec<_>>();
+        let options = ["--engine", engine, "--for", &time, "--memory", memory].map(OsStr::new);
+        let args = [OsStr::new("exec"), image.as_os_str()].into_iter().chain(options).collect::<Vec<_>>();
         let output = run("dsvm", scratch, &args);
         End { stdout: text(&output.stdout), stderr: text(&output.stderr), status: output.status.to_string() }
     }
@@ -71,7 +75,7 @@ fn random_programs_do_the_same_on_every_engine() {
     let scratch = tempfile::tempdir().expect("a scratch folder can be made");
     let mut failures = Vec::new();
     for seed in seeds {
-        let source = program(seed);
+        let source = random::program(seed);
         let file = scratch.path().join("program.ds");
         fs::write(&file, &source).expect("the scratch folder can be written");
         good("dsc", scratch.path(), &[OsStr::new("compile"), file.as_os_str()]);
@@ -85,6 +89,52 @@ fn random_programs_do_the_same_on_every_engine() {
             if hangs || !alike(&interp, &end) {
                 let (interp, end) = (interp.shown("interp"), end.shown(engine));
                 failures.push(format!("--- seed {seed}\n{interp}{end}--- of\n{source}"));
+            }
+        }
+    }
+    report(&failures);
+}
+
+/// Each compares what it keeps with a model; where one goes on until its memory is full, engines may come to that at
+/// different places.
+#[test]
+fn what_random_programs_keep_stays_whole_on_every_engine() {
+    let first = variable("DSCRIPT_FIRST_SEED", 1);
+    let seeds = first..first + variable("DSCRIPT_SEEDS", 12);
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let [file, image, native] =
+        ["program.ds", "program.dsb", "native.dsb"].map(|name| scratch.path().join(name));
+    let mut failures = Vec::new();
+    for seed in seeds {
+        let kept::Program { source, memory, fills_memory } = kept::program(seed);
+        fs::write(&file, &source).expect("the scratch folder can be written");
+        let compile = ["compile".as_ref(), file.as_os_str(), "-o".as_ref()];
+        good("dsc", scratch.path(), &[&compile[..], &[image.as_os_str()]].concat());
+        good("dsc", scratch.path(), &[&compile[..], &[native.as_os_str(), "--native".as_ref()]].concat());
+        let start = Instant::now();
+        let interp = End::within(&image, "interp", LONG, memory, scratch.path());
+        let time = if interp.was_stopped() { LONG } else { BEGIN + SLOWER * start.elapsed() };
+        let is_whole = |end: &End| {
+            let reason = end.stderr.lines().next().unwrap_or_default();
+            let ends_well = match fills_memory {
+                true => reason == format!("trap memory: more than {memory} are in use"),
+                false => end.stderr.is_empty(),
+            };
+            !end.stdout.contains("wrong") && (ends_well || end.was_stopped())
+        };
+        if !is_whole(&interp) {
+            failures.push(format!("--- seed {seed}\n{}--- of\n{source}", interp.shown("interp")));
+        }
+        for (engine, image) in [("jit", &image), ("auto", &image), ("native", &native)] {
+            let end = End::within(image, engine, time, memory, scratch.path());
+            let hangs = end.was_stopped() && !interp.was_stopped();
+            let prints_alike = match (interp.was_stopped(), end.was_stopped()) {
+                (false, false) => interp.stdout == end.stdout,
+                _ => begins(&interp.stdout, &end.stdout) || begins(&end.stdout, &interp.stdout),
+            };
+            if hangs || !prints_alike || !is_whole(&end) {
+                let (interp, end) = (interp.shown("interp"), end.shown(engine));
+                failures.push(format!("--- seed {seed}, {memory}\n{interp}{end}--- of\n{source}"));
             }
         }
     }
