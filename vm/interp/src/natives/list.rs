@@ -9,7 +9,7 @@ use crate::program::Element;
 use crate::vm::trapped;
 use dscript_bytecode::image::{TimeOperands, Type};
 use dscript_bytecode::trap::TrapKind;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Texts that are sorted by comparing them.
 const FEW: usize = 16;
@@ -142,6 +142,12 @@ fn find(call: &mut PureCall<'_>) -> Result<Option<usize>, Trapped> {
 fn distinct(call: &mut PureCall<'_>) -> Done {
     let (ty, element) = call.type_arg(0);
     let source = call.object(0);
+    if element.is_scalar() && !matches!(call.vm.program.ty(ty), Type::Double) {
+        let mut known = FxHashSet::default();
+        let all = take(call).into_iter().enumerate();
+        let kept = all.filter(|(_, bits)| known.insert(*bits)).map(|(place, _)| place).collect();
+        return give_items(call, kept);
+    }
     // The place of each first one, and the one before it with the same hash; the last of each hash is in `last`.
     let mut kept: Vec<(usize, Option<usize>)> = Vec::new();
     let mut last: FxHashMap<u32, usize> = FxHashMap::default();
@@ -165,11 +171,17 @@ fn distinct(call: &mut PureCall<'_>) -> Done {
             kept.push((place, newest));
         }
     }
-    let (result, count) = (call.result_type(), kept.len());
+    give_items(call, kept.into_iter().map(|(place, _)| place).collect())
+}
+
+/// Gives a list of those items of the first argument that have these places.
+fn give_items(call: &mut PureCall<'_>, places: Vec<usize>) -> Done {
+    let (_, element) = call.type_arg(0);
+    let (result, count) = (call.result_type(), places.len());
     call.vm.reserve(list_words(element, count))?;
     let (source, new) = (call.object(0), call.vm.new_list(result, count));
     let (from, to) = (call.vm.heap.list_array(source), call.vm.heap.list_array(new));
-    for (index, (place, _)) in kept.into_iter().enumerate() {
+    for (index, place) in places.into_iter().enumerate() {
         call.vm.array_copy(element, from, place, to, index, 1);
     }
     call.vm.heap.list_resized(new, count);
