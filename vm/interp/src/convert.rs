@@ -407,6 +407,7 @@ impl Vm {
                 }
             }
             (Type::String, Value::String(text)) => as_ref(self.heap.string(text)),
+            (Type::String, Value::Made) => as_ref(*self.stack.temps.last().ok_or("no text was begun")?),
             (Type::Bytes, Value::Bytes(bytes)) => as_ref(self.heap.bytes(bytes)),
             (Type::List(element), Value::List(all)) => {
                 let kind = program.info(*element).element;

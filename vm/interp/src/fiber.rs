@@ -82,7 +82,7 @@ pub struct Running<'a> {
 /// What natives that wait see of the fiber, whatever its lifetimes.
 pub(crate) trait Waiting {
     fn vm_ref(&self) -> &Vm;
-    fn collect(&mut self);
+    fn vm_mut(&mut self) -> &mut Vm;
     fn wait(&mut self, wait: Wait) -> Result<(), Exit>;
 }
 
@@ -191,8 +191,8 @@ impl Waiting for Running<'_> {
         self.vm.as_ref().expect("a running fiber holds the task's state")
     }
 
-    fn collect(&mut self) {
-        self.vm().collect_now();
+    fn vm_mut(&mut self) -> &mut Vm {
+        self.vm()
     }
 
     fn wait(&mut self, wait: Wait) -> Result<(), Exit> {

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use crate::fiber::{Exit, Slot, Waiting};
+use crate::heap::string_words;
 use crate::link::Linked;
 use crate::value::{ErrorValue, Fault, Value};
 use crate::vm::Vm;
@@ -98,6 +99,15 @@ pub struct OutsideCall<'a> {
     pub(crate) linked: &'a Linked,
     /// Why a wait was cancelled: whatever the body makes of it, its frame ends so.
     pub(crate) exit: Option<Exit>,
+    pub(crate) text: Option<Filled>,
+}
+
+/// A String that is made in the heap: which of the temporary roots it is, how many bytes of it are filled, and whether all
+/// of them are ASCII.
+pub(crate) struct Filled {
+    text: usize,
+    bytes: usize,
+    is_ascii: bool,
 }
 
 impl OutsideCall<'_> {
@@ -133,7 +143,40 @@ impl OutsideCall<'_> {
 
     /// Gives back what objects hold outside that the program cannot reach any more: descriptors, above all.
     pub fn collect(&mut self) {
-        self.waiting.collect();
+        self.waiting.vm_mut().collect_now();
+    }
+
+    /// Begins a String of so many bytes in the heap, one a call; false where the task's memory has no room for it. It counts
+    /// from now on, and the program sees it when it has ended.
+    #[must_use]
+    pub fn begin_text(&mut self, bytes: usize) -> bool {
+        let vm = self.waiting.vm_mut();
+        if vm.check_size(bytes).and_then(|()| vm.reserve(string_words(bytes))).is_err() {
+            return false;
+        }
+        let text = vm.heap.new_text(bytes, 0);
+        vm.stack.temps.push(text);
+        self.text = Some(Filled { text: vm.stack.temps.len() - 1, bytes: 0, is_ascii: true });
+        true
+    }
+
+    /// Fills the next bytes of that String.
+    pub fn fill_text(&mut self, bytes: &[u8]) {
+        let filled = self.text.as_mut().expect("a text is begun before it is filled");
+        let vm = self.waiting.vm_mut();
+        vm.heap.fill_bytes(vm.stack.temps[filled.text], filled.bytes, bytes);
+        filled.bytes += bytes.len();
+        filled.is_ascii &= bytes.is_ascii();
+    }
+
+    /// Ends that String behind what was filled. What is not UTF-8 becomes U+FFFD.
+    pub fn end_text(&mut self) -> Value {
+        let filled = self.text.take().expect("a text is begun before it ends");
+        let vm = self.waiting.vm_mut();
+        match vm.heap.end_text(vm.stack.temps[filled.text], filled.bytes, filled.is_ascii) {
+            Ok(()) => Value::Made,
+            Err(other) => Value::String(other),
+        }
     }
 
     /// The embedder's own state of this task, as given to `Task::new`.

@@ -5,10 +5,11 @@ use crate::fiber::{Exit, Running};
 use crate::format;
 use crate::heap::string_words;
 use crate::link::Linked;
-use crate::native::{Body, Failure, OutsideCall, PureCall, Trapped};
+use crate::native::{Body, Failure, OutsideBody, OutsideCall, PureCall, Trapped};
 use crate::program::Program;
 use crate::stack::{ENTRY, Frame};
 use crate::text::INT_DIGITS;
+use crate::value::Value;
 use crate::vm::{Cell, StaticState, Vm, trapped};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Constant, Type};
@@ -186,7 +187,21 @@ impl Running<'_> {
             Body::Pure(_) => panic!("a pure native is called otherwise"),
         };
         let values = self.vm().export_args(linked, args)?;
-        let mut call = OutsideCall { args: values, waiting: self, linked, exit: None };
+        let kept = self.vm().stack.temps.len();
+        let done = self.call_body(body, linked, values, results);
+        // A text that was made is the program's now, or nobody's.
+        self.vm().stack.temps.truncate(kept);
+        done
+    }
+
+    fn call_body(
+        &mut self,
+        body: OutsideBody,
+        linked: &Linked,
+        values: Vec<Value>,
+        results: &[Reg],
+    ) -> Result<(), Exit> {
+        let mut call = OutsideCall { args: values, waiting: self, linked, exit: None, text: None };
         let result = body(&mut call);
         if let Some(exit) = call.exit.take() {
             return Err(exit);

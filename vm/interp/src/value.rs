@@ -22,6 +22,8 @@ pub enum Value {
     Double(f64),
     Bool(bool),
     String(String),
+    /// The String that a native has made in the heap: see `OutsideCall::begin_text`.
+    Made,
     Bytes(Vec<u8>),
     /// Signed nanoseconds.
     Duration(i64),

@@ -5,6 +5,8 @@
 //! compares absolute paths.
 //! Symbolic links are followed: who lets a program use a folder lets it use what links in that folder lead to.
 
+mod whole;
+
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Seek, Write};
@@ -12,13 +14,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use dscript_interp::Held;
 use dscript_interp::native::{Failure, NativeDef, OutsideCall};
 use dscript_interp::value::{ErrorValue, Value};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::AccessFlags;
+use whole::{contents, held_bytes};
 
 use super::*;
 use crate::lines::Lines;
@@ -27,8 +29,6 @@ use crate::policy;
 
 /// Of a file that is read as a whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-/// What is read of a file at once whose size nobody knows, at first.
-const PART_BYTES: u64 = 64 << 10;
 /// Who waits for a pipe looks so often whether anybody waits for him.
 const POLL_MS: u16 = 100;
 /// Of a folder that is listed.
@@ -37,8 +37,8 @@ const NAMES_MAX: usize = 1 << 20;
 const TRIES_MAX: usize = 100;
 
 pub const NATIVES: &[NativeDef] = &[
-    outside("File.read", "(String) -> String!", read),
-    outside("File.readBytes", "(String) -> Bytes!", read_bytes),
+    outside("File.read", "(String) -> String!", whole::read),
+    outside("File.readBytes", "(String) -> Bytes!", whole::read_bytes),
     outside("File.readRange", "(String, int, int) -> Bytes!", read_range),
     outside("File.openLines", "(String) -> Lines!", open_lines),
     outside("File.write", "(String, String) -> void!", write),
@@ -133,22 +133,6 @@ fn failed(e: &io::Error, doing: &str, path: &str) -> ErrorValue {
     error
 }
 
-fn read(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    let bytes = all_of(call)?;
-    let text = String::from_utf8(bytes);
-    Ok(Value::String(text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
-}
-
-fn read_bytes(call: &mut OutsideCall<'_>) -> Result<Value, Failure> {
-    Ok(Value::Bytes(all_of(call)?))
-}
-
-fn all_of(call: &mut OutsideCall<'_>) -> Result<Vec<u8>, Failure> {
-    let held = state(call).hold();
-    let (bytes, _held) = with_path_patiently(call, "read", |path, wanted| contents(path, wanted, held))?;
-    Ok(bytes)
-}
-
 /// A pipe without a writer must not hold the thread.
 fn open_to_read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
@@ -194,42 +178,6 @@ impl Read for Patient<'_> {
                 done => return done,
             }
         }
-    }
-}
-
-/// All of a file, and what it is held with on its way to the program.
-fn contents(path: &Path, wanted: &Wanted, held: Held) -> io::Result<(Vec<u8>, Held)> {
-    let file = open_to_read(path)?;
-    let (size, most) = (file.metadata()?.size(), FILE_BYTES_MAX + 1);
-    let from = Patient::new(file, wanted, None)?;
-    let (bytes, held) = match from.waits {
-        true => held_bytes(from, size, most, held)?,
-        // The file itself reads into room that nobody has cleared.
-        false => held_bytes(from.file, size, most, held)?,
-    };
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(too_large(format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)));
-    }
-    Ok((bytes, held))
-}
-
-/// As many bytes as there are, about `size` as far as that is known, and not more than `most`.
-fn held_bytes(mut from: impl Read, size: u64, most: u64, mut held: Held) -> io::Result<(Vec<u8>, Held)> {
-    let mut bytes = Vec::new();
-    // One more, so that the end is found without more room.
-    let mut more = size.saturating_add(1).min(most);
-    loop {
-        if !held.resize(bytes.len() + more as usize) {
-            return Err(too_large("it has more than the memory of this task has room for".into()));
-        }
-        bytes.reserve_exact(more as usize);
-        let read = from.by_ref().take(more).read_to_end(&mut bytes)? as u64;
-        let left = most - bytes.len() as u64;
-        if read < more || left == 0 {
-            return Ok((bytes, held));
-        }
-        // The kernel's files say nothing of their size, and pipes have none.
-        more = (bytes.len() as u64).max(PART_BYTES).min(left);
     }
 }
 

@@ -50,15 +50,20 @@ static THREADS: Semaphore = Semaphore::const_new(THREADS_MAX);
 
 /// Does blocking work on a thread of its own. Whoever stops waiting leaves the thread to end by itself.
 async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ErrorValue> {
-    let permit = THREADS.acquire().await.expect("nobody closes it");
     let (sender, done) = oneshot::channel();
+    start_thread(move || drop(sender.send(work()))).await?;
+    Ok(done.await.expect("work on a thread does not panic"))
+}
+
+/// As `on_thread`, for work that tells by itself what it comes to.
+async fn start_thread(work: impl FnOnce() + Send + 'static) -> Result<(), ErrorValue> {
+    let permit = THREADS.acquire().await.expect("nobody closes it");
     let body = move || {
         let _permit = permit;
-        let _ = sender.send(work());
+        work();
     };
     let thread = std::thread::Builder::new().name("outside".into()).spawn(body);
-    thread.map_err(|e| errors::io(&e, "cannot start a thread"))?;
-    Ok(done.await.expect("work on a thread does not panic"))
+    thread.map(drop).map_err(|e| errors::io(&e, "cannot start a thread"))
 }
 
 /// Whether somebody still waits for what a thread does.
