@@ -325,9 +325,15 @@ impl Vm {
         if parts.is_empty() {
             return Ok(());
         }
-        let joint = self.joint(parts.len(), part);
+        let mut joint = self.joint(parts.len(), part);
         self.check_size(joint.bytes)?;
+        let collections = self.heap.collections;
         self.reserve(joint.words)?;
+        if self.heap.collections != collections {
+            // The first text may have been moved out of the buffer that it was to grow in.
+            joint = self.joint(parts.len(), part);
+            self.reserve(joint.words)?;
+        }
         let text = self.join(joint, parts.len(), part);
         self.set_r(dst, text);
         Ok(())
