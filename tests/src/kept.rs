@@ -43,6 +43,13 @@ struct Part {
     most: usize,
 }
 
+impl Part {
+    /// How much longer than its number an entry of a log is.
+    fn width(self) -> usize {
+        self.most.saturating_sub(20)
+    }
+}
+
 /// The program of a seed.
 pub fn program(seed: u64) -> Program {
     let mut random = Random::new(seed ^ 0x6b65_7074);
@@ -118,13 +125,13 @@ impl Writer {
         for name in 0..3 + self.random.below(5) {
             let kind = self.pick(&kinds);
             let keys = if self.is_light { 0 } else { self.random.below(KEYS.len()) };
-            let shape = match self.random.below(12) {
+            let shape = match self.random.below(13) {
                 0..5 => Shape::List,
                 5 => Shape::Rows,
                 // The value of a key that is not there is null, too.
                 6..9 if !KINDS[kind].ty.ends_with('?') => Shape::Map(keys, self.pick(&[5, 40, 300])),
                 6..10 => Shape::Set(keys, self.pick(&[5, 40, 300])),
-                10 if !self.is_light => Shape::Log,
+                10..12 if !self.is_light => Shape::Log,
                 _ => Shape::Field,
             };
             let most = self.pick(&[3, 20, 70, 300]);
@@ -284,7 +291,8 @@ void checkList{number}(World w, String what, List<{ty}> l, List<int> m) {{
     fn check(&mut self) {
         self.block("void check(World w)", |this| {
             this.line("int sum = w.wrong;");
-            for Part { shape, kind, name, .. } in this.parts.clone() {
+            for part in this.parts.clone() {
+                let Part { shape, kind, name, .. } = part;
                 match shape {
                     Shape::List => {
                         this.line(&format!("checkList{kind}(w, \"a{name}\", w.a{name}, w.m{name});"));
@@ -343,8 +351,9 @@ void checkList{number}(World w, String what, List<{ty}> l, List<int> m) {{
                         });
                     }
                     Shape::Log => {
+                        let width = part.width();
                         this.line(&format!(
-                            "if (w.a{name} != w.m{name}.map(id -> \"n${{id}};\").join(\"\")) {{ tell(w, \"a{name}: ${{w.a{name}}}\"); }}"
+                            "if (w.a{name} != w.m{name}.map(id -> entryOf(id, {width})).join(\"\")) {{ tell(w, \"a{name}\"); }}"
                         ));
                         this.line(&format!("sum = (sum * 31 + w.a{name}.length()) & 0xFFFFFFF;"));
                     }

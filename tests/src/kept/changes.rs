@@ -55,7 +55,7 @@ impl Writer {
             Shape::Rows => self.rows(&list, &model, kind, most),
             Shape::Map(keys, count) => self.map(&list, &model, kind, keys, count),
             Shape::Set(keys, count) => self.set(&list, &model, keys, count),
-            Shape::Log => self.log(&list, &model),
+            Shape::Log => self.log(&list, &model, part.width()),
             Shape::Field => self.field(name, kind),
         }
     }
@@ -221,21 +221,39 @@ impl Writer {
         }
     }
 
-    fn log(&mut self, l: &str, m: &str) {
-        let id = self.name("id");
-        match self.random.below(4) {
-            0 | 1 => self.block(&format!("if ({m}.size() < 200)"), |this| {
-                this.line(&format!("int {id} = w.fresh();"));
-                if this.random.one_in(2) {
-                    this.line(&format!("{l} += \"n${{{id}}};\";"));
-                } else {
-                    this.line(&format!("{l} = {l} + textOf({id}) + \";\";"));
-                }
-                this.line(&format!("{m}.add({id});"));
-            }),
-            2 => self.block(&format!("if ({m}.size() > 0)"), |this| {
-                this.line(&format!("{l} = {l}.substring({l}.indexOf(\";\") + 1, {l}.length());"));
-                this.line(&format!("{m}.removeAt(0);"));
+    /// A text that is added to at its end and cut off at its begin.
+    fn log(&mut self, l: &str, m: &str, width: usize) {
+        let (id, i) = (self.name("id"), self.name("i"));
+        match self.random.below(7) {
+            // Entries that need no object of their own.
+            5.. => {
+                let times = if self.loops < 2 { 300 } else { 5 };
+                self.line(&format!("w.work += {};", times / 5));
+                self.block(&format!("for (int {i} = 0; {i} < {times} && {m}.size() < 600; {i}++)"), |this| {
+                    this.line(&format!("{l} = {l} + \";\";"));
+                    this.line(&format!("{m}.add(-1);"));
+                });
+            }
+            way @ 0..3 => {
+                let times = if way == 0 && self.loops < 2 { 60 } else { 1 };
+                self.block(&format!("for (int {i} = 0; {i} < {times} && {m}.size() < 200; {i}++)"), |this| {
+                    this.line(&format!("int {id} = w.fresh();"));
+                    match this.random.below(3) {
+                        0 => this.line(&format!("{l} += \"${{entryOf({id}, {width})}}\";")),
+                        1 => this.line(&format!("{l} = {l} + entryOf({id}, {width});")),
+                        _ => this.line(&format!("{l} = \"${{{l}}}n${{{id}}}${{\"-\".repeat({width})}};\";")),
+                    }
+                    this.line(&format!("{m}.add({id});"));
+                });
+            }
+            3 => self.block(&format!("if ({m}.size() > 0)"), |this| {
+                let most = this.pick(&["1", "{m}.size() / 2", "{m}.size()"]).replace("{m}", m);
+                this.line(&format!("int {id} = 0;"));
+                this.block(&format!("for (int {i} = {most}; {i} > 0; {i}--)"), |this| {
+                    this.line(&format!("{id} = {l}.indexOf(\";\", {id}) + 1;"));
+                    this.line(&format!("{m}.removeAt(0);"));
+                });
+                this.line(&format!("{l} = {l}.substring({id}, {l}.length());"));
             }),
             _ => self.line(&format!(
                 "if ({l}.split(\";\").size() != {m}.size() + 1) {{ tell(w, \"parts of {l}\"); }}"
@@ -273,6 +291,10 @@ impl Writer {
             self.line(&format!("w.work += {};", times / 5));
         }
         let each = format!("for (int {i} = 0; {i} < {times}; {i}++)");
+        let depth = if self.loops == 0 { self.pick(&[60, 60, 1500]) } else { times.min(60) };
+        if self.loops == 0 && self.random.one_in(6) {
+            return self.large(&i, &x);
+        }
         if self.is_light {
             return match self.random.below(if self.is_tight { 2 } else { 5 }) {
                 0 | 1 => self.line(&format!("{each} {{ w.light = new Light({i}, 2 * {i}); }}")),
@@ -282,7 +304,7 @@ impl Writer {
                 }
                 3 => self.line(&format!(
                     "if (low({}, new Light(1, 2)) < 0) {{ tell(w, \"what is held on the stack\"); }}",
-                    times.min(60)
+                    depth
                 )),
                 _ => {
                     self.line(&format!("List<int> {x} = [];"));
@@ -290,7 +312,26 @@ impl Writer {
                 }
             };
         }
-        match self.random.below(9) {
+        match self.random.below(11) {
+            9 if self.loops == 0 => {
+                self.block("within (1ms)", |this| {
+                    this.line(&format!(
+                        "for (int {i} = 0; true; {i}++) {{ w.last = new Item({i}, textOf({i})); }}"
+                    ));
+                });
+                self.block("else", |this| {
+                    this.line(&format!("Item? {x} = w.last;"));
+                    this.line(&format!("if ({x} != null && {x}.text != textOf({x}.id)) {{ tell(w, \"what was made last\"); }}"));
+                });
+            }
+            10 => self.block(&each, |this| {
+                this.line(&format!("Shelf.kept.add(new Item({i}, cutOf({i})));"));
+                this.line(&format!("if (Shelf.kept.size() > 20) {{ Shelf.kept.removeAt({i} % 2); }}"));
+                this.line(&format!("Item {x} = Shelf.kept[{i} % Shelf.kept.size()];"));
+                this.line(&format!(
+                    "if ({x}.text != textOf({x}.id)) {{ tell(w, \"what is on the shelf\"); }}"
+                ));
+            }),
             0 => self.line(&format!("{each} {{ w.last = new Item({i}, \"t${{{i}}}\"); }}")),
             1 => {
                 self.line(&format!("List<Item> {x} = [];"));
@@ -313,7 +354,7 @@ impl Writer {
             }
             5 => self.line(&format!(
                 "if (deep({}, new Item(1, textOf(1))) < 0) {{ tell(w, \"what is held on the stack\"); }}",
-                times.min(60)
+                depth
             )),
             6 => {
                 self.line(&format!("List<List<int>> {x} = [];"));
@@ -337,6 +378,23 @@ impl Writer {
                 });
             }
         }
+    }
+
+    /// A list that is too large to be young, of objects that are few.
+    fn large(&mut self, i: &str, x: &str) {
+        let (count, mask) = (self.pick(&[3000, 20_000]), self.pick(&[255, 2047]));
+        self.line(&format!("List<Light?> {x} = [];"));
+        self.block(&format!("for (int {i} = 0; {i} < {count}; {i}++)"), |this| {
+            this.line(&format!("if (({i} & {mask}) == 7) {{ w.light = new Light({i}, 2 * {i}); }}"));
+            this.line(&format!("{x}.add(w.light);"));
+        });
+        self.line("w.work += 1000;");
+        if self.random.one_in(2) {
+            self.line(&format!("{x}.addAll({x}.slice({count} / 2, {count}));"));
+        }
+        self.line(&format!(
+            "if (!{x}.all(y -> y == null || y.twice == 2 * y.id)) {{ tell(w, \"a large list\"); }}"
+        ));
     }
 }
 

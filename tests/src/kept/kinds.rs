@@ -29,7 +29,7 @@ pub(super) const NODE: usize = LIGHT + 1;
 /// The first are light: neither making nor looking at them takes more than machine code does by itself.
 pub(super) const LIGHT: usize = 7;
 
-pub(super) const KINDS: [Kind; 24] = [
+pub(super) const KINDS: [Kind; 25] = [
     kind("Light", "new Light(id, 2 * id)", "x.id == id && x.twice == 2 * id", "x.id % 7", "id % 7", true),
     kind("Link", "new Link(id)", "x.serial == id && x.isWhole()", "x.serial % 7", "id % 7", true),
     kind(
@@ -122,6 +122,14 @@ pub(super) const KINDS: [Kind; 24] = [
         "[textOf(id), cutOf(id)]",
         "x.size() == 2 && x[0] == textOf(id) && x[1] == x[0]",
         "numberOf(x[1]) % 7",
+        "id % 7",
+        true,
+    ),
+    kind(
+        "Bytes",
+        "cutOf(id).toBytes()",
+        "x == textOf(id).toBytes()",
+        "numberOf(x.toText()) % 7",
         "id % 7",
         true,
     ),
@@ -240,6 +248,10 @@ record Deep(Item item, String text) implements Named {
     int number() { return text == item.text ? item.id : -9; }
 }
 
+class Shelf {
+    static final List<Item> kept = [];
+}
+
 class Renewed implements Named {
     Item item;
     Renewed(Item item) { this.item = item; }
@@ -251,10 +263,21 @@ class Renewed implements Named {
 
 String textOf(int id) { return "n${id}"; }
 
+/// The same text, made in some way from another one.
 String cutOf(int id) {
-    String text = "<<n${id}>>";
-    return text.substring(2, text.length() - 2);
+    return switch (id % 8) {
+        case 0 -> "a,n${id},".split(",")[1];
+        case 1 -> "  n${id} ".trim();
+        case 2 -> "é<n${id}>".substring(2, 3 + "${id}".length());
+        case 3 -> "m${id}".replace("m", "n");
+        case 4 -> "N${id}".toLower();
+        case 5 -> ["n", "${id}", ""].join("");
+        case 6 -> "x\nn${id}\ny".lines()[1];
+        default -> "<<n${id}>>".substring(2, 3 + "${id}".length());
+    };
 }
+
+String entryOf(int id, int width) { return id < 0 ? ";" : "n${id}" + "-".repeat(width) + ";"; }
 
 int numberOf(String text) { return Int.parse(text.substring(1)) ?? -9; }
 

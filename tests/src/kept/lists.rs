@@ -132,8 +132,10 @@ impl Writer {
             }
             13 => [l, m].into_iter().for_each(|of| self.line(&format!("{of}.reverse();"))),
             14 => {
-                self.line(&format!("{l}.sortBy(x -> key{kind}(x));"));
-                self.line(&format!("{m}.sortBy(id -> ofId{kind}(id));"));
+                let by = if self.is_light { "" } else { self.pick(&["", "k"]) };
+                let text = |of: &str| if by.is_empty() { of.to_owned() } else { format!("\"k${{{of}}}\"") };
+                self.line(&format!("{l}.sortBy(x -> {});", text(&format!("key{kind}(x)"))));
+                self.line(&format!("{m}.sortBy(id -> {});", text(&format!("ofId{kind}(id)"))));
             }
             15 => {
                 self.line(&format!("{l}.sortWith((x, y) -> key{kind}(y) - key{kind}(x));"));
@@ -353,13 +355,15 @@ impl Writer {
         let (ty, x, id, at) =
             (KINDS[*kind].ty, self.name("x"), self.name("id"), self.below(&format!("{m}.size()")));
         self.block(&format!("if ({m}.size() > 0)"), |this| {
-            let (way, count) = (this.random.below(5), 1 + this.random.below(90));
+            let (way, count) = (this.random.below(7), 1 + this.random.below(90));
             this.line(&format!("int {id} = {m}[{at}];"));
             match way {
                 0 => this.line(&format!("{} {x} = {l}.get({at});", maybe(ty))),
                 1 => this.line(&format!("() -> {ty} {x} = holder{kind}({l}[{at}]);")),
                 2 => this.line(&format!("List<{ty}> {x} = {l}.slice({at}, {m}.size());")),
                 3 => this.line(&format!("{ty} {x} = {l}[{at}];")),
+                4 => this.line(&format!("Map<int, List<{ty}>> {x} = {l}.groupBy(y -> key{kind}(y));")),
+                5 => this.line(&format!("List<List<{ty}>> {x} = {l}.chunks({count});")),
                 _ => this.line(&format!("List<{ty}> {x} = List.filled({count}, {l}[{at}]);")),
             }
             this.storm();
@@ -370,6 +374,10 @@ impl Writer {
                 1 => this.line(&format!("if (!fits{kind}({x}(), {id})) {wrong}")),
                 2 => this.line(&format!("if (!fits{kind}({x}[0], {id})) {wrong}")),
                 3 => this.line(&format!("if (!fits{kind}({x}, {id})) {wrong}")),
+                4 => this.line(&format!(
+                    "if ({x}.values().map(y -> y.size()).sum() != {m}.size() || !({x}[ofId{kind}({id})] ?? []).any(y -> fits{kind}(y, {id}))) {wrong}"
+                )),
+                5 => this.line(&format!("if ({x}.flatMap(y -> y).size() != {m}.size() || !fits{kind}({x}[0][0], {m}[0])) {wrong}")),
                 _ => this.line(&format!("if (!{x}.all(y -> fits{kind}(y, {id}))) {wrong}")),
             }
         });
