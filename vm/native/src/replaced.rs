@@ -1,24 +1,32 @@
 //! Scalar replacement: objects of scalars that nobody keeps are never made.
 //!
-//! A record (or an object that nobody writes to) whose fields are scalars, that is only read where it was made and in short
-//! functions it is given to or comes from, is no object in machine code: its fields are variables. Those functions stand in the
-//! place of their calls then, however little room there is, and what they are given and give are fields.
+//! An object whose fields are scalars, that is only read where it was made and in short functions it is given to or comes from,
+//! is no object in machine code: its fields are variables. Those functions stand in the place of their calls then, within a room of
+//! their own, and what they are given and give are fields.
 //!
 //! A register holds different objects one after the other. What belongs together is a *web*: definitions of one register that
 //! meet in a use. A web is replaced, or none of it: where one of its definitions is an object that exists (a parameter, an
 //! element, what another call gives), or one of its uses needs an object (to store it, compare it, hand it on), it is real. A
-//! move links two webs of different registers: both are replaced or neither is, with fields of their own.
+//! move links two webs of different registers: both are replaced or neither is, with fields of their own. Where the code begins in
+//! a loop of the interpreter, the records that are alive there are taken apart; another object may be written to by another name.
 
-use dscript_bytecode::ids::{FunctionId, R, Reg};
-use dscript_bytecode::image::{Function, RegType, ScalarKind};
+use dscript_bytecode::ids::{FunctionId, R, Reg, TypeId};
+use dscript_bytecode::image::{Function, Image, RegType, ScalarKind, Type, slots};
 use dscript_bytecode::instr::Instr;
 
 use crate::analysis::{Collects, Operands, Set};
-use crate::translate::NESTED_MAX;
+use crate::translate::{NESTED_MAX, weight};
 use crate::unit::Unit;
 
 /// Definitions that are followed in one function; one with more has its objects made.
 const DEFINITIONS_MAX: usize = 512;
+/// How often what is real is looked through; where more is found then, all is.
+const ROUNDS_MAX: usize = 16;
+/// Functions in each other whose code stands in the place of calls for this; one that only makes the object is one of them.
+pub(crate) const DEPTH_MAX: usize = NESTED_MAX + 1;
+/// The weight of a function that does so, with those it calls, and of all of them in one function.
+const LIGHT_MAX: usize = 64;
+const ALL_LIGHT_MAX: usize = 480;
 
 /// What is handed over as fields in a call: of its parameters, and of its results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +60,7 @@ pub(crate) struct Replaced {
 impl Replaced {
     /// `handed` is what its caller has as fields; `loop_at` the loop that its code begins with.
     pub fn of(unit: &Unit<'_>, function: &Function, handed: &Handed, loop_at: Option<usize>) -> Replaced {
-        match Solution::of(unit, function, handed, loop_at, NESTED_MAX) {
+        match Solution::of(unit, function, handed, loop_at, DEPTH_MAX) {
             Some(solution) => solution.replaced(),
             None => Replaced::default(),
         }
@@ -191,8 +199,7 @@ impl<'a> Solution<'a> {
             *handed &= solution.definitions.iter().any(|(origin, _)| *origin == Origin::Param(param));
         }
         solution.follow(&operands, loop_at.unwrap_or(0), entry);
-        solution.decide(unit, &operands, depth);
-        Some(solution)
+        solution.decide(unit, depth).then_some(solution)
     }
 
     fn root(&self, mut definition: usize) -> usize {
@@ -287,16 +294,36 @@ impl<'a> Solution<'a> {
         self.definitions.iter().position(|(origin, r)| *origin == Origin::At(pc) && *r == reg)
     }
 
-    /// Finds the webs that are real, and with them those that are linked to them.
-    fn decide(&mut self, unit: &Unit<'_>, operands: &[Operands], depth: usize) {
+    /// Calls of functions whose code may stand in their place for this, as far as there is room.
+    fn light_calls(&self, unit: &Unit<'_>, depth: usize) -> Vec<(usize, FunctionId)> {
+        let mut room = ALL_LIGHT_MAX;
+        let mut calls = Vec::new();
+        for (pc, instr) in self.function.code.iter().enumerate() {
+            let Instr::Call { function, ref args, ref results } = *instr else { continue };
+            let hands_over = args.iter().any(|arg| matches!(arg, Reg::R(r) if self.read(pc, *r).is_some()))
+                || results.iter().any(|reg| matches!(reg, Reg::R(r) if self.written(pc, *r).is_some()));
+            if hands_over
+                && let Some(light) = light(unit, function, depth)
+                && light <= room
+            {
+                room -= light;
+                calls.push((pc, function));
+            }
+        }
+        calls
+    }
+
+    /// Finds the webs that are real, and with them those that are linked to them; false where that takes too long.
+    fn decide(&mut self, unit: &Unit<'_>, depth: usize) -> bool {
         let code = &self.function.code[..];
         let mut links: Vec<(usize, usize)> = Vec::new();
-        let mut calls: Vec<(usize, FunctionId)> = Vec::new();
+        let calls = self.light_calls(unit, depth);
+        let is_light = |pc: usize| calls.iter().any(|(at, _)| *at == pc);
         for n in 0..self.definitions.len() {
             let (origin, reg) = self.definitions[n];
             let fits = match origin {
                 Origin::Param(param) => self.handed.params[param],
-                Origin::Frame => true,
+                Origin::Frame => unit.is_record(self.function.refs[reg.index()].ty),
                 Origin::At(pc) => match code[pc] {
                     Instr::New { ty, .. } => self.function.refs[reg.index()].ty == ty,
                     Instr::MoveRef { src, .. } => match self.read(pc, src) {
@@ -306,7 +333,7 @@ impl<'a> Solution<'a> {
                         }
                         None => false,
                     },
-                    Instr::Call { function, .. } => is_light(unit, function, depth),
+                    Instr::Call { .. } => is_light(pc),
                     _ => false,
                 },
             };
@@ -323,22 +350,17 @@ impl<'a> Solution<'a> {
                         |(at, value): (usize, &Reg)| *value != Reg::R(reg) || self.handed.results[at];
                     values.iter().enumerate().all(handed)
                 }
-                Instr::Call { function, .. } => is_light(unit, function, depth),
+                Instr::Call { .. } => is_light(pc),
                 _ => false,
             };
             if !fits {
                 self.make_real(n);
             }
         }
-        for (pc, instr) in code.iter().enumerate() {
-            if let Instr::Call { function, .. } = *instr
-                && !(operands[pc].uses.is_empty() && operands[pc].defs.is_empty())
-                && is_light(unit, function, depth)
-            {
-                calls.push((pc, function));
+        for round in 0.. {
+            if round == ROUNDS_MAX {
+                return false;
             }
-        }
-        loop {
             let mut changed = false;
             for (a, b) in &links {
                 if self.is_real(*a) != self.is_real(*b) {
@@ -358,15 +380,13 @@ impl<'a> Solution<'a> {
         }
         self.makes = code.iter().enumerate().any(|(pc, instr)| match instr {
             Instr::New { dst, .. } => self.written(pc, *dst).is_none_or(|n| self.is_real(n)),
-            Instr::Call { function, .. } => match self.calls.iter().find(|(at, ..)| *at == pc) {
+            Instr::Call { .. } => match self.calls.iter().find(|(at, ..)| *at == pc) {
                 Some((.., makes)) => *makes,
-                None => {
-                    unit.collects(self.function, instr) != Collects::Never
-                        || !is_light(unit, *function, depth)
-                }
+                None => unit.collects(self.function, instr) != Collects::Never,
             },
             _ => false,
         });
+        true
     }
 
     /// What a call may hand over as fields; whether something is real that was not.
@@ -469,21 +489,48 @@ impl<'a> Solution<'a> {
     }
 }
 
-/// Whether the code of a function may stand in the place of its calls wherever that spares an object: it is short, has no loop,
-/// and stores nothing in what exists.
-fn is_light(unit: &Unit<'_>, function: FunctionId, depth: usize) -> bool {
-    depth > 0
-        && unit.is_expandable(function)
-        && unit.function(function).code.iter().enumerate().all(|(pc, instr)| match *instr {
-            Instr::New { .. } => true,
-            Instr::Call { function, .. } => is_light(unit, function, depth - 1),
+/// The weight of a function, with those it calls, whose code may stand in the place of calls where that spares an object: it is
+/// short, has no loop, and neither stores anything in what exists nor calls what might.
+fn light(unit: &Unit<'_>, function: FunctionId, depth: usize) -> Option<usize> {
+    if depth == 0 || !unit.is_expandable(function) {
+        return None;
+    }
+    let function = unit.function(function);
+    let mut all = weight(&function.code);
+    for (pc, instr) in function.code.iter().enumerate() {
+        match *instr {
+            Instr::New { .. } => {}
+            Instr::Call { function, .. } => all += light(unit, function, depth - 1)?,
             Instr::SetScalar { .. }
             | Instr::SetRef { .. }
             | Instr::ListSetScalar { .. }
-            | Instr::ListSetRef { .. } => false,
+            | Instr::ListSetRef { .. }
+            | Instr::CallMethod { .. }
+            | Instr::CallValue { .. } => return None,
             _ => {
-                unit.collects(unit.function(function), instr) == Collects::Never
-                    && Operands::of(instr).labels.iter().all(|to| to.index() > pc)
+                let goes_on = Operands::of(instr).labels.iter().all(|to| to.index() > pc);
+                if !goes_on || unit.collects(function, instr) != Collects::Never {
+                    return None;
+                }
             }
-        })
+        }
+        if all > LIGHT_MAX {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+/// What the fields of the objects of a type are, where they are few scalars.
+pub(crate) fn few_scalars(image: &Image, ty: TypeId) -> Option<Box<[ScalarKind]>> {
+    const FEW: usize = 8;
+    if !matches!(image.types[ty.index()], Type::Record(_) | Type::Class(_)) {
+        return None;
+    }
+    let slots = slots(&image.types, image.manifest.error_type, ty)?;
+    let kinds = slots.iter().map(|slot| match slot {
+        RegType::Scalar(kind) => Some(*kind),
+        RegType::Ref(_) => None,
+    });
+    kinds.collect::<Option<Box<[_]>>>().filter(|kinds| kinds.len() <= FEW)
 }

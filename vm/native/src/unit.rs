@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Image, RegType, ScalarKind, Type, slots};
+use dscript_bytecode::image::{Function, Image, ScalarKind, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
@@ -20,7 +20,8 @@ use crate::context::helper::{DOUBLES, EXECUTE_OFTEN, OF_DOUBLES, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::regions::Regions;
-use crate::translate::{self, NESTED_MAX, Start};
+use crate::replaced::{self, few_scalars};
+use crate::translate::{self, Start, is_short};
 
 /// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
 /// chain of so many links takes it two seconds, and one of ten thousand most of a minute and gigabytes.
@@ -254,20 +255,6 @@ impl Facts {
     }
 }
 
-/// The fields of the objects of a type, where they are few scalars.
-fn few_scalars(image: &Image, ty: TypeId) -> Option<Box<[ScalarKind]>> {
-    const FEW: usize = 8;
-    if !matches!(image.types[ty.index()], Type::Record(_) | Type::Class(_)) {
-        return None;
-    }
-    let slots = slots(&image.types, image.manifest.error_type, ty)?;
-    let kinds = slots.iter().map(|slot| match slot {
-        RegType::Scalar(kind) => Some(*kind),
-        RegType::Ref(_) => None,
-    });
-    kinds.collect::<Option<Box<[_]>>>().filter(|kinds| kinds.len() <= FEW)
-}
-
 /// Registers of either bank that a function may have that may be nested in itself: as deep as calls may be nested,
 /// with each of the others once, the interpreter's banks have room for them. So native code, which needs less, has
 /// no limit to find that the interpreter finds.
@@ -448,7 +435,8 @@ impl<'p> Unit<'p> {
         }
     }
 
-    /// What an instruction that collects never stores in objects.
+    /// What an instruction that collects never stores in objects. What stands in the place of a call to spare an object stores
+    /// nothing.
     pub fn stores(&self, function: &Function, instr: &Instr) -> Stores {
         let inside = |callee: &FunctionId| -> Stores {
             let callee = self.function(*callee);
@@ -514,7 +502,7 @@ impl<'p> Unit<'p> {
             Instr::Call { function, .. } if self.is_inlined(*function) => {
                 self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
             }
-            Instr::Call { function, .. } => self.expansion_uses_heap(*function, NESTED_MAX),
+            Instr::Call { function, .. } => self.expansion_uses_heap(*function, replaced::DEPTH_MAX),
             Instr::CallNative { native, .. } => {
                 use Intrinsic::{BytesGet, BytesLength, CharAt, Length};
                 matches!(
@@ -621,38 +609,6 @@ impl<'p> Unit<'p> {
         self.stubs[which] = Some(import);
         import
     }
-}
-
-/// Whether a function is short enough to stand in the place of its calls.
-fn is_short(code: &[Instr]) -> bool {
-    const INSTRUCTIONS_MAX: usize = 24;
-    const WEIGHT_MAX: usize = 16;
-    code.len() <= INSTRUCTIONS_MAX || weight(code) <= WEIGHT_MAX
-}
-
-/// What counts of a function that may stand in the place of its calls: instructions that become machine code of their own,
-/// as a constant is a part of what uses it and a move is a name; all of them where it loops, as its loops lie better in a
-/// function of their own.
-pub(crate) fn weight(code: &[Instr]) -> usize {
-    let is_backward =
-        |(pc, instr): (usize, &Instr)| Operands::of(instr).labels.iter().any(|to| to.index() <= pc);
-    if code.iter().enumerate().any(is_backward) {
-        return code.len();
-    }
-    let is_free = |instr: &Instr| {
-        use Instr::{Bool, Double, Int, Jump, MoveRef, MoveScalar, Null};
-        matches!(
-            instr,
-            Int { .. }
-                | Double { .. }
-                | Bool { .. }
-                | Null { .. }
-                | MoveScalar { .. }
-                | MoveRef { .. }
-                | Jump { .. }
-        )
-    };
-    code.iter().filter(|instr| !is_free(instr)).count()
 }
 
 /// Names of what native code calls directly: functions of the program, and stubs of helpers.

@@ -114,7 +114,7 @@ struct Link {
 
 struct Entry {
     /// Who waits for the start. An answer that nobody takes out kills the child, also one that had arrived.
-    started: Option<oneshot::Sender<Result<KillOnDrop, SpawnError>>>,
+    started: Option<oneshot::Sender<Result<(Child, KillOnDrop), SpawnError>>>,
     pid: u32,
     exit: watch::Sender<Option<(Exit, Usage)>>,
     _living: Living,
@@ -166,8 +166,9 @@ impl Children {
         };
         link.table.borrow_mut().insert(id, entry);
         link.post(packet, fds);
-        let mut guard = wait.await.unwrap_or_else(|_| Err(refused(libc::EPIPE)))?;
-        guard.0.take().ok_or_else(|| refused(libc::EPIPE))
+        let (child, mut guard) = wait.await.unwrap_or_else(|_| Err(refused(libc::EPIPE)))?;
+        guard.0 = None;
+        Ok(child)
     }
 
     /// What has gone into a session of its own is left alone by the `close` that follows.
@@ -348,7 +349,7 @@ impl Link {
                 entry.pid = pid;
                 let child = Child { link: self.clone(), pid, exit: entry.exit.subscribe() };
                 if let Some(started) = entry.started.take() {
-                    let _ = started.send(Ok(KillOnDrop(Some(child))));
+                    let _ = started.send(Ok((child.clone(), KillOnDrop(Some(child)))));
                 }
             }
             Reply::Failed { id, errno, stage } => {

@@ -17,14 +17,45 @@ use crate::context::What;
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 use crate::replaced::Replaced;
-use crate::unit::weight;
 
-/// Functions inlined in each other, and instructions of all that are inlined in one function. A function that calls
+/// Functions inlined in each other, and the weight of all that are inlined in one function for its calls. A function that calls
 /// itself twice has room for itself that deep.
 pub(crate) const NESTED_MAX: usize = 3;
 pub(crate) const ROOM: usize = 120;
 /// Instructions of a function whose code is hardly longer than what a call of it takes.
 const TINY: usize = 12;
+
+/// Whether a function is short enough to stand in the place of its calls.
+pub(crate) fn is_short(code: &[Instr]) -> bool {
+    const INSTRUCTIONS_MAX: usize = 24;
+    const WEIGHT_MAX: usize = 16;
+    code.len() <= INSTRUCTIONS_MAX || weight(code) <= WEIGHT_MAX
+}
+
+/// What counts of a function that may stand in the place of its calls: instructions that become machine code of their own,
+/// as a constant is a part of what uses it and a move is a name; all of them where it loops, as its loops lie better in a
+/// function of their own.
+pub(crate) fn weight(code: &[Instr]) -> usize {
+    let is_backward =
+        |(pc, instr): (usize, &Instr)| Operands::of(instr).labels.iter().any(|to| to.index() <= pc);
+    if code.iter().enumerate().any(is_backward) {
+        return code.len();
+    }
+    let is_free = |instr: &Instr| {
+        use Instr::{Bool, Double, Int, Jump, MoveRef, MoveScalar, Null};
+        matches!(
+            instr,
+            Int { .. }
+                | Double { .. }
+                | Bool { .. }
+                | Null { .. }
+                | MoveScalar { .. }
+                | MoveRef { .. }
+                | Jump { .. }
+        )
+    };
+    code.iter().filter(|instr| !is_free(instr)).count()
+}
 
 /// What of the translator is another function's while that is inlined.
 struct Inner<'p> {

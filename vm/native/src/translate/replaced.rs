@@ -2,6 +2,7 @@
 
 use cranelift_codegen::ir::{self, InstBuilder, Value};
 use dscript_bytecode::ids::{Reg, Slot};
+use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
 
 use super::{Area, Translator, scalar_type};
@@ -57,17 +58,17 @@ impl<'p> Translator<'_, '_, 'p> {
         self.replaced.given.get(param).copied().flatten()
     }
 
-    /// Where the code begins in a loop: reads the fields of objects that the interpreter has made before it.
+    /// Where the code begins in a loop: reads the fields of records that the interpreter has made before it.
     pub(super) fn take_apart(&mut self, scalars: Value) {
         for web in self.replaced.entered.clone() {
             let (reg, kinds) = self.replaced.webs[web].clone();
             let reference = self.load_register(Reg::R(reg), scalars);
             let address = self.address(reference);
             let flags = self.flags(Area::ScalarFields);
-            let mut values = kinds.iter().zip(0..).map(|(kind, slot)| {
+            let read = |(kind, slot): (&ScalarKind, u16)| {
                 self.b.ins().load(scalar_type(*kind), flags, address, layout::scalar_field(Slot(slot)))
-            });
-            let values: Vec<Value> = values.by_ref().collect();
+            };
+            let values: Vec<Value> = kinds.iter().zip(0..).map(read).collect();
             self.set_fields(web, &mut values.into_iter());
         }
     }
