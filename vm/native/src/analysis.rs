@@ -122,7 +122,7 @@ impl Set {
     }
 
     /// Whether it grew.
-    pub fn extend(&mut self, other: &Set) -> bool {
+    fn extend(&mut self, other: &Set) -> bool {
         let mut grown = false;
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             grown |= *theirs & !*mine != 0;
@@ -142,7 +142,7 @@ impl Set {
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(word, bits)| {
             (0..64).filter(move |bit| bits >> bit & 1 != 0).map(move |bit| word * 64 + bit)
         })

@@ -29,7 +29,7 @@ const LIGHT_MAX: usize = 64;
 const ALL_LIGHT_MAX: usize = 480;
 
 /// What is handed over as fields in a call: of its parameters, and of its results.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Handed {
     pub params: Vec<bool>,
     pub results: Vec<bool>,

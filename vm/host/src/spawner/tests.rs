@@ -291,24 +291,34 @@ fn what_forks_again_and_again_is_ended() {
     fs::remove_dir_all(folder).expect("it is ours");
 }
 
+/// A start that was asked for and that nobody has looked at since, of a script that writes its pid to a file and stays.
+async fn asked_for<'c>(children: &'c Children, file: &Path) -> impl Future<Output: Sized> + use<'c> {
+    let script = format!("echo $$ > {}; exec sleep 1000", file.display());
+    let args = vec!["-c".to_string(), script];
+    let mut start = Box::pin(children.spawn(Spawn { program: "sh".into(), args, ..Spawn::default() }));
+    tokio::select! {
+        biased;
+        _ = &mut start => panic!("it cannot have started yet"),
+        () = std::future::ready(()) => {}
+    }
+    start
+}
+
+fn pid_in(file: &Path) -> Option<u32> {
+    fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok())
+}
+
 #[test]
 fn dropping_a_start_kills_what_it_started() {
     let folder = folder("dropped");
+    let file = folder.join("pid");
     block_on(async {
         let children = Children::new(MANY);
-        let script = format!("echo $$ > {}/pid; exec sleep 1000", folder.display());
-        let args = vec!["-c".to_string(), script];
-        let start = children.spawn(Spawn { program: "sh".into(), args, ..Spawn::default() });
-        tokio::select! {
-            biased;
-            _ = start => panic!("it cannot have started yet"),
-            () = std::future::ready(()) => {}
-        }
+        drop(asked_for(&children, &file).await);
         // The child may be killed before it writes; then there is nothing to look for.
         let (probe, _read) = piped("true", &[]);
         children.spawn(probe).await.expect("it starts").wait().await;
-        let pid = fs::read_to_string(folder.join("pid")).ok().and_then(|t| t.trim().parse::<u32>().ok());
-        if let Some(pid) = pid {
+        if let Some(pid) = pid_in(&file) {
             wait_until("it lives", || !lives(pid));
         }
         children.close().await;
@@ -319,28 +329,20 @@ fn dropping_a_start_kills_what_it_started() {
 #[test]
 fn dropping_a_start_that_was_answered_kills_what_it_started() {
     let folder = folder("answered");
+    let file = folder.join("pid");
     block_on(async {
         let children = Children::new(MANY);
-        let script = format!("echo $$ > {}/child; exec sleep 1000", folder.display());
-        let args = vec!["-c".to_string(), script];
-        let start = children.spawn(Spawn { program: "sh".into(), args, ..Spawn::default() });
-        let mut start = Box::pin(start);
-        tokio::select! {
-            biased;
-            _ = &mut start => panic!("it cannot have started yet"),
-            () = std::future::ready(()) => {}
-        }
-        let file = folder.join("child");
-        let mut pid = None;
-        while pid.is_none() {
+        let start = asked_for(&children, &file).await;
+        let pid = loop {
             // The answer comes while the start is not looked at.
             tokio::time::sleep(Duration::from_millis(2)).await;
-            pid = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u32>().ok());
-        }
+            if let Some(pid) = pid_in(&file) {
+                break pid;
+            }
+        };
         let (probe, _read) = piped("true", &[]);
         children.spawn(probe).await.expect("it starts").wait().await;
         drop(start);
-        let pid = pid.expect("it was read");
         while lives(pid) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

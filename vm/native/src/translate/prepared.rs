@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::Block;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::Function;
+use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use super::copies::{Copy, Known, copies};
@@ -72,11 +72,9 @@ impl Prepared {
             entries: &entries,
         };
         let copies = copies(b, unit, known, &chunks, &mut blocks);
-        let fields = replaced
-            .webs
-            .iter()
-            .map(|(_, kinds)| kinds.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect());
-        let fields = fields.collect();
+        let mut variables =
+            |kinds: &[ScalarKind]| kinds.iter().map(|kind| b.declare_var(scalar_type(*kind))).collect();
+        let fields = replaced.webs.iter().map(|(_, kinds)| variables(kinds)).collect();
         Prepared { replaced, fields, regions, analysis, ranges, views, chunks, entries, blocks, copies }
     }
 }
