@@ -17,7 +17,7 @@ use crate::list::{array_tag, array_words};
 use crate::native::{Body, PureCall, Trapped};
 pub use crate::natives::power;
 use crate::program::Program;
-pub use crate::quick::{Quick, pair_get, pair_put};
+pub use crate::quick::{Quick, pair_place, pair_put};
 pub use crate::stack::Activation;
 use crate::stack::{BANK_SLOTS_MAX, ENTRY, Frame, Marks};
 pub use crate::vm::Cell;

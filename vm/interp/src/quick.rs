@@ -120,20 +120,31 @@ impl Quick {
     }
 }
 
-/// The value of a key in a map of words to words.
+/// Where the value of a key lies in a map of words to words, or null. It stays there until a call that may collect, or that
+/// gives the map other arrays.
 ///
 /// # Safety
 /// The map is one, in the heap that begins at `heap`.
 #[inline]
+pub unsafe fn pair_place(heap: *mut u64, map: u32, key: u64) -> *const u64 {
+    // SAFETY: the caller sees to it.
+    unsafe { map::find_pair(heap, map, key) }
+}
+
+/// The value of a key in such a map.
+///
+/// # Safety
+/// As `pair_place`.
+#[inline]
 pub unsafe fn pair_get(heap: *mut u64, map: u32, key: u64) -> Option<u64> {
     // SAFETY: the caller sees to it.
-    unsafe { map::find_pair(heap, map, key).as_ref().copied() }
+    unsafe { pair_place(heap, map, key).as_ref().copied() }
 }
 
 /// Stores it, and says whether the key is new; `None` where there is no room, and nothing was done.
 ///
 /// # Safety
-/// As `pair_get`.
+/// As `pair_place`.
 #[inline]
 pub unsafe fn pair_put(heap: *mut u64, map: u32, key: u64, value: u64) -> Option<bool> {
     // SAFETY: the caller sees to it.

@@ -128,8 +128,7 @@ static HELPERS: Helpers = Helpers([
     direct::map_next as *const (),
     direct::map_key_at as *const (),
     direct::map_value_at as *const (),
-    direct::pair_get as *const (),
-    direct::pair_has as *const (),
+    direct::pair_place as *const (),
     direct::pair_put as *const (),
     direct::compare_text as *const (),
     direct::starts_with as *const (),
@@ -193,26 +192,25 @@ pub(crate) mod helper {
     pub const MAP_KEY_AT: usize = 14;
     /// (context, map, entry): the same of its value.
     pub const MAP_VALUE_AT: usize = 15;
-    /// As `MAP_GET`, of a map of words to words.
-    pub const PAIR_GET: usize = 16;
-    /// As `MAP_HAS`, of such a map.
-    pub const PAIR_HAS: usize = 17;
+    /// (context, map, key), of a map of words to words: where the value of the key lies, or 0, and the first of the context's
+    /// values is 0 too.
+    pub const PAIR_PLACE: usize = 16;
     /// As `MAP_PUT`, of such a map.
-    pub const PAIR_PUT: usize = 18;
+    pub const PAIR_PUT: usize = 17;
     /// (context, a, b): below, at or above 0 as a String sorts before, with or after another.
-    pub const COMPARE_TEXT: usize = 19;
+    pub const COMPARE_TEXT: usize = 18;
     /// (context, text, part): whether the text begins with it.
-    pub const STARTS_WITH: usize = 20;
+    pub const STARTS_WITH: usize = 19;
     /// (context, text, part): whether the text ends with it.
-    pub const ENDS_WITH: usize = 21;
+    pub const ENDS_WITH: usize = 20;
     /// (context, text, part): whether it is in the text, or -1 where nothing was done.
-    pub const CONTAINS: usize = 22;
+    pub const CONTAINS: usize = 21;
     /// (context, text, radix): whether the text was read; the int is the first of the context's values.
-    pub const PARSE_INT: usize = 23;
+    pub const PARSE_INT: usize = 22;
     /// (context, list, index): whether the element was taken out; it is the first of the context's values.
-    pub const REMOVE_AT: usize = 24;
+    pub const REMOVE_AT: usize = 23;
     /// The first of the functions of doubles, in the order of `OF_DOUBLES`. They call nothing.
-    pub const DOUBLES: usize = 25;
+    pub const DOUBLES: usize = 24;
     /// Their natives.
     pub const OF_DOUBLES: [&str; 10] = [
         "Math.floor",
@@ -246,9 +244,9 @@ pub(crate) mod helper {
     /// (context, list): the array of the list with room for one more element, or 0 where nothing was done.
     pub const GROW_LIST: usize = ENTER_REGION + 8;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 44] = [
-        1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 3, 1, 2, 1, 2, 2, 2, 3, 2,
+    pub const PARAMS: [usize; 43] = [
+        1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        3, 1, 2, 1, 2, 2, 2, 3, 2,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

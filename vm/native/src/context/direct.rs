@@ -46,22 +46,19 @@ pub unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, valu
     unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
 }
 
-pub unsafe extern "C" fn pair_get(context: *mut Context, map: u32, key: u64) -> i64 {
+pub unsafe extern "C" fn pair_place(context: *mut Context, map: u32, key: u64) -> *const u64 {
     // SAFETY: native code calls with its own context, which knows the heap, and a map of its function's types.
     unsafe {
-        let value = door::pair_get((*context).heap, map, key);
-        (*context).values[0] = value.unwrap_or_default();
-        value.is_some().into()
+        let place = door::pair_place((*context).heap, map, key);
+        if place.is_null() {
+            (*context).values[0] = 0;
+        }
+        place
     }
 }
 
-pub unsafe extern "C" fn pair_has(context: *mut Context, map: u32, key: u64) -> i64 {
-    // SAFETY: as in `pair_get`.
-    unsafe { door::pair_get((*context).heap, map, key).is_some().into() }
-}
-
 pub unsafe extern "C" fn pair_put(context: *mut Context, map: u32, key: u64, value: u64) -> i64 {
-    // SAFETY: as in `pair_get`.
+    // SAFETY: as in `pair_place`.
     unsafe { door::pair_put((*context).heap, map, key, value).map_or(-1, i64::from) }
 }
 

@@ -9,6 +9,7 @@ use dscript_bytecode::instr::Instr;
 use dscript_interp::door::Quick;
 
 use super::objects::{REF_BITS, scalar_bits};
+use super::seen::Cell;
 use super::{Area, Translator};
 use crate::context::{What, at, helper};
 use crate::layout;
@@ -264,9 +265,8 @@ impl<'p> Translator<'_, '_, 'p> {
                     this.give(results[1], value);
                 });
             }
-            Quick::Get | Quick::PairGet => {
-                let which = if quick == Quick::Get { helper::MAP_GET } else { helper::PAIR_GET };
-                let found = self.ask(which, &given, I64);
+            Quick::Get => {
+                let found = self.ask(helper::MAP_GET, &given, I64);
                 let value = self.load_context(at::VALUES);
                 if let [flag, value_of] = *results {
                     self.give(flag, found);
@@ -275,10 +275,22 @@ impl<'p> Translator<'_, '_, 'p> {
                     self.give(results[0], value);
                 }
             }
-            Quick::Has | Quick::PairHas => {
-                let which = if quick == Quick::Has { helper::MAP_HAS } else { helper::PAIR_HAS };
-                let found = self.ask(which, &given, I64);
+            Quick::Has => {
+                let found = self.ask(helper::MAP_HAS, &given, I64);
                 self.give(results[0], found);
+            }
+            Quick::PairGet | Quick::PairHas => {
+                let place = self.pair_place(&given);
+                let found = self.b.ins().icmp_imm_s(IntCC::NotEqual, place, 0);
+                let word = self.bits(ScalarKind::Bool, found);
+                self.give(results[0], word);
+                if let Some(value_of) = results.get(1) {
+                    let (context, flags) = (self.context(), self.flags(Area::ScalarElements));
+                    let none = self.b.ins().iadd_imm_s(context, i64::from(at::VALUES));
+                    let from = self.b.ins().select(found, place, none);
+                    let value = self.b.ins().load(I64, flags, from, 0);
+                    self.give(*value_of, value);
+                }
             }
             Quick::Next => {
                 let next = self.ask(helper::MAP_NEXT, &given, I64);
@@ -297,12 +309,14 @@ impl<'p> Translator<'_, '_, 'p> {
                 });
             }
             Quick::Put | Quick::PairPut | Quick::Add => {
-                let which = if quick == Quick::PairPut { helper::PAIR_PUT } else { helper::MAP_PUT };
                 if quick == Quick::Add {
                     let none = self.int(0);
                     given.push(none);
                 }
-                let is_new = self.ask(which, &given, I64);
+                let is_new = match quick {
+                    Quick::PairPut => self.put_pair(&given),
+                    _ => self.ask(helper::MAP_PUT, &given, I64),
+                };
                 let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, is_new, 0);
                 self.or_lend(instr, undone, |this| {
                     if let Some(result) = results.first() {
@@ -311,6 +325,45 @@ impl<'p> Translator<'_, '_, 'p> {
                 });
             }
         }
+    }
+
+    /// Where the value of a key lies in a map of words to words, or 0: where that was seen before, it is not looked for again.
+    fn pair_place(&mut self, given: &[Value]) -> Value {
+        let cell = Cell::Pair(given[1], given[2]);
+        let place = self.at_pair(cell, |_, place| place, |this| this.ask(helper::PAIR_PLACE, given, I64));
+        self.seen.stored(cell, place);
+        place
+    }
+
+    /// Stores the value of a key in such a map, and says whether it is new, or -1 where nothing was done.
+    fn put_pair(&mut self, given: &[Value]) -> Value {
+        let store = |this: &mut Self, place| {
+            let flags = this.flags(Area::ScalarElements);
+            this.b.ins().store(flags, given[3], place, 0);
+            this.int(0)
+        };
+        self.at_pair(Cell::Pair(given[1], given[2]), store, |this| this.ask(helper::PAIR_PUT, given, I64))
+    }
+
+    /// What is done where a key is known to have a value, or else.
+    fn at_pair(
+        &mut self,
+        cell: Cell,
+        there: impl FnOnce(&mut Self, Value) -> Value,
+        other: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let Some(place) = self.seen.cell(cell) else { return other(self) };
+        let (here, unknown, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I64);
+        self.b.ins().brif(place, here, &[], unknown, &[]);
+        self.go_to(here);
+        let value = there(self, place);
+        self.join(done, value);
+        self.go_to(unknown);
+        let value = other(self);
+        self.join(done, value);
+        self.go_to(done);
+        result
     }
 
     /// Takes an element out of a list; the last one is taken without a call.

@@ -26,6 +26,8 @@ pub(super) enum Cell {
     /// Of an array, by index.
     ScalarElement(Value, Value, Type),
     RefElement(Value, Value),
+    /// Where the value of a key lies in a map of words to words, or 0 where it had none.
+    Pair(Value, Value),
 }
 
 impl Cell {
@@ -36,6 +38,7 @@ impl Cell {
             | (Cell::RefField(_, a), Cell::RefField(_, b)) => a == b,
             (Cell::ScalarElement(..), Cell::ScalarElement(..))
             | (Cell::RefElement(..), Cell::RefElement(..)) => true,
+            (Cell::Pair(..), Cell::Pair(..)) => self == other,
             _ => false,
         }
     }
