@@ -12,6 +12,7 @@ use crate::vm::Vm;
 use dscript_bytecode::ids::{NativeId, TypeId};
 use dscript_bytecode::image::{Image, Type};
 use memchr::memmem;
+use std::ptr::NonNull;
 
 /// Bytes of a text that is looked through at once.
 const SHORT: usize = 256;
@@ -120,13 +121,13 @@ impl Quick {
     }
 }
 
-/// Where the value of a key lies in a map of words to words, or null. It stays there until a call that may collect, or that
+/// Where the value of a key lies in a map of words to words. It stays there until a call that may collect, or that
 /// gives the map other arrays.
 ///
 /// # Safety
 /// The map is one, in the heap that begins at `heap`.
 #[inline]
-pub unsafe fn pair_place(heap: *mut u64, map: u32, key: u64) -> *const u64 {
+pub unsafe fn pair_place(heap: *mut u64, map: u32, key: u64) -> Option<NonNull<u64>> {
     // SAFETY: the caller sees to it.
     unsafe { map::find_pair(heap, map, key) }
 }
@@ -138,7 +139,7 @@ pub unsafe fn pair_place(heap: *mut u64, map: u32, key: u64) -> *const u64 {
 #[inline]
 pub unsafe fn pair_get(heap: *mut u64, map: u32, key: u64) -> Option<u64> {
     // SAFETY: the caller sees to it.
-    unsafe { pair_place(heap, map, key).as_ref().copied() }
+    unsafe { pair_place(heap, map, key).map(|place| place.read()) }
 }
 
 /// Stores it, and says whether the key is new; `None` where there is no room, and nothing was done.

@@ -27,6 +27,8 @@ pub(crate) struct Analysis {
     pub kept: Vec<bool>,
     /// Registers alive at each block's beginning, by instruction; only of leaders.
     pub heads: Vec<Option<Box<[Reg]>>>,
+    /// All ways into each block, by its first instruction.
+    pub sources: Vec<Vec<Source>>,
     /// By leader: whether no way leads there but the one from the instruction before it.
     pub joined: Vec<bool>,
     /// By leader: the jump that ends it, where it only looks at something and jumps on, and jumps forward are all that
@@ -335,8 +337,20 @@ impl Analysis {
         let loops = all_loops(&operands);
         let looped = looped(&loops, code.len());
         let dead = Vec::new();
-        let mut analysis =
-            Analysis { leaders, loops, alive, slots, slot_count, kept, heads, joined, tests, looped, dead };
+        let mut analysis = Analysis {
+            leaders,
+            loops,
+            alive,
+            slots,
+            slot_count,
+            kept,
+            heads,
+            sources,
+            joined,
+            tests,
+            looped,
+            dead,
+        };
         analysis.dead = dead_slots(function, &operands, &analysis, collects);
         analysis
     }
@@ -456,25 +470,28 @@ fn kept(
 }
 
 /// A way into a block.
-enum Source {
+pub(crate) enum Source {
     /// From the instruction before it, which goes on there.
     Before,
     /// By a jump that does nothing else.
     Jump(usize),
-    Other,
+    /// From an instruction that may go on elsewhere.
+    Branch(usize),
+    /// The function begins there.
+    Entry,
 }
 
 /// All ways into each block, by its first instruction.
 fn sources(code: &[Instr], operands: &[Operands], leaders: &[bool]) -> Vec<Vec<Source>> {
     let mut sources: Vec<Vec<Source>> = leaders.iter().map(|_| Vec::new()).collect();
-    sources[0].push(Source::Other);
+    sources[0].push(Source::Entry);
     for (pc, instr) in code.iter().enumerate() {
         if leaders[pc + 1] && !instr.ends_block() {
             sources[pc + 1].push(Source::Before);
         }
         for label in &operands[pc].labels {
             let jumps = matches!(instr, Instr::Jump { .. });
-            sources[label.index()].push(if jumps { Source::Jump(pc) } else { Source::Other });
+            sources[label.index()].push(if jumps { Source::Jump(pc) } else { Source::Branch(pc) });
         }
     }
     sources

@@ -9,7 +9,7 @@
 
 use super::{ARRAYS, HASHES, INDEX, KEYS};
 use crate::heap::{Heap, Ref, high, low};
-use crate::text::mix;
+use std::ptr::NonNull;
 
 /// No number of an entry, and not 0.
 const REMOVED: u32 = 1 << 31;
@@ -25,7 +25,8 @@ const GROWN: u64 = (1 << 32) + 1;
 /// keys in their order. Never 0.
 #[inline]
 pub(crate) fn bits_hash(key: u64) -> u32 {
-    let mixed = mix(key >> 3);
+    let product = u128::from(key >> 3) * 0xd6e8_feb8_6659_fd93;
+    let mixed = product as u64 ^ (product >> 64) as u64;
     (mixed as u32) << 3 | (key as u32 ^ (mixed >> 61) as u32) & 7 | IS_HASH
 }
 
@@ -106,7 +107,7 @@ struct Pairs {
 /// Where probing for a key ended.
 enum Place {
     /// At its value.
-    Found(*mut u64),
+    Found(NonNull<u64>),
     /// At a half word of the index that is 0.
     Free(*mut u32),
 }
@@ -143,7 +144,7 @@ impl Pairs {
                 if may_be(*slot, self.hash, places) && *slot & places != 0 {
                     let entry = self.entries.add(2 * ((*slot & places) as usize - 1));
                     if *entry == key {
-                        return Place::Found(entry.add(1));
+                        return Place::Found(NonNull::new_unchecked(entry.add(1)));
                     }
                 }
             }
@@ -152,17 +153,17 @@ impl Pairs {
     }
 }
 
-/// Where the value of a key lies, or null.
+/// Where the value of a key lies.
 ///
 /// # Safety
 /// `map` is one of words to words, in the heap that begins at `heap`.
 #[inline(always)]
-pub(crate) unsafe fn find_pair(heap: *mut u64, map: Ref, key: u64) -> *const u64 {
+pub(crate) unsafe fn find_pair(heap: *mut u64, map: Ref, key: u64) -> Option<NonNull<u64>> {
     // SAFETY: a map's words name its arrays.
     unsafe {
-        match Pairs::of(heap, map, key).map(|pairs| pairs.place(key)) {
-            Some(Place::Found(value)) => value,
-            _ => std::ptr::null(),
+        match Pairs::of(heap, map, key)?.place(key) {
+            Place::Found(value) => Some(value),
+            Place::Free(_) => None,
         }
     }
 }
@@ -178,7 +179,7 @@ pub(crate) unsafe fn put_pair(heap: *mut u64, map: Ref, key: u64, value: u64) ->
         let pairs = Pairs::of(heap, map, key)?;
         let slot = match pairs.place(key) {
             Place::Found(old) => {
-                *old = value;
+                old.write(value);
                 return Some(false);
             }
             Place::Free(slot) => slot,

@@ -46,14 +46,16 @@ pub unsafe extern "C" fn map_put(context: *mut Context, map: u32, key: u64, valu
     unsafe { (*context).running().map_put(map, key, value).map_or(-1, i64::from) }
 }
 
-pub unsafe extern "C" fn pair_place(context: *mut Context, map: u32, key: u64) -> *const u64 {
+pub unsafe extern "C" fn pair_place(context: *mut Context, map: u32, key: u64) -> *mut u64 {
     // SAFETY: native code calls with its own context, which knows the heap, and a map of its function's types.
     unsafe {
-        let place = door::pair_place((*context).heap, map, key);
-        if place.is_null() {
-            (*context).values[0] = 0;
+        match door::pair_place((*context).heap, map, key) {
+            Some(place) => place.as_ptr(),
+            None => {
+                (*context).values[0] = 0;
+                std::ptr::null_mut()
+            }
         }
-        place
     }
 }
 

@@ -11,7 +11,7 @@ use dscript_bytecode::instr::Instr;
 
 use super::Translator;
 use super::scalars::{multiple_of, power_of_two};
-use crate::analysis::Operands;
+use crate::analysis::{Operands, Source};
 
 /// Instructions of one way, and registers that differ behind them.
 const LENGTH_MAX: usize = 5;
@@ -66,14 +66,38 @@ impl<'p> Translator<'_, '_, 'p> {
             let value = self.b.ins().select(condition, yes, not);
             self.set_scalar(reg, value);
         }
-        self.jump(Label(here.to as u32));
         let (Some(one_by_one), Some(seen)) = (one_by_one, seen) else {
+            if self.leads_only(pc, to.index(), here.to) {
+                self.blocks[to.index()] = None;
+                self.blocks[here.to] = None;
+                self.goes_on = Some(here.to);
+            } else {
+                self.jump(Label(here.to as u32));
+            }
             self.closed = true;
             return true;
         };
+        self.jump(Label(here.to as u32));
         self.seen = seen;
         self.go_to(one_by_one);
         false
+    }
+
+    /// Whether the ways from a jump, of which one is to `other`, are all that lies between it and where they meet, and all that
+    /// leads there: then these are no places where ways meet any more.
+    fn leads_only(&self, jump: usize, other: usize, meet: usize) -> bool {
+        let (sources, tests) = (&self.analysis.sources, &self.analysis.tests);
+        let from_here = |source: &Source| match *source {
+            Source::Before => true,
+            Source::Jump(from) | Source::Branch(from) => (jump..meet).contains(&from),
+            Source::Entry => false,
+        };
+        let only_jump = |source: &Source| matches!(*source, Source::Branch(from) if from == jump);
+        other <= meet
+            && [other, meet].iter().all(|to| tests[*to].is_none())
+            && sources[meet].iter().all(from_here)
+            && (other == meet || sources[other].iter().all(only_jump))
+            && (jump + 1..meet).all(|pc| pc == other || self.blocks[pc].is_none())
     }
 
     /// Whether the block that begins at an instruction reaches into a list by one of these numbers: what it stores or reads

@@ -154,6 +154,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     deep: bool,
     /// Whether what follows an instruction is done.
     closed: bool,
+    /// Where the current block goes on, after instructions that were done with the last one.
+    goes_on: Option<usize>,
     /// On the way here, since the last place where ways meet.
     seen: Seen,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
@@ -239,6 +241,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             safe: Safe::default(),
             deep: false,
             closed: false,
+            goes_on: None,
             seen: Seen::default(),
             inlined: None,
             around: Vec::new(),
@@ -367,6 +370,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 }
                 self.b.switch_to_block(block);
                 self.seen.clear();
+                open = true;
+            } else if self.goes_on == Some(pc) {
+                self.goes_on = None;
                 open = true;
             }
             if !open {
