@@ -1,7 +1,7 @@
 //! The memory of heaps: words that are not zeroed. Large buffers are mappings of their own, so they grow by moving pages
-//! rather than bytes. The largest ask for large pages, with which an access to a place that was not used lately takes half as
-//! long. Smaller ones do not: a virtual machine gives large pages that are free back to its host, and gets each one anew by
-//! hundreds of faults there, which take longer than is won where buffers are soon exchanged for others.
+//! rather than bytes. They do not ask for large pages: a virtual machine gives those that are free back to its host, and gets
+//! each one anew by hundreds of faults there. Maps of a million ints gain a tenth, but where what lives grows, a short pause
+//! becomes three times as long for the page that is cleared in it.
 //!
 //! A full collection needs a second buffer, and a program whose lists grow does one after the other. So one buffer that is
 //! free, of moderate size, is kept for the next that is asked for, in all of the process: the system may take its pages back
@@ -111,8 +111,6 @@ mod mapping {
     static SPARE: Mutex<Option<(usize, usize)>> = Mutex::new(None);
     /// Bytes of the largest that is kept.
     const SPARE_MOST: usize = 64 << 20;
-    /// Bytes of the smallest that asks for large pages.
-    const LARGE_LEAST: usize = 32 << 20;
 
     fn exchange(new: Option<(usize, usize)>) -> Option<(usize, usize)> {
         std::mem::replace(&mut *SPARE.lock().unwrap_or_else(PoisonError::into_inner), new)
@@ -126,7 +124,7 @@ mod mapping {
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping is nobody else's.
         let base = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
-        ready(base, bytes)
+        ready(base)
     }
 
     /// # Safety
@@ -134,7 +132,7 @@ mod mapping {
     pub unsafe fn resize(base: *mut u8, bytes: usize, to: usize) -> *mut u8 {
         // SAFETY: the caller sees to it.
         let moved = unsafe { libc::mremap(base.cast(), bytes, to, libc::MREMAP_MAYMOVE) };
-        ready(moved, to)
+        ready(moved)
     }
 
     /// # Safety
@@ -153,13 +151,9 @@ mod mapping {
         }
     }
 
-    fn ready(base: *mut libc::c_void, bytes: usize) -> *mut u8 {
+    fn ready(base: *mut libc::c_void) -> *mut u8 {
         if base == libc::MAP_FAILED {
             return null_mut();
-        }
-        if bytes >= LARGE_LEAST {
-            // SAFETY: what the mapping holds stays the same. A system without large pages refuses, which does no harm.
-            unsafe { libc::madvise(base, bytes, libc::MADV_HUGEPAGE) };
         }
         base.cast()
     }
