@@ -406,11 +406,27 @@ impl<'a> Checker<'a, '_> {
             }
             left = match binary_type(self.types, self.defs, link.op, left, right) {
                 Some(ty) => ty,
+                None if (link.op, left, right) == (BinaryOp::Mul, Ty::INT, Ty::DURATION) => {
+                    self.duration_first(first.span.to(left_expr.span), left_expr.span == first.span, link)
+                }
                 None => self.bad_operands(link.op, link.op_span, (left_expr, left), (&link.operand, right)),
             };
             left_expr = &link.operand;
         }
         left
+    }
+
+    /// Refuses `n * 1s`, where the number is all that stands before it in its chain.
+    fn duration_first(&mut self, number: Span, is_one: bool, link: &ast::ChainLink) -> Ty {
+        let (written, time) = (self.written(number), self.written(link.operand.span));
+        let written = if is_one { written.to_owned() } else { format!("({written})") };
+        let report = self
+            .diagnostic(codes::OPERATOR, link.op_span, "`*` does not fit `int` and `Duration`".to_owned())
+            .help("the Duration stands first: `1s * n`")
+            .edit(number, time)
+            .edit(link.operand.span, written);
+        self.diagnostics.push(report);
+        Ty::POISON
     }
 
     pub(super) fn bad_operands(
@@ -425,16 +441,6 @@ impl<'a> Checker<'a, '_> {
         }
         let (a, b) = (self.show(left.1), self.show(right.1));
         let sign = symbol(op);
-        if op == BinaryOp::Mul && left.1 == Ty::INT && right.1 == Ty::DURATION {
-            let (number, time) = (self.written(left.0.span), self.written(right.0.span));
-            let report = self
-                .diagnostic(codes::OPERATOR, span, format!("`{sign}` does not fit `{a}` and `{b}`"))
-                .help("the Duration stands first: `1s * n`")
-                .edit(left.0.span, time)
-                .edit(right.0.span, number);
-            self.diagnostics.push(report);
-            return Ty::POISON;
-        }
         if matches!(
             (op, left.1, right.1),
             (BinaryOp::Mul | BinaryOp::Div, Ty::DURATION, Ty::DOUBLE)
