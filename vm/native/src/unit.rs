@@ -541,6 +541,24 @@ impl<'p> Unit<'p> {
         }
     }
 
+    /// Whether native code usually calls something for an instruction, that has registers to itself.
+    pub fn calls(&self, instr: &Instr) -> bool {
+        match instr {
+            Instr::Call { function, .. } if self.is_inlined(*function) => {
+                self.function(*function).code.iter().any(|instr| self.calls(instr))
+            }
+            Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. } => true,
+            Instr::CallNative { native, .. } => match self.intrinsic(*native) {
+                Some(Intrinsic::Quick(quick)) => {
+                    !matches!(quick, Quick::Size | Quick::IsEmpty | Quick::RemoveAt | Quick::ElementAt)
+                }
+                Some(Intrinsic::OfDoubles(_)) | None => true,
+                Some(_) => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether code that may stand in the place of calls of a function reaches objects, with that of its own calls.
     fn expansion_uses_heap(&self, function: FunctionId, depth: usize) -> bool {
         let f = self.function(function);

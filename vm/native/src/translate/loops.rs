@@ -189,6 +189,13 @@ impl Translator<'_, '_, '_> {
     /// Goes to a block from an instruction, or from the beginning.
     pub(super) fn enter_block(&mut self, from: Option<usize>, to: usize) {
         let block = self.entry_of(from, to).map_or_else(|| self.block_at(to), |entry| entry.block);
+        // A loop reads it anew: what is the same before and behind it would have no register where calls are made there.
+        let begins = |(head, last): &(usize, usize)| {
+            *head == to && !from.is_some_and(|from| (*head..=*last).contains(&from))
+        };
+        if self.calls && self.analysis.loops.iter().any(begins) {
+            self.reload_heap();
+        }
         self.settle(to);
         self.b.ins().jump(block, &[]);
     }

@@ -143,6 +143,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     slot_count: usize,
     /// Whether it reaches objects by itself.
     uses_heap: bool,
+    /// Whether what has registers to itself is called anywhere in the function.
+    calls: bool,
     /// Lists whose elements are known to lie in one place, from one instruction to another; outer loops first.
     views: Vec<View>,
     chunks: Vec<Chunk>,
@@ -205,6 +207,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let params = b.block_params(entry).to_vec();
         let slot_count = analysis.slot_count;
         let uses_heap = function.code.iter().any(|instr| unit.uses_heap(instr));
+        let calls = function.code.iter().any(|instr| unit.calls(instr));
         let place = unit.place(id, 0, slot_count, None);
         let mut this = Translator {
             b,
@@ -234,6 +237,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             place,
             slot_count,
             uses_heap,
+            calls,
             views,
             chunks,
             entries,
