@@ -9,6 +9,7 @@
 
 use super::{ARRAYS, HASHES, INDEX, KEYS};
 use crate::heap::{Heap, Ref, high, low};
+use crate::text::mix;
 use std::ptr::NonNull;
 
 /// No number of an entry, and not 0.
@@ -25,8 +26,7 @@ const GROWN: u64 = (1 << 32) + 1;
 /// keys in their order. Never 0.
 #[inline]
 pub(crate) fn bits_hash(key: u64) -> u32 {
-    let product = u128::from(key >> 3) * 0xd6e8_feb8_6659_fd93;
-    let mixed = product as u64 ^ (product >> 64) as u64;
+    let mixed = mix(key >> 3);
     (mixed as u32) << 3 | (key as u32 ^ (mixed >> 61) as u32) & 7 | IS_HASH
 }
 
@@ -210,22 +210,32 @@ mod tests {
         assert!(keys.map(bits_hash).all(|hash| hash != 0));
     }
 
+    /// Probes for a free place, beyond the first, of so many keys.
+    fn steps(entries: usize, keys: impl Iterator<Item = u64>) -> usize {
+        let mut taken = vec![false; 2 * entries];
+        let mut steps = 0;
+        for key in keys.take(entries) {
+            let mut place = bits_hash(key) as usize & (taken.len() - 1);
+            while std::mem::replace(&mut taken[place], true) {
+                place = (place + STEP as usize) & (taken.len() - 1);
+                steps += 1;
+            }
+        }
+        steps
+    }
+
     #[test]
     fn strides_do_not_crowd_a_map() {
         const ENTRIES: usize = 1 << 11;
         for bit in 0..53 {
             for from in [0u64, 1 << 40, u64::MAX << 20] {
-                let mut taken = vec![false; 2 * ENTRIES];
-                let mut steps = 0;
-                for n in 0..ENTRIES as u64 {
-                    let mut place = bits_hash(from.wrapping_add(n << bit)) as usize & (taken.len() - 1);
-                    while std::mem::replace(&mut taken[place], true) {
-                        place = (place + STEP as usize) & (taken.len() - 1);
-                        steps += 1;
-                    }
-                }
+                let steps = steps(ENTRIES, (0..).map(|n| from.wrapping_add(n << bit)));
                 assert!(steps < 8 * ENTRIES, "{steps} steps for a stride of 2^{bit} from {from}");
             }
+        }
+        for stride in (1..20_000).step_by(3) {
+            let steps = steps(ENTRIES / 2, (0..).map(|n| n * stride));
+            assert!(steps < 4 * ENTRIES, "{steps} steps for a stride of {stride}");
         }
     }
 }

@@ -89,15 +89,17 @@ impl<'p> Translator<'_, '_, 'p> {
         let (sources, tests) = (&self.analysis.sources, &self.analysis.tests);
         let from_here = |source: &Source| match *source {
             Source::Before => true,
-            Source::Jump(from) | Source::Branch(from) => (jump..meet).contains(&from),
+            Source::Jump(from) => (jump..meet).contains(&from),
+            Source::Branch(from) => from == jump,
             Source::Entry => false,
         };
         let only_jump = |source: &Source| matches!(*source, Source::Branch(from) if from == jump);
         other <= meet
-            && [other, meet].iter().all(|to| tests[*to].is_none())
             && sources[meet].iter().all(from_here)
             && (other == meet || sources[other].iter().all(only_jump))
             && (jump + 1..meet).all(|pc| pc == other || self.blocks[pc].is_none())
+            // A test has no block, but stands at all jumps to it.
+            && (jump + 1..=meet).all(|pc| tests[pc].is_none())
     }
 
     /// Whether the block that begins at an instruction reaches into a list by one of these numbers: what it stores or reads
