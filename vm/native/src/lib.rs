@@ -8,6 +8,7 @@
 //! - `unit`: which functions may be native, and the tables that calls by type need;
 //! - `analysis`: what is alive where in a function, and which references need slots;
 //! - `replaced`: which objects are never made;
+//! - `short`: where functions return early;
 //! - `regions`: which regions of `within` are open where in a function, and how a frame goes on when the time is up;
 //! - `ranges`: between which bounds ints lie, for checks that cannot fail;
 //! - `loops`: loops in which no list changes, and those that count; `sums`: which elements they reach;
@@ -42,6 +43,7 @@ mod memory;
 mod ranges;
 mod regions;
 mod replaced;
+mod short;
 mod sums;
 mod translate;
 mod unit;

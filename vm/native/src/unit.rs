@@ -1,6 +1,8 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
+use std::sync::OnceLock;
+
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
     self, AbiParam, ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName,
@@ -21,6 +23,7 @@ use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::regions::Regions;
 use crate::replaced::{self, few_scalars};
+use crate::short::ShortWays;
 use crate::translate::{self, Start, is_short};
 
 /// Instructions of the longest function that is compiled. What the code generator takes grows faster than the code: a
@@ -104,6 +107,8 @@ pub(crate) struct Facts {
     instances: FxHashMap<TypeId, u32>,
     /// By type: what the fields of its objects are, where they are few scalars.
     fields: Vec<Option<Box<[ScalarKind]>>>,
+    /// By function: once it was asked for.
+    short_ways: Vec<OnceLock<Option<ShortWays>>>,
 }
 
 impl Facts {
@@ -119,6 +124,7 @@ impl Facts {
             tables: FxHashMap::default(),
             instances: FxHashMap::default(),
             fields: (0..types.len()).map(|ty| few_scalars(image, TypeId(ty as u32))).collect(),
+            short_ways: image.functions.iter().map(|_| OnceLock::new()).collect(),
         };
         for function in &image.functions {
             for instr in &function.code {
@@ -496,13 +502,46 @@ impl<'p> Unit<'p> {
             && !self.plain.contains(&function)
     }
 
+    /// The short ways of a function that may be nested in itself, unless its calls stay calls.
+    pub fn short_ways(&self, function: FunctionId) -> Option<&'p ShortWays> {
+        if !self.is_recursive(function) || !self.is_counted(function) || self.is_plain(function) {
+            return None;
+        }
+        self.facts.short_ways[function.index()].get_or_init(|| ShortWays::of(self, function)).as_ref()
+    }
+
+    /// Whether an instruction that collects never changes anything but registers.
+    pub fn changes(&self, instr: &Instr) -> bool {
+        match instr {
+            Instr::SetScalar { .. }
+            | Instr::SetRef { .. }
+            | Instr::ListSetScalar { .. }
+            | Instr::ListSetRef { .. } => true,
+            Instr::CallNative { native, .. } => !matches!(
+                self.intrinsic(*native),
+                Some(
+                    Intrinsic::Length
+                        | Intrinsic::BytesLength
+                        | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)
+                )
+            ),
+            Instr::Call { function, .. } => {
+                self.function(*function).code.iter().any(|instr| self.changes(instr))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether native code reaches objects for an instruction, in the code it puts in its place included.
     pub fn uses_heap(&self, instr: &Instr) -> bool {
         match instr {
             Instr::Call { function, .. } if self.is_inlined(*function) => {
                 self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
             }
-            Instr::Call { function, .. } => self.expansion_uses_heap(*function, replaced::DEPTH_MAX),
+            Instr::Call { function, .. } => {
+                self.expansion_uses_heap(*function, replaced::DEPTH_MAX)
+                    || self.short_ways(*function).is_some_and(|ways| !ways.function.refs.is_empty())
+            }
             Instr::CallNative { native, .. } => {
                 use Intrinsic::{BytesGet, BytesLength, CharAt, Length};
                 matches!(

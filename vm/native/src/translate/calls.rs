@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I64};
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, SourceLoc, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
 use dscript_bytecode::instr::Instr;
@@ -33,6 +33,9 @@ impl<'p> Translator<'_, '_, 'p> {
                 {
                     let given = self.values(args);
                     self.inline(function, given, results, self.unit.is_counted(function));
+                } else if let Some(ways) = self.expands_short(function) {
+                    let given = self.values(args);
+                    self.inline_short(function, ways, given, results);
                 } else if self.unit.is_near(function) {
                     self.call(Callee::Near(function), function, None, args, results);
                 } else if self.unit.may_have_code(function) {
@@ -54,6 +57,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 let value = self.reference(object);
                 self.call_by_tag(instr, Table::Method(ty, method), ty, value, args, results);
             }
+            Instr::Return { ref values } if self.leaves_short() => self.call_whole(values),
             Instr::Return { ref values } => {
                 let mut all = self.values(values);
                 match self.inlined {
@@ -152,16 +156,45 @@ impl<'p> Translator<'_, '_, 'p> {
         args: &[Reg],
         results: &[Reg],
     ) {
-        let window = self.b.ins().iadd_imm_s(self.window, 4 * self.slot_count as i64);
-        let fuel = self.b.use_var(self.fuel);
         // What the interpreter puts in the place of its calls is not counted as nested.
         let left = match callee {
             _ if object.is_some() || self.unit.is_counted(like) => self.left,
             _ => self.b.ins().iadd_imm_s(self.left, 1),
         };
-        let mut values = vec![left, window, fuel];
-        values.extend(object);
+        let mut values: Vec<Value> = object.into_iter().collect();
         values.extend(self.values(args));
+        let given = self.call_with(callee, like, left, &values);
+        let alive = self.alive();
+        self.go_on(given[0], None, &alive);
+        for (value, result) in given[1..].iter().zip(results) {
+            match *result {
+                Reg::S(reg) => self.set_scalar(reg, *value),
+                Reg::R(reg) => self.set_ref(reg, *value),
+            }
+        }
+    }
+
+    /// Where the short ways of a function are left that stand in the place of its call: that call.
+    fn call_whole(&mut self, params: &[Reg]) {
+        let (done, caller) = self.inlined.expect("short ways stand in the place of a call");
+        self.place = caller;
+        self.b.set_srcloc(SourceLoc::new(caller));
+        // It was counted where the short ways begin.
+        let left = self.b.ins().iadd_imm_s(self.left, 1);
+        let values = self.values(params);
+        let given = self.call_with(Callee::Near(self.id), self.id, left, &values);
+        self.go_on(given[0], None, &[]);
+        self.settle_around();
+        let args: Vec<BlockArg> = given[1..].iter().copied().map(BlockArg::Value).collect();
+        self.b.ins().jump(done, &args);
+    }
+
+    /// What a call with these calls left and these arguments gives.
+    fn call_with(&mut self, callee: Callee, like: FunctionId, left: Value, args: &[Value]) -> Vec<Value> {
+        let window = self.b.ins().iadd_imm_s(self.window, 4 * self.slot_count as i64);
+        let fuel = self.b.use_var(self.fuel);
+        let mut values = vec![left, window, fuel];
+        values.extend(args);
         self.context = None;
         let call = match callee {
             Callee::Near(function) => {
@@ -174,15 +207,7 @@ impl<'p> Translator<'_, '_, 'p> {
                 self.b.ins().call_indirect(signature, code, &values)
             }
         };
-        let given = self.b.inst_results(call).to_vec();
-        let alive = self.alive();
-        self.go_on(given[0], None, &alive);
-        for (value, result) in given[1..].iter().zip(results) {
-            match *result {
-                Reg::S(reg) => self.set_scalar(reg, *value),
-                Reg::R(reg) => self.set_ref(reg, *value),
-            }
-        }
+        self.b.inst_results(call).to_vec()
     }
 
     fn load_entry(&mut self, function: FunctionId) -> Value {

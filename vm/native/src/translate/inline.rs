@@ -17,11 +17,14 @@ use crate::context::What;
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 use crate::replaced::Replaced;
+use crate::short::ShortWays;
 
 /// Functions inlined in each other, and the weight of all that are inlined in one function for its calls. A function that calls
 /// itself twice has room for itself that deep.
 pub(crate) const NESTED_MAX: usize = 3;
 pub(crate) const ROOM: usize = 120;
+/// The weight of all short ways in one function, which stand where no more is inlined.
+pub(super) const SHORT_ROOM: usize = 100;
 /// Instructions of a function whose code is hardly longer than what a call of it takes.
 const TINY: usize = 12;
 
@@ -81,6 +84,7 @@ struct Inner<'p> {
     copies: Vec<Copy>,
     safe: Safe,
     deep: bool,
+    short: Option<&'p ShortWays>,
     inlined: Option<(Block, u32)>,
 }
 
@@ -111,13 +115,47 @@ impl<'p> Translator<'_, '_, 'p> {
     /// Puts the code of a function in the place of a call with these arguments, which may count as nested. What is handed over
     /// as fields is one value for each of them.
     pub(super) fn inline(&mut self, callee: FunctionId, given: Vec<Value>, results: &[Reg], counted: bool) {
+        let function = self.unit.function(callee);
+        self.room = self.room.saturating_sub(weight(&function.code));
+        self.inline_code(callee, function, None, given, results, counted);
+    }
+
+    /// The short ways of a function that are put in the place of a call here.
+    pub(super) fn expands_short(&self, callee: FunctionId) -> Option<&'p ShortWays> {
+        let ways = self.unit.short_ways(callee)?;
+        let fits = ways.weight <= self.short_room
+            && self.unit.is_near(callee)
+            && self.is_repeated()
+            && !self.unit.is_plain(self.outer);
+        fits.then_some(ways)
+    }
+
+    /// Puts the short ways of a function in the place of a call, which is left where they are.
+    pub(super) fn inline_short(
+        &mut self,
+        callee: FunctionId,
+        ways: &'p ShortWays,
+        given: Vec<Value>,
+        results: &[Reg],
+    ) {
+        self.short_room -= ways.weight;
+        self.inline_code(callee, &ways.function, Some(ways), given, results, true);
+    }
+
+    fn inline_code(
+        &mut self,
+        callee: FunctionId,
+        function: &'p Function,
+        short: Option<&'p ShortWays>,
+        given: Vec<Value>,
+        results: &[Reg],
+        counted: bool,
+    ) {
         if counted && !self.deep {
             // It is a call all the same, and so many may be nested.
             let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
             self.trap_if(none_left, What::Depth, self.left, self.left);
         }
-        let function = self.unit.function(callee);
-        self.room = self.room.saturating_sub(weight(&function.code));
         let left = if counted { self.b.ins().iadd_imm_s(self.left, -1) } else { self.left };
         let done = self.b.create_block();
         for (result, reg) in function.results.iter().zip(results) {
@@ -131,7 +169,10 @@ impl<'p> Translator<'_, '_, 'p> {
         }
         let given_ranges = self.ranges.arguments(self.pc).to_vec();
         let handed = self.replaced.call(self.pc).cloned().unwrap_or_default();
-        let replaced = Replaced::of(self.unit, function, &handed, None);
+        let replaced = match short {
+            Some(_) => Replaced::default(),
+            None => Replaced::of(self.unit, function, &handed, None),
+        };
         let prepared = Prepared::of(&mut self.b, self.unit, function, &given_ranges, replaced, false);
         let Prepared {
             replaced,
@@ -179,6 +220,7 @@ impl<'p> Translator<'_, '_, 'p> {
             copies,
             safe: Safe::default(),
             deep: false,
+            short,
             ranges,
             inlined: Some((done, self.place)),
         };
@@ -248,6 +290,11 @@ impl<'p> Translator<'_, '_, 'p> {
         }
     }
 
+    /// Whether a return here is where the short ways of a function are left.
+    pub(super) fn leaves_short(&self) -> bool {
+        self.short.is_some_and(|ways| ways.left_at.contains(&self.pc))
+    }
+
     fn swap(&mut self, inner: &mut Inner<'p>) {
         use std::mem::swap;
         swap(&mut self.id, &mut inner.id);
@@ -272,6 +319,7 @@ impl<'p> Translator<'_, '_, 'p> {
         swap(&mut self.copies, &mut inner.copies);
         swap(&mut self.safe, &mut inner.safe);
         swap(&mut self.deep, &mut inner.deep);
+        swap(&mut self.short, &mut inner.short);
         swap(&mut self.inlined, &mut inner.inlined);
     }
 }

@@ -41,6 +41,7 @@ use crate::context::{What, at, helper};
 use crate::ranges::Ranges;
 use crate::regions::Regions;
 use crate::replaced::{Handed, Replaced};
+use crate::short::ShortWays;
 use crate::unit::Unit;
 use copies::{Copy, Safe};
 pub(crate) use inline::{NESTED_MAX, ROOM, is_short, weight};
@@ -154,6 +155,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     safe: Safe,
     /// In the copy of a loop: whether calls may be nested one deeper.
     deep: bool,
+    /// In the short ways of a function that stand in the place of its call.
+    short: Option<&'p ShortWays>,
     /// Whether what follows an instruction is done.
     closed: bool,
     /// Where the current block goes on, after instructions that were done with the last one.
@@ -170,6 +173,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     nested: usize,
     /// Instructions that may still be put in the place of calls.
     room: usize,
+    /// The same of short ways.
+    short_room: usize,
 }
 
 impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
@@ -244,6 +249,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             copies,
             safe: Safe::default(),
             deep: false,
+            short: None,
             closed: false,
             goes_on: None,
             seen: Seen::default(),
@@ -252,6 +258,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             outer: id,
             nested: 0,
             room: ROOM,
+            short_room: inline::SHORT_ROOM,
         };
         this.entry(start, &params);
         this.code(0..function.code.len());
