@@ -30,6 +30,9 @@ use crate::translate::{self, Start, is_short};
 /// chain of so many links takes it two seconds, and one of ten thousand most of a minute and gigabytes.
 const INSTRUCTIONS_MAX: usize = 4_000;
 
+/// Functions that a call by an object's type is tried for one by one.
+const FEW_CALLEES: usize = 4;
+
 /// Elements that a list which is made by machine code has room for at most.
 pub(crate) const LIST_MOST: i64 = 16;
 
@@ -82,6 +85,15 @@ impl Intrinsic {
     }
 }
 
+/// What a table of functions holds.
+pub(crate) struct Callees {
+    /// Where it begins.
+    pub start: u32,
+    pub functions: Vec<FunctionId>,
+    /// Of each function: the tag of the objects that have it, where that is one.
+    pub tags: Vec<Option<TypeId>>,
+}
+
 /// How an object is seen to be of a type.
 pub(crate) enum Test {
     /// Its tag is the type.
@@ -103,7 +115,7 @@ pub(crate) struct Facts {
     /// All tables, one after the other.
     pub dispatch: Vec<u32>,
     /// Where the tables of functions begin, and their functions.
-    tables: FxHashMap<(Table, TypeId), (u32, Vec<FunctionId>)>,
+    tables: FxHashMap<(Table, TypeId), Callees>,
     instances: FxHashMap<TypeId, u32>,
     /// By type: what the fields of its objects are, where they are few scalars.
     fields: Vec<Option<Box<[ScalarKind]>>>,
@@ -194,7 +206,13 @@ impl Facts {
             let start = self.dispatch.len() as u32;
             // A tag that cannot be there finds a function of the right form all the same.
             self.dispatch.extend(rows.iter().map(|row| row.unwrap_or(first).0));
-            self.tables.insert((table, ty), (start, functions));
+            let tag = |function: &FunctionId| {
+                let mut tags = rows.iter().enumerate().filter(|(_, row)| **row == Some(*function));
+                let (tag, _) = tags.next()?;
+                tags.next().is_none().then_some(TypeId(tag as u32))
+            };
+            let tags = functions.iter().map(tag).collect();
+            self.tables.insert((table, ty), Callees { start, functions, tags });
         }
     }
 
@@ -250,14 +268,13 @@ impl Facts {
 
     /// What a function may call through values and interfaces, of each call where that is not much.
     pub fn few_by_value(&self, function: &Function) -> Vec<FunctionId> {
-        const FEW: usize = 4;
         let tables = function.code.iter().filter_map(|instr| Unit::table_of(function, instr));
-        let callees = tables.filter_map(|of| self.tables.get(&of)).map(|(_, functions)| functions);
-        callees.filter(|functions| functions.len() <= FEW).flatten().copied().collect()
+        let callees = tables.filter_map(|of| self.tables.get(&of)).map(|callees| &callees.functions);
+        callees.filter(|functions| functions.len() <= FEW_CALLEES).flatten().copied().collect()
     }
 
     fn callees(&self, table: Table, ty: TypeId) -> impl Iterator<Item = u32> + '_ {
-        self.tables.get(&(table, ty)).into_iter().flat_map(|(_, functions)| functions.iter().map(|f| f.0))
+        self.tables.get(&(table, ty)).into_iter().flat_map(|callees| callees.functions.iter().map(|f| f.0))
     }
 }
 
@@ -423,6 +440,11 @@ impl<'p> Unit<'p> {
             {
                 Collects::Never
             }
+            Instr::CallValue { .. } | Instr::CallMethod { .. }
+                if self.few_callees(function, instr).is_some() =>
+            {
+                Collects::After
+            }
             Instr::Call { .. }
             | Instr::Const { .. }
             | Instr::EqValue { .. }
@@ -485,10 +507,16 @@ impl<'p> Unit<'p> {
     /// All functions that may be behind a call by an object's type, where their code stands in its place: they are few and
     /// short, and call nothing.
     pub fn inlined_callees(&self, function: &Function, instr: &Instr) -> Option<&'p [FunctionId]> {
-        const CALLEES_MAX: usize = 4;
-        let (_, callees) = self.facts.tables.get(&Self::table_of(function, instr)?)?;
-        let few = callees.len() <= CALLEES_MAX;
-        (few && callees.iter().all(|callee| self.is_inlined(*callee))).then_some(callees)
+        let callees = &self.few_callees(function, instr)?.functions;
+        callees.iter().all(|callee| self.is_inlined(*callee)).then_some(callees)
+    }
+
+    /// The same where they are few, and each of them may be put there or be called directly.
+    pub fn few_callees(&self, function: &Function, instr: &Instr) -> Option<&'p Callees> {
+        let callees = self.facts.tables.get(&Self::table_of(function, instr)?)?;
+        let few = callees.functions.len() <= FEW_CALLEES;
+        let known = |callee: &FunctionId| self.is_near(*callee) || self.is_inlined(*callee);
+        (few && callees.functions.iter().all(known)).then_some(callees)
     }
 
     /// Whether calls of a function may be replaced by its code though that calls, loops and collects: it is short, and has no
@@ -617,7 +645,7 @@ impl<'p> Unit<'p> {
 
     /// The table and a function of the form that all in it have; none where it would be empty.
     pub fn table(&self, table: Table, ty: TypeId) -> Option<(u32, FunctionId)> {
-        self.facts.tables.get(&(table, ty)).map(|(start, functions)| (*start, functions[0]))
+        self.facts.tables.get(&(table, ty)).map(|callees| (callees.start, callees.functions[0]))
     }
 
     pub fn test(&self, ty: TypeId) -> Test {
@@ -682,39 +710,4 @@ pub(crate) fn stub_signature(which: usize, host: CallConv) -> Signature {
     signature.params = vec![AbiParam::new(I64); 4];
     signature.returns = vec![AbiParam::new(I64); 2];
     signature
-}
-
-/// An instruction that may be lent with its registers renamed.
-pub(crate) fn renumber(instr: &Instr, s: &dyn Fn(S) -> S, r: &dyn Fn(R) -> R) -> Instr {
-    let regs = |regs: &[Reg]| -> Box<[Reg]> {
-        let one = |reg: &Reg| match *reg {
-            Reg::S(reg) => Reg::S(s(reg)),
-            Reg::R(reg) => Reg::R(r(reg)),
-        };
-        regs.iter().map(one).collect()
-    };
-    match *instr {
-        Instr::Const { value, dst } => Instr::Const { value, dst: r(dst) },
-        Instr::EqValue { a, b, ty, dst } => Instr::EqValue { a: r(a), b: r(b), ty, dst: s(dst) },
-        Instr::ListNew { ty, capacity, dst } => Instr::ListNew { ty, capacity, dst: r(dst) },
-        Instr::ListAddScalar { list, src } => Instr::ListAddScalar { list: r(list), src: s(src) },
-        Instr::ListAddRef { list, src } => Instr::ListAddRef { list: r(list), src: r(src) },
-        Instr::Concat { ref parts, dst } => Instr::Concat { parts: regs(parts), dst: r(dst) },
-        Instr::TextScalar { src, ty, dst } => Instr::TextScalar { src: s(src), ty, dst: r(dst) },
-        Instr::TextRef { src, ty, dst } => Instr::TextRef { src: r(src), ty, dst: r(dst) },
-        Instr::Call { function, ref args, ref results } => {
-            Instr::Call { function, args: regs(args), results: regs(results) }
-        }
-        Instr::CallNative { native, ref args, ref results } => {
-            Instr::CallNative { native, args: regs(args), results: regs(results) }
-        }
-        Instr::CallValue { callee, ref args, ref results } => {
-            Instr::CallValue { callee: r(callee), args: regs(args), results: regs(results) }
-        }
-        Instr::CallMethod { object, ty, method, ref args, ref results } => {
-            Instr::CallMethod { object: r(object), ty, method, args: regs(args), results: regs(results) }
-        }
-        Instr::GetStatic { from, ref results } => Instr::GetStatic { from, results: regs(results) },
-        ref other => panic!("`{}` is never lent", other.mnemonic()),
-    }
 }

@@ -10,7 +10,7 @@ use dscript_interp::door::STATIC_LAYOUT;
 
 use super::{Area, Translator};
 use crate::context::{What, at, helper};
-use crate::unit::Table;
+use crate::unit::{Callees, Table};
 
 /// Texts that are joined without the interpreter.
 const PARTS_MAX: usize = 16;
@@ -164,6 +164,11 @@ impl<'p> Translator<'_, '_, 'p> {
         let mut values: Vec<Value> = object.into_iter().collect();
         values.extend(self.values(args));
         let given = self.call_with(callee, like, left, &values);
+        self.take_results(&given, results);
+    }
+
+    /// After a call that gave these values.
+    fn take_results(&mut self, given: &[Value], results: &[Reg]) {
         let alive = self.alive();
         self.go_on(given[0], None, &alive);
         for (value, result) in given[1..].iter().zip(results) {
@@ -231,12 +236,12 @@ impl<'p> Translator<'_, '_, 'p> {
             self.lend(instr);
             return;
         };
-        let tag = self.tag(object);
-        let function = self.look_up(table, tag);
-        if let Some(callees) = self.unit.inlined_callees(self.function, instr) {
-            self.inline_by_function(callees, function, object, args, results);
+        if let Some(callees) = self.unit.few_callees(self.function, instr) {
+            self.call_one_of(callees, object, args, results);
             return;
         }
+        let tag = self.tag(object);
+        let function = self.look_up(table, tag);
         let entries = self.load_context(at::ENTRIES);
         let offset = self.b.ins().ishl_imm_u(function, 3);
         let address = self.b.ins().iadd(entries, offset);
@@ -248,29 +253,35 @@ impl<'p> Translator<'_, '_, 'p> {
         });
     }
 
-    /// The code of each function that it may be.
-    fn inline_by_function(
-        &mut self,
-        callees: &[FunctionId],
-        function: Value,
-        object: Value,
-        args: &[Reg],
-        results: &[Reg],
-    ) {
+    /// Calls the function that an object's type has, which is one of these, or has its code in the place of that.
+    fn call_one_of(&mut self, callees: &'p Callees, object: Value, args: &[Reg], results: &[Reg]) {
         let mut given = vec![object];
         given.extend(self.values(args));
+        let tag = self.tag(object);
         let done = self.b.create_block();
+        // What is nearest at hand first. It is the last where it is none of the others.
+        let mut order: Vec<usize> = (0..callees.functions.len()).collect();
+        order.sort_by_key(|index| !self.unit.is_inlined(callees.functions[*index]));
+        let last = order.pop().expect("a table holds a function");
+        let is_looked_up = order.iter().any(|index| callees.tags[*index].is_none());
+        let function = is_looked_up.then(|| self.look_up(callees.start, tag));
         let seen = self.seen.clone();
-        for (index, callee) in callees.iter().enumerate() {
-            // It is the last where it is none of the others.
-            let other = (index + 1 < callees.len()).then(|| self.b.create_block());
+        let mut moved = Vec::new();
+        for index in order.into_iter().chain([last]) {
+            let other = (index != last).then(|| self.b.create_block());
             if let Some(other) = other {
                 let here = self.b.create_block();
-                let is = self.b.ins().icmp_imm_u(IntCC::Equal, function, i64::from(callee.0));
+                let callee = i64::from(callees.functions[index].0);
+                let is = match (callees.tags[index], function) {
+                    (Some(of), _) => self.b.ins().icmp_imm_u(IntCC::Equal, tag, i64::from(of.0)),
+                    (None, Some(function)) => self.b.ins().icmp_imm_u(IntCC::Equal, function, callee),
+                    (None, None) => unreachable!("what has no tag of its own is looked up"),
+                };
                 self.b.ins().brif(is, here, &[], other, &[]);
                 self.go_to(here);
             }
-            self.inline(*callee, given.clone(), results, true);
+            self.call_this(callees.functions[index], given.clone(), results);
+            moved.extend_from_slice(self.seen.moved());
             self.b.ins().jump(done, &[]);
             self.seen.clone_from(&seen);
             if let Some(other) = other {
@@ -278,12 +289,30 @@ impl<'p> Translator<'_, '_, 'p> {
             }
         }
         self.go_to(done);
+        if self.analysis.alive[self.pc].is_some() {
+            // What one way has moved is read anew whichever way it came.
+            self.seen.forget_all_but_moved();
+            moved.into_iter().for_each(|(variable, home)| self.seen.set_moved(variable, home));
+        } else {
+            self.seen.forget_stored();
+        }
         for result in results {
             if let Reg::R(reg) = result {
                 self.seen.take_moved(self.refs[reg.index()]);
             }
         }
-        self.seen.forget_stored();
+    }
+
+    /// Calls a function of this piece for an object's type, or has its code in the place of that.
+    fn call_this(&mut self, function: FunctionId, given: Vec<Value>, results: &[Reg]) {
+        if self.unit.is_inlined(function) {
+            self.inline(function, given, results, true);
+        } else if let Some(ways) = self.expands_short(function) {
+            self.inline_short(function, ways, given, results);
+        } else {
+            let given = self.call_with(Callee::Near(function), function, self.left, &given);
+            self.take_results(&given, results);
+        }
     }
 
     /// What registers hold; of an object that is not made, its fields.
@@ -395,7 +424,7 @@ impl<'p> Translator<'_, '_, 'p> {
             }
         }
         let slots = &self.analysis.slots;
-        let renumbered = crate::unit::renumber(
+        let renumbered = renumber(
             instr,
             &|reg| S(lent.iter().position(|l| *l == reg).expect("an operand is lent") as u16),
             &|reg| R(slots[reg.index()].expect("an operand of what is lent has a slot")),
@@ -419,5 +448,40 @@ impl<'p> Translator<'_, '_, 'p> {
                 Reg::R(reg) => self.reload(&[reg]),
             }
         }
+    }
+}
+
+/// An instruction that may be lent with its registers renamed.
+fn renumber(instr: &Instr, s: &dyn Fn(S) -> S, r: &dyn Fn(R) -> R) -> Instr {
+    let regs = |regs: &[Reg]| -> Box<[Reg]> {
+        let one = |reg: &Reg| match *reg {
+            Reg::S(reg) => Reg::S(s(reg)),
+            Reg::R(reg) => Reg::R(r(reg)),
+        };
+        regs.iter().map(one).collect()
+    };
+    match *instr {
+        Instr::Const { value, dst } => Instr::Const { value, dst: r(dst) },
+        Instr::EqValue { a, b, ty, dst } => Instr::EqValue { a: r(a), b: r(b), ty, dst: s(dst) },
+        Instr::ListNew { ty, capacity, dst } => Instr::ListNew { ty, capacity, dst: r(dst) },
+        Instr::ListAddScalar { list, src } => Instr::ListAddScalar { list: r(list), src: s(src) },
+        Instr::ListAddRef { list, src } => Instr::ListAddRef { list: r(list), src: r(src) },
+        Instr::Concat { ref parts, dst } => Instr::Concat { parts: regs(parts), dst: r(dst) },
+        Instr::TextScalar { src, ty, dst } => Instr::TextScalar { src: s(src), ty, dst: r(dst) },
+        Instr::TextRef { src, ty, dst } => Instr::TextRef { src: r(src), ty, dst: r(dst) },
+        Instr::Call { function, ref args, ref results } => {
+            Instr::Call { function, args: regs(args), results: regs(results) }
+        }
+        Instr::CallNative { native, ref args, ref results } => {
+            Instr::CallNative { native, args: regs(args), results: regs(results) }
+        }
+        Instr::CallValue { callee, ref args, ref results } => {
+            Instr::CallValue { callee: r(callee), args: regs(args), results: regs(results) }
+        }
+        Instr::CallMethod { object, ty, method, ref args, ref results } => {
+            Instr::CallMethod { object: r(object), ty, method, args: regs(args), results: regs(results) }
+        }
+        Instr::GetStatic { from, ref results } => Instr::GetStatic { from, results: regs(results) },
+        ref other => panic!("`{}` is never lent", other.mnemonic()),
     }
 }
