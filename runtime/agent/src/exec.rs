@@ -387,7 +387,10 @@ fn go(ready: Ready) -> i32 {
         }
     };
     let pools = ready.pools.clone();
-    let code = LocalSet::new().block_on(&runtime, drive(ready, output.clone(), stop));
+    let all = LocalSet::new();
+    // What is blocked on is looked at whenever anything here goes on, what is spawned only when it is meant.
+    let driven = all.spawn_local(drive(ready, output.clone(), stop));
+    let code = all.block_on(&runtime, driven).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     dscript_host::spawner::shut_down();
     output.with(Output::flush);
     let failed = output.with(|output| output.failed.take());
