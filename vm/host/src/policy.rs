@@ -60,6 +60,9 @@ impl Rules {
 /// A capability or a pattern in the one form that the head comment tells.
 fn canonical(text: &str) -> Result<Capability, CapabilityError> {
     let given = Capability::parse(text)?;
+    if !matches!(given.kind().as_str(), "file" | "service" | "net" | "http") {
+        return Ok(given);
+    }
     let text = given.to_string();
     let Some((kind, rest)) = text.split_once(':') else { return Ok(given) };
     let changed = match (kind, rest.split_once(':')) {

@@ -140,6 +140,7 @@ fn open_one(call: &mut OutsideCall<'_>) -> Result<Open, ErrorValue> {
 fn have_room(wanted: usize) -> bool {
     /// Numbers that are looked at together.
     const STRETCH: usize = 64;
+    /// Nothing had this one.
     static ROOM: AtomicUsize = AtomicUsize::new(0);
     // SAFETY: the call writes the structure it is given.
     let limit = unsafe {
@@ -148,21 +149,25 @@ fn have_room(wanted: usize) -> bool {
         usize::try_from(limit.rlim_cur.min(i32::MAX as u64)).unwrap_or(0)
     };
     // `poll` says of a number that nothing has it.
-    let free = |from: usize| {
+    let free = |from: usize, count: usize| {
         let mut stretch = [libc::pollfd { fd: -1, events: 0, revents: 0 }; STRETCH];
-        let count = limit.saturating_sub(from).min(STRETCH);
+        let count = limit.saturating_sub(from).min(count);
         stretch.iter_mut().zip(from..from + count).for_each(|(entry, fd)| entry.fd = fd as i32);
         // SAFETY: so many entries are there, and it does not wait.
         unsafe { libc::poll(stretch.as_mut_ptr(), count as libc::nfds_t, 0) };
-        stretch.iter().filter(|entry| entry.revents & libc::POLLNVAL != 0).count()
+        let free = |entry: &&libc::pollfd| entry.revents & libc::POLLNVAL != 0;
+        if let Some(first) = stretch.iter().find(free) {
+            ROOM.store(first.fd as usize, Ordering::Relaxed);
+        }
+        stretch.iter().filter(free).count()
     };
-    if free(ROOM.load(Ordering::Relaxed)) >= wanted {
+    // What is opened gets the lowest numbers, so as a rule most of those next to one that was free are, too.
+    if free(ROOM.load(Ordering::Relaxed), STRETCH.min(2 * wanted)) >= wanted {
         return true;
     }
     let mut found = 0;
     (0..limit).step_by(STRETCH).any(|from| {
-        ROOM.store(from, Ordering::Relaxed);
-        found += free(from);
+        found += free(from, STRETCH);
         found >= wanted
     })
 }

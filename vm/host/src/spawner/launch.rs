@@ -41,7 +41,7 @@ impl Launcher {
         });
         Launcher {
             environment: environment.collect(),
-            path: std::env::split_paths(&path).map(|dir| dir.into_os_string().into_vec()).collect(),
+            path: each_once(std::env::split_paths(&path).map(|dir| dir.into_os_string().into_vec())),
             // SAFETY: takes nothing.
             keeper: unsafe { libc::getpid() },
             stack: vec![0; STACK_BYTES / size_of::<u128>()],
@@ -73,20 +73,23 @@ impl Launcher {
             0 => std::ptr::null(),
             _ => next().ok_or(bad)?.1,
         };
-        let mut envp: Vec<*const libc::c_char> = Vec::new();
+        let mut envp: Vec<*const libc::c_char> = Vec::with_capacity(self.environment.len() + given.len() + 1);
         if header.flags & wire::CLEAR_ENV == 0 {
             let kept = self.environment.iter().filter(|old| {
-                let name = name_of(old.as_bytes());
-                given.iter().all(|(new, _)| name_of(new) != name)
+                given.is_empty() || {
+                    let name = name_of(old.as_bytes());
+                    given.iter().all(|(new, _)| name_of(new) != name)
+                }
             });
             envp.extend(kept.map(|old| old.as_ptr()));
         }
         envp.extend(given.iter().map(|(_, pointer)| *pointer));
         envp.push(std::ptr::null());
-        let mut files = self.candidates(&program[..program.len() - 1]);
+        let name = &program[..program.len() - 1];
         // To look costs less than to try. Where there is none, all are tried, for the error.
-        if let Some(first) = files.iter().position(|file| is_executable(file)) {
-            files.drain(..first);
+        let mut files: Vec<_> = self.candidates(name).skip_while(|file| !is_executable(file)).collect();
+        if files.is_empty() {
+            files = self.candidates(name).collect();
         }
         let candidates: Vec<_> = files.iter().map(|file| file.as_ptr()).collect();
         let mut plan = Plan {
@@ -126,16 +129,27 @@ impl Launcher {
 
     /// The files that `program` may mean: itself with a slash in it, else by the PATH of the owner, whatever
     /// environment the program is given.
-    fn candidates(&self, program: &[u8]) -> Vec<CString> {
-        if program.is_empty() || program.contains(&b'/') {
-            return CString::new(program).into_iter().collect();
-        }
-        let in_dir = |dir: &Vec<u8>| {
+    fn candidates(&self, program: &[u8]) -> impl Iterator<Item = CString> {
+        let is_path = program.is_empty() || program.contains(&b'/');
+        let itself = is_path.then(|| CString::new(program));
+        let dirs = if is_path { &[] } else { &self.path[..] };
+        let in_dirs = dirs.iter().map(move |dir| {
             let dir = if dir.is_empty() { b"." } else { &dir[..] };
-            CString::new([dir, b"/", program].concat()).ok()
-        };
-        self.path.iter().filter_map(in_dir).collect()
+            CString::new([dir, b"/", program].concat())
+        });
+        itself.into_iter().chain(in_dirs).flatten()
     }
+}
+
+/// Those that come first of those that are equal.
+fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for one in all {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
 }
 
 fn is_executable(file: &CStr) -> bool {
@@ -217,7 +231,7 @@ mod tests {
         let mut launcher = Launcher::new();
         launcher.path = vec![b"/a".to_vec(), Vec::new()];
         let found = |l: &Launcher, name: &str| -> Vec<String> {
-            l.candidates(name.as_bytes()).iter().map(|c| c.to_string_lossy().into_owned()).collect()
+            l.candidates(name.as_bytes()).map(|c| c.to_string_lossy().into_owned()).collect()
         };
         assert_eq!(found(&launcher, "x"), ["/a/x", "./x"]);
         assert_eq!(found(&launcher, "./x"), ["./x"]);
