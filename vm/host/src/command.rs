@@ -14,10 +14,9 @@ use dscript_bytecode::script::interpreter;
 use dscript_interp::Held;
 use dscript_interp::Host;
 use dscript_interp::value::ErrorValue;
-use tokio::net::unix::pipe;
 
 use crate::errors;
-use crate::pipes;
+use crate::pipes::{self, Outlet};
 use crate::spawner::{Child, Children, Exit, KillOnDrop, SCRIPT_PATH, Spawn, memory_file};
 use crate::state::RunState;
 
@@ -181,12 +180,12 @@ async fn execute_among(
             }
             Ok(())
         };
+        let complaints = async {
+            child.wait_briefly().await;
+            collect(stderr, &room, &held, &err).await
+        };
         let talk = async {
-            let done = tokio::try_join!(
-                collect(stdout, &room, &held, &out),
-                collect(stderr, &room, &held, &err),
-                feed
-            );
+            let done = tokio::try_join!(collect(stdout, &room, &held, &out), complaints, feed);
             done.map(drop)
         };
         let mut talk = std::pin::pin!(talk);
@@ -275,16 +274,12 @@ struct TooMuch(String);
 
 /// Reads to the end; `all` has at any time what was read by then.
 async fn collect(
-    pipe: pipe::Receiver,
+    pipe: Outlet,
     room: &Cell<usize>,
     held: &RefCell<Held>,
     all: &RefCell<Vec<u8>>,
 ) -> Result<(), TooMuch> {
     loop {
-        // An unreadable pipe has ended for our purpose.
-        if pipe.readable().await.is_err() {
-            return Ok(());
-        }
         let read = {
             let mut all = all.borrow_mut();
             if all.capacity() - all.len() < 4096 {
@@ -301,9 +296,15 @@ async fn collect(
                 if !held.borrow_mut().resize(OUTPUT_BYTES_MAX - room.get()) {
                     return Err(TooMuch("the memory of this task has room for".into()));
                 }
+                // Others have their turn while a writer is faster than we are.
+                tokio::task::coop::consume_budget().await;
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // An unreadable pipe has ended for our purpose.
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock || pipe.readable().await.is_err() => {
+                return Ok(());
+            }
+            Err(_) => {}
         }
     }
 }

@@ -12,9 +12,9 @@ use std::rc::Rc;
 use dscript_interp::Held;
 use dscript_interp::value::{ErrorValue, Resource};
 use memchr::memchr2;
-use tokio::net::unix::pipe;
 
 use crate::errors;
+use crate::pipes::Outlet;
 use crate::state::{Open, Trouble, report};
 
 /// Read at once.
@@ -31,7 +31,7 @@ const SETTLE_CHUNKS_MAX: usize = 32;
 pub struct Lines {
     /// What is read, as reports call it.
     name: String,
-    pipe: RefCell<Option<Rc<pipe::Receiver>>>,
+    pipe: RefCell<Option<Rc<Outlet>>>,
     buffer: RefCell<LineBuffer>,
     /// Why the stream ended before its end.
     failed: RefCell<Option<ErrorValue>>,
@@ -56,7 +56,7 @@ pub enum Next {
 
 impl Lines {
     /// `None` is a stream that has ended.
-    pub fn new(name: impl Into<String>, pipe: Option<pipe::Receiver>, trouble: Trouble, held: Held) -> Self {
+    pub fn new(name: impl Into<String>, pipe: Option<Outlet>, trouble: Trouble, held: Held) -> Self {
         Lines {
             name: name.into(),
             pipe: RefCell::new(pipe.map(Rc::new)),
@@ -197,7 +197,7 @@ impl Lines {
     }
 
     /// Reads a chunk into the buffer, and drops what goes beyond what is kept.
-    fn take(&self, pipe: &pipe::Receiver, keep: usize) -> io::Result<usize> {
+    fn take(&self, pipe: &Outlet, keep: usize) -> io::Result<usize> {
         let mut buffer = self.buffer.borrow_mut();
         if buffer.over.is_some() {
             return pipe.try_read(&mut [0; FIRST_BYTES]);
@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn lines(read: pipe::Receiver) -> Lines {
+    fn lines(read: Outlet) -> Lines {
         Lines::new("x", Some(read), tokio::sync::mpsc::unbounded_channel().0, Held::default())
     }
 

@@ -3,8 +3,10 @@
 //! Standard output is a pipe that is read as `lines` asks: a program whose output nobody reads waits when the
 //! pipe is full. So that it does not wait for ever, `wait` and `waitFor` read it while nobody holds its lines, and keep
 //! up to 64 MiB for a later reader, who comes upon an error where there was more. When the body of the task and all of
-//! its callbacks are over, everything is dropped. Pipes are closed when the program has ended. Standard input is a pipe unless input was given; it ends with `closeInput`, with
-//! `wait`, and when nobody is left who could write. Standard error is always read, and its end kept for `error`.
+//! its callbacks are over, everything is dropped. Pipes are closed when the program has ended. Standard input is a pipe
+//! unless input was given; it ends with `closeInput`, with `wait`, and when nobody is left who could write. Standard
+//! error is always read, and its end kept for `error`. Programs of a few milliseconds are read of at their end only,
+//! which spares them what it costs to hear of a pipe; a pipe holds what they write until then, or has them wait so long.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,13 +15,12 @@ use std::rc::Rc;
 
 use dscript_interp::value::{ErrorValue, Resource};
 use dscript_interp::{Held, Host};
-use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
 use crate::command::{CommandLine, GRACE_NS, OUTPUT_BYTES_MAX, TAIL_BYTES, timed_out};
 use crate::errors;
 use crate::lines::Lines;
-use crate::pipes::{self, Inlet};
+use crate::pipes::{self, Inlet, Outlet};
 use crate::signals;
 use crate::spawner::{Child, Exit, KillOnDrop, Usage, usage_now};
 use crate::state::{RunState, Trouble, report};
@@ -137,7 +138,6 @@ impl Process {
             (stdin, _) => stdin.map(|stdin| Rc::new(Mutex::new(stdin))),
         };
         let tail = Rc::new(Tail { pipe: RefCell::new(Some(Rc::new(stderr))), bytes: RefCell::default() });
-        tokio::task::spawn_local(Tail::read(tail.clone()));
         let process = Rc::new(Process {
             name: line.name().to_owned(),
             child: Some(child),
@@ -177,11 +177,16 @@ impl Process {
         matches!(exit, Exit::Code(code) if code == 0 || self.allow.contains(&code.into()))
     }
 
-    /// Once the program has ended, takes what it left in its pipes and closes them.
+    /// Reads standard error of what is not short, and once the program has ended takes what it left in its pipes and
+    /// closes them.
     async fn settle(self: Rc<Self>) {
-        if let Some(child) = &self.child {
-            child.wait().await;
+        let Some(child) = &self.child else { return };
+        child.wait_briefly().await;
+        self.stderr.take_all();
+        if self.stderr.is_open() {
+            tokio::task::spawn_local(self.stderr.clone().read());
         }
+        child.wait().await;
         self.stdout.settle(HELD_BYTES_MAX);
         self.stderr.take_all();
         self.close_input();
@@ -340,6 +345,7 @@ impl Process {
     async fn ended(&self) -> Option<Exit> {
         let child = self.child.as_ref()?;
         let reading = async {
+            child.wait_briefly().await;
             if Rc::strong_count(&self.stdout) == 1 {
                 self.stdout.drain(HELD_BYTES_MAX).await;
             }
@@ -408,11 +414,15 @@ async fn feed(mut stdin: Inlet, bytes: Vec<u8>) {
 #[derive(Debug, Default)]
 struct Tail {
     /// `None` once it has ended.
-    pipe: RefCell<Option<Rc<pipe::Receiver>>>,
+    pipe: RefCell<Option<Rc<Outlet>>>,
     bytes: RefCell<VecDeque<u8>>,
 }
 
 impl Tail {
+    fn is_open(&self) -> bool {
+        self.pipe.borrow().is_some()
+    }
+
     async fn read(self: Rc<Self>) {
         loop {
             let Some(pipe) = self.pipe.borrow().clone() else { return };

@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::pulse::Pulse;
 pub use super::wire::Stage;
 use super::wire::{self, Reply, SpawnHeader};
 use super::{MARK, sys, tree};
@@ -97,6 +98,9 @@ impl Drop for KillOnDrop {
     }
 }
 
+/// Replies that are taken at a time.
+const REPLIES: usize = 8;
+
 struct Link {
     /// The runtime hears of it when there is something to read.
     socket: AsyncFd<OwnedFd>,
@@ -108,6 +112,7 @@ struct Link {
     pushed: Notify,
     next_id: Cell<u32>,
     table: RefCell<HashMap<u32, Entry>>,
+    pulse: Rc<Pulse>,
     /// Whether the keeper is gone.
     gone: watch::Sender<bool>,
 }
@@ -237,6 +242,16 @@ impl Child {
         }
     }
 
+    /// Waits for its end, at most for a few milliseconds. What short programs write is in their pipes at their end; only
+    /// who reads of longer ones need wait for that, too.
+    pub async fn wait_briefly(&self) {
+        tokio::select! {
+            biased;
+            _ = self.wait() => {}
+            () = self.link.pulse.wait() => {}
+        }
+    }
+
     /// Signals the whole process group, also when the child itself has ended; SIGKILL reaches descendants outside the
     /// group too.
     pub fn signal(&self, signal: i32) {
@@ -256,6 +271,7 @@ impl Link {
             pushed: Notify::new(),
             next_id: Cell::new(1),
             table: RefCell::default(),
+            pulse: Pulse::new(),
             gone: watch::Sender::new(false),
         });
         tokio::task::spawn_local(link.clone().carry());
@@ -315,21 +331,13 @@ impl Link {
                     }
                 }
             };
-            let mut buffer = [0; wire::REPLY];
-            let receiving = self.socket.async_io(Interest::READABLE, |socket| {
-                sys::receive(socket.as_fd(), &mut buffer, &mut Vec::new())
-            });
             let received = tokio::select! {
                 biased;
-                received = receiving => received,
+                received = self.receive() => received,
                 () = sending => continue,
             };
-            match received
-                .ok()
-                .filter(|length| *length > 0)
-                .and_then(|length| Reply::decode(&buffer[..length]))
-            {
-                Some(reply) => self.take(reply),
+            match received.ok().and_then(|replies| replies.into_iter().collect::<Option<Vec<_>>>()) {
+                Some(replies) => replies.into_iter().for_each(|reply| self.take(reply)),
                 None => break,
             }
         }
@@ -338,6 +346,25 @@ impl Link {
             // The parent-death signal and the guardian do this too; a group is in nobody else's hands for so long.
             tree::kill_group(entry.pid, libc::SIGKILL);
             entry.exit.send_replace(Some((Exit::Lost, Usage::default())));
+        }
+    }
+
+    /// What the keeper says next; `None` is its end.
+    async fn receive(&self) -> io::Result<Vec<Option<Reply>>> {
+        let mut buffers = [[0; wire::REPLY]; REPLIES];
+        loop {
+            let mut ready = self.socket.readable().await?;
+            match sys::receive_several(ready.get_inner().as_fd(), &mut buffers) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(e) => return Err(e),
+                Ok(lengths) => {
+                    if lengths.len() < REPLIES {
+                        ready.clear_ready();
+                    }
+                    let packets = buffers.iter().zip(lengths).map(|(buffer, length)| &buffer[..length]);
+                    return Ok(packets.map(Reply::decode).collect());
+                }
+            }
         }
     }
 

@@ -37,7 +37,7 @@ fn serve() -> io::Result<()> {
         } else {
             [sys::poll([signals.as_fd()], Some(50))[0], false]
         };
-        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+        for signal in sys::signals(signals.as_fd()) {
             match signal.number {
                 libc::SIGCHLD => {}
                 number if number == let_go => release(&mut keepers, signal.sender),

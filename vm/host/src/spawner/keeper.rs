@@ -72,10 +72,8 @@ impl Keeper {
         loop {
             let ready = sys::poll([self.socket.as_fd(), signals.as_fd()], more.then_some(0));
             if ready[1] || more {
-                while let Some(signal) = sys::next_signal(signals.as_fd()) {
-                    if signal.number != libc::SIGCHLD {
-                        return;
-                    }
+                if sys::signals(signals.as_fd()).iter().any(|signal| signal.number != libc::SIGCHLD) {
+                    return;
                 }
                 more = self.reap() == Reaped::Some;
             }
@@ -192,7 +190,7 @@ impl Keeper {
         while self.reap() != Reaped::All {
             tree::kill_below(std::process::id());
             sys::poll([signals.as_fd()], Some(20));
-            while sys::next_signal(signals.as_fd()).is_some() {}
+            sys::signals(signals.as_fd());
         }
     }
 
@@ -217,13 +215,13 @@ impl Keeper {
             self.living.keys().for_each(|group| tree::kill_group(*group, libc::SIGKILL));
             ours.into_iter().for_each(|pid| tree::kill(pid, libc::SIGKILL));
             sys::poll([signals.as_fd()], Some(20));
-            while sys::next_signal(signals.as_fd()).is_some() {}
+            sys::signals(signals.as_fd());
         }
         // The guardian ends us while it takes no orphans in. Without one there is nobody who would hold them.
         if sys::queue_signal(self.guardian, sys::let_go_signal()) {
             while tree::parent(me) == Some(self.guardian) {
                 sys::poll([signals.as_fd()], Some(100));
-                while sys::next_signal(signals.as_fd()).is_some() {}
+                sys::signals(signals.as_fd());
             }
         }
     }

@@ -28,6 +28,7 @@ mod client;
 mod guardian;
 mod keeper;
 mod launch;
+mod pulse;
 mod sys;
 mod tree;
 mod wire;

@@ -62,6 +62,41 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], fds: &mut Vec<OwnedFd>
     }
 }
 
+/// Receives the packets that are there, as many as there are buffers for and without descriptors, and gives the length of
+/// each. Fewer than buffers: there were no more. An empty packet is the end of the stream.
+pub fn receive_several<const N: usize, const BYTES: usize>(
+    socket: BorrowedFd<'_>,
+    buffers: &mut [[u8; BYTES]; N],
+) -> io::Result<Vec<usize>> {
+    let mut parts = buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+    // SAFETY: the structure is plain data, in which zero means that there is nothing.
+    let mut messages = unsafe { std::mem::zeroed::<[libc::mmsghdr; N]>() };
+    for (message, part) in messages.iter_mut().zip(&mut parts) {
+        // The standard library has these look as the kernel's vectors do.
+        message.msg_hdr.msg_iov = std::ptr::from_mut(part).cast();
+        message.msg_hdr.msg_iovlen = 1;
+    }
+    loop {
+        // SAFETY: N messages, each with one buffer of its own that outlives the call.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                N as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        match usize::try_from(count) {
+            Ok(count) => return Ok(messages[..count].iter().map(|got| got.msg_len as usize).collect()),
+            Err(_) => match Errno::last() {
+                Errno::EINTR => {}
+                errno => return Err(errno.into()),
+            },
+        }
+    }
+}
+
 /// Every signal handled as the system starts a process with.
 pub fn default_signals() {
     // The kernel's `struct sigaction`, all zero: SIG_DFL, no flags. The C library's function refuses two signals
@@ -97,15 +132,27 @@ pub struct Signal {
     pub sender: u32,
 }
 
-/// The next signal that came, if any.
-pub fn next_signal(fd: BorrowedFd<'_>) -> Option<Signal> {
-    // SAFETY: the kernel fills in at most the size given; the structure is plain data.
-    unsafe {
-        let mut info = std::mem::zeroed::<libc::signalfd_siginfo>();
-        let size = size_of::<libc::signalfd_siginfo>();
-        let got = libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size);
-        let signal = Signal { number: info.ssi_signo as libc::c_int, sender: info.ssi_pid };
-        (got == size as isize).then_some(signal)
+/// Signals that are taken at a time.
+const SIGNALS: usize = 8;
+
+/// The signals that came.
+pub fn signals(fd: BorrowedFd<'_>) -> Vec<Signal> {
+    let mut all = Vec::new();
+    loop {
+        // SAFETY: the kernel fills in at most the size given; the structure is plain data.
+        let (infos, got) = unsafe {
+            let mut infos = std::mem::zeroed::<[libc::signalfd_siginfo; SIGNALS]>();
+            let got = libc::read(fd.as_raw_fd(), infos.as_mut_ptr().cast(), size_of_val(&infos));
+            (infos, usize::try_from(got).unwrap_or(0) / size_of::<libc::signalfd_siginfo>())
+        };
+        all.extend(
+            infos[..got]
+                .iter()
+                .map(|info| Signal { number: info.ssi_signo as libc::c_int, sender: info.ssi_pid }),
+        );
+        if got < SIGNALS {
+            return all;
+        }
     }
 }
 
@@ -159,4 +206,35 @@ pub fn memory_file(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
     file.write_all(bytes)?;
     Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn several_packets_come_at_once() {
+        let (ours, theirs) = packet_pair().expect("sockets");
+        let mut buffers = [[0; 4]; 3];
+        let mut receive = || {
+            let lengths = receive_several(ours.as_fd(), &mut buffers).map_err(|e| e.kind())?;
+            Ok(buffers
+                .iter()
+                .zip(lengths)
+                .map(|(bytes, length)| bytes[..length].to_vec())
+                .collect::<Vec<_>>())
+        };
+        let nothing = Err(io::ErrorKind::WouldBlock);
+        assert_eq!(receive(), nothing);
+        for packet in ["a", "bcde", "fgh", "i"] {
+            send(theirs.as_fd(), &[IoSlice::new(packet.as_bytes())], &[]).expect("it fits");
+        }
+        assert_eq!(receive(), Ok(vec![b"a".to_vec(), b"bcde".to_vec(), b"fgh".to_vec()]));
+        assert_eq!(receive(), Ok(vec![b"i".to_vec()]));
+        assert_eq!(receive(), nothing);
+        send(theirs.as_fd(), &[IoSlice::new(b"j")], &[]).expect("it fits");
+        drop(theirs);
+        assert_eq!(receive(), Ok(vec![b"j".to_vec(), Vec::new(), Vec::new()]));
+    }
 }
