@@ -286,7 +286,7 @@ async fn collect(
                 let more = all.len().max(8 << 10);
                 all.reserve(more);
             }
-            pipe.try_read_buf(&mut *all)
+            pipe.try_read_buf(&mut all)
         };
         match read {
             Ok(0) => return Ok(()),
