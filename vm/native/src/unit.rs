@@ -1,6 +1,8 @@
 //! What is compiled together, and what all functions of a program share: which may be native at all, and the tables
 //! by which code finds a method, a closure's code or an interface's objects.
 
+mod effects;
+
 use std::sync::OnceLock;
 
 use cranelift_codegen::ir::types::I64;
@@ -22,7 +24,7 @@ use crate::context::helper::{DOUBLES, EXECUTE_OFTEN, OF_DOUBLES, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::regions::Regions;
-use crate::replaced::{self, few_scalars};
+use crate::replaced::few_scalars;
 use crate::short::ShortWays;
 use crate::translate::{self, Start, is_short};
 
@@ -536,106 +538,6 @@ impl<'p> Unit<'p> {
             return None;
         }
         self.facts.short_ways[function.index()].get_or_init(|| ShortWays::of(self, function)).as_ref()
-    }
-
-    /// Whether an instruction that collects never changes anything but registers.
-    pub fn changes(&self, instr: &Instr) -> bool {
-        match instr {
-            Instr::SetScalar { .. }
-            | Instr::SetRef { .. }
-            | Instr::ListSetScalar { .. }
-            | Instr::ListSetRef { .. } => true,
-            Instr::CallNative { native, .. } => !matches!(
-                self.intrinsic(*native),
-                Some(
-                    Intrinsic::Length
-                        | Intrinsic::BytesLength
-                        | Intrinsic::Quick(Quick::Size | Quick::IsEmpty)
-                )
-            ),
-            Instr::Call { function, .. } => {
-                self.function(*function).code.iter().any(|instr| self.changes(instr))
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether native code reaches objects for an instruction, in the code it puts in its place included.
-    pub fn uses_heap(&self, instr: &Instr) -> bool {
-        match instr {
-            Instr::Call { function, .. } if self.is_inlined(*function) => {
-                self.function(*function).code.iter().any(|instr| self.uses_heap(instr))
-            }
-            Instr::Call { function, .. } => {
-                self.expansion_uses_heap(*function, replaced::DEPTH_MAX)
-                    || self.short_ways(*function).is_some_and(|ways| !ways.function.refs.is_empty())
-            }
-            Instr::CallNative { native, .. } => {
-                use Intrinsic::{BytesGet, BytesLength, CharAt, Length};
-                matches!(
-                    self.intrinsic(*native),
-                    Some(
-                        Length
-                            | CharAt
-                            | BytesLength
-                            | BytesGet
-                            | Intrinsic::Quick(
-                                Quick::Size | Quick::IsEmpty | Quick::RemoveAt | Quick::ElementAt
-                            )
-                    )
-                )
-            }
-            Instr::New { .. }
-            | Instr::ListNew { .. }
-            | Instr::GetScalar { .. }
-            | Instr::GetRef { .. }
-            | Instr::SetScalar { .. }
-            | Instr::SetRef { .. }
-            | Instr::InstanceOf { .. }
-            | Instr::Narrow { .. }
-            | Instr::ListSize { .. }
-            | Instr::ListGetScalar { .. }
-            | Instr::ListGetRef { .. }
-            | Instr::ListSetScalar { .. }
-            | Instr::ListSetRef { .. }
-            | Instr::ListAddScalar { .. }
-            | Instr::ListAddRef { .. }
-            | Instr::Version { .. }
-            | Instr::CheckVersion { .. }
-            | Instr::CallValue { .. }
-            | Instr::CallMethod { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether native code usually calls something for an instruction, that has registers to itself.
-    pub fn calls(&self, instr: &Instr) -> bool {
-        match instr {
-            Instr::Call { function, .. } if self.is_inlined(*function) => {
-                self.function(*function).code.iter().any(|instr| self.calls(instr))
-            }
-            Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. } => true,
-            Instr::CallNative { native, .. } => match self.intrinsic(*native) {
-                Some(Intrinsic::Quick(quick)) => {
-                    !matches!(quick, Quick::Size | Quick::IsEmpty | Quick::RemoveAt | Quick::ElementAt)
-                }
-                Some(Intrinsic::OfDoubles(_)) | None => true,
-                Some(_) => false,
-            },
-            _ => false,
-        }
-    }
-
-    /// Whether code that may stand in the place of calls of a function reaches objects, with that of its own calls.
-    fn expansion_uses_heap(&self, function: FunctionId, depth: usize) -> bool {
-        let f = self.function(function);
-        let called = |instr: &Instr| match instr {
-            Instr::Call { function: callee, .. } => {
-                *callee != function && depth > 1 && self.expansion_uses_heap(*callee, depth - 1)
-            }
-            _ => false,
-        };
-        self.is_expandable(function) && (!f.refs.is_empty() || f.code.iter().any(called))
     }
 
     /// Whether calls of it are counted as nested.
