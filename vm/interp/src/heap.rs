@@ -50,6 +50,11 @@ pub(crate) const FIRST_RAW: u32 = u32::MAX - 15;
 /// Words of the nursery at first and at most.
 const NURSERY_LEAST: usize = 4 << 10;
 const NURSERY_MOST: usize = 256 << 10;
+/// Words that the nursery of a program grows to which allocates much, as long as next to nothing of it survives: a part of
+/// what a processor has beside it.
+const NURSERY_BUSY: usize = 32 << 10;
+/// Collections of a nursery in one turn of the program that make it larger.
+const OFTEN: u32 = 8;
 /// Words of the old part that are the least after a full collection.
 const OLD_LEAST: usize = 32 << 10;
 /// Remembered slots until repeated ones are taken out.
@@ -96,6 +101,8 @@ pub(crate) struct Heap {
     /// Handles in the nursery.
     young_handles: Vec<Ref>,
     pub collections: u64,
+    /// Of the nursery, since the turn began or it grew.
+    in_turn: u32,
     /// Where code points of the texts lie that were walked last.
     pub(crate) walks: Walks,
 }
@@ -158,6 +165,7 @@ impl Heap {
             remembered_max: REMEMBERED_LEAST,
             young_handles: Vec::new(),
             collections: 0,
+            in_turn: 0,
             walks: Walks::default(),
         };
         // Reading through null finds an object without parts.
@@ -306,6 +314,11 @@ impl Heap {
         true
     }
 
+    /// The program begins a turn.
+    pub fn begin_turn(&mut self) {
+        self.in_turn = 0;
+    }
+
     /// For native code, which allocates by itself: where the words lie, the next free one, the end of the window, and
     /// where the nursery begins.
     #[inline]
@@ -372,10 +385,14 @@ impl Heap {
         self.old_top = collector.next;
         self.next = self.young;
         self.collections += 1;
+        self.in_turn += 1;
         let nursery = self.cap - self.young;
-        // A nursery whose objects survive is too small for the program.
-        if survived > nursery / 4 && nursery < NURSERY_MOST {
+        // A nursery whose objects survive is too small for the program, and so is one that is full all the time.
+        let survive = survived > nursery / 4 && nursery < NURSERY_MOST;
+        let often = self.in_turn >= OFTEN && nursery < NURSERY_BUSY;
+        if survive || often {
             self.resize(self.young + 2 * nursery);
+            self.in_turn = 0;
         }
         (dead, self.open_window(words))
     }

@@ -160,6 +160,7 @@ impl Vm {
     pub(crate) fn begin_turn(&mut self) {
         let slice = self.slice();
         (self.fuel, self.turn_left) = (slice, TURN - slice);
+        self.heap.begin_turn();
     }
 
     /// Begins the next turn at once, where nobody waits for one.
