@@ -151,10 +151,11 @@ impl<'p> Translator<'_, '_, 'p> {
         results: &[Reg],
         counted: bool,
     ) {
-        if counted && !self.deep {
+        if counted && !self.deep && !self.seen.goes_deeper(self.left) {
             // It is a call all the same, and so many may be nested.
             let none_left = self.b.ins().icmp_imm_s(IntCC::Equal, self.left, 0);
             self.trap_if(none_left, What::Depth, self.left, self.left);
+            self.seen.set_goes_deeper(self.left);
         }
         let left = if counted { self.b.ins().iadd_imm_s(self.left, -1) } else { self.left };
         let done = self.b.create_block();
@@ -269,7 +270,7 @@ impl<'p> Translator<'_, '_, 'p> {
         self.swap(&mut inner);
         // All of what was seen before holds behind it, but for what it stores; a call in it may change more.
         if self.analysis.alive[self.pc].is_some() {
-            self.seen.clear();
+            self.seen.clear_but_compared(seen);
         } else if !labels.is_empty() {
             self.seen = seen;
             self.seen.forget_stored();

@@ -1,10 +1,10 @@
-//! What the code has seen on the way to a place, since the last one where ways meet: indices that were below sizes, and what
-//! lies in memory. The code generator finds loads that are done twice too, but none in a loop that lies behind a place where
-//! ways met, and it keeps a comparison that was made before.
+//! What the code has seen on the way to a place, since the last one where ways meet: indices that were below sizes, what
+//! lies in memory, and that one more call may be nested. The code generator finds loads that are done twice too, but none in
+//! a loop that lies behind a place where ways met, and it keeps a comparison that was made before.
 //!
 //! Everything is known by values: after a call that may have collected, references are read anew and are other values, so
-//! nothing that was seen by them is found again. That is done where they are needed next, or where ways meet. What must be forgotten is what a store may have changed behind another
-//! name, and what was seen or stored on one way of many.
+//! nothing that was seen by them is found again. That is done where they are needed next, or where ways meet. What must be
+//! forgotten is what a store may have changed behind another name, and what was seen or stored on one way of many.
 
 use cranelift_codegen::ir::{Type, Value};
 use cranelift_frontend::Variable;
@@ -63,6 +63,8 @@ pub(super) struct Seen {
     /// Indices and sizes they are below.
     below: Vec<(Value, Value)>,
     cells: Vec<(Cell, Value)>,
+    /// Numbers of calls that may still be nested, which are not none.
+    deeper: Vec<Value>,
     /// What a call may have moved, and where it is read anew.
     moved: Vec<(Variable, Home)>,
 }
@@ -83,6 +85,15 @@ impl Seen {
 
     pub fn set_below(&mut self, index: Value, size: Value) {
         keep(&mut self.below, (index, size));
+    }
+
+    /// Whether one more call may be nested, where so many may.
+    pub fn goes_deeper(&self, left: Value) -> bool {
+        self.deeper.contains(&left)
+    }
+
+    pub fn set_goes_deeper(&mut self, left: Value) {
+        keep(&mut self.deeper, left);
     }
 
     pub fn cell(&self, cell: Cell) -> Option<Value> {
@@ -124,15 +135,20 @@ impl Seen {
     }
 
     pub fn clear(&mut self) {
-        self.below.clear();
-        self.cells.clear();
+        self.forget_all_but_moved();
         self.moved.clear();
+    }
+
+    /// After a place where ways met that all come from one: what was compared before that.
+    pub fn clear_but_compared(&mut self, before: Seen) {
+        *self = Seen { below: before.below, deeper: before.deeper, ..Seen::default() };
     }
 
     /// After a place where ways met.
     pub fn forget_all_but_moved(&mut self) {
         self.below.clear();
         self.cells.clear();
+        self.deeper.clear();
     }
 
     pub fn is_moved(&self, variable: Variable) -> bool {
