@@ -31,7 +31,7 @@
 //! and its type lie within its object. Debug builds check them against the buffer.
 
 use crate::collector::Collector;
-use crate::memory;
+use crate::memory::Buffer;
 use crate::room::Room;
 use crate::walks::Walks;
 
@@ -73,6 +73,8 @@ pub(crate) struct Shape {
 }
 
 pub(crate) struct Heap {
+    buffer: Buffer,
+    /// Where it lies.
     pub base: *mut u64,
     /// The window where objects are made, in words.
     pub next: usize,
@@ -84,6 +86,7 @@ pub(crate) struct Heap {
     window_end: usize,
     /// The end of the old objects while the window is the nursery.
     old_top: usize,
+    /// Words of the buffer that are used; it may have more.
     cap: usize,
     /// The window lies in the old part.
     in_old: bool,
@@ -135,21 +138,16 @@ pub(crate) fn refs_words(refs: usize) -> usize {
     1 + refs.div_ceil(2)
 }
 
-impl Drop for Heap {
-    fn drop(&mut self) {
-        // SAFETY: the buffer is of so many words, and nothing refers to it any more.
-        unsafe { memory::free(self.base, self.cap) };
-    }
-}
-
 impl Heap {
     pub fn new(limit_bytes: u64) -> Self {
         // References are 32 bits; the last few tags are never indices.
         let limit = (limit_bytes / 8).clamp(64, u64::from(FIRST_RAW) / 2) as usize;
         // At first all is nursery, so that a small task touches little memory.
         let cap = NURSERY_LEAST;
+        let buffer = Buffer::new(cap);
         let mut heap = Self {
-            base: memory::allocate(cap),
+            base: buffer.base,
+            buffer,
             next: 1,
             end: cap,
             young: 1,
@@ -289,9 +287,8 @@ impl Heap {
     }
 
     fn resize(&mut self, cap: usize) {
-        // SAFETY: the buffer is of `self.cap` words.
-        self.base = unsafe { memory::resize(self.base, self.cap, cap) };
-        self.cap = cap;
+        self.buffer.fit(cap);
+        (self.base, self.cap) = (self.buffer.base, cap);
     }
 
     fn leave_old(&mut self) {
@@ -397,24 +394,25 @@ impl Heap {
         (dead, self.open_window(words))
     }
 
-    /// Begins a full collection; `finish_full` ends it.
-    pub fn begin_full(&mut self, words: usize) -> Collector {
+    /// Begins a full collection, to a buffer of its own; `finish_full` ends it.
+    pub fn begin_full(&mut self, words: usize) -> (Collector, Buffer) {
         let used = self.used();
-        let to = memory::allocate(used + words + NURSERY_MOST);
+        let buffer = Buffer::new(used + words + NURSERY_MOST);
+        let to = buffer.base;
         // SAFETY: the buffer has more than one word.
         unsafe { *to = header(SCALARS, 0) };
         self.remembered.clear();
         self.young_handles.clear();
         let slices = Some(Vec::new());
-        Collector { from: self.base, low: 1, to, next: 1, scanned: 1, handles: Vec::new(), slices }
+        let collector =
+            Collector { from: self.base, low: 1, to, next: 1, scanned: 1, handles: Vec::new(), slices };
+        (collector, buffer)
     }
 
     /// Takes the survivors over. False when they and `words` more exceed the limit.
-    pub fn finish_full(&mut self, collector: &Collector, words: usize) -> bool {
-        let cap = self.used() + words + NURSERY_MOST;
-        // SAFETY: nothing refers to the old buffer any more, which is of so many words.
-        unsafe { memory::free(self.base, self.cap) };
-        (self.base, self.cap) = (collector.to, cap);
+    pub fn finish_full(&mut self, collector: &Collector, buffer: Buffer, words: usize) -> bool {
+        // Nothing refers to the old one any more.
+        self.buffer = buffer;
         self.collections += 1;
         let live = collector.next;
         self.room.set_live(8 * live);

@@ -4,8 +4,8 @@
 //! becomes three times as long for the page that is cleared in it.
 //!
 //! A full collection needs a second buffer, and a program whose lists grow does one after the other. So one buffer that is
-//! free, of moderate size, is kept for the next that is asked for, in all of the process: the system may take its pages back
-//! whenever it needs them, and where it does not, they need no clearing. All others go back at once.
+//! free, of moderate size, is kept for the next that is asked for, in all of the process: unless it is small, the system may
+//! take its pages back whenever it needs them, and where it does not, they need no clearing. All others go back at once.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ops::Range;
@@ -17,47 +17,59 @@ fn layout(words: usize) -> Layout {
     Layout::array::<u64>(words).expect("a heap is smaller than the address space")
 }
 
-/// Never null; `words` is not 0.
-pub(crate) fn allocate(words: usize) -> *mut u64 {
-    let base = if words >= MAPPED_LEAST {
-        mapping::new(8 * words)
-    } else {
-        // SAFETY: the layout has a size.
-        unsafe { alloc(layout(words)) }
-    };
-    checked(base, words)
+/// A buffer is given back in part where it has so many times the words that are asked for. Pages that nobody has touched
+/// cost nothing, and those that somebody has need not be made anew.
+const SLACK: usize = 4;
+
+/// At least as many words as were asked for.
+pub(crate) struct Buffer {
+    pub base: *mut u64,
+    words: usize,
 }
 
-/// Moves a buffer where it has another size; what fits stays.
-///
-/// # Safety
-/// `base` is a buffer of `words` words, which is not used any more.
-pub(crate) unsafe fn resize(base: *mut u64, words: usize, to: usize) -> *mut u64 {
-    // SAFETY: the caller sees to it.
-    unsafe {
-        let moved = match (words >= MAPPED_LEAST, to >= MAPPED_LEAST) {
-            (true, true) => mapping::resize(base.cast(), 8 * words, 8 * to),
-            (false, false) => realloc(base.cast(), layout(words), 8 * to),
-            _ => {
-                let moved = allocate(to);
-                moved.copy_from_nonoverlapping(base, words.min(to));
-                free(base, words);
-                moved.cast()
+impl Buffer {
+    /// `words` is not 0.
+    pub fn new(words: usize) -> Buffer {
+        if words >= MAPPED_LEAST {
+            let (base, bytes) = mapping::new(8 * words);
+            return Buffer { base: checked(base, words), words: bytes / 8 };
+        }
+        // SAFETY: the layout has a size.
+        Buffer { base: checked(unsafe { alloc(layout(words)) }, words), words }
+    }
+
+    /// Moves it where it has too few words, or far too many; what fits stays.
+    pub fn fit(&mut self, words: usize) {
+        if (self.words / SLACK..=self.words).contains(&words) {
+            return;
+        }
+        // SAFETY: the buffer is as it was made, of so many words, and has its new place from here on.
+        unsafe {
+            match (self.words >= MAPPED_LEAST, words >= MAPPED_LEAST) {
+                (true, true) => {
+                    self.base = mapping::resize(self.base.cast(), 8 * self.words, 8 * words).cast()
+                }
+                (false, false) => self.base = realloc(self.base.cast(), layout(self.words), 8 * words).cast(),
+                _ => {
+                    let moved = Buffer::new(words);
+                    moved.base.copy_from_nonoverlapping(self.base, self.words.min(words));
+                    *self = moved;
+                }
             }
-        };
-        checked(moved, to)
+        }
+        (self.base, self.words) = (checked(self.base, words), words);
     }
 }
 
-/// # Safety
-/// As `resize`.
-pub(crate) unsafe fn free(base: *mut u64, words: usize) {
-    // SAFETY: the caller sees to it.
-    unsafe {
-        if words >= MAPPED_LEAST {
-            mapping::free(base.cast(), 8 * words);
-        } else {
-            dealloc(base.cast(), layout(words));
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: as it was made, and nobody has it any more.
+        unsafe {
+            if self.words >= MAPPED_LEAST {
+                mapping::free(self.base.cast(), 8 * self.words);
+            } else {
+                dealloc(self.base.cast(), layout(self.words));
+            }
         }
     }
 }
@@ -95,7 +107,7 @@ pub(crate) fn touched(_range: Range<usize>, _downward: bool) -> usize {
     0
 }
 
-fn checked(base: *mut u8, words: usize) -> *mut u64 {
+fn checked<T>(base: *mut T, words: usize) -> *mut u64 {
     if base.is_null() {
         handle_alloc_error(layout(words));
     }
@@ -109,22 +121,28 @@ mod mapping {
 
     /// The address and size of a mapping that nobody uses.
     static SPARE: Mutex<Option<(usize, usize)>> = Mutex::new(None);
-    /// Bytes of the largest that is kept.
+    /// Bytes of the largest that is kept, and of the largest whose pages the system is not told that it may take back: to
+    /// tell it costs as much as to copy what a small heap holds.
     const SPARE_MOST: usize = 64 << 20;
+    const KEPT_MOST: usize = 4 << 20;
 
     fn exchange(new: Option<(usize, usize)>) -> Option<(usize, usize)> {
         std::mem::replace(&mut *SPARE.lock().unwrap_or_else(PoisonError::into_inner), new)
     }
 
-    pub fn new(bytes: usize) -> *mut u8 {
+    /// And how many bytes it has, which may be more.
+    pub fn new(bytes: usize) -> (*mut u8, usize) {
         if let Some((base, size)) = exchange(None) {
+            if (bytes..=super::SLACK * bytes).contains(&size) {
+                return (base as *mut u8, size);
+            }
             // SAFETY: a spare mapping is nobody else's.
-            return unsafe { resize(base as *mut u8, size, bytes) };
+            return (unsafe { resize(base as *mut u8, size, bytes) }, bytes);
         }
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping is nobody else's.
         let base = unsafe { libc::mmap(null_mut(), bytes, access, kind, -1, 0) };
-        ready(base)
+        (ready(base), bytes)
     }
 
     /// # Safety
@@ -139,8 +157,10 @@ mod mapping {
     /// As `resize`.
     pub unsafe fn free(base: *mut u8, bytes: usize) {
         let other = if bytes <= SPARE_MOST {
-            // SAFETY: the caller sees to it. What the pages hold is of no use, so it matters not whether this is done.
-            unsafe { libc::madvise(base.cast(), bytes, libc::MADV_FREE) };
+            if bytes > KEPT_MOST {
+                // SAFETY: the caller sees to it. What the pages hold is of no use, so it matters not whether this is done.
+                unsafe { libc::madvise(base.cast(), bytes, libc::MADV_FREE) };
+            }
             exchange(Some((base as usize, bytes)))
         } else {
             Some((base as usize, bytes))
@@ -164,9 +184,9 @@ mod mapping {
     use super::layout;
     use std::alloc::{alloc, dealloc, realloc};
 
-    pub fn new(bytes: usize) -> *mut u8 {
+    pub fn new(bytes: usize) -> (*mut u8, usize) {
         // SAFETY: the layout has a size.
-        unsafe { alloc(layout(bytes / 8)) }
+        (unsafe { alloc(layout(bytes / 8)) }, bytes)
     }
 
     /// # Safety
@@ -192,18 +212,16 @@ mod tests {
     fn buffers_keep_what_they_hold() {
         let sizes =
             [64, 4 << 10, MAPPED_LEAST, 5 * MAPPED_LEAST, MAPPED_LEAST + 1, 1 << 10, 2 * MAPPED_LEAST];
-        let mut words = sizes[0];
-        let mut base = allocate(words);
-        // SAFETY: what is read was written, and each buffer is of as many words as it was made for.
+        let mut buffer = Buffer::new(sizes[0]);
+        // SAFETY: what is read was written, and the buffer is of at least as many words as it was made for.
         unsafe {
-            (0..words).for_each(|i| *base.add(i) = i as u64);
-            for to in sizes {
-                base = resize(base, words, to);
-                words = to;
-                assert!((0..sizes[0]).all(|i| *base.add(i) == i as u64));
-                *base.add(words - 1) = if words == sizes[0] { words as u64 - 1 } else { 7 };
+            (0..sizes[0]).for_each(|i| *buffer.base.add(i) = i as u64);
+            for words in sizes {
+                buffer.fit(words);
+                assert!((words..=SLACK * words).contains(&buffer.words));
+                assert!((0..sizes[0]).all(|i| *buffer.base.add(i) == i as u64));
+                *buffer.base.add(words - 1) = if words == sizes[0] { words as u64 - 1 } else { 7 };
             }
-            free(base, words);
         }
     }
 }

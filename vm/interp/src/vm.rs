@@ -273,7 +273,7 @@ impl Vm {
     fn collect_all(&mut self, words: usize) -> Result<(), Trapped> {
         self.heap.walks.keep_below(0);
         self.ahead.keep_below(0);
-        let mut collector = self.heap.begin_full(words);
+        let (mut collector, buffer) = self.heap.begin_full(words);
         let program = Arc::clone(&self.program);
         self.forward_roots(&mut collector);
         collector.scan(&program.shapes);
@@ -289,7 +289,7 @@ impl Vm {
                 }
             }
         }
-        let fits = self.heap.finish_full(&collector, words);
+        let fits = self.heap.finish_full(&collector, buffer, words);
         self.fuel -= (self.heap.used() / 64) as i64;
         if fits { Ok(()) } else { Err(self.out_of_memory()) }
     }
