@@ -1,6 +1,8 @@
 //! Loops of two kinds. In those in which nothing is collected and no list changes its size, where the elements of a
-//! list lie and how many they are is read once, before the loop. Those that count up to a bound need not look at the
-//! counter of interruptions each time: they take off it what many rounds cost, and compare with the end of these.
+//! list lie and how many they are is read once, before the loop. Where objects are made and elements are added, which
+//! collects in rare rounds only, that is read anew after it, and the size of a list that grows is reckoned with. Those
+//! that count up to a bound need not look at the counter of interruptions each time: they take off it what many rounds
+//! cost, and compare with the end of these.
 
 use std::ops::Range;
 
@@ -18,6 +20,10 @@ pub(crate) struct QuietLoop {
     pub last: usize,
     pub lists: Vec<R>,
     pub texts: Vec<R>,
+    /// Lists that it adds elements to, and whose size nothing else in it changes.
+    pub growing: Vec<R>,
+    /// Whether objects may move in rare rounds.
+    pub moves: bool,
     /// Lists that it reads anew in each round, always the same ones. Behind those that they are read from.
     pub rows: Vec<Row>,
 }
@@ -129,47 +135,120 @@ pub(crate) fn looped(loops: &[(usize, usize)], length: usize) -> Vec<bool> {
 }
 
 /// Whether no list has another size after an instruction, and none has moved.
-pub(crate) fn keeps_sizes(instr: &Instr, collects: &dyn Fn(&Instr) -> Collects) -> bool {
-    collects(instr) == Collects::Never
-        && !matches!(instr, Instr::ListAddScalar { .. } | Instr::ListAddRef { .. })
+fn is_quiet(instr: &Instr, collects: &dyn Fn(&Instr) -> Collects) -> bool {
+    collects(instr) == Collects::Never && added_to(instr).is_none()
 }
 
-pub(crate) fn quiet_loops(
-    code: &[Instr],
-    analysis: &Analysis,
+/// Whether an instruction collects, if at all, where there is no room, and changes the size of no list or of one by one more
+/// element.
+fn is_rarely_loud(instr: &Instr, collects: &dyn Fn(&Instr) -> Collects) -> bool {
+    matches!(collects(instr), Collects::Never | Collects::Before) || added_to(instr).is_some()
+}
+
+/// Whether a list has the same size after an instruction.
+pub(crate) fn keeps_size(
+    instr: &Instr,
+    list: R,
     collects: &dyn Fn(&Instr) -> Collects,
-    stores: &dyn Fn(&Instr) -> Stores,
-    char_at: &dyn Fn(&Instr) -> Option<R>,
-) -> Vec<QuietLoop> {
+    apart: &dyn Fn(R, R) -> bool,
+) -> bool {
+    is_rarely_loud(instr, collects) && added_to(instr).is_none_or(|other| apart(list, other))
+}
+
+/// The list that an instruction adds an element to.
+fn added_to(instr: &Instr) -> Option<R> {
+    match *instr {
+        Instr::ListAddScalar { list, .. } | Instr::ListAddRef { list, .. } => Some(list),
+        _ => None,
+    }
+}
+
+/// Whether two registers never hold the same list in a loop: `kind` says what the elements are, and `params` how many of the
+/// first registers hold parameters. A list that is made before the loop is none that was there already.
+pub(crate) fn apart<'f>(
+    code: &'f [Instr],
+    params: usize,
+    kind: &'f dyn Fn(R) -> Option<ScalarKind>,
+) -> impl Fn((usize, usize), R, R) -> bool + 'f {
+    let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
+    let defines = move |pc: usize, reg: R| operands[pc].defs.contains(&Reg::R(reg));
+    // Since where all the way to the loop a register holds what it does in it, and whether that was made there.
+    let since = move |(head, last): (usize, usize), reg: R| {
+        let given = reg.index() < params;
+        let (from, made) = match (0..head).rev().find(|pc| defines(*pc, reg)) {
+            None if given => (0, false),
+            None => return None,
+            Some(pc) => match code[pc] {
+                Instr::ListNew { .. } => (pc + 1, true),
+                Instr::MoveRef { src, .. } if pc > 0 => {
+                    (pc + 1, matches!(code[pc - 1], Instr::ListNew { dst, .. } if dst == src))
+                }
+                _ => (pc + 1, false),
+            },
+        };
+        let way = from..=last;
+        let outside = (0..from).chain(last + 1..code.len());
+        let mut entered = outside.flat_map(|pc| Operands::of(&code[pc]).labels);
+        let alone = !entered.any(|to| way.contains(&to.index())) && !way.clone().any(|pc| defines(pc, reg));
+        alone.then_some((from, made))
+    };
+    move |within, a, b| {
+        if kind(a) != kind(b) {
+            return true;
+        }
+        let (Some((a, a_made)), Some((b, b_made))) = (since(within, a), since(within, b)) else {
+            return false;
+        };
+        a > b && a_made || b > a && b_made
+    }
+}
+
+/// What is known of a function where its quiet loops are looked for.
+pub(crate) struct Facts<'a> {
+    pub collects: &'a dyn Fn(&Instr) -> Collects,
+    pub stores: &'a dyn Fn(&Instr) -> Stores,
+    /// Of which text an instruction reads a code point.
+    pub char_at: &'a dyn Fn(&Instr) -> Option<R>,
+    /// In a loop.
+    pub apart: &'a dyn Fn((usize, usize), R, R) -> bool,
+}
+
+pub(crate) fn quiet_loops(code: &[Instr], analysis: &Analysis, facts: &Facts<'_>) -> Vec<QuietLoop> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     let mut loops = all_loops(&operands);
-    let quiet = |instr: &Instr| keeps_sizes(instr, collects);
     // Outer loops first.
     loops.sort_by_key(|(head, last)| (*head, std::cmp::Reverse(*last)));
     let mut found = Vec::new();
     for (head, last) in loops {
-        if !code[head..=last].iter().all(quiet) {
+        let inside = &code[head..=last];
+        // Before a loop in it they are read anew, which is often enough.
+        let innermost = is_innermost(&operands, head, last);
+        let moves = !inside.iter().all(|instr| is_quiet(instr, facts.collects));
+        if moves && !(innermost && inside.iter().all(|instr| is_rarely_loud(instr, facts.collects))) {
             continue;
         }
         let changed = |reg: R| operands[head..=last].iter().any(|ops| ops.defs.contains(&Reg::R(reg)));
         let alive = |reg: R| analysis.heads[head].as_ref().is_some_and(|alive| alive.contains(&Reg::R(reg)));
         let same = |of: &dyn Fn(&Instr) -> Option<R>| {
             let mut regs: Vec<R> =
-                code[head..=last].iter().filter_map(of).filter(|reg| alive(*reg) && !changed(*reg)).collect();
+                inside.iter().filter_map(of).filter(|reg| alive(*reg) && !changed(*reg)).collect();
             regs.sort();
             regs.dedup();
             regs
         };
-        let lists = same(&list_of);
-        let texts = same(char_at);
-        let stores = code[head..=last].iter().map(stores).collect();
-        // Before a loop in it they are read anew, which is often enough.
-        let rows = match is_innermost(&operands, head, last) {
-            true => rows(code, &operands, analysis, (head, last), stores),
+        let apart = |a: R, b: R| (facts.apart)((head, last), a, b);
+        let grows_alone =
+            |list: R| inside.iter().filter_map(added_to).all(|other| other == list || apart(list, other));
+        let keeps = |list: R| inside.iter().filter_map(added_to).all(|other| apart(list, other));
+        let lists = same(&|instr| list_of(instr).filter(|list| keeps(*list)));
+        let texts = same(facts.char_at);
+        let growing = same(&|instr| added_to(instr).filter(|list| grows_alone(*list)));
+        let rows = match innermost && !moves {
+            true => rows(code, &operands, analysis, (head, last), inside.iter().map(facts.stores).collect()),
             false => Vec::new(),
         };
-        if !lists.is_empty() || !texts.is_empty() || !rows.is_empty() {
-            found.push(QuietLoop { head, last, lists, texts, rows });
+        if !(lists.is_empty() && texts.is_empty() && growing.is_empty() && rows.is_empty()) {
+            found.push(QuietLoop { head, last, lists, texts, growing, moves, rows });
         }
     }
     found
@@ -279,13 +358,13 @@ pub(crate) struct CountedLoop {
 pub(crate) struct Stable<'a> {
     /// Of which text an instruction gives the length.
     pub length: &'a dyn Fn(&Instr) -> Option<R>,
-    /// Whether an instruction leaves the sizes of lists as they are.
-    pub keeps_sizes: &'a dyn Fn(&Instr) -> bool,
+    /// Whether an instruction of a loop leaves the size of a list as it is.
+    pub keeps_size: &'a dyn Fn((usize, usize), &Instr, R) -> bool,
 }
 
 impl Stable<'_> {
     /// Nothing.
-    pub const NONE: Stable<'static> = Stable { length: &|_| None, keeps_sizes: &|_| false };
+    pub const NONE: Stable<'static> = Stable { length: &|_| None, keeps_size: &|_, _, _| false };
 }
 
 /// By what a counter grows.
@@ -365,14 +444,13 @@ fn made_from(
     let stays = |reg: &Reg| !inside.iter().any(|ops| ops.defs.contains(reg));
     let mut made: Vec<Reg> = Vec::new();
     let mut first = None;
-    let mut sizes = None;
     for pc in start..end {
         let pure = match code[pc] {
             Instr::Int { .. } | Instr::MoveScalar { .. } | Instr::AddImm { .. } => true,
             Instr::AddInt { .. } | Instr::SubInt { .. } => true,
             Instr::MulInt { .. } => products,
-            Instr::ListSize { .. } => {
-                *sizes.get_or_insert_with(|| code[head..=last].iter().all(stable.keeps_sizes))
+            Instr::ListSize { list, .. } => {
+                code[head..=last].iter().all(|instr| (stable.keeps_size)((head, last), instr, list))
             }
             ref other => (stable.length)(other).is_some(),
         };

@@ -11,7 +11,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, Image, ScalarKind, Type};
+use dscript_bytecode::image::{self, Function, Image, RegType, ScalarKind, Type};
 use dscript_bytecode::instr::Instr;
 use dscript_bytecode::limits::REGISTERS_MAX;
 use dscript_interp::Program;
@@ -388,6 +388,16 @@ impl<'p> Unit<'p> {
         let types = &self.program.image().types;
         door::BOOLS_IN_BYTES
             && matches!(types[ty.index()], Type::List(element) if matches!(types[element.index()], Type::Bool))
+    }
+
+    /// What the elements of a list are where they are no references.
+    pub fn scalar_elements(&self, ty: TypeId) -> Option<ScalarKind> {
+        let image = self.program.image();
+        let Type::List(of) = image.types[ty.index()] else { return None };
+        match image::element(&image.types, image.manifest.error_type, of) {
+            Some(RegType::Scalar(kind)) => Some(kind),
+            _ => None,
+        }
     }
 
     pub fn is_text(&self, ty: TypeId) -> bool {

@@ -9,6 +9,7 @@ use dscript_bytecode::image::{Function, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use super::objects::REF_BITS;
+use super::seen::Home;
 use super::{Area, Translator};
 use crate::analysis::{Analysis, Operands};
 use crate::context::helper;
@@ -23,8 +24,8 @@ const CHUNK: i64 = 64;
 /// Rounds of one that has few.
 const FEW: i64 = 16;
 
-/// Where the array of a list lies, and how many elements it has, in a loop where neither changes; or where the bytes of
-/// a String begin, and how many code points of one byte each it has: none where others are among them.
+/// Where the array of a list lies, and how many elements it has, in a loop where neither changes but by what it adds itself;
+/// or where the bytes of a String begin, and how many code points of one byte each it has: none where others are among them.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     pub head: usize,
@@ -33,18 +34,22 @@ pub(super) struct View {
     pub what: Viewed,
     /// The register that all of this is read by.
     pub root: R,
-    /// Of a list that is read in the loop: the list.
+    /// Of a list that is read in the loop: the list. Of one that grows: how many elements it has room for.
     pub object: Variable,
     pub start: Variable,
+    /// Of a list that grows, the word that the size is in.
     pub size: Variable,
     /// Whether all of it is another's.
     pub shared: bool,
+    /// Whether what lies there may move in the loop.
+    pub moves: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Viewed {
     List,
     Text,
+    Growing,
     /// Where reading it would trap there is none, and it is as if it were empty.
     Row(Row),
 }
@@ -52,6 +57,10 @@ pub(super) enum Viewed {
 impl View {
     pub(super) fn holds(&self, pc: usize) -> bool {
         (self.head..=self.last).contains(&pc)
+    }
+
+    pub(super) fn variables(&self) -> [Variable; 3] {
+        [self.object, self.start, self.size]
     }
 }
 
@@ -99,13 +108,14 @@ pub(super) fn entries(
 /// The views of a function's quiet loops.
 pub(super) fn views(b: &mut FunctionBuilder, loops: Vec<QuietLoop>) -> Vec<View> {
     let mut views: Vec<View> = Vec::new();
-    for QuietLoop { head, last, lists, texts, rows } in loops {
+    for QuietLoop { head, last, lists, texts, growing, moves, rows } in loops {
         let mut own = |reg, what, root| {
             let [object, start, size] = [(); 3].map(|()| b.declare_var(I64));
-            View { head, last, reg, what, root, object, start, size, shared: false }
+            View { head, last, reg, what, root, object, start, size, shared: false, moves }
         };
         views.extend(lists.into_iter().map(|list| own(list, Viewed::List, list)));
         views.extend(texts.into_iter().map(|text| own(text, Viewed::Text, text)));
+        views.extend(growing.into_iter().map(|list| own(list, Viewed::Growing, list)));
         let first = views.len();
         for row in rows {
             views.push(match row.like {
@@ -264,37 +274,62 @@ impl Translator<'_, '_, '_> {
 
     pub(super) fn read_views(&mut self, which: &dyn Fn(&View) -> bool) {
         for at in 0..self.views.len() {
-            if self.views[at].shared || !which(&self.views[at]) {
-                continue;
+            if !self.views[at].shared && which(&self.views[at]) {
+                self.read_view(at);
             }
+        }
+    }
+
+    pub(super) fn read_view(&mut self, at: usize) {
+        let view = self.views[at];
+        let View { reg, what, object, start, size, .. } = view;
+        for variable in view.variables() {
+            self.seen.take_moved(variable);
+        }
+        if let Some(outer) = self.view_around(at) {
+            for (of, from) in [(start, outer.start), (size, outer.size)] {
+                let value = self.b.use_var(from);
+                self.b.def_var(of, value);
+            }
+            return;
+        }
+        let (first, count) = match what {
+            Viewed::List => {
+                let list = self.object(reg);
+                (self.list_array(list), self.list_size(list))
+            }
+            Viewed::Text => {
+                let text = self.object(reg);
+                self.bytes_of(text)
+            }
+            Viewed::Growing => {
+                let list = self.object(reg);
+                let array = self.list_array(list);
+                let room = self.room_of(array);
+                self.b.def_var(object, room);
+                (array, self.size_word(list))
+            }
+            Viewed::Row(row) => {
+                let row = self.row_of(&view, row);
+                self.b.def_var(object, row);
+                let (list, none) = (self.address(row), self.int(0));
+                let size = self.list_size(list);
+                (self.list_array(list), self.b.ins().select(row, size, none))
+            }
+        };
+        self.b.def_var(start, first);
+        self.b.def_var(size, count);
+    }
+
+    /// After what may have moved all objects: where they lie is read anew where that is needed next.
+    pub(super) fn reload_views(&mut self) {
+        for at in 0..self.views.len() {
             let view = self.views[at];
-            let View { reg, what, object, start, size, .. } = view;
-            if let Some(outer) = self.view_around(at) {
-                for (of, from) in [(start, outer.start), (size, outer.size)] {
-                    let value = self.b.use_var(from);
-                    self.b.def_var(of, value);
+            if view.moves && view.holds(self.pc) && view.holds(self.from) {
+                for variable in view.variables() {
+                    self.seen.set_moved(variable, Home::View(at));
                 }
-                continue;
             }
-            let (first, count) = match what {
-                Viewed::List => {
-                    let list = self.object(reg);
-                    (self.list_array(list), self.list_size(list))
-                }
-                Viewed::Text => {
-                    let text = self.object(reg);
-                    self.bytes_of(text)
-                }
-                Viewed::Row(row) => {
-                    let row = self.row_of(&view, row);
-                    self.b.def_var(object, row);
-                    let (list, none) = (self.address(row), self.int(0));
-                    let size = self.list_size(list);
-                    (self.list_array(list), self.b.ins().select(row, size, none))
-                }
-            };
-            self.b.def_var(start, first);
-            self.b.def_var(size, count);
         }
     }
 
@@ -342,7 +377,7 @@ impl Translator<'_, '_, '_> {
             let same = |view: &&View| (view.head, view.last, view.reg) == (of.head, of.last, reg);
             let holds = |view: &View| match view.what {
                 Viewed::List => true,
-                Viewed::Text => false,
+                Viewed::Text | Viewed::Growing => false,
                 Viewed::Row(base) => base.holds(row.at),
             };
             this.views.iter().rfind(|view| same(view) && holds(view)).copied()
@@ -475,7 +510,16 @@ impl Translator<'_, '_, '_> {
 
     /// Array and size of a list, where they are known.
     pub(super) fn view(&mut self, list: R) -> Option<(Value, Value)> {
+        if let Some(view) = self.growing(list) {
+            let word = self.read(view.size);
+            return Some((self.read(view.start), self.b.ins().band_imm_u(word, i64::from(u32::MAX))));
+        }
         self.view_of(list, Viewed::List)
+    }
+
+    /// What is known of a list that grows in the loop here.
+    pub(super) fn growing(&self, list: R) -> Option<View> {
+        view_at(&self.views, list, Viewed::Growing, self.pc, self.from)
     }
 
     /// Where the bytes of a String begin and how many there are, where that is known.

@@ -545,6 +545,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         }
         self.reload(alive);
         self.reload_around();
+        self.reload_views();
     }
 
     /// Goes to a cold block when the condition holds, which this fills and ends; then on in the block after it.

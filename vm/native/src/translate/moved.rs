@@ -1,4 +1,4 @@
-//! References and the heap's base after a call that may have collected: they are read anew where they are needed next, or where
+//! References, what is known of lists by them, and the heap's base after a call that may have collected: they are read anew where they are needed next, or where
 //! ways meet (`Seen::moved`). And the slots they lie in meanwhile, which are emptied where nobody reads them any more.
 
 use cranelift_codegen::ir::types::{I32, I64};
@@ -7,6 +7,7 @@ use cranelift_frontend::Variable;
 use dscript_bytecode::ids::{R, Reg};
 use dscript_bytecode::instr::Instr;
 
+use super::loops::View;
 use super::seen::{Home, Seen};
 use super::{Area, Translator};
 use crate::analysis::Operands;
@@ -74,13 +75,18 @@ impl Translator<'_, '_, '_> {
                 self.b.ins().uload32(flags, self.window, 4 * i32::from(slot))
             }
             Home::Context => self.load_context(at::HEAP),
+            Home::View(at) => return self.read_view(at),
         };
         self.b.def_var(variable, value);
     }
 
     /// Where ways meet, what was moved on this one and is alive there has its new value.
     pub(super) fn settle(&mut self, to: usize) {
-        let alive: Vec<Variable> = self.alive_at(to).iter().map(|reg| self.refs[reg.index()]).collect();
+        let refs = self.alive_at(to);
+        let mut alive: Vec<Variable> = refs.iter().map(|reg| self.refs[reg.index()]).collect();
+        let views =
+            self.views.iter().filter(|view| view.moves && view.holds(to) && refs.contains(&view.root));
+        alive.extend(views.flat_map(View::variables));
         self.settle_those(|this, variable| alive.contains(&variable) || this.is_around(variable));
     }
 
@@ -91,8 +97,7 @@ impl Translator<'_, '_, '_> {
 
     pub(super) fn settle_those(&mut self, which: impl Fn(&Self, Variable) -> bool) {
         for (variable, home) in self.seen.moved().to_vec() {
-            if which(self, variable) {
-                self.seen.take_moved(variable);
+            if which(self, variable) && self.seen.take_moved(variable).is_some() {
                 self.read_anew(variable, home);
             }
         }

@@ -4,7 +4,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 use cranelift_frontend::Variable;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::instr::Instr;
@@ -491,14 +491,20 @@ impl<'p> Translator<'_, '_, 'p> {
     /// Appends where the array has room, or is small and gets some.
     fn list_add(&mut self, instr: &'p Instr, list: R, store: impl FnOnce(&mut Self, Value, Value)) {
         let reference = self.reference(list);
-        let list = self.address(reference);
-        let flags: MemFlagsData = self.flags(Area::Lists);
-        let array = self.b.ins().uload32(flags, list, layout::LIST_ARRAY);
-        let size = self.list_size(list);
-        let address = self.address(array);
-        // Index 0 of the heap is an array without room, so a list without an array has none.
-        let headers = self.flags(Area::Headers);
-        let room = self.b.ins().uload32(headers, address, layout::LENGTH);
+        let list_at = self.address(reference);
+        let view = self.growing(list);
+        let (address, word, room) = match view {
+            Some(view) => (self.read(view.start), Some(self.read(view.size)), self.read(view.object)),
+            None => {
+                let address = self.list_array(list_at);
+                // Index 0 of the heap is an array without room, so a list without an array has none.
+                (address, None, self.room_of(address))
+            }
+        };
+        let size = match word {
+            Some(word) => self.b.ins().band_imm_u(word, i64::from(u32::MAX)),
+            None => self.list_size(list_at),
+        };
         let full = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, size, room);
         let [grow, grown, rare] = [(); 3].map(|()| self.cold());
         let here = self.b.create_block();
@@ -509,12 +515,33 @@ impl<'p> Translator<'_, '_, 'p> {
         self.b.ins().brif(array, grown, &[], rare, &[]);
         self.go_to(grown);
         let address = self.address(array);
+        if let Some(view) = view {
+            let room = self.room_of(address);
+            self.b.def_var(view.start, address);
+            self.b.def_var(view.object, room);
+        }
         self.join(here, address);
         self.or_lend_in(instr, rare, here, |this| {
             store(this, place, size);
-            let both = this.b.ins().load(I64, flags, list, layout::LIST_SIZE);
+            let both = word.unwrap_or_else(|| this.size_word(list_at));
             let both = this.b.ins().iadd_imm_s(both, layout::GROWN);
-            this.b.ins().store(flags, both, list, layout::LIST_SIZE);
+            let flags = this.flags(Area::Lists);
+            this.b.ins().store(flags, both, list_at, layout::LIST_SIZE);
+            if let Some(view) = view {
+                this.b.def_var(view.size, both);
+            }
         });
+    }
+
+    /// How many elements an array has room for.
+    pub(super) fn room_of(&mut self, array: Value) -> Value {
+        let flags = self.flags(Area::Headers);
+        self.b.ins().uload32(flags, array, layout::LENGTH)
+    }
+
+    /// The word that a list's size and version are in.
+    pub(super) fn size_word(&mut self, list: Value) -> Value {
+        let flags = self.flags(Area::Lists);
+        self.b.ins().load(I64, flags, list, layout::LIST_SIZE)
     }
 }

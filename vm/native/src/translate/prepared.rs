@@ -3,14 +3,14 @@
 use cranelift_codegen::ir::Block;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use dscript_bytecode::ids::*;
-use dscript_bytecode::image::{Function, ScalarKind};
+use dscript_bytecode::image::{Function, RegType, ScalarKind};
 use dscript_bytecode::instr::Instr;
 
 use super::copies::{Copy, Known, copies};
 use super::loops::{Chunk, Entry, View, chunks, entries, views};
 use super::scalar_type;
 use crate::analysis::Analysis;
-use crate::loops::{Stable, keeps_sizes, quiet_loops};
+use crate::loops::{Facts, Stable, apart, keeps_size, quiet_loops};
 use crate::ranges::{Range, Ranges};
 use crate::regions::Regions;
 use crate::replaced::Replaced;
@@ -52,14 +52,20 @@ impl Prepared {
         };
         let stores = |instr: &Instr| unit.stores(function, instr);
         let char_at = |instr: &Instr| text_of(instr, Intrinsic::CharAt);
-        let loops = quiet_loops(&function.code, &analysis, &collects, &stores, &char_at);
+        let params = function.params.iter().filter(|param| matches!(param, RegType::Ref(_))).count();
+        let kind = |list: R| unit.scalar_elements(function.refs[list.index()].ty);
+        let apart = apart(&function.code, params, &kind);
+        let facts = Facts { collects: &collects, stores: &stores, char_at: &char_at, apart: &apart };
+        let loops = quiet_loops(&function.code, &analysis, &facts);
         let ranges = Ranges::of(function, &analysis.leaders, &regions, given, None);
         let views = views(b, loops);
         let length = |instr: &Instr| {
             text_of(instr, Intrinsic::Length).or_else(|| text_of(instr, Intrinsic::BytesLength))
         };
-        let keeps_sizes = |instr: &Instr| keeps_sizes(instr, &collects);
-        let stable = Stable { length: &length, keeps_sizes: &keeps_sizes };
+        let keeps_size = |within: (usize, usize), instr: &Instr, list: R| {
+            keeps_size(instr, list, &collects, &|a, b| apart(within, a, b))
+        };
+        let stable = Stable { length: &length, keeps_size: &keeps_size };
         let chunks = chunks(b, function, &ranges, &stable);
         let mut blocks = blocks(b, &analysis);
         let entries = entries(b, function, &analysis, &chunks);

@@ -76,6 +76,8 @@ pub(super) enum Home {
     Slot(u16),
     /// Of the heap.
     Context,
+    /// What is known of a list or a text in a loop.
+    View(usize),
 }
 
 impl Seen {
