@@ -4,7 +4,7 @@
 //! that count up to a bound need not look at the counter of interruptions each time: they take off it what many rounds
 //! cost, and compare with the end of these.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{Function, ScalarKind};
@@ -164,32 +164,37 @@ fn added_to(instr: &Instr) -> Option<R> {
 }
 
 /// Whether two registers never hold the same list in a loop: `kind` says what the elements are, and `params` how many of the
-/// first registers hold parameters. A list that is made before the loop is none that was there already.
+/// first registers hold parameters. A list that was made before the loop is none that was there already then.
 pub(crate) fn apart<'f>(
     code: &'f [Instr],
     params: usize,
     kind: &'f dyn Fn(R) -> Option<ScalarKind>,
 ) -> impl Fn((usize, usize), R, R) -> bool + 'f {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let defines = move |pc: usize, reg: R| operands[pc].defs.contains(&Reg::R(reg));
-    // Since where all the way to the loop a register holds what it does in it, and whether that was made there.
+    // From where on a register holds what it does in the loop, and whether that is a list made just before.
     let since = move |(head, last): (usize, usize), reg: R| {
-        let given = reg.index() < params;
-        let (from, made) = match (0..head).rev().find(|pc| defines(*pc, reg)) {
-            None if given => (0, false),
+        let defines = |pc: usize| operands[pc].defs.contains(&Reg::R(reg));
+        let leads = |pc: usize, to: RangeInclusive<usize>| {
+            operands[pc].labels.iter().any(|label| to.contains(&label.index()))
+        };
+        let (from, made) = match (0..head).rev().find(|pc| defines(*pc)) {
+            None if reg.index() < params => (0, false),
             None => return None,
             Some(pc) => match code[pc] {
                 Instr::ListNew { .. } => (pc + 1, true),
                 Instr::MoveRef { src, .. } if pc > 0 => {
-                    (pc + 1, matches!(code[pc - 1], Instr::ListNew { dst, .. } if dst == src))
+                    let new = matches!(code[pc - 1], Instr::ListNew { dst, .. } if dst == src);
+                    (pc + 1, new && !(0..code.len()).any(|from| leads(from, pc..=pc)))
                 }
                 _ => (pc + 1, false),
             },
         };
-        let way = from..=last;
-        let outside = (0..from).chain(last + 1..code.len());
-        let mut entered = outside.flat_map(|pc| Operands::of(&code[pc]).labels);
-        let alone = !entered.any(|to| way.contains(&to.index())) && !way.clone().any(|pc| defines(pc, reg));
+        // With the loops around it that begin behind that: nothing else leads there but from it.
+        let mut end = last;
+        while let Some(around) = (end + 1..code.len()).find(|pc| leads(*pc, from..=end)) {
+            end = around;
+        }
+        let alone = !(0..from).any(|pc| leads(pc, from..=end)) && !(from..=end).any(defines);
         alone.then_some((from, made))
     };
     move |within, a, b| {
