@@ -15,7 +15,7 @@ use crate::arithmetic::Operation;
 pub use crate::fiber::{Exit, Running};
 use crate::list::{array_tag, array_words};
 use crate::native::{Body, PureCall, Trapped};
-pub use crate::natives::power;
+pub use crate::natives::{characters, power};
 use crate::program::Program;
 pub use crate::quick::{Quick, pair_place, pair_put};
 pub use crate::stack::Activation;
@@ -636,13 +636,16 @@ impl Running<'_> {
 }
 
 /// Copies between slices of one length, which hardly ever is more than a few: a call to copy so little costs more than that.
+/// Word by word: two that were just written one by one cannot be read at once before both are in memory.
 #[inline]
 fn copy_few(from: &[u64], to: &mut [u64]) {
+    // SAFETY: a reference.
+    let read = |word: &u64| unsafe { std::ptr::from_ref(word).read_volatile() };
     match (from, to) {
         ([], []) => {}
         ([a], [x]) => *x = *a,
-        ([a, b], [x, y]) => (*x, *y) = (*a, *b),
-        ([a, b, c], [x, y, z]) => (*x, *y, *z) = (*a, *b, *c),
+        ([a, b], [x, y]) => (*x, *y) = (read(a), read(b)),
+        ([a, b, c], [x, y, z]) => (*x, *y, *z) = (read(a), read(b), read(c)),
         (from, to) => to.copy_from_slice(from),
     }
 }

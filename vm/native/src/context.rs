@@ -155,6 +155,12 @@ static HELPERS: Helpers = Helpers([
     direct::concat as *const (),
     direct::same_records as *const (),
     direct::grow_list as *const (),
+    direct::is_letter as *const (),
+    direct::is_whitespace as *const (),
+    direct::is_upper as *const (),
+    direct::is_lower as *const (),
+    direct::to_upper as *const (),
+    direct::to_lower as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -243,10 +249,21 @@ pub(crate) mod helper {
     pub const SAME_RECORDS: usize = ENTER_REGION + 7;
     /// (context, list): the array of the list with room for one more element, or 0 where nothing was done.
     pub const GROW_LIST: usize = ENTER_REGION + 8;
+    /// The first of the functions of ints, in the order of `OF_INTS`. They call nothing.
+    pub const INTS: usize = ENTER_REGION + 9;
+    /// Their natives.
+    pub const OF_INTS: [&str; 6] = [
+        "Character.isLetter",
+        "Character.isWhitespace",
+        "Character.isUpper",
+        "Character.isLower",
+        "Character.toUpper",
+        "Character.toLower",
+    ];
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; 43] = [
+    pub const PARAMS: [usize; INTS + OF_INTS.len()] = [
         1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        3, 1, 2, 1, 2, 2, 2, 3, 2,
+        3, 1, 2, 1, 2, 2, 2, 3, 2, 0, 0, 0, 0, 0, 0,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

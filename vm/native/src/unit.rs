@@ -20,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analysis::{Collects, Operands};
 use crate::context::VALUES_MAX;
-use crate::context::helper::{DOUBLES, EXECUTE_OFTEN, OF_DOUBLES, PARAMS};
+use crate::context::helper::{DOUBLES, EXECUTE_OFTEN, INTS, OF_DOUBLES, OF_INTS, PARAMS};
 use crate::layout::Shape;
 use crate::loops::Stores;
 use crate::regions::Regions;
@@ -55,6 +55,17 @@ pub(crate) enum Intrinsic {
     AbsInt,
     /// A function of doubles that a helper does, by its number.
     OfDoubles(usize),
+    /// The same of ints.
+    OfInts(usize),
+    /// What is left of a division where the quotient is rounded down.
+    FloorMod,
+    BitCount,
+    LeadingZeros,
+    TrailingZeros,
+    RotateLeft,
+    RotateRight,
+    ToBits,
+    FromBits,
     Add,
     Sub,
     Mul,
@@ -72,6 +83,14 @@ impl Intrinsic {
             "Math.sqrt" => Intrinsic::Sqrt,
             "Math.absDouble" => Intrinsic::AbsDouble,
             "Math.absInt" => Intrinsic::AbsInt,
+            "Math.floorMod" => Intrinsic::FloorMod,
+            "Int.bitCount" => Intrinsic::BitCount,
+            "Int.leadingZeros" => Intrinsic::LeadingZeros,
+            "Int.trailingZeros" => Intrinsic::TrailingZeros,
+            "Int.rotateLeft" => Intrinsic::RotateLeft,
+            "Int.rotateRight" => Intrinsic::RotateRight,
+            "Double.toBits" => Intrinsic::ToBits,
+            "Double.fromBits" => Intrinsic::FromBits,
             "Int.wrappingAdd" => Intrinsic::Add,
             "Int.wrappingSub" => Intrinsic::Sub,
             "Int.wrappingMul" => Intrinsic::Mul,
@@ -79,10 +98,14 @@ impl Intrinsic {
             "String.charAt" => Intrinsic::CharAt,
             "Bytes.length" => Intrinsic::BytesLength,
             "Bytes.get" => Intrinsic::BytesGet,
-            name => match OF_DOUBLES.iter().position(|known| *known == name) {
-                Some(at) => Intrinsic::OfDoubles(DOUBLES + at),
-                None => return Quick::of(program, native).map(Intrinsic::Quick),
-            },
+            name => {
+                let of = |names: &[&str]| names.iter().position(|known| *known == name);
+                match (of(&OF_DOUBLES), of(&OF_INTS)) {
+                    (Some(at), _) => Intrinsic::OfDoubles(DOUBLES + at),
+                    (_, Some(at)) => Intrinsic::OfInts(INTS + at),
+                    _ => return Quick::of(program, native).map(Intrinsic::Quick),
+                }
+            }
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Math, Int, Double and Character.
 
-use super::{Done, natives};
+use super::natives;
 use crate::format;
 use crate::native::{PureCall, Trapped};
 use crate::ops::double_to_int;
 use crate::vm::trapped;
+use characters::{is_letter, is_lower, is_upper, is_whitespace, to_lower, to_upper};
 use dscript_bytecode::trap::TrapKind;
 
 /// Digits after the point of a text; more than any double has.
@@ -120,18 +121,12 @@ natives! {
         call.give_int(if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() as i64 })
     };
     "Double.fromBits" "(int) -> double" |call| call.give_double(f64::from_bits(call.int(0) as u64));
-    "Character.isLetter" "(int) -> boolean" |call| test(call, char::is_alphabetic);
-    "Character.isWhitespace" "(int) -> boolean" |call| test(call, char::is_whitespace);
-    "Character.isUpper" "(int) -> boolean" |call| test(call, char::is_uppercase);
-    "Character.isLower" "(int) -> boolean" |call| test(call, char::is_lowercase);
-    "Character.toUpper" "(int) -> int" |call| {
-        let code = call.int(0);
-        call.give_int(single(code, |c| c.to_uppercase().collect()))
-    };
-    "Character.toLower" "(int) -> int" |call| {
-        let code = call.int(0);
-        call.give_int(single(code, |c| c.to_lowercase().collect()))
-    };
+    "Character.isLetter" "(int) -> boolean" |call| call.give_bool(is_letter(call.int(0)));
+    "Character.isWhitespace" "(int) -> boolean" |call| call.give_bool(is_whitespace(call.int(0)));
+    "Character.isUpper" "(int) -> boolean" |call| call.give_bool(is_upper(call.int(0)));
+    "Character.isLower" "(int) -> boolean" |call| call.give_bool(is_lower(call.int(0)));
+    "Character.toUpper" "(int) -> int" |call| call.give_int(to_upper(call.int(0)));
+    "Character.toLower" "(int) -> int" |call| call.give_int(to_lower(call.int(0)));
 }
 
 fn overflow(what: String) -> Trapped {
@@ -183,16 +178,37 @@ fn char_of(code: i64) -> Option<char> {
     u32::try_from(code).ok().and_then(char::from_u32)
 }
 
-/// False for what is no code point.
-fn test(call: &mut PureCall<'_>, test: fn(char) -> bool) -> Done {
-    let found = char_of(call.int(0)).is_some_and(test);
-    call.give_bool(found)
-}
+/// What is asked of code points. What is none has no property, and stays what it is.
+pub mod characters {
+    use super::char_of;
 
-/// The one code point it turns into; where there are several, as for `ß`, it stays.
-fn single(code: i64, turn: fn(char) -> Vec<char>) -> i64 {
-    match char_of(code).map(turn).as_deref() {
-        Some([one]) => i64::from(u32::from(*one)),
-        _ => code,
+    pub fn is_letter(code: i64) -> bool {
+        char_of(code).is_some_and(char::is_alphabetic)
+    }
+
+    pub fn is_whitespace(code: i64) -> bool {
+        char_of(code).is_some_and(char::is_whitespace)
+    }
+
+    pub fn is_upper(code: i64) -> bool {
+        char_of(code).is_some_and(char::is_uppercase)
+    }
+
+    pub fn is_lower(code: i64) -> bool {
+        char_of(code).is_some_and(char::is_lowercase)
+    }
+
+    pub fn to_upper(code: i64) -> i64 {
+        char_of(code).map_or(code, |c| single(c, c.to_uppercase()))
+    }
+
+    pub fn to_lower(code: i64) -> i64 {
+        char_of(code).map_or(code, |c| single(c, c.to_lowercase()))
+    }
+
+    /// The one code point it turns into; where there are several, as for `ß`, it stays.
+    fn single(code: char, mut turned: impl Iterator<Item = char>) -> i64 {
+        let one = turned.next().filter(|_| turned.next().is_none());
+        u32::from(one.unwrap_or(code)).into()
     }
 }

@@ -13,8 +13,8 @@ mod string;
 mod task;
 mod time;
 
-pub use math::power;
 pub(crate) use math::short_decimal;
+pub use math::{characters, power};
 pub(crate) use string::char_of;
 
 use crate::heap::Ref;

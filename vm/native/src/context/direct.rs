@@ -27,6 +27,16 @@ of_doubles! {
     atan2(x, y) = x.atan2(y);
 }
 
+macro_rules! of_ints {
+    ($($name:ident)*) => {
+        $(pub extern "C" fn $name(code: i64) -> i64 {
+            door::characters::$name(code).into()
+        })*
+    };
+}
+
+of_ints! { is_letter is_whitespace is_upper is_lower to_upper to_lower }
+
 pub unsafe extern "C" fn map_get(context: *mut Context, map: u32, key: u64) -> i64 {
     // SAFETY: native code calls with its own context.
     unsafe {

@@ -3,7 +3,7 @@
 //! heap, what is read next would wait for the result: such ways stay. Where a number on one of them does not fit an int,
 //! one of them is gone after all, and may trap.
 
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::ScalarKind;
@@ -67,20 +67,43 @@ impl<'p> Translator<'_, '_, 'p> {
             self.set_scalar(reg, value);
         }
         let (Some(one_by_one), Some(seen)) = (one_by_one, seen) else {
-            if self.leads_only(pc, to.index(), here.to) {
-                self.blocks[to.index()] = None;
-                self.blocks[here.to] = None;
-                self.goes_on = Some(here.to);
-            } else {
-                self.jump(Label(here.to as u32));
-            }
-            self.closed = true;
+            self.meet_behind(to, here.to);
             return true;
         };
         self.jump(Label(here.to as u32));
         self.seen = seen;
         self.go_to(one_by_one);
         false
+    }
+
+    /// Instead of a jump where `a < b` does not hold: where all that lies between is that one of them is the other then, the
+    /// processor has an instruction for it.
+    pub(super) fn choose_extreme(&mut self, a: S, b: S, to: Label) -> bool {
+        let (pc, meet) = (self.pc, to.index());
+        let Some(&Instr::MoveScalar { src, dst }) = self.function.code.get(pc + 1) else { return false };
+        let alive = self.analysis.heads[meet].as_ref().is_some_and(|alive| alive.contains(&Reg::S(dst)));
+        let is_one = (src, dst) == (a, b) || (src, dst) == (b, a);
+        if pc != self.from || meet != pc + 2 || self.blocks[pc + 1].is_some() || !alive || !is_one {
+            return false;
+        }
+        let [x, y, yes, not] = [a, b, src, dst].map(|reg| self.scalar(reg));
+        let less = self.b.ins().fcmp(FloatCC::LessThan, x, y);
+        let value = self.b.ins().select(less, yes, not);
+        self.set_scalar(dst, value);
+        self.meet_behind(to, meet);
+        true
+    }
+
+    /// Goes on where two ways meet that are gone, one of them to `other`.
+    fn meet_behind(&mut self, other: Label, meet: usize) {
+        if self.leads_only(self.pc, other.index(), meet) {
+            self.blocks[other.index()] = None;
+            self.blocks[meet] = None;
+            self.goes_on = Some(meet);
+        } else {
+            self.jump(Label(meet as u32));
+        }
+        self.closed = true;
     }
 
     /// Whether the ways from a jump, of which one is to `other`, are all that lies between it and where they meet, and all that

@@ -1,6 +1,6 @@
 //! Natives that are a few machine instructions.
 
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I8, I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, Value};
 use dscript_bytecode::ids::*;
@@ -45,6 +45,59 @@ impl<'p> Translator<'_, '_, 'p> {
                     given.extend(if let Reg::S(reg) = *arg { Some(self.scalar(reg)) } else { None });
                 }
                 let value = self.ask(which, &given, F64);
+                self.set_scalar(dst, value);
+            }
+            (Intrinsic::OfInts(which), &[Reg::S(x)], &[dst]) => {
+                let x = self.scalar(x);
+                let value = self.ask(which, &[x], I64);
+                self.give(dst, value);
+            }
+            (Intrinsic::FloorMod, &[Reg::S(x), Reg::S(y)], &[Reg::S(dst)]) => {
+                let (x, y, ranges) = (self.scalar(x), self.scalar(y), self.ranges.at(self.pc));
+                let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
+                self.trap_if(zero, What::DivZero, x, y);
+                let rest = self.rest(x, y, ranges);
+                // Of numbers of one sign it is the same.
+                let signs = self.b.ins().bxor(rest, y);
+                let differ = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, signs, 0);
+                let other = self.b.ins().iadd(rest, y);
+                let other = self.b.ins().select(differ, other, rest);
+                let none = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);
+                let value = self.b.ins().select(none, rest, other);
+                self.set_scalar(dst, value);
+            }
+            (
+                Intrinsic::BitCount | Intrinsic::LeadingZeros | Intrinsic::TrailingZeros,
+                &[Reg::S(x)],
+                &[Reg::S(dst)],
+            ) => {
+                let x = self.scalar(x);
+                let value = match intrinsic {
+                    Intrinsic::BitCount => self.b.ins().popcnt(x),
+                    Intrinsic::LeadingZeros => self.b.ins().clz(x),
+                    _ => self.b.ins().ctz(x),
+                };
+                self.set_scalar(dst, value);
+            }
+            (Intrinsic::RotateLeft | Intrinsic::RotateRight, &[Reg::S(x), Reg::S(by)], &[Reg::S(dst)]) => {
+                let (x, by) = (self.scalar(x), self.scalar(by));
+                let value = match intrinsic {
+                    Intrinsic::RotateLeft => self.b.ins().rotl(x, by),
+                    _ => self.b.ins().rotr(x, by),
+                };
+                self.set_scalar(dst, value);
+            }
+            (Intrinsic::ToBits, &[Reg::S(x)], &[Reg::S(dst)]) => {
+                let x = self.scalar(x);
+                let bits = self.b.ins().bitcast(I64, MemFlagsData::new(), x);
+                let is_nan = self.b.ins().fcmp(FloatCC::Unordered, x, x);
+                let nan = self.int(f64::NAN.to_bits() as i64);
+                let value = self.b.ins().select(is_nan, nan, bits);
+                self.set_scalar(dst, value);
+            }
+            (Intrinsic::FromBits, &[Reg::S(x)], &[Reg::S(dst)]) => {
+                let x = self.scalar(x);
+                let value = self.b.ins().bitcast(F64, MemFlagsData::new(), x);
                 self.set_scalar(dst, value);
             }
             (Intrinsic::Add | Intrinsic::Sub | Intrinsic::Mul, &[Reg::S(x), Reg::S(y)], &[Reg::S(dst)]) => {

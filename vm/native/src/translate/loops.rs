@@ -512,7 +512,7 @@ impl Translator<'_, '_, '_> {
     pub(super) fn view(&mut self, list: R) -> Option<(Value, Value)> {
         if let Some(view) = self.growing(list) {
             let word = self.read(view.size);
-            return Some((self.read(view.start), self.b.ins().band_imm_u(word, i64::from(u32::MAX))));
+            return Some((self.read(view.start), self.low_half(word)));
         }
         self.view_of(list, Viewed::List)
     }

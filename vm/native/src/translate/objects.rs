@@ -502,7 +502,7 @@ impl<'p> Translator<'_, '_, 'p> {
             }
         };
         let size = match word {
-            Some(word) => self.b.ins().band_imm_u(word, i64::from(u32::MAX)),
+            Some(word) => self.low_half(word),
             None => self.list_size(list_at),
         };
         let full = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, size, room);

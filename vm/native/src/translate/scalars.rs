@@ -118,15 +118,7 @@ impl<'p> Translator<'_, '_, 'p> {
                     let zero = self.b.ins().icmp_imm_s(IntCC::Equal, y, 0);
                     self.trap_if(zero, What::RemZero, x, y);
                 }
-                let rest = match self.constant(y) {
-                    Some(-1) => self.int(0),
-                    Some(value) if p.low >= 0 && power_of_two(q).is_some() => {
-                        self.b.ins().band_imm_s(x, value - 1)
-                    }
-                    // Without a look at what is below zero.
-                    _ if p.low >= 0 && q.low > 0 => self.b.ins().urem(x, y),
-                    _ => self.b.ins().srem(x, y),
-                };
+                let rest = self.rest(x, y, [p, q]);
                 self.set_scalar(dst, rest);
             }
             Instr::NegInt { a, dst } => {
@@ -136,7 +128,14 @@ impl<'p> Translator<'_, '_, 'p> {
                 let value = self.b.ins().ineg(x);
                 self.set_scalar(dst, value);
             }
-            Instr::AndInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().band(x, y)),
+            Instr::AndInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| {
+                const LOW: Option<i64> = Some(u32::MAX as i64);
+                match [x, y].map(|value| t.constant(value)) {
+                    [_, LOW] => t.low_half(x),
+                    [LOW, _] => t.low_half(y),
+                    _ => t.b.ins().band(x, y),
+                }
+            }),
             Instr::OrInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().bor(x, y)),
             Instr::XorInt { a, b, dst } => self.binary(a, b, dst, |t, x, y| t.b.ins().bxor(x, y)),
             Instr::NotInt { a, dst } => {
@@ -212,7 +211,9 @@ impl<'p> Translator<'_, '_, 'p> {
             Instr::IfLtDouble { a, b, to } => self.jump_doubles(FloatCC::LessThan, a, b, to),
             Instr::IfLeDouble { a, b, to } => self.jump_doubles(FloatCC::LessThanOrEqual, a, b, to),
             Instr::IfNotLtDouble { a, b, to } => {
-                self.jump_doubles(FloatCC::UnorderedOrGreaterThanOrEqual, a, b, to)
+                if !self.choose_extreme(a, b, to) {
+                    self.jump_doubles(FloatCC::UnorderedOrGreaterThanOrEqual, a, b, to);
+                }
             }
             Instr::IfNotLeDouble { a, b, to } => self.jump_doubles(FloatCC::UnorderedOrGreaterThan, a, b, to),
             Instr::Switch { a, low, ref targets, default } => self.switch(a, low, targets, default),
@@ -225,6 +226,23 @@ impl<'p> Translator<'_, '_, 'p> {
         let (x, y) = (self.scalar(a), self.scalar(b));
         let value = op(self, x, y);
         self.set_scalar(dst, value);
+    }
+
+    /// What is left of a division by what is not 0, of numbers in these ranges.
+    pub(super) fn rest(&mut self, x: Value, y: Value, [p, q]: [Range; 2]) -> Value {
+        match self.constant(y) {
+            Some(-1) => self.int(0),
+            Some(value) if p.low >= 0 && power_of_two(q).is_some() => self.b.ins().band_imm_s(x, value - 1),
+            // Without a look at what is below zero.
+            _ if p.low >= 0 && q.low > 0 => self.b.ins().urem(x, y),
+            _ => self.b.ins().srem(x, y),
+        }
+    }
+
+    /// The lower half of a word: as a number of its own that is an instruction less than a mask.
+    pub(super) fn low_half(&mut self, word: Value) -> Value {
+        let half = self.b.ins().ireduce(I32, word);
+        self.b.ins().uextend(I64, half)
     }
 
     /// x + constant: it has overflowed when the sum lies on the wrong side of x.

@@ -84,7 +84,7 @@ impl Unit<'_> {
             Instr::Call { .. } | Instr::CallValue { .. } | Instr::CallMethod { .. } => true,
             Instr::CallNative { native, .. } => match self.intrinsic(*native) {
                 Some(Intrinsic::Quick(quick)) => !is_in_place(quick),
-                Some(Intrinsic::OfDoubles(_)) | None => true,
+                Some(Intrinsic::OfDoubles(_) | Intrinsic::OfInts(_)) | None => true,
                 Some(_) => false,
             },
             _ => false,
