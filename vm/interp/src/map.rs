@@ -286,6 +286,19 @@ impl Vm {
         Some(found.entry.is_none())
     }
 
+    /// Takes such a key out, if it is there, and gives its value; of a set that says nothing.
+    #[inline(never)]
+    pub(crate) fn map_remove_now(&mut self, map: Ref, key: u64) -> Option<u64> {
+        if self.map_size(map) == 0 {
+            return None;
+        }
+        let entry = self.map_find_simple(map, key).entry()?;
+        let kind = *self.kind_of(map);
+        let value = kind.value.map_or(0, |_| self.map_value(&kind, map, entry));
+        self.map_remove(&kind, map, entry);
+        Some(value)
+    }
+
     /// The entry of a key, a scalar's bits or a reference.
     pub(crate) fn map_find(&mut self, kind: &MapType, map: Ref, key: u64) -> Result<Option<usize>, Trapped> {
         if self.map_size(map) == 0 {

@@ -5,9 +5,9 @@
 use crate::fiber::Running;
 use crate::heap::{BOOLS, Ref, SCALARS, string_words};
 use crate::map;
-use crate::natives::{char_of, short_decimal};
+use crate::natives::{char_of, short_decimal, trimmed};
 use crate::program::{Element, Info, Program};
-use crate::text::INT_DIGITS;
+use crate::text::{INT_DIGITS, piece_words};
 use crate::vm::Vm;
 use dscript_bytecode::ids::{NativeId, TypeId};
 use dscript_bytecode::image::{Image, Type};
@@ -56,6 +56,16 @@ pub enum Quick {
     RemoveAt,
     /// The element of a list at an index, where there is one: a flag and a scalar, or a reference that may be null.
     ElementAt,
+    /// Takes a key out of a map; its value, as `Get` gives it.
+    Remove,
+    /// Takes a key out of a set; whether it was there.
+    Drop,
+    /// The String of one code point.
+    TextOfCode,
+    /// A String from one code point to another.
+    Slice,
+    /// A String without the space around it.
+    Trim,
 }
 
 impl Quick {
@@ -63,6 +73,12 @@ impl Quick {
     pub fn may_be_lent(self) -> bool {
         use Quick::{Add, Contains, KeyAt, PairPut, ParseInt, Put, RemoveAt, ValueAt};
         matches!(self, Put | PairPut | Add | KeyAt | ValueAt | Contains | ParseInt | RemoveAt)
+            || self.makes_text()
+    }
+
+    /// Whether it gives a String that may have to be made.
+    pub fn makes_text(self) -> bool {
+        matches!(self, Quick::TextOfCode | Quick::Slice | Quick::Trim)
     }
 
     /// What a native of this program is, by its name and how its keys and values are held.
@@ -89,6 +105,11 @@ impl Quick {
             "Int.parse" => Quick::ParseInt,
             "List.removeAt" => Quick::RemoveAt,
             "List.get" => Quick::ElementAt,
+            "Map.remove" => Quick::Remove,
+            "Set.remove" => Quick::Drop,
+            "String.fromCodePoint" => Quick::TextOfCode,
+            "String.slice" => Quick::Slice,
+            "String.trim" => Quick::Trim,
             _ => return None,
         };
         let is_plain = |ty: &TypeId| infos[ty.index()].element != Element::Boxed;
@@ -96,6 +117,7 @@ impl Quick {
             Quick::Size | Quick::Next => return Some(quick),
             Quick::Compare | Quick::IsEmpty | Quick::StartsWith | Quick::EndsWith => return Some(quick),
             Quick::Contains | Quick::ParseInt => return Some(quick),
+            Quick::TextOfCode | Quick::Slice | Quick::Trim => return Some(quick),
             Quick::KeyAt | Quick::RemoveAt | Quick::ElementAt => {
                 return native.type_args.first().is_some_and(is_plain).then_some(quick);
             }
@@ -183,6 +205,15 @@ impl Vm {
         self.array_set(element, array, size - 1, 0);
         self.heap.list_resized(list, size - 1);
         Some(value)
+    }
+
+    /// The bytes of a text from `start` to `end`, each a code point, where there is room for a text of them.
+    fn part_now(&mut self, text: Ref, start: usize, end: usize) -> Option<Ref> {
+        let bytes = end - start;
+        if bytes == self.heap.len(text) {
+            return Some(text);
+        }
+        self.heap.has_room(piece_words(bytes)).then(|| self.heap.piece(text, start, bytes, bytes))
     }
 
     /// `None` where the text is of another form, or no number.
@@ -285,6 +316,55 @@ impl Running<'_> {
         let text = heap.text_of_int(value);
         *top = heap.next;
         text
+    }
+
+    /// The text of a code point, or 0 where there is no room for it, or that is none; `top` as above.
+    pub fn text_of_code_now(&mut self, top: &mut usize, code: i64) -> u32 {
+        let heap = &mut self.vm().heap;
+        heap.set_native_top(*top);
+        let Some(code) = u32::try_from(code).ok().and_then(char::from_u32) else { return 0 };
+        let mut bytes = [0; 4];
+        let text = code.encode_utf8(&mut bytes);
+        if !heap.has_room(string_words(text.len())) {
+            return 0;
+        }
+        let text = heap.string_of(text.as_bytes(), 1);
+        *top = heap.next;
+        text
+    }
+
+    /// A text from one code point to another, or 0 where there is no room for it, or it has no such, or one of more than a
+    /// byte; `top` as above.
+    pub fn slice_now(&mut self, top: &mut usize, text: u32, from: i64, to: i64) -> u32 {
+        let vm = self.vm();
+        vm.heap.set_native_top(*top);
+        let inside = 0 <= from && from <= to && to as u64 <= vm.heap.len(text) as u64;
+        if !inside || !vm.heap.is_ascii(text) {
+            return 0;
+        }
+        let part = vm.part_now(text, from as usize, to as usize);
+        *top = vm.heap.next;
+        part.unwrap_or(0)
+    }
+
+    /// A text without the space around it, or 0 as above.
+    pub fn trim_now(&mut self, top: &mut usize, text: u32) -> u32 {
+        let vm = self.vm();
+        vm.heap.set_native_top(*top);
+        if !vm.heap.is_ascii(text) {
+            return 0;
+        }
+        let (start, end) = trimmed(vm.heap.text_bytes(text));
+        let part = vm.part_now(text, start, end);
+        *top = vm.heap.next;
+        part.unwrap_or(0)
+    }
+
+    /// Takes a key out of a map or set, if it is there; its value, if it has one.
+    pub fn map_remove_now(&mut self, top: usize, map: u32, key: u64) -> Option<u64> {
+        let vm = self.vm();
+        vm.heap.set_native_top(top);
+        vm.map_remove_now(map, key)
     }
 
     /// Some texts as one, or 0 where there is no room for it; `top` as above.

@@ -161,6 +161,10 @@ static HELPERS: Helpers = Helpers([
     direct::is_lower as *const (),
     direct::to_upper as *const (),
     direct::to_lower as *const (),
+    direct::text_of_code as *const (),
+    direct::slice as *const (),
+    direct::trim as *const (),
+    direct::map_remove as *const (),
 ]);
 
 /// Places in the table of helpers.
@@ -260,10 +264,18 @@ pub(crate) mod helper {
         "Character.toUpper",
         "Character.toLower",
     ];
+    /// (context, code point): its text, or 0 where nothing was done.
+    pub const TEXT_OF_CODE: usize = INTS + OF_INTS.len();
+    /// (context, text, from, to): the part of it between these, or 0 where nothing was done.
+    pub const SLICE: usize = TEXT_OF_CODE + 1;
+    /// (context, text): the text without the space around it, or 0 where nothing was done.
+    pub const TRIM: usize = TEXT_OF_CODE + 2;
+    /// (context, map, key): whether it was there and is taken out; its value is the first of the context's values.
+    pub const MAP_REMOVE: usize = TEXT_OF_CODE + 3;
     /// What they take, the context included; 0 for what takes no context.
-    pub const PARAMS: [usize; INTS + OF_INTS.len()] = [
+    pub const PARAMS: [usize; MAP_REMOVE + 1] = [
         1, 2, 2, 4, 1, 0, 2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 3, 4, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        3, 1, 2, 1, 2, 2, 2, 3, 2, 0, 0, 0, 0, 0, 0,
+        3, 1, 2, 1, 2, 2, 2, 3, 2, 0, 0, 0, 0, 0, 0, 2, 4, 2, 3,
     ];
 
     /// Whether they are called as functions in Rust are, and give an int: they neither collect nor end the frame.

@@ -15,7 +15,7 @@ mod time;
 
 pub(crate) use math::short_decimal;
 pub use math::{characters, power};
-pub(crate) use string::char_of;
+pub(crate) use string::{char_of, trimmed};
 
 use crate::heap::Ref;
 use crate::link::Ty;

@@ -156,11 +156,16 @@ fn part(call: &mut PureCall<'_>, start: usize, end: usize, points: usize) -> Don
 fn trim(call: &mut PureCall<'_>) -> Done {
     let string = call.object(0);
     let bytes = call.vm.heap.text_bytes(string);
-    let is_space = |b: &&u8| **b <= b' ';
-    let start = bytes.iter().take_while(is_space).count();
-    let end = bytes.len() - bytes[start..].iter().rev().take_while(is_space).count();
+    let (start, end) = trimmed(bytes);
     let points = call.vm.heap.code_points(string) - start - (bytes.len() - end);
     part(call, start, end, points)
+}
+
+/// Where what is left of a text begins and ends, without the space around it.
+pub(crate) fn trimmed(bytes: &[u8]) -> (usize, usize) {
+    let is_space = |b: &&u8| **b <= b' ';
+    let start = bytes.iter().take_while(is_space).count();
+    (start, bytes.len() - bytes[start..].iter().rev().take_while(is_space).count())
 }
 
 fn lines(call: &mut PureCall<'_>) -> Done {

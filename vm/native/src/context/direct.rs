@@ -149,6 +149,39 @@ pub unsafe extern "C" fn text_of_int(context: *mut Context, value: i64) -> i64 {
     }
 }
 
+pub unsafe extern "C" fn text_of_code(context: *mut Context, code: i64) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let running = (*context).running();
+        running.text_of_code_now(&mut (*context).top, code).into()
+    }
+}
+
+pub unsafe extern "C" fn slice(context: *mut Context, text: u32, from: i64, to: i64) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let running = (*context).running();
+        running.slice_now(&mut (*context).top, text, from, to).into()
+    }
+}
+
+pub unsafe extern "C" fn trim(context: *mut Context, text: u32) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let running = (*context).running();
+        running.trim_now(&mut (*context).top, text).into()
+    }
+}
+
+pub unsafe extern "C" fn map_remove(context: *mut Context, map: u32, key: u64) -> i64 {
+    // SAFETY: as in `text_of_int`.
+    unsafe {
+        let value = (*context).running().map_remove_now((*context).top, map, key);
+        (*context).values[0] = value.unwrap_or_default();
+        value.is_some().into()
+    }
+}
+
 pub unsafe extern "C" fn same_records(context: *mut Context, a: u32, b: u32) -> i64 {
     // SAFETY: as in `map_get`.
     unsafe { (*context).running().same_records_now(a, b).map_or(-1, i64::from) }

@@ -250,10 +250,7 @@ impl<'p> Translator<'_, '_, 'p> {
 
     /// Natives of maps, sets and texts that a helper does at once where nothing is unusual.
     fn quick_native(&mut self, instr: &'p Instr, quick: Quick, args: &[Reg], results: &[Reg]) {
-        let object = match args[0] {
-            Reg::R(object) => object,
-            Reg::S(_) => return self.lend(instr),
-        };
+        let Reg::R(object) = args[0] else { return self.quick_call(instr, quick, args, results) };
         if quick == Quick::Size {
             let map = self.object(object);
             let size = self.list_size(map);
@@ -318,8 +315,27 @@ impl<'p> Translator<'_, '_, 'p> {
                     this.give(results[1], value);
                 });
             }
-            Quick::Get => {
-                let found = self.ask(helper::MAP_GET, &given, I64);
+            Quick::TextOfCode | Quick::Slice | Quick::Trim => {
+                let which = match quick {
+                    Quick::TextOfCode => helper::TEXT_OF_CODE,
+                    Quick::Slice => helper::SLICE,
+                    _ => helper::TRIM,
+                };
+                let made = self.ask(which, &given, I64);
+                let none = self.b.ins().icmp_imm_s(IntCC::Equal, made, 0);
+                self.or_lend(instr, none, |this| this.give(results[0], made));
+            }
+            Quick::Drop => {
+                let found = self.ask(helper::MAP_REMOVE, &given, I64);
+                self.seen.forget_cells();
+                self.give(results[0], found);
+            }
+            Quick::Get | Quick::Remove => {
+                let which = if quick == Quick::Get { helper::MAP_GET } else { helper::MAP_REMOVE };
+                let found = self.ask(which, &given, I64);
+                if quick == Quick::Remove {
+                    self.seen.forget_cells();
+                }
                 let value = self.load_context(at::VALUES);
                 if let [flag, value_of] = *results {
                     self.give(flag, found);

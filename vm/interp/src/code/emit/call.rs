@@ -167,7 +167,8 @@ impl Emitter<'_> {
             (Quick::ParseInt, ..) => slow::parse_int,
             (Quick::RemoveAt, _, [Reg::S(_)]) => slow::remove_at_bits,
             (Quick::RemoveAt, ..) => slow::remove_at_ref,
-            (Quick::ElementAt, ..) => return None,
+            (Quick::ElementAt | Quick::Remove | Quick::Drop, ..) => return None,
+            (Quick::TextOfCode | Quick::Slice | Quick::Trim, ..) => return None,
         };
         let reg = |of: &[Reg], at: usize| of.get(at).map_or(0, number);
         let registers = match quick {
