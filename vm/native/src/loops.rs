@@ -171,22 +171,23 @@ pub(crate) fn apart<'f>(
     kind: &'f dyn Fn(R) -> Option<ScalarKind>,
 ) -> impl Fn((usize, usize), R, R) -> bool + 'f {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    // From where on a register holds what it does in the loop, and whether that is a list made just before.
+    // From where on a register holds what it does in the loop, and where that was made, if it is a new list.
     let since = move |(head, last): (usize, usize), reg: R| {
         let defines = |pc: usize| operands[pc].defs.contains(&Reg::R(reg));
         let leads = |pc: usize, to: RangeInclusive<usize>| {
             operands[pc].labels.iter().any(|label| to.contains(&label.index()))
         };
         let (from, made) = match (0..head).rev().find(|pc| defines(*pc)) {
-            None if reg.index() < params => (0, false),
+            None if reg.index() < params => (0, None),
             None => return None,
             Some(pc) => match code[pc] {
-                Instr::ListNew { .. } => (pc + 1, true),
+                Instr::ListNew { .. } => (pc + 1, Some(pc)),
                 Instr::MoveRef { src, .. } if pc > 0 => {
                     let new = matches!(code[pc - 1], Instr::ListNew { dst, .. } if dst == src);
-                    (pc + 1, new && !(0..code.len()).any(|from| leads(from, pc..=pc)))
+                    let only = !(0..code.len()).any(|from| leads(from, pc..=pc));
+                    (pc + 1, (new && only).then_some(pc - 1))
                 }
-                _ => (pc + 1, false),
+                _ => (pc + 1, None),
             },
         };
         // With the loops around it that begin behind that: nothing else leads there but from it.
@@ -204,7 +205,7 @@ pub(crate) fn apart<'f>(
         let (Some((a, a_made)), Some((b, b_made))) = (since(within, a), since(within, b)) else {
             return false;
         };
-        a > b && a_made || b > a && b_made
+        a_made.is_some_and(|at| at >= b) || b_made.is_some_and(|at| at >= a)
     }
 }
 
