@@ -21,6 +21,7 @@ mod switch;
 mod test;
 mod text;
 mod types;
+mod unroll;
 mod value;
 
 pub use test::{TEST, WRAPPER};

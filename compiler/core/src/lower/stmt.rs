@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::build::{Mark, Regs};
-use super::{Loop, Lowerer, Val};
+use super::{Loop, Lowerer, Val, unroll};
 use crate::types::Ty;
 use dscript_bytecode::ids::*;
 use dscript_bytecode::image::{RegType, ScalarKind};
@@ -195,6 +195,14 @@ impl<'a> Lowerer<'a, '_> {
         }
     }
 
+    /// One round of a loop whose rounds are known.
+    fn round(&mut self, leave: Mark, body: &'a Stmt) {
+        let go_on = self.b.mark();
+        self.in_loop(None, go_on, leave, body);
+        self.b.jump(go_on);
+        self.b.place(go_on);
+    }
+
     /// The condition stands at the end, so that a turn of the loop is one jump.
     fn while_loop(&mut self, label: Option<Symbol>, cond: &'a Expr, body: &'a Stmt) {
         let (head, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark());
@@ -220,6 +228,21 @@ impl<'a> Lowerer<'a, '_> {
     ) {
         let scope = self.b.mark_taken();
         self.stmts(init);
+        if let Some(rounds) = unroll::rounds(init, cond, update, body).filter(|_| label.is_none()) {
+            let leave = self.b.mark();
+            for _ in 0..rounds {
+                self.round(leave, body);
+                for expr in update {
+                    let mark = self.b.mark_taken();
+                    self.expr(expr);
+                    self.b.release(mark);
+                }
+            }
+            self.b.jump(leave);
+            self.b.place(leave);
+            self.b.release(scope);
+            return;
+        }
         let (head, go_on, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark(), self.b.mark());
         if let Some(cond) = cond {
             self.declare_patterns(cond);
@@ -299,6 +322,19 @@ impl<'a> Lowerer<'a, '_> {
         let limit = self.scalar(ScalarKind::Int);
         self.b.copy(end.regs.slice()[0], Reg::S(limit));
         self.b.copy(start.regs.slice()[0], Reg::S(counter));
+        if let Some(rounds) = unroll::rounds_of_range(low, high, body).filter(|_| label.is_none()) {
+            let leave = self.b.mark();
+            for _ in 0..rounds {
+                let mark = self.b.mark_taken();
+                self.set_item(item, Val { ty: Ty::INT, regs: Regs::new(&[Reg::S(counter)]) });
+                self.b.release(mark);
+                self.round(leave, body);
+                self.b.emit(Instr::AddImm { a: counter, value: 1, dst: counter });
+            }
+            self.b.jump(leave);
+            self.b.place(leave);
+            return;
+        }
         let (head, go_on, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark(), self.b.mark());
         self.b.begin_loop(test, head);
         let mark = self.b.mark_taken();
