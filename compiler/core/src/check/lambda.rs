@@ -69,7 +69,11 @@ impl<'a> Checker<'a, '_> {
             };
             params.push(ty);
         }
-        let wanted_ret = signature.map(|(_, ret)| self.types.resolve(ret)).filter(|&ret| self.is_shaped(ret));
+        let wanted_ret = match signature {
+            Some((_, ret)) => Some(self.types.resolve(ret)).filter(|&ret| self.is_shaped(ret)),
+            // Of one that goes to what is unknown, nobody can say what its result is to be.
+            None => expected.filter(|&ty| ty == Ty::POISON),
+        };
         let ret = self.lambda_body(expr, lambda, &params, wanted_ret);
         if bad { Ty::POISON } else { self.types.function(&params, ret) }
     }
