@@ -6,7 +6,7 @@ use crate::defs::{ConstId, Def, FnId, TypeDefId};
 use crate::facts::Res;
 use crate::names::{Found, lookup, suggest};
 use crate::types::Ty;
-use dscript_grammar::ast::{self, Expr, ExprKind};
+use dscript_grammar::ast::{self, Arg, Expr, ExprKind};
 use dscript_grammar::codes;
 use dscript_grammar::span::{NodeId, Span, Symbol};
 
@@ -213,6 +213,7 @@ impl<'a> Checker<'a, '_> {
                 let message = format!("a `{shown}` has no field `{}`", self.text(name.name));
                 self.error(codes::UNKNOWN_MEMBER, name.span, message);
             }
+            self.offer_static(receiver, name, None);
             return Ty::POISON;
         };
         let fields = &self.defs.types[def.index()].fields;
@@ -291,8 +292,8 @@ impl<'a> Checker<'a, '_> {
         let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
         if decl.methods.contains_key(&name.name) {
             report = report.help("it is a function: call it with `()`");
-        } else if let Some((_, help)) = self.static_of_java(def, self.text(name.name)) {
-            report = report.help(help);
+        } else if let Some((better, help)) = self.static_of_java(def, self.text(name.name)) {
+            report = self.renamed(report.help(help), def, name.span, better, None);
         } else if let Some(near) = near {
             report = report.help(format!("did you mean `{near}`?")).edit(name.span, near);
         } else if !decl.constants.is_empty() && decl.constants.len() <= CONSTANTS_NAMED_MAX {
@@ -314,7 +315,7 @@ impl<'a> Checker<'a, '_> {
         def: TypeDefId,
         ty: Ty,
         name: ast::Ident,
-        call: Option<Span>,
+        call: Option<(Span, Option<&[Arg]>)>,
     ) -> Ty {
         if self.is_half_known(ty) || self.is_lost_member(def, name.name) {
             return Ty::POISON;
@@ -329,17 +330,18 @@ impl<'a> Checker<'a, '_> {
             report = report
                 .help("it is a method: call it with `()`")
                 .edit(Span::new(name.span.end, name.span.end), "()");
-        } else if let Some(args) = call.filter(|_| decl.fields.iter().any(|f| f.name == name.name)) {
+        } else if let Some((args, _)) = call.filter(|_| decl.fields.iter().any(|f| f.name == name.name)) {
             report = report.help(format!("it is a field: write `.{text}` without parentheses"));
             if self.written(args).strip_prefix('(').is_some_and(|rest| rest.trim() == ")") {
                 report = report.edit(args, "");
             }
         } else if let Some((better, help)) = self.member_of_java(def, text, call.is_some()) {
             report = report.help(help);
-            if !better.is_empty() {
-                let parens = if call.is_some() { "" } else { "()" };
-                report = report.edit(name.span, format!("{better}{parens}"));
-            }
+            report = match call {
+                Some((_, args)) => self.renamed(report, def, name.span, better, args),
+                None if better.is_empty() => report,
+                None => report.edit(name.span, format!("{better}()")),
+            };
         } else {
             let members = decl.fields.iter().map(|f| f.name).chain(decl.methods.keys().copied());
             if let Some(near) = suggest(text, members.map(|s| self.interner.name(s))) {

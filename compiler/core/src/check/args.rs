@@ -2,9 +2,10 @@
 
 use super::Checker;
 use super::expr::count;
+use super::stmt::strip;
 use crate::defs::{Body, FnId, ModuleId, ParamSig};
 use crate::names::suggest;
-use dscript_grammar::ast::Arg;
+use dscript_grammar::ast::{Arg, ExprKind};
 use dscript_grammar::codes;
 use dscript_grammar::span::Span;
 
@@ -102,6 +103,9 @@ impl<'a, 'c> Checker<'a, 'c> {
                             report = report.edit(between, format!(").{name}("));
                         }
                     }
+                    if let Some(other) = self.sibling(declared, name, args) {
+                        report = report.help(format!("`{other}` takes such a lambda")).edit(span, other);
+                    }
                     self.diagnostics.push(report);
                     return None;
                 }
@@ -135,6 +139,24 @@ impl<'a, 'c> Checker<'a, 'c> {
             return None;
         }
         Some(places)
+    }
+
+    /// The method beside the one declared there that is `name` with more to it, as `sortBy` is, and takes the lambda.
+    fn sibling(&self, declared: (ModuleId, Span), name: &str, args: &[Arg]) -> Option<&'c str> {
+        let is_lambda = |arg: &Arg| matches!(strip(&arg.value).kind, ExprKind::Lambda(_));
+        if !args.iter().any(is_lambda) {
+            return None;
+        }
+        let called = self.defs.fns.iter().find(|f| f.module == declared.0 && f.span == declared.1)?;
+        let others = self.defs.types[called.owner?.index()].methods.values().filter(|id| {
+            let other = &self.defs.fns[id.index()];
+            let more = self.text(other.name).strip_prefix(name);
+            more.is_some_and(|more| more.starts_with(char::is_uppercase))
+                && !other.is_private
+                && other.is_method == called.is_method
+                && self.fitted(**id, args).is_some_and(|edits| edits.is_empty())
+        });
+        others.map(|id| self.text(self.defs.fns[id.index()].name)).min()
     }
 
     /// Whether the method declared there takes one thing and gives what it was called on, to be called again.

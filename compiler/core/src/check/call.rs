@@ -223,6 +223,7 @@ impl<'a, 'c> Checker<'a, 'c> {
             self.cx.locals[local].handling.called = Some(name.name);
         }
         if matches!(ty, Ty::POISON | Ty::NEVER) {
+            self.offer_static(receiver, name, Some(args));
             return self.poison_args(args);
         }
         if matches!(self.types.kind(ty), TyKind::Param(_)) {
@@ -327,7 +328,8 @@ impl<'a, 'c> Checker<'a, 'c> {
                 return self.call_enum(expr, member, def, args, ret);
             }
         }
-        self.unknown_member(def, ty, name, Some(Span::new(name.span.end, expr.span.end)));
+        let behind = Span::new(name.span.end, expr.span.end);
+        self.unknown_member(def, ty, name, Some((behind, Some(args))));
         self.poison_args(args)
     }
 
@@ -404,10 +406,7 @@ impl<'a, 'c> Checker<'a, 'c> {
                 let message = format!("`{type_name}` has no function `{}`", self.text(name.name));
                 let mut report = self.diagnostic(codes::UNKNOWN_MEMBER, name.span, message);
                 if let Some((better, help)) = self.static_of_java(def, self.text(name.name)) {
-                    report = report.help(help);
-                    if !better.is_empty() {
-                        report = report.edit(name.span, better);
-                    }
+                    report = self.renamed(report.help(help), def, name.span, better, Some(args));
                 } else if decl.kind == TypeKind::Enum && self.text(name.name) == "valueOf" {
                     report = report
                         .help(format!("it is `{type_name}.parse(text)`, which gives a `{type_name}?`"))

@@ -694,7 +694,7 @@ pub(super) fn symbol(op: BinaryOp) -> &'static str {
 }
 
 /// Whether what stands before an expression, such as `try` or a cast, is about all of it.
-fn binds_tight(expr: &Expr) -> bool {
+pub(super) fn binds_tight(expr: &Expr) -> bool {
     matches!(
         expr.kind,
         ExprKind::Call { .. }

@@ -1,9 +1,17 @@
 //! What Java calls otherwise: the name here, and what to do, for names that D-Script does not know.
 
 use super::Checker;
-use crate::defs::TypeDefId;
+use super::stmt::strip;
+use crate::defs::{Def, FnId, TypeDefId};
+use crate::names::{Found, lookup};
+use crate::types::TyKind;
+use dscript_grammar::ast::{Arg, Expr, ExprKind, Ident, Lambda, LambdaBody};
+use dscript_grammar::codes;
+use dscript_grammar::diagnostic::{Diagnostic, Edit};
+use dscript_grammar::span::{Span, Symbol};
+use dscript_grammar::walk::Node;
 
-/// A receiver's type, a member of Java's, the name here (empty where it is no other name), and what to do.
+/// A receiver's type, a member of Java's, what stands for it here (empty where it is nothing so short), and what to do.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 const MEMBERS: &[Row] = &[
@@ -12,7 +20,8 @@ const MEMBERS: &[Row] = &[
     ("String", "strip", "trim", "it is called `trim` here"),
     ("String", "toUpperCase", "toUpper", "it is called `toUpper` here"),
     ("String", "toLowerCase", "toLower", "it is called `toLower` here"),
-    ("String", "toCharArray", "", "code points are read by `s.charAt(i)`"),
+    ("String", "toCharArray", "chars", "`s.chars()` are its code points"),
+    ("String", "codePoints", "chars", "`s.chars()` are its code points"),
     ("List", "length", "size", "a list has a `size()`"),
     ("List", "push", "add", "it is called `add` here"),
     ("List", "append", "add", "it is called `add` here"),
@@ -65,12 +74,33 @@ const MEMBERS: &[Row] = &[
     ("Set", "intersect", "intersection", "it is called `intersection` here"),
     ("Set", "stream", "", "sets have `map`, `filter`, `reduce` and the like themselves"),
     ("Map", "has", "contains", "it is called `contains` here"),
-    ("Map", "merge", "update", "it is called `update` here"),
-    ("Map", "computeIfAbsent", "getOrPut", "it is called `getOrPut` here"),
+    (
+        "Map",
+        "merge",
+        "update",
+        "`m.update(key, 0, v -> v + 1)` changes the value, or what stands for one that is missing",
+    ),
+    (
+        "Map",
+        "compute",
+        "update",
+        "`m.update(key, 0, v -> v + 1)` changes the value, or what stands for one that is missing",
+    ),
+    (
+        "Map",
+        "computeIfAbsent",
+        "getOrPut",
+        "it is called `getOrPut` here, and its lambda takes nothing: `m.getOrPut(key, () -> [])`",
+    ),
     ("Map", "addAll", "putAll", "it is called `putAll` here"),
     ("Map", "items", "entries", "it is called `entries` here"),
     ("Map", "set", "put", "write `m[key] = value`"),
-    ("Map", "computeIfPresent", "update", "`m.update(key, start, v -> ...)` changes a value"),
+    (
+        "Map",
+        "computeIfPresent",
+        "update",
+        "`m.update(key, 0, v -> v + 1)` changes the value, or what stands for one that is missing",
+    ),
     ("Map", "containsValue", "", "write `m.values().contains(value)`"),
     ("Duration", "toMillis", "millis", "it is called `millis` here"),
     ("Duration", "toNanos", "nanos", "it is called `nanos` here"),
@@ -99,19 +129,27 @@ const MEMBERS: &[Row] = &[
     ("Map", "entrySet", "entries", "it is called `entries` here"),
 ];
 
+const TIMING: &str =
+    "the time is `System.now()`, a `Time`; what lies between two, `System.now() - begin`, is a `Duration`";
+
 const STATICS: &[Row] = &[
     ("String", "valueOf", "", "a value becomes text in `\"${...}\"`"),
     ("String", "join", "", "write `list.join(\", \")`"),
     ("System", "out", "", "write `print(...)`"),
     ("System", "err", "", "write `print(...)`"),
     ("System", "exit", "", "a task ends by `return true;`, `return false;` or `fail \"...\";`"),
-    ("System", "currentTimeMillis", "now", "the time is `System.now()`, a `Time`"),
-    ("System", "nanoTime", "now", "the time is `System.now()`, a `Time`"),
+    ("System", "currentTimeMillis", "now().millis", TIMING),
+    ("System", "nanoTime", "now().nanos", TIMING),
     ("System", "getenv", "env", "it is called `env` here"),
     ("Math", "sign", "signum", "it is called `signum` here"),
     ("Int", "toHexString", "toHex", "it is called `toHex` here"),
     ("Int", "toBinaryString", "toBinary", "it is called `toBinary` here"),
-    ("Int", "toString", "toText", "it is called `toText` here"),
+    (
+        "Int",
+        "toString",
+        "toText",
+        "a value becomes text in `\"${...}\"`, in the digits of a radix by `Int.toText(n, 16)`",
+    ),
     ("Json", "stringify", "text", "it is called `text` here"),
     ("Json", "write", "text", "it is called `text` here"),
     ("Json", "toJson", "text", "it is called `text` here"),
@@ -133,8 +171,9 @@ const STATICS: &[Row] = &[
     ("Int", "MAX_VALUE", "MAX", "it is called `MAX` here"),
     ("Int", "MIN_VALUE", "MIN", "it is called `MIN` here"),
     ("Double", "MAX_VALUE", "MAX", "it is called `MAX` here"),
-    ("Double", "POSITIVE_INFINITY", "", "write `1.0 / 0.0`"),
-    ("Double", "NaN", "", "write `0.0 / 0.0`"),
+    ("Double", "POSITIVE_INFINITY", "INFINITY", "it is called `INFINITY` here"),
+    ("Double", "NEGATIVE_INFINITY", "", "write `-Double.INFINITY`"),
+    ("Double", "NaN", "NAN", "it is called `NAN` here"),
     ("Duration", "ZERO", "", "a Duration is written `0s`"),
     ("Duration", "between", "", "write `b - a`"),
     ("Time", "now", "", "the time is `System.now()`"),
@@ -276,6 +315,92 @@ impl Checker<'_, '_> {
         let known = self.defs.modules[decl.module.index()].is_std;
         known.then(|| find(STATICS, self.text(decl.name), name)).flatten()
     }
+
+    /// Offers the name of a member in place of Java's: of a call only where the arguments fit what it takes.
+    pub(super) fn renamed(
+        &self,
+        report: Diagnostic,
+        owner: TypeDefId,
+        at: Span,
+        better: &str,
+        args: Option<&[Arg]>,
+    ) -> Diagnostic {
+        if better.is_empty() {
+            return report;
+        }
+        let name = better.split('(').next().and_then(|name| self.interner.get(name));
+        let method = name.and_then(|name| self.defs.types[owner.index()].methods.get(&name));
+        let fitted = match (method, args) {
+            (Some(&id), Some(args)) => self.fitted(id, args),
+            _ => Some(Vec::new()),
+        };
+        let Some(fitted) = fitted else { return report };
+        let mut report = report.edit(at, better);
+        report.edits.extend(fitted);
+        report
+    }
+
+    /// What is to be changed in arguments for a function to take them, as far as their number and that of the
+    /// parameters of lambdas tell; `None` where it takes others.
+    pub(super) fn fitted(&self, id: FnId, args: &[Arg]) -> Option<Vec<Edit>> {
+        let params = &self.defs.fns[id.index()].params;
+        let needed = params.iter().filter(|p| p.default.is_none()).count();
+        if args.iter().any(|arg| arg.name.is_some()) || !(needed..=params.len()).contains(&args.len()) {
+            return None;
+        }
+        let mut edits = Vec::new();
+        for (arg, param) in args.iter().zip(params) {
+            let value = strip(&arg.value);
+            let ExprKind::Lambda(lambda) = &value.kind else { continue };
+            match self.types.kind(param.ty) {
+                TyKind::Function(wanted, _) if wanted.len() == lambda.params.len() => {}
+                TyKind::Function(wanted, _) if wanted.is_empty() => {
+                    edits.push(self.without_parameters(value, lambda)?);
+                }
+                TyKind::Param(_) => {}
+                _ => return None,
+            }
+        }
+        Some(edits)
+    }
+
+    /// The edit that takes the parameters of a lambda away, where it uses none.
+    fn without_parameters(&self, expr: &Expr, lambda: &Lambda) -> Option<Edit> {
+        let is_parameter = |name: Symbol| lambda.params.iter().any(|p| p.name.name == name);
+        let mut is_used = false;
+        let body = match &lambda.body {
+            LambdaBody::Expr(body) => Node::Expr(body),
+            LambdaBody::Block(block) => Node::Block(block),
+        };
+        body.each(&mut |node| {
+            is_used |=
+                matches!(node, Node::Expr(Expr { kind: ExprKind::Name(name), .. }) if is_parameter(*name));
+        });
+        let end = lambda.params.last()?.name.span.end;
+        let arrow = self.written(Span::new(end, expr.span.end)).find("->")?;
+        let span = Span::new(expr.span.start, end + arrow as u32);
+        (!is_used).then(|| Edit { span, text: "() ".to_string() })
+    }
+
+    /// A member of a type that has another name here: both are told at once.
+    pub(super) fn offer_static(&mut self, receiver: &Expr, name: Ident, args: Option<&[Arg]>) {
+        let is_renamed = |d: &mut Diagnostic| {
+            d.code == codes::UNKNOWN_NAME && d.span == receiver.span && d.edits.len() == 1
+        };
+        let Some(mut told) = self.diagnostics.pop_if(is_renamed) else { return };
+        let here = self.interner.get(&told.edits[0].text).map(|name| lookup(self.defs, self.cx.module, name));
+        if let Some(Found::One(Def::Type(def))) = here {
+            let decl = &self.defs.types[def.index()];
+            let is_there = decl.methods.contains_key(&name.name) || decl.consts.contains_key(&name.name);
+            if let Some((better, help)) = self.static_of_java(def, self.text(name.name)) {
+                told = self.renamed(told.help(help), def, name.span, better, args);
+            }
+            if !is_there && told.edits.len() == 1 {
+                told.edits.clear();
+            }
+        }
+        self.diagnostics.push(told);
+    }
 }
 
 #[cfg(test)]
@@ -297,6 +422,7 @@ mod tests {
                             || is_static && ty.consts.keys().any(|n| a.name(*n) == name)
                     };
                     assert!(!has(theirs), "{owner} has a `{theirs}`");
+                    let ours = ours.split('(').next().unwrap_or_default();
                     assert!(ours.is_empty() || has(ours), "{owner} has no `{ours}`");
                 }
             }

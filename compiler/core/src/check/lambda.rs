@@ -1,6 +1,6 @@
 //! Lambdas, and what a for-each walks.
 
-use super::expr::count;
+use super::expr::{binds_tight, count};
 use super::stmt::strip;
 use super::{Checker, Ending, LambdaFrame};
 use crate::defs::{TypeDefId, TypeKind};
@@ -226,8 +226,8 @@ impl<'a> Checker<'a, '_> {
         if fails { self.types.fallible(ret) } else { ret }
     }
 
-    /// What a for-each walks: the type of its elements.
-    pub(super) fn iterated(&mut self, iter: &'a Expr) -> Ty {
+    /// What a for-each walks: the type of its elements, which its variable wants to be `wanted`.
+    pub(super) fn iterated(&mut self, iter: &'a Expr, wanted: Option<Ty>) -> Ty {
         if let ExprKind::Range { low, high } = &strip(iter).kind {
             self.expr_to(low, Ty::INT);
             self.expr_to(high, Ty::INT);
@@ -270,7 +270,10 @@ impl<'a> Checker<'a, '_> {
                 let at = Span::new(iter.span.start, iter.span.start);
                 report = report.help("a range is written `0..n`").edit(at, "0..");
             } else if self.is_string(ty) {
-                report = report.help("of a text walk `s.lines()`, or `0..s.length()` with `s.charAt(i)`");
+                report = report.help("of a text walk `s.chars()`, its code points, or `s.lines()`");
+                if wanted == Some(Ty::INT) && (binds_tight(iter) || matches!(iter.kind, ExprKind::Str(_))) {
+                    report = report.edit(Span::new(iter.span.end, iter.span.end), ".chars()");
+                }
             } else {
                 report = report.help("lists, maps, sets, ranges `0..n` and streams can be");
             }

@@ -163,10 +163,10 @@ impl<'a> Checker<'a, '_> {
                 });
             }
             StmtKind::ForEach { var, iter, body } => {
-                let element = self.iterated(iter);
-                let ty = match &var.ty {
-                    Some(declared) => {
-                        let wanted = self.type_expr(declared);
+                let declared = var.ty.as_ref().map(|declared| (declared, self.type_expr(declared)));
+                let element = self.iterated(iter, declared.map(|(_, wanted)| wanted));
+                let ty = match declared {
+                    Some((declared, wanted)) => {
                         if !self.fits(element, wanted) {
                             let is_entry = self.is_known(element, self.defs.known.entry);
                             let (element, wanted) = (self.show(element), self.show(wanted));

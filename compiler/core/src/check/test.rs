@@ -221,7 +221,7 @@ impl<'a> Checker<'a, '_> {
             let params = decl.type_params.clone();
             let args: Vec<Ty> = params.iter().map(|&p| self.types.intern(TyKind::Param(p))).collect();
             let ty = self.types.nominal(owner, &args);
-            self.unknown_member(owner, ty, name, Some(Span::new(name.span.end, name.span.end)));
+            self.unknown_member(owner, ty, name, Some((Span::new(name.span.end, name.span.end), None)));
             return None;
         };
         let sig = &self.defs.fns[id.index()];
