@@ -83,8 +83,8 @@ pub(crate) struct Pass<'a> {
     /// Before this token lies a class that was spoken of as abstract.
     pub(crate) abstract_until: usize,
     pub(crate) abstract_classes: Vec<Symbol>,
-    /// Arrays were spoken of in this statement.
-    pub(crate) array_reported: bool,
+    /// The report that speaks of arrays in this statement.
+    pub(crate) array_told: Option<usize>,
     /// The name `List`, and the one that stands where a name is missing.
     pub(crate) list_name: Symbol,
     pub(crate) no_name: Symbol,
@@ -135,7 +135,7 @@ pub fn mark(
         types_until: 0,
         abstract_until: 0,
         abstract_classes: Vec::new(),
-        array_reported: false,
+        array_told: None,
         list_name,
         no_name,
         lost: Vec::new(),
@@ -258,7 +258,7 @@ impl Pass<'_> {
                 frame.pending = None;
                 frame.step = None;
                 frame.case_label = false;
-                self.array_reported = false;
+                self.array_told = None;
                 self.push(tok);
             }
             Tok::Colon => {
@@ -395,6 +395,7 @@ impl Pass<'_> {
         if place == Place::Map {
             return self.map();
         }
+        self.array_told = None;
         self.open(Tok::LBrace, place);
     }
 

@@ -16,10 +16,9 @@ impl Pass<'_> {
         let last = self.out.len() - 1;
         if element && last > 0 && self.out[last - 1].tok == Tok::Kw(Kw::New) {
             let start = self.out[last - 1].start;
-            self.report_array(
-                Span::new(start, self.tokens[close].end),
-                "write `new List<T>(size, fill)`, or `[a, b]`",
-            );
+            let edits = self.list_for_array(start, before, close);
+            let span = Span::new(start, self.tokens[close].end);
+            self.report_array(span, "write `new List<T>(size, fill)`, or `[a, b]`", edits);
             self.out.truncate(last - 1);
             let mut end = close;
             while let Some(tok) = self.tokens.get(end + 1).map(|t| t.tok) {
@@ -37,15 +36,11 @@ impl Pass<'_> {
             return false;
         }
         let span = Span::new(self.out[last].start, self.tokens[close].end);
-        self.report_array(span, "write `List<T>`");
-        let plain = self.tokens.get(close + 1).is_none_or(|t| t.tok != Tok::LBracket);
-        if element && plain {
-            let of = self.out[last];
-            let written = &self.text[of.start as usize..of.end as usize];
-            let meant = Edit { span, text: format!("List<{written}>") };
-            if let Some(told) = self.diagnostics.last_mut().filter(|d| d.span == span) {
-                told.edits.push(meant);
-            }
+        let plain = element && self.tokens.get(close + 1).is_none_or(|t| t.tok != Tok::LBracket);
+        let written = self.element(self.out[last]);
+        let meant = plain.then(|| vec![Edit { span, text: format!("List<{written}>") }]);
+        self.report_array(span, "write `List<T>`", meant);
+        if plain {
             self.as_list(span.end);
             self.skip(close + 1);
             return true;
@@ -65,10 +60,65 @@ impl Pass<'_> {
         self.out.push(at(of.end, end, Tok::Gt));
     }
 
-    pub(crate) fn report_array(&mut self, span: Span, help: &str) {
-        if !self.array_reported {
-            self.array_reported = true;
-            self.tell(span, "D-Script has no arrays", help);
+    /// The edits that make a list of `new T[n]` and `new T[] {...}`, whose `new` and last `]` are told: where one can
+    /// say what the elements are.
+    fn list_for_array(&self, start: u32, element: Tok, close: usize) -> Option<Vec<Edit>> {
+        let edit =
+            |start: u32, end: u32, text: &str| Edit { span: Span::new(start, end), text: text.to_string() };
+        let next = self.tokens.get(close + 1);
+        if close == self.at + 1 {
+            let open = next.filter(|t| t.tok == Tok::LBrace)?;
+            let end = self.tokens[self.partners[close + 1] as usize];
+            let inner = &self.text[open.end as usize..end.start as usize];
+            return (!inner.contains('{'))
+                .then(|| vec![edit(start, open.end, "["), edit(end.start, end.end, "]")]);
+        }
+        let fill = match element {
+            Tok::Kw(Kw::Int) => "0",
+            Tok::Kw(Kw::Double) => "0.0",
+            Tok::Kw(Kw::Boolean) => "false",
+            _ => return None,
+        };
+        if next.is_some_and(|t| matches!(t.tok, Tok::LBracket | Tok::LBrace)) {
+            return None;
+        }
+        let (open, end) = (self.tokens[self.at], self.tokens[close]);
+        let written = self.element(*self.out.last()?);
+        Some(vec![
+            edit(start, open.end, &format!("new List<{written}>(")),
+            edit(end.start, end.end, &format!(", {fill})")),
+        ])
+    }
+
+    /// What the elements of a list are called that an array of `long` or `float` becomes.
+    fn element(&self, of: Token) -> &str {
+        match of.tok {
+            Tok::Kw(Kw::Int) => "int",
+            Tok::Kw(Kw::Double) => "double",
+            _ => &self.text[of.start as usize..of.end as usize],
+        }
+    }
+
+    /// Of the arrays in one statement it is told once, and they become lists together or not at all.
+    fn report_array(&mut self, span: Span, help: &str, meant: Option<Vec<Edit>>) {
+        let told = match self.array_told.map(|told| &mut self.diagnostics[told]) {
+            Some(told) => {
+                let is_known = meant.is_some() && !told.edits.is_empty();
+                if !is_known {
+                    told.edits.clear();
+                }
+                if !told.help.iter().any(|h| h == help) {
+                    told.help.push(help.to_string());
+                }
+                is_known.then_some(told)
+            }
+            None => {
+                self.array_told = Some(self.diagnostics.len());
+                Some(self.tell(span, "D-Script has no arrays", help))
+            }
+        };
+        if let (Some(told), Some(meant)) = (told, meant) {
+            told.edits.extend(meant);
         }
     }
 
@@ -221,12 +271,20 @@ impl Pass<'_> {
         true
     }
 
+    /// The elements of an array that a report speaks of become those of the list.
+    fn array_too(&mut self, told: usize, meant: &[(Span, &str)]) {
+        let edits = &mut self.diagnostics[told].edits;
+        if !edits.is_empty() {
+            edits.extend(meant.iter().map(|&(span, text)| Edit { span, text: text.to_string() }));
+        }
+    }
+
     /// `{1, 2}` where a list is meant.
     pub(crate) fn array_initializer(&mut self, close: usize) {
-        if self.array_reported {
-            return;
-        }
         let (open, close) = (self.tokens[self.at].span(), self.tokens[close].span());
+        if let Some(told) = self.array_told {
+            return self.array_too(told, &[(open, "["), (close, "]")]);
+        }
         let diagnostic =
             Diagnostic::error(codes::SYNTAX, self.file, open.to(close), "a list is written in `[ ]`")
                 .edit(open, "[")
@@ -238,11 +296,14 @@ impl Pass<'_> {
     pub(crate) fn empty_braces(&mut self) {
         let close = self.partners[self.at] as usize;
         let span = self.tokens[self.at].span().to(self.tokens[close].span());
-        if !self.array_reported {
-            let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, "`{}` is not a value")
-                .help("the empty map is `{:}`, the empty list `[]`")
-                .edit(span, "{:}");
-            self.diagnostics.push(diagnostic);
+        match self.array_told {
+            Some(told) => self.array_too(told, &[(span, "[]")]),
+            None => {
+                let diagnostic = Diagnostic::error(codes::SYNTAX, self.file, span, "`{}` is not a value")
+                    .help("the empty map is `{:}`, the empty list `[]`")
+                    .edit(span, "{:}");
+                self.diagnostics.push(diagnostic);
+            }
         }
         let colon = Span::new(self.tokens[self.at].end, self.tokens[self.at].end);
         self.open_map();

@@ -42,6 +42,8 @@ const GUESSES: &[(&str, &str)] = &[
     ("Ti", "TiB"),
 ];
 
+const INT_MAX: &str = "an `int` goes up to 0x7FFF_FFFF_FFFF_FFFF";
+
 /// The magnitude of the smallest int; good only under a minus sign.
 pub const INT_MIN_MAGNITUDE: u64 = 1 << 63;
 
@@ -300,7 +302,10 @@ fn based(text: &str, digits: &str, radix: u32, name: &str) -> Result<Tok, Mistak
     check_underscores(text, digits, tok)?;
     match u64::from_str_radix(&digits.replace('_', ""), radix) {
         Ok(v) if v <= i64::MAX as u64 => Ok(Tok::Int(v)),
-        _ => Err(out_of_range(tok, text, "an `int` goes up to 0x7FFF_FFFF_FFFF_FFFF")),
+        Ok(v) => Err(out_of_range(tok, text, INT_MAX)
+            .help("an `int` has a sign: the same 64 bits are those of a number below zero")
+            .fix(format!("~0x{:X}", !v))),
+        Err(_) => Err(out_of_range(tok, text, INT_MAX)),
     }
 }
 
