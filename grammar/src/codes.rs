@@ -151,4 +151,5 @@ codes! {
     UNUSED_RESULT = "W0001" "result is not used";
     WIDE_CAPABILITY = "W0002" "capability is wider than it looks";
     LEFT_OUT = "W0003" "`@Needs` leaves out what is needed";
+    SHARED_FILL = "W0004" "one object in every place of a list";
 }

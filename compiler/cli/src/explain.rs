@@ -36,7 +36,7 @@ pages! {
     "E0301" "E0302" "E0303" "E0304" "E0305" "E0401" "E0402" "E0403" "E0404" "E0405"
     "E0406" "E0501" "E0502" "E0503" "E0504" "E0505" "E0506" "E0507" "E0601" "E0602" "E0603" "E0604" "E0605" "E0606"
     "E0607" "E0608" "E0609" "E0610" "E0611" "E0612" "E0613" "E0701" "E0702" "E0703"
-    "E0704" "E0902" "W0001" "W0002" "W0003"
+    "E0704" "E0902" "W0001" "W0002" "W0003" "W0004"
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(name("E0200"), Some("E0201"));
         assert_eq!(name("201"), Some("E0201"));
         assert_eq!(name("E0299"), Some("E0219"));
-        assert_eq!(name("W9"), Some("W0003"));
+        assert_eq!(name("W9"), Some("W0004"));
         assert_eq!(name("nothing"), None);
     }
 }

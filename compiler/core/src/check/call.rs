@@ -385,7 +385,11 @@ impl<'a, 'c> Checker<'a, 'c> {
                         "declared here",
                     ));
                 }
-                self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected)
+                let ty = self.call_fn(expr, name.span, Target::Fn(id), id, &[], args, expected);
+                if Some(def) == self.defs.known.list && self.text(name.name) == "filled" {
+                    self.shared_fill(expr, args);
+                }
+                ty
             }
             None if decl.consts.contains_key(&name.name) => {
                 let ty = self.expr(callee, None);
@@ -586,7 +590,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         if Some(def) == self.defs.known.list && args.len() == 2 {
             let filled = self.interner.get("filled").and_then(|name| decl.methods.get(&name).copied());
             if let Some(filled) = filled {
-                return self.call_fn(expr, ty.span, Target::Fn(filled), filled, &owner_args, args, expected);
+                let ty = self.call_fn(expr, ty.span, Target::Fn(filled), filled, &owner_args, args, expected);
+                self.shared_fill(expr, args);
+                return ty;
             }
         }
         let Some(constructor) = decl.constructor.filter(|_| decl.kind != TypeKind::Enum) else {

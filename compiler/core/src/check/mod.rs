@@ -13,6 +13,7 @@ mod cond;
 mod coverage;
 mod declaration;
 mod expr;
+mod fill;
 mod flow;
 mod infer;
 pub(crate) mod java;
