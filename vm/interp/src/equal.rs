@@ -8,6 +8,7 @@ use crate::vm::{Cell, Peeled, Vm, trapped};
 use dscript_bytecode::ids::TypeId;
 use dscript_bytecode::image::Type;
 use dscript_bytecode::trap::TrapKind;
+use std::ops::Range;
 
 enum Work {
     Pair(TypeId, Cell, Cell),
@@ -15,6 +16,20 @@ enum Work {
     Lists(TypeId, Ref, Ref, usize),
     /// The entries of the first, from one on, are looked up in the second.
     Maps(Ref, Ref, usize),
+}
+
+/// What is still to be compared, and the steps that are left for it.
+struct Walk {
+    work: Vec<Work>,
+    steps: u64,
+}
+
+/// What a look at some elements of two lists tells.
+enum Run {
+    Equal,
+    Differ,
+    /// Those before the index are equal, and that one is to be walked.
+    EqualTo(usize),
 }
 
 /// Equal as in Java's records: NaN is itself, zeros differ.
@@ -28,17 +43,20 @@ fn too_much() -> Trapped {
 
 /// A walk looks at the clock every so many steps.
 const LOOK_EVERY: u64 = 1 << 16;
+/// Elements of lists that are compared at once.
+const RUN_MAX: usize = 1 << 12;
 /// Records within records that are compared and hashed at once, and fields of all of them together.
 const NESTED_MAX: usize = 3;
 const FIELDS_MAX: usize = 256;
 
 impl Vm {
-    /// One step of those that are left.
-    fn step(&self, left: u64) -> Result<u64, Trapped> {
-        if left == 0 || left.is_multiple_of(LOOK_EVERY) && self.is_late() {
+    /// Takes so many steps of those that are left.
+    fn step(&self, left: u64, count: u64) -> Result<u64, Trapped> {
+        let after = left.checked_sub(count).ok_or_else(too_much)?;
+        if left / LOOK_EVERY != after / LOOK_EVERY && self.is_late() {
             return Err(too_much());
         }
-        Ok(left - 1)
+        Ok(after)
     }
 
     /// Whether two objects are equal records of numbers, texts and such records; `None` where there is more to look at.
@@ -59,8 +77,8 @@ impl Vm {
             let same = match self.program.ty(field.ty) {
                 Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => a.s[0] == b.s[0],
                 Type::Double => double_bits(a.s[0]) == double_bits(b.s[0]),
-                Type::String | Type::Record(_) if s == t || s == 0 || t == 0 => s == t,
-                Type::String => self.heap.same_text(s, t),
+                Type::String => self.same_text_or_none(s, t),
+                Type::Record(_) if s == t || s == 0 || t == 0 => s == t,
                 Type::Record(_) if nested > 0 => self.same_fields(field.ty, s, t, nested - 1, left)?,
                 _ => return None,
             };
@@ -77,29 +95,84 @@ impl Vm {
         {
             return Ok(same);
         }
-        let mut work = vec![Work::Pair(ty, a, b)];
-        let mut steps = self.steps();
-        while let Some(next) = work.pop() {
-            steps = self.step(steps)?;
-            let equal = match next {
-                Work::Pair(ty, a, b) => self.equal_pair(ty, a, b, &mut work),
-                Work::Lists(element, a, b, index) => {
-                    if index < self.heap.list_size(a) {
-                        let info = self.program.info(element).element;
-                        let [x, y] =
-                            [a, b].map(|list| self.unboxed(element, self.list_get(info, list, index)));
-                        work.push(Work::Lists(element, a, b, index + 1));
-                        work.push(Work::Pair(element, x, y));
-                    }
-                    true
-                }
-                Work::Maps(a, b, from) => self.equal_entry(a, b, from, &mut work)?,
+        let mut walk = Walk { work: Vec::new(), steps: self.step(self.steps(), 1)? };
+        let mut equal = self.equal_pair(ty, a, b, &mut walk)?;
+        while equal && let Some(next) = walk.work.pop() {
+            walk.steps = self.step(walk.steps, 1)?;
+            equal = match next {
+                Work::Pair(ty, a, b) => self.equal_pair(ty, a, b, &mut walk)?,
+                Work::Lists(element, a, b, from) => self.equal_items(element, a, b, from, &mut walk)?,
+                Work::Maps(a, b, from) => self.equal_entry(a, b, from, &mut walk.work)?,
             };
-            if !equal {
-                return Ok(false);
-            }
+        }
+        Ok(equal)
+    }
+
+    /// Some elements of two lists of equal size, from an index on; the others are left to do.
+    fn equal_items(&self, ty: TypeId, a: Ref, b: Ref, from: usize, walk: &mut Walk) -> Result<bool, Trapped> {
+        let size = self.heap.list_size(a);
+        let end = size.min(from + RUN_MAX);
+        let mut fields = 0;
+        let (reached, is_walked) = match self.run(ty, (a, b), from..end, &mut fields) {
+            Run::Equal => (end, false),
+            Run::Differ => return Ok(false),
+            Run::EqualTo(at) => (at, true),
+        };
+        walk.steps = self.step(walk.steps, 2 * (reached - from) as u64 + fields)?;
+        if is_walked {
+            let element = self.program.info(ty).element;
+            let [x, y] = [a, b].map(|list| self.unboxed(ty, self.list_get(element, list, reached)));
+            walk.work.push(Work::Lists(ty, a, b, reached + 1));
+            walk.work.push(Work::Pair(ty, x, y));
+        } else if reached < size {
+            walk.work.push(Work::Lists(ty, a, b, reached));
         }
         Ok(true)
+    }
+
+    /// Compares elements that need no walk; counts the fields of those that are records.
+    fn run(&self, ty: TypeId, (a, b): (Ref, Ref), range: Range<usize>, fields: &mut u64) -> Run {
+        let (x, y) = (self.heap.list_array(a), self.heap.list_array(b));
+        let words = || [x, y].map(|array| &self.heap.scalars(array)[range.clone()]);
+        let refs = |at| (self.heap.ref_at(x, 1, at), self.heap.ref_at(y, 1, at));
+        let same = match self.program.ty(ty) {
+            Type::Int | Type::Duration | Type::Time | Type::Enum { .. } => {
+                let [x, y] = words();
+                x == y
+            }
+            Type::Bool => self.heap.bools(x)[range.clone()] == self.heap.bools(y)[range],
+            Type::Double => {
+                let [x, y] = words();
+                x.iter().zip(y).all(|(x, y)| double_bits(*x) == double_bits(*y))
+            }
+            Type::String | Type::Bytes => {
+                range.into_iter().map(refs).all(|(x, y)| self.same_text_or_none(x, y))
+            }
+            Type::Record(_) => {
+                for at in range {
+                    let (x, y) = refs(at);
+                    if x == y {
+                        continue;
+                    }
+                    let mut left = FIELDS_MAX;
+                    let known = (x != 0 && y != 0).then(|| self.same_fields(ty, x, y, NESTED_MAX, &mut left));
+                    match known.flatten() {
+                        Some(true) => *fields += (FIELDS_MAX - left) as u64,
+                        Some(false) => return Run::Differ,
+                        None => return Run::EqualTo(at),
+                    }
+                }
+                true
+            }
+            _ if range.is_empty() => true,
+            _ => return Run::EqualTo(range.start),
+        };
+        if same { Run::Equal } else { Run::Differ }
+    }
+
+    /// Whether two references lead to the same text, or both nowhere.
+    pub(crate) fn same_text_or_none(&self, x: Ref, y: Ref) -> bool {
+        x == y || x != 0 && y != 0 && self.heap.same_text(x, y)
     }
 
     fn equal_entry(&self, a: Ref, b: Ref, from: usize, work: &mut Vec<Work>) -> Result<bool, Trapped> {
@@ -116,52 +189,49 @@ impl Vm {
         Ok(true)
     }
 
-    fn equal_pair(&self, ty: TypeId, a: Cell, b: Cell, work: &mut Vec<Work>) -> bool {
+    fn equal_pair(&self, ty: TypeId, a: Cell, b: Cell, walk: &mut Walk) -> Result<bool, Trapped> {
         let (ty, a, b) = match (self.peel(ty, a), self.peel(ty, b)) {
-            (Peeled::Null, Peeled::Null) => return true,
+            (Peeled::Null, Peeled::Null) => return Ok(true),
             (Peeled::Value(ty, a), Peeled::Value(_, b)) => (ty, a, b),
             (Peeled::Error(a), Peeled::Error(b)) => {
                 if let Some(error) = self.program.manifest().error_type {
-                    work.push(Work::Pair(error, Cell::reference(a), Cell::reference(b)));
+                    walk.work.push(Work::Pair(error, Cell::reference(a), Cell::reference(b)));
                 }
-                return true;
+                return Ok(true);
             }
-            _ => return false,
+            _ => return Ok(false),
         };
         let (x, y) = (a.r[0], b.r[0]);
         let ty = match self.program.ty(ty) {
-            Type::Void => return true,
+            Type::Void => return Ok(true),
             Type::Int | Type::Bool | Type::Duration | Type::Time | Type::Enum { .. } => {
-                return a.s[0] == b.s[0];
+                return Ok(a.s[0] == b.s[0]);
             }
-            Type::Double => return double_bits(a.s[0]) == double_bits(b.s[0]),
-            _ if x == y => return true,
-            _ if x == 0 || y == 0 => return false,
+            Type::Double => return Ok(double_bits(a.s[0]) == double_bits(b.s[0])),
+            _ if x == y => return Ok(true),
+            _ if x == 0 || y == 0 => return Ok(false),
             // What stands behind an interface says how it compares.
-            Type::Interface { .. } if self.heap.tag(x) != self.heap.tag(y) => return false,
+            Type::Interface { .. } if self.heap.tag(x) != self.heap.tag(y) => return Ok(false),
             Type::Interface { .. } => TypeId(self.heap.tag(x)),
             _ => ty,
         };
-        match self.program.ty(ty) {
+        Ok(match self.program.ty(ty) {
             Type::String | Type::Bytes => self.heap.same_text(x, y),
             Type::List(element) => {
-                let same = self.heap.list_size(x) == self.heap.list_size(y);
-                if same {
-                    work.push(Work::Lists(*element, x, y, 0));
-                }
-                same
+                self.heap.list_size(x) == self.heap.list_size(y)
+                    && self.equal_items(*element, x, y, 0, walk)?
             }
             Type::Map(..) | Type::Set(_) => {
                 let same = self.map_size(x) == self.map_size(y);
                 if same {
-                    work.push(Work::Maps(x, y, 0));
+                    walk.work.push(Work::Maps(x, y, 0));
                 }
                 same
             }
             Type::Record(_) => {
                 let object = self.program.object(ty);
                 for field in object.fields.iter().rev() {
-                    work.push(Work::Pair(
+                    walk.work.push(Work::Pair(
                         field.ty,
                         self.field(x, object, field),
                         self.field(y, object, field),
@@ -171,7 +241,7 @@ impl Vm {
             }
             // Classes, functions and handles are themselves only.
             _ => false,
-        }
+        })
     }
 
     /// A hash that equal values have in common; never 0. That of a value which is no key is good until objects move.
@@ -190,7 +260,7 @@ impl Vm {
         let mut hash = 0;
         let mut steps = self.steps();
         while let Some((ty, cell)) = work.pop() {
-            steps = self.step(steps)?;
+            steps = self.step(steps, 1)?;
             let Peeled::Value(ty, cell) = self.peel(ty, cell) else {
                 hash = mix(hash ^ 1);
                 continue;

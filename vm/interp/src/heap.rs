@@ -519,6 +519,13 @@ impl Heap {
     }
 
     /// The bytes of a `BOOLS` array.
+    pub fn bools(&self, array: Ref) -> &[u8] {
+        let len = self.len(array);
+        // SAFETY: a `BOOLS` object has so many bytes after its header, and the word 0 is one without any.
+        unsafe { std::slice::from_raw_parts(self.base.add(array as usize + 1).cast(), len) }
+    }
+
+    /// As `bools`.
     pub fn bools_mut(&mut self, array: Ref) -> &mut [u8] {
         let len = self.len(array);
         // SAFETY: a `BOOLS` object has so many bytes after its header.

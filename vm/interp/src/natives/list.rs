@@ -2,6 +2,7 @@
 
 use super::{Done, cells, count, natives};
 use crate::arithmetic::Operation;
+use crate::equal::double_bits;
 use crate::heap::{Heap, Ref, low, string_words};
 use crate::list::list_words;
 use crate::native::{PureCall, Trapped};
@@ -122,20 +123,25 @@ fn find(call: &mut PureCall<'_>) -> Result<Option<usize>, Trapped> {
     let (list, wanted) = (call.object(0), call.bits(1));
     let size = call.vm.heap.list_size(list);
     call.spend(size / 4);
-    let is_double = matches!(call.vm.program.ty(ty), Type::Double);
-    for index in 0..size {
-        let value = call.vm.list_get(element, list, index);
-        let equal = if element.is_scalar() && !is_double {
-            value == wanted
-        } else {
-            let (a, b) = cells(call.vm, ty, value, wanted);
-            call.vm.equal(ty, a, b)?
-        };
-        if equal {
-            return Ok(Some(index));
+    let (vm, array) = (&*call.vm, call.vm.heap.list_array(list));
+    let words = || vm.heap.scalars(array)[..size].iter();
+    Ok(match (element, vm.program.ty(ty)) {
+        (_, Type::Double) => words().position(|bits| double_bits(*bits) == double_bits(wanted)),
+        (Element::Scalar, _) => words().position(|bits| *bits == wanted),
+        (Element::Bool, _) => vm.heap.bools(array)[..size].iter().position(|b| u64::from(*b) == wanted),
+        (_, Type::String | Type::Bytes) => {
+            (0..size).position(|at| vm.same_text_or_none(vm.heap.ref_at(array, 1, at), low(wanted)))
         }
-    }
-    Ok(None)
+        _ => {
+            for index in 0..size {
+                let (a, b) = cells(vm, ty, vm.array_get(element, array, index), wanted);
+                if vm.equal(ty, a, b)? {
+                    return Ok(Some(index));
+                }
+            }
+            None
+        }
+    })
 }
 
 /// The items, each once, in the order they came first.
