@@ -1,8 +1,9 @@
 //! Loops of a few rounds that are known where they are written, as over the neighbours of a place: their body stands there
 //! once for each round. Nothing is left of the loop but its counter, which is a number that is known in each of them.
 
-use dscript_grammar::ast::{Arg, BinaryOp, Expr, ExprKind, Stmt, StmtKind, StrPart, UnaryOp};
+use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, Stmt, StmtKind, UnaryOp};
 use dscript_grammar::span::Symbol;
+use dscript_grammar::walk::Node;
 
 /// Rounds of such a loop.
 const ROUNDS_MAX: usize = 4;
@@ -47,7 +48,7 @@ pub(super) fn rounds_of_range(low: &Expr, high: &Expr, body: &Stmt) -> Option<us
 }
 
 fn is_short(body: &Stmt, rounds: usize, counter: Option<Symbol>) -> bool {
-    rounds > 0 && Weight { counter }.stmt(body).is_some_and(|weight| weight * rounds <= WEIGHT_MAX)
+    rounds > 0 && weight(Node::Stmt(body), counter).is_some_and(|weight| weight * rounds <= WEIGHT_MAX)
 }
 
 /// By how much the counter of a loop grows.
@@ -74,90 +75,38 @@ fn constant(expr: &Expr) -> Option<i64> {
     }
 }
 
-/// Counts the nodes of what may stand in several places; there is no count of what else there is, or where a counter gets another
-/// value.
-struct Weight {
-    counter: Option<Symbol>,
-}
-
-impl Weight {
-    fn stmt(&self, stmt: &Stmt) -> Option<usize> {
-        let weight = match &stmt.kind {
-            StmtKind::Empty | StmtKind::Break(None) | StmtKind::Continue(None) => 0,
-            StmtKind::Expr(expr) => self.expr(expr)?,
-            StmtKind::Local(local) => local
-                .vars
-                .iter()
-                .flat_map(|var| &var.init)
-                .map(|init| self.expr(init))
-                .sum::<Option<usize>>()?,
-            StmtKind::Block(block) => {
-                block.stmts.iter().map(|stmt| self.stmt(stmt)).sum::<Option<usize>>()?
-            }
-            StmtKind::If { cond, then, else_ } => {
-                let other = else_.as_ref().map_or(Some(0), |stmt| self.stmt(stmt));
-                self.expr(cond)? + self.stmt(then)? + other?
-            }
+/// The nodes of what may stand in several places, all rounds of such loops counted; `None` where there is anything else, or a
+/// counter gets another value.
+fn weight(node: Node<'_>, counter: Option<Symbol>) -> Option<usize> {
+    let mut rounds = 1;
+    let own = match node {
+        Node::Stmt(stmt) => match &stmt.kind {
             StmtKind::For { init, cond, update, body } => {
-                let rounds = rounds(init, cond.as_deref(), update, body).unwrap_or(1);
-                let all = init.iter().map(|stmt| self.stmt(stmt)).sum::<Option<usize>>()?;
-                let test = cond.as_ref().map_or(Some(0), |cond| self.expr(cond))?;
-                all + test + rounds * (self.all(update)? + self.stmt(body)?)
+                rounds = self::rounds(init, cond.as_deref(), update, body).unwrap_or(1);
+                1
             }
-            StmtKind::Return(value) => value.as_ref().map_or(Some(0), |value| self.expr(value))?,
+            StmtKind::Empty | StmtKind::Break(None) | StmtKind::Continue(None) => 1,
+            StmtKind::Expr(_) | StmtKind::Local(_) | StmtKind::Block(_) => 1,
+            StmtKind::If { .. } | StmtKind::Return(_) => 1,
             _ => return None,
-        };
-        Some(weight + 1)
-    }
-
-    fn all<'e>(&self, all: impl IntoIterator<Item = &'e Expr>) -> Option<usize> {
-        all.into_iter().map(|expr| self.expr(expr)).sum()
-    }
-
-    fn args(&self, args: &[Arg]) -> Option<usize> {
-        self.all(args.iter().map(|arg| &arg.value))
-    }
-
-    fn expr(&self, expr: &Expr) -> Option<usize> {
-        let weight = match &expr.kind {
-            ExprKind::Int(_)
-            | ExprKind::Double(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Null
-            | ExprKind::Char(_) => 0,
-            ExprKind::Duration(_) | ExprKind::Name(_) | ExprKind::This => 0,
-            ExprKind::Str(parts) => self.all(parts.iter().filter_map(|part| match part {
-                StrPart::Expr(expr) => Some(expr),
-                StrPart::Text(_) => None,
-            }))?,
-            ExprKind::Paren(inner) | ExprKind::Unary { operand: inner, .. } => self.expr(inner)?,
-            ExprKind::Cast { operand, .. } | ExprKind::Field { receiver: operand, .. } => {
-                self.expr(operand)?
+        },
+        Node::Expr(expr) => match &expr.kind {
+            ExprKind::Step { target, .. } | ExprKind::Assign { target, .. } if matches!(target.kind, ExprKind::Name(name) if Some(name) == counter) =>
+            {
+                return None;
             }
-            ExprKind::Index { receiver, index } => self.expr(receiver)? + self.expr(index)?,
-            ExprKind::Call { callee, args } => CALL + self.expr(callee)? + self.args(args)?,
-            ExprKind::New { args, .. } => CALL + self.args(args)?,
-            ExprKind::Step { target, .. } => self.target(target)?,
-            ExprKind::Binary { left, right, .. } | ExprKind::Coalesce { left, right } => {
-                self.expr(left)? + self.expr(right)?
+            ExprKind::Call { .. } | ExprKind::New { .. } => CALL,
+            ExprKind::Lambda(_) | ExprKind::Switch(_) | ExprKind::InstanceOf { .. } | ExprKind::Try(_) => {
+                return None;
             }
-            ExprKind::Chain { first, rest } => {
-                self.expr(first)? + self.all(rest.iter().map(|link| &link.operand))?
-            }
-            ExprKind::Assign { target, value, .. } => self.target(target)? + self.expr(value)?,
-            ExprKind::Conditional { cond, then, else_ } => {
-                self.expr(cond)? + self.expr(then)? + self.expr(else_)?
-            }
-            _ => return None,
-        };
-        Some(weight + 1)
-    }
-
-    /// What gets a value.
-    fn target(&self, target: &Expr) -> Option<usize> {
-        match target.kind {
-            ExprKind::Name(name) if Some(name) == self.counter => None,
-            _ => self.expr(target),
-        }
-    }
+            ExprKind::Fail(_) | ExprKind::ScenarioRef { .. } | ExprKind::Error => return None,
+            _ => 1,
+        },
+        _ => 0,
+    };
+    let mut all = Some(0);
+    node.children(&mut |child| {
+        all = all.and_then(|all| Some(all + weight(child, counter)?));
+    });
+    Some(own + rounds * all?)
 }
