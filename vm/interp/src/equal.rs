@@ -28,7 +28,7 @@ struct Walk {
 enum Run {
     Equal,
     Differ,
-    /// Those before the index are equal, and that one is to be walked.
+    /// Those before the index are equal, and of that one more is to be looked at.
     EqualTo(usize),
 }
 
@@ -59,13 +59,31 @@ impl Vm {
         Ok(after)
     }
 
-    /// Whether two objects are equal records of numbers, texts and such records; `None` where there is more to look at.
+    /// Whether two objects are equal records of numbers, texts and such records, or lists of them; `None` where there is
+    /// more to look at.
     #[inline]
-    pub(crate) fn same_records(&self, x: Ref, y: Ref) -> Option<bool> {
+    pub(crate) fn same_now(&self, x: Ref, y: Ref) -> Option<bool> {
         let ty = TypeId(self.heap.tag(x));
-        let is_record = matches!(self.program.image().types.get(ty.index()), Some(Type::Record(_)));
-        (is_record && self.heap.tag(y) == ty.0)
-            .then(|| self.same_fields(ty, x, y, NESTED_MAX, &mut { FIELDS_MAX }))?
+        if self.heap.tag(y) != ty.0 {
+            return None;
+        }
+        match self.program.image().types.get(ty.index())? {
+            Type::Record(_) => self.same_fields(ty, x, y, NESTED_MAX, &mut { FIELDS_MAX }),
+            Type::List(element) => self.same_lists(*element, x, y),
+            _ => None,
+        }
+    }
+
+    fn same_lists(&self, element: TypeId, x: Ref, y: Ref) -> Option<bool> {
+        let size = self.heap.list_size(x);
+        if size != self.heap.list_size(y) {
+            return Some(false);
+        }
+        match (size <= RUN_MAX).then(|| self.run(element, (x, y), 0..size, &mut 0))? {
+            Run::Equal => Some(true),
+            Run::Differ => Some(false),
+            Run::EqualTo(_) => None,
+        }
     }
 
     fn same_fields(&self, ty: TypeId, x: Ref, y: Ref, nested: usize, left: &mut usize) -> Option<bool> {
@@ -90,11 +108,6 @@ impl Vm {
     }
 
     pub(crate) fn equal(&self, ty: TypeId, a: Cell, b: Cell) -> Result<bool, Trapped> {
-        if let Type::Record(_) = self.program.ty(ty)
-            && let Some(same) = self.same_records(a.r[0], b.r[0])
-        {
-            return Ok(same);
-        }
         let mut walk = Walk { work: Vec::new(), steps: self.step(self.steps(), 1)? };
         let mut equal = self.equal_pair(ty, a, b, &mut walk)?;
         while equal && let Some(next) = walk.work.pop() {
@@ -108,30 +121,38 @@ impl Vm {
         Ok(equal)
     }
 
-    /// Some elements of two lists of equal size, from an index on; the others are left to do.
+    /// Some elements of two lists of equal size, from an index on; the others are left to do. Lists in lists are nested as
+    /// their types are, and no deeper.
     fn equal_items(&self, ty: TypeId, a: Ref, b: Ref, from: usize, walk: &mut Walk) -> Result<bool, Trapped> {
         let size = self.heap.list_size(a);
         let end = size.min(from + RUN_MAX);
-        let mut fields = 0;
-        let (reached, is_walked) = match self.run(ty, (a, b), from..end, &mut fields) {
-            Run::Equal => (end, false),
-            Run::Differ => return Ok(false),
-            Run::EqualTo(at) => (at, true),
-        };
-        walk.steps = self.step(walk.steps, 2 * (reached - from) as u64 + fields)?;
-        if is_walked {
-            let element = self.program.info(ty).element;
-            let [x, y] = [a, b].map(|list| self.unboxed(ty, self.list_get(element, list, reached)));
-            walk.work.push(Work::Lists(ty, a, b, reached + 1));
-            walk.work.push(Work::Pair(ty, x, y));
-        } else if reached < size {
-            walk.work.push(Work::Lists(ty, a, b, reached));
+        let element = self.program.info(ty).element;
+        let (mut reached, below) = (from, walk.work.len());
+        while reached < end && walk.work.len() == below {
+            let mut inner = 0;
+            let next = match self.run(ty, (a, b), reached..end, &mut inner) {
+                Run::Equal => end,
+                Run::Differ => return Ok(false),
+                Run::EqualTo(at) => {
+                    let [x, y] = [a, b].map(|list| self.unboxed(ty, self.list_get(element, list, at)));
+                    if !self.equal_pair(ty, x, y, walk)? {
+                        return Ok(false);
+                    }
+                    at + 1
+                }
+            };
+            walk.steps = self.step(walk.steps, 2 * (next - reached) as u64 + inner)?;
+            reached = next;
+        }
+        if reached < size {
+            // What is left of an element comes before it.
+            walk.work.insert(below, Work::Lists(ty, a, b, reached));
         }
         Ok(true)
     }
 
-    /// Compares elements that need no walk; counts the fields of those that are records.
-    fn run(&self, ty: TypeId, (a, b): (Ref, Ref), range: Range<usize>, fields: &mut u64) -> Run {
+    /// Compares elements of which all is seen at once; counts the steps that those of records and lists are.
+    fn run(&self, ty: TypeId, (a, b): (Ref, Ref), range: Range<usize>, inner: &mut u64) -> Run {
         let (x, y) = (self.heap.list_array(a), self.heap.list_array(b));
         let words = || [x, y].map(|array| &self.heap.scalars(array)[range.clone()]);
         let refs = |at| (self.heap.ref_at(x, 1, at), self.heap.ref_at(y, 1, at));
@@ -148,18 +169,42 @@ impl Vm {
             Type::String | Type::Bytes => {
                 range.into_iter().map(refs).all(|(x, y)| self.same_text_or_none(x, y))
             }
-            Type::Record(_) => {
+            Type::Record(_) if self.program.object(ty).fields.iter().all(|field| self.is_seen(field.ty)) => {
                 for at in range {
                     let (x, y) = refs(at);
                     if x == y {
                         continue;
                     }
+                    if x == 0 || y == 0 {
+                        return Run::Differ;
+                    }
                     let mut left = FIELDS_MAX;
-                    let known = (x != 0 && y != 0).then(|| self.same_fields(ty, x, y, NESTED_MAX, &mut left));
-                    match known.flatten() {
-                        Some(true) => *fields += (FIELDS_MAX - left) as u64,
+                    match self.same_fields(ty, x, y, NESTED_MAX, &mut left) {
+                        Some(true) => *inner += (FIELDS_MAX - left) as u64,
                         Some(false) => return Run::Differ,
                         None => return Run::EqualTo(at),
+                    }
+                }
+                true
+            }
+            // Lists of lists in them are walked, and what is left once this took long enough.
+            Type::List(of) if !matches!(self.program.ty(*of), Type::List(_)) => {
+                for at in range {
+                    let (x, y) = refs(at);
+                    if x == y {
+                        continue;
+                    }
+                    if x == 0 || y == 0 || self.heap.list_size(x) != self.heap.list_size(y) {
+                        return Run::Differ;
+                    }
+                    let size = self.heap.list_size(x);
+                    if size > RUN_MAX || *inner > LOOK_EVERY {
+                        return Run::EqualTo(at);
+                    }
+                    match self.run(*of, (x, y), 0..size, inner) {
+                        Run::Equal => *inner += 2 * size as u64 + 1,
+                        Run::Differ => return Run::Differ,
+                        Run::EqualTo(_) => return Run::EqualTo(at),
                     }
                 }
                 true
@@ -168,6 +213,15 @@ impl Vm {
             _ => return Run::EqualTo(range.start),
         };
         if same { Run::Equal } else { Run::Differ }
+    }
+
+    /// Whether a field of the type is most likely one that `same_fields` sees.
+    fn is_seen(&self, ty: TypeId) -> bool {
+        use Type::{Bool, Double, Duration, Enum, Int, Record, String, Time};
+        matches!(
+            self.program.ty(ty),
+            Int | Bool | Duration | Time | Enum { .. } | Double | String | Record(_)
+        )
     }
 
     /// Whether two references lead to the same text, or both nowhere.
@@ -229,6 +283,11 @@ impl Vm {
                 same
             }
             Type::Record(_) => {
+                let mut left = FIELDS_MAX;
+                if let Some(same) = self.same_fields(ty, x, y, NESTED_MAX, &mut left) {
+                    walk.steps = self.step(walk.steps, (FIELDS_MAX - left) as u64)?;
+                    return Ok(same);
+                }
                 let object = self.program.object(ty);
                 for field in object.fields.iter().rev() {
                     walk.work.push(Work::Pair(

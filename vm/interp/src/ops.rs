@@ -311,7 +311,7 @@ impl Vm {
     }
 
     pub(crate) fn equal_refs(&mut self, ty: TypeId, a: u32, b: u32) -> Result<bool, Trapped> {
-        match self.same_records(a, b) {
+        match self.same_now(a, b) {
             Some(same) => Ok(same),
             None => self.equal(ty, Cell::reference(a), Cell::reference(b)),
         }

@@ -260,9 +260,9 @@ impl Running<'_> {
         self.vm().heap.same_text(a, b)
     }
 
-    /// Whether two objects are equal records; `None` where there is more to look at than numbers and texts.
-    pub fn same_records_now(&mut self, a: u32, b: u32) -> Option<bool> {
-        self.vm().same_records(a, b)
+    /// Whether two objects are equal records or lists; `None` where there is more to look at than numbers and texts.
+    pub fn same_now(&mut self, a: u32, b: u32) -> Option<bool> {
+        self.vm().same_now(a, b)
     }
 
     /// Makes room for one more element in a full list, where that is little and nothing need be collected: the array, or 0.

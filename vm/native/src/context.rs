@@ -153,7 +153,7 @@ static HELPERS: Helpers = Helpers([
     direct::drop_regions as *const (),
     direct::text_of_int as *const (),
     direct::concat as *const (),
-    direct::same_records as *const (),
+    direct::same_objects as *const (),
     direct::grow_list as *const (),
     direct::is_letter as *const (),
     direct::is_whitespace as *const (),
@@ -250,7 +250,7 @@ pub(crate) mod helper {
     /// (context, count): so many Strings, which are the context's values, as one, or 0 where there is no room.
     pub const CONCAT: usize = ENTER_REGION + 6;
     /// (context, a, b): whether two records are equal, or -1 where nothing was done.
-    pub const SAME_RECORDS: usize = ENTER_REGION + 7;
+    pub const SAME_OBJECTS: usize = ENTER_REGION + 7;
     /// (context, list): the array of the list with room for one more element, or 0 where nothing was done.
     pub const GROW_LIST: usize = ENTER_REGION + 8;
     /// The first of the functions of ints, in the order of `OF_INTS`. They call nothing.

@@ -435,6 +435,10 @@ impl<'p> Unit<'p> {
         }
     }
 
+    pub fn is_list(&self, ty: TypeId) -> bool {
+        matches!(self.program.image().types[ty.index()], Type::List(_))
+    }
+
     pub fn is_int(&self, ty: TypeId) -> bool {
         matches!(self.program.image().types[ty.index()], Type::Int)
     }

@@ -182,9 +182,9 @@ pub unsafe extern "C" fn map_remove(context: *mut Context, map: u32, key: u64) -
     }
 }
 
-pub unsafe extern "C" fn same_records(context: *mut Context, a: u32, b: u32) -> i64 {
+pub unsafe extern "C" fn same_objects(context: *mut Context, a: u32, b: u32) -> i64 {
     // SAFETY: as in `map_get`.
-    unsafe { (*context).running().same_records_now(a, b).map_or(-1, i64::from) }
+    unsafe { (*context).running().same_now(a, b).map_or(-1, i64::from) }
 }
 
 pub unsafe extern "C" fn grow_list(context: *mut Context, list: u32) -> i64 {

@@ -99,8 +99,8 @@ impl<'p> Translator<'_, '_, 'p> {
                 let known = self.b.ins().bor(same, null);
                 if self.unit.is_text(ty) {
                     self.compare_texts(known, same, x, y, dst);
-                } else if self.unit.is_record(ty) {
-                    self.compare_records(instr, known, same, [x, y], dst);
+                } else if self.unit.is_record(ty) || self.unit.is_list(ty) {
+                    self.compare_objects(instr, known, same, [x, y], dst);
                 } else {
                     let unknown = self.b.ins().icmp_imm_s(IntCC::Equal, known, 0);
                     self.or_lend(instr, unknown, |this| this.set_scalar(dst, same));
@@ -123,15 +123,15 @@ impl<'p> Translator<'_, '_, 'p> {
         }
     }
 
-    /// Whether two records are equal; `known` says that `same` says it already.
-    fn compare_records(&mut self, instr: &'p Instr, known: Value, same: Value, of: [Value; 2], dst: S) {
+    /// Whether two records or lists are equal; `known` says that `same` says it already.
+    fn compare_objects(&mut self, instr: &'p Instr, known: Value, same: Value, of: [Value; 2], dst: S) {
         let (look, done) = (self.b.create_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I64);
         let same = self.bits(ScalarKind::Bool, same);
         self.b.ins().brif(known, done, &[BlockArg::Value(same)], look, &[]);
         self.go_to(look);
         let context = self.context();
-        let equal = self.ask(helper::SAME_RECORDS, &[context, of[0], of[1]], I64);
+        let equal = self.ask(helper::SAME_OBJECTS, &[context, of[0], of[1]], I64);
         self.join(done, equal);
         self.go_to(done);
         let undone = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, result, 0);
