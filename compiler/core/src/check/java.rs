@@ -189,10 +189,10 @@ const STATICS: &[Row] = &[
     ("List", "of", "", "a list is written `[a, b]`"),
     ("Set", "of", "", "make it by `new Set<T>()` and `add`"),
     ("Map", "of", "", "a map is written `{key: value}`"),
-    ("Int", "parseInt", "parse", "it is `Int.parse(text)`, an `int?`"),
-    ("Int", "valueOf", "parse", "it is `Int.parse(text)`, an `int?`"),
-    ("Double", "parseDouble", "parse", "it is `Double.parse(text)`, a `double?`"),
-    ("Double", "valueOf", "parse", "it is `Double.parse(text)`, a `double?`"),
+    ("Int", "parseInt", "", "it is `Int.parse(text)`, an `int?`"),
+    ("Int", "valueOf", "", "it is `Int.parse(text)`, an `int?`"),
+    ("Double", "parseDouble", "", "it is `Double.parse(text)`, a `double?`"),
+    ("Double", "valueOf", "", "it is `Double.parse(text)`, a `double?`"),
 ];
 
 /// Names that stand alone: the name here, and what to do.
