@@ -72,9 +72,12 @@ impl FromIterator<Stores> for Stores {
     }
 }
 
-/// The head of each loop and the last jump back to it.
-pub(crate) fn all_loops(operands: &[Operands]) -> Vec<(usize, usize)> {
-    let mut loops: Vec<(usize, usize)> = Vec::new();
+/// A loop's head and the last jump back to it.
+pub(crate) type Ends = (usize, usize);
+
+/// All loops.
+pub(crate) fn all_loops(operands: &[Operands]) -> Vec<Ends> {
+    let mut loops: Vec<Ends> = Vec::new();
     for (pc, ops) in operands.iter().enumerate() {
         for head in ops.labels.iter().map(|to| to.index()).filter(|to| *to <= pc) {
             match loops.iter_mut().find(|(at, _)| *at == head) {
@@ -169,10 +172,10 @@ pub(crate) fn apart<'f>(
     code: &'f [Instr],
     params: usize,
     kind: &'f dyn Fn(R) -> Option<ScalarKind>,
-) -> impl Fn((usize, usize), R, R) -> bool + 'f {
+) -> impl Fn(Ends, R, R) -> bool + 'f {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
     // From where on a register holds what it does in the loop, and where that was made, if it is a new list.
-    let since = move |(head, last): (usize, usize), reg: R| {
+    let since = move |(head, last): Ends, reg: R| {
         let defines = |pc: usize| operands[pc].defs.contains(&Reg::R(reg));
         let leads = |pc: usize, to: RangeInclusive<usize>| {
             operands[pc].labels.iter().any(|label| to.contains(&label.index()))
@@ -216,7 +219,7 @@ pub(crate) struct Facts<'a> {
     /// Of which text an instruction reads a code point.
     pub char_at: &'a dyn Fn(&Instr) -> Option<R>,
     /// In a loop.
-    pub apart: &'a dyn Fn((usize, usize), R, R) -> bool,
+    pub apart: &'a dyn Fn(Ends, R, R) -> bool,
 }
 
 pub(crate) fn quiet_loops(code: &[Instr], analysis: &Analysis, facts: &Facts<'_>) -> Vec<QuietLoop> {
@@ -365,7 +368,7 @@ pub(crate) struct Stable<'a> {
     /// Of which text an instruction gives the length.
     pub length: &'a dyn Fn(&Instr) -> Option<R>,
     /// Whether an instruction of a loop leaves the size of a list as it is.
-    pub keeps_size: &'a dyn Fn((usize, usize), &Instr, R) -> bool,
+    pub keeps_size: &'a dyn Fn(Ends, &Instr, R) -> bool,
 }
 
 impl Stable<'_> {

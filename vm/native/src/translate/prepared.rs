@@ -10,7 +10,7 @@ use super::copies::{Copy, Known, copies};
 use super::loops::{Chunk, Entry, View, chunks, entries, views};
 use super::scalar_type;
 use crate::analysis::Analysis;
-use crate::loops::{Facts, Stable, apart, keeps_size, quiet_loops};
+use crate::loops::{Ends, Facts, Stable, apart, keeps_size, quiet_loops};
 use crate::ranges::{Range, Ranges};
 use crate::regions::Regions;
 use crate::replaced::Replaced;
@@ -62,7 +62,7 @@ impl Prepared {
         let length = |instr: &Instr| {
             text_of(instr, Intrinsic::Length).or_else(|| text_of(instr, Intrinsic::BytesLength))
         };
-        let keeps_size = |within: (usize, usize), instr: &Instr, list: R| {
+        let keeps_size = |within: Ends, instr: &Instr, list: R| {
             keeps_size(instr, list, &collects, &|a, b| apart(within, a, b))
         };
         let stable = Stable { length: &length, keeps_size: &keeps_size };
