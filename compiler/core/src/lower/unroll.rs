@@ -1,6 +1,7 @@
 //! Loops of a few rounds that are known where they are written, as over the neighbours of a place: their body stands there
 //! once for each round. Nothing is left of the loop but its counter, which is a number that is known in each of them.
 
+use crate::check::strip;
 use dscript_grammar::ast::{BinaryOp, Expr, ExprKind, Stmt, StmtKind, UnaryOp};
 use dscript_grammar::span::Symbol;
 use dscript_grammar::walk::Node;
@@ -59,18 +60,18 @@ fn step(update: &Expr, is_counter: &dyn Fn(&Expr) -> bool) -> Option<i64> {
             constant(value)
         }
         ExprKind::Assign { op: Some(BinaryOp::Sub), target, value, .. } if is_counter(target) => {
-            constant(value)?.checked_neg()
+            Some(-constant(value)?)
         }
         _ => None,
     }
 }
 
-/// A small number as it is written.
+/// A number as it is written, so small that it is the same as a double.
 fn constant(expr: &Expr) -> Option<i64> {
-    match &expr.kind {
-        ExprKind::Int(value) => i64::try_from(*value).ok(),
-        ExprKind::Paren(inner) => constant(inner),
-        ExprKind::Unary { op: UnaryOp::Neg, operand } => constant(operand)?.checked_neg(),
+    const MOST: u64 = 1 << 50;
+    match &strip(expr).kind {
+        ExprKind::Int(value @ ..=MOST) => Some(*value as i64),
+        ExprKind::Unary { op: UnaryOp::Neg, operand } => Some(-constant(operand)?),
         _ => None,
     }
 }
@@ -91,7 +92,7 @@ fn weight(node: Node<'_>, counter: Option<Symbol>) -> Option<usize> {
             _ => return None,
         },
         Node::Expr(expr) => match &expr.kind {
-            ExprKind::Step { target, .. } | ExprKind::Assign { target, .. } if matches!(target.kind, ExprKind::Name(name) if Some(name) == counter) =>
+            ExprKind::Step { target, .. } | ExprKind::Assign { target, .. } if matches!(strip(target).kind, ExprKind::Name(name) if Some(name) == counter) =>
             {
                 return None;
             }
