@@ -5,7 +5,7 @@
 use crate::fiber::Running;
 use crate::heap::{BOOLS, Ref, SCALARS, string_words};
 use crate::map;
-use crate::natives::{char_of, short_decimal, trimmed};
+use crate::natives::{as_char, char_of, short_decimal, trimmed};
 use crate::program::{Element, Info, Program};
 use crate::text::{INT_DIGITS, piece_words};
 use crate::vm::Vm;
@@ -71,14 +71,11 @@ pub enum Quick {
 impl Quick {
     /// Whether there are ways that are the ordinary native's.
     pub fn may_be_lent(self) -> bool {
-        use Quick::{Add, Contains, KeyAt, PairPut, ParseInt, Put, RemoveAt, ValueAt};
+        use Quick::{
+            Add, Contains, KeyAt, PairPut, ParseInt, Put, RemoveAt, Slice, TextOfCode, Trim, ValueAt,
+        };
         matches!(self, Put | PairPut | Add | KeyAt | ValueAt | Contains | ParseInt | RemoveAt)
-            || self.makes_text()
-    }
-
-    /// Whether it gives a String that may have to be made.
-    pub fn makes_text(self) -> bool {
-        matches!(self, Quick::TextOfCode | Quick::Slice | Quick::Trim)
+            || matches!(self, TextOfCode | Slice | Trim)
     }
 
     /// What a native of this program is, by its name and how its keys and values are held.
@@ -322,7 +319,7 @@ impl Running<'_> {
     pub fn text_of_code_now(&mut self, top: &mut usize, code: i64) -> u32 {
         let heap = &mut self.vm().heap;
         heap.set_native_top(*top);
-        let Some(code) = u32::try_from(code).ok().and_then(char::from_u32) else { return 0 };
+        let Some(code) = as_char(code) else { return 0 };
         let mut bytes = [0; 4];
         let text = code.encode_utf8(&mut bytes);
         if !heap.has_room(string_words(text.len())) {

@@ -33,7 +33,7 @@ pub(super) fn rounds(init: &[Stmt], cond: Option<&Expr>, update: &[Expr], body: 
         return None;
     }
     let mut rounds = 0;
-    while holds(step.checked_mul(rounds as i64)?.checked_add(first)?)? {
+    while holds(first + step * rounds as i64)? {
         rounds += 1;
         if rounds > ROUNDS_MAX {
             return None;
@@ -44,7 +44,7 @@ pub(super) fn rounds(init: &[Stmt], cond: Option<&Expr>, update: &[Expr], body: 
 
 /// How many rounds a loop over a range has, where its body is short.
 pub(super) fn rounds_of_range(low: &Expr, high: &Expr, body: &Stmt) -> Option<usize> {
-    let rounds = usize::try_from(constant(high)?.checked_sub(constant(low)?)?).ok()?;
+    let rounds = usize::try_from(constant(high)? - constant(low)?).ok()?;
     (rounds <= ROUNDS_MAX && is_short(body, rounds, None)).then_some(rounds)
 }
 
@@ -79,6 +79,7 @@ fn constant(expr: &Expr) -> Option<i64> {
 /// The nodes of what may stand in several places, all rounds of such loops counted; `None` where there is anything else, or a
 /// counter gets another value.
 fn weight(node: Node<'_>, counter: Option<Symbol>) -> Option<usize> {
+    let is_counter = |expr: &Expr| matches!(strip(expr).kind, ExprKind::Name(name) if Some(name) == counter);
     let mut rounds = 1;
     let own = match node {
         Node::Stmt(stmt) => match &stmt.kind {
@@ -92,8 +93,7 @@ fn weight(node: Node<'_>, counter: Option<Symbol>) -> Option<usize> {
             _ => return None,
         },
         Node::Expr(expr) => match &expr.kind {
-            ExprKind::Step { target, .. } | ExprKind::Assign { target, .. } if matches!(strip(target).kind, ExprKind::Name(name) if Some(name) == counter) =>
-            {
+            ExprKind::Step { target, .. } | ExprKind::Assign { target, .. } if is_counter(target) => {
                 return None;
             }
             ExprKind::Call { .. } | ExprKind::New { .. } => CALL,

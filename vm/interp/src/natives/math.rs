@@ -174,36 +174,37 @@ fn round(value: f64) -> f64 {
     if value - floor >= 0.5 { floor + 1.0 } else { floor }
 }
 
-fn char_of(code: i64) -> Option<char> {
+/// The code point of a number, if it is one.
+pub(crate) fn as_char(code: i64) -> Option<char> {
     u32::try_from(code).ok().and_then(char::from_u32)
 }
 
 /// What is asked of code points. What is none has no property, and stays what it is.
 pub mod characters {
-    use super::char_of;
+    use super::as_char;
 
     pub fn is_letter(code: i64) -> bool {
-        char_of(code).is_some_and(char::is_alphabetic)
+        as_char(code).is_some_and(char::is_alphabetic)
     }
 
     pub fn is_whitespace(code: i64) -> bool {
-        char_of(code).is_some_and(char::is_whitespace)
+        as_char(code).is_some_and(char::is_whitespace)
     }
 
     pub fn is_upper(code: i64) -> bool {
-        char_of(code).is_some_and(char::is_uppercase)
+        as_char(code).is_some_and(char::is_uppercase)
     }
 
     pub fn is_lower(code: i64) -> bool {
-        char_of(code).is_some_and(char::is_lowercase)
+        as_char(code).is_some_and(char::is_lowercase)
     }
 
     pub fn to_upper(code: i64) -> i64 {
-        char_of(code).map_or(code, |c| single(c, c.to_uppercase()))
+        as_char(code).map_or(code, |c| single(c, c.to_uppercase()))
     }
 
     pub fn to_lower(code: i64) -> i64 {
-        char_of(code).map_or(code, |c| single(c, c.to_lowercase()))
+        as_char(code).map_or(code, |c| single(c, c.to_lowercase()))
     }
 
     /// The one code point it turns into; where there are several, as for `ß`, it stays.

@@ -13,7 +13,7 @@ mod string;
 mod task;
 mod time;
 
-pub(crate) use math::short_decimal;
+pub(crate) use math::{as_char, short_decimal};
 pub use math::{characters, power};
 pub(crate) use string::{char_of, trimmed};
 

@@ -1,6 +1,6 @@
 //! String.
 
-use super::{Done, count, cut, natives, pattern};
+use super::{Done, as_char, count, cut, natives, pattern};
 use crate::heap::{Heap, Ref, string_words};
 use crate::native::{PureCall, Trapped};
 use crate::text::{code_points, piece_words};
@@ -302,6 +302,5 @@ fn from_code_points(call: &mut PureCall<'_>) -> Done {
 }
 
 fn code_point(code: i64) -> Result<char, Trapped> {
-    let c = u32::try_from(code).ok().and_then(char::from_u32);
-    c.ok_or_else(|| trapped(TrapKind::Argument, format!("{code} is no code point")))
+    as_char(code).ok_or_else(|| trapped(TrapKind::Argument, format!("{code} is no code point")))
 }

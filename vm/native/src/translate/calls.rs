@@ -108,7 +108,7 @@ impl<'p> Translator<'_, '_, 'p> {
             }
             Instr::TextScalar { src, ty, dst } if self.unit.is_int(ty) => {
                 let (context, value) = (self.context(), self.scalar(src));
-                self.made_or_lend(instr, helper::TEXT_OF_INT, [context, value], dst);
+                self.made_or_lend(instr, helper::TEXT_OF_INT, &[context, value], dst);
             }
             Instr::Concat { ref parts, dst } if (1..=PARTS_MAX).contains(&parts.len()) => {
                 let (context, flags) = (self.context(), self.flags(Area::Context));
@@ -117,7 +117,7 @@ impl<'p> Translator<'_, '_, 'p> {
                     self.b.ins().store(flags, *part, context, at::VALUES + 8 * at);
                 }
                 let count = self.int(parts.len() as i64);
-                self.made_or_lend(instr, helper::CONCAT, [context, count], dst);
+                self.made_or_lend(instr, helper::CONCAT, &[context, count], dst);
             }
             _ => self.lend(instr),
         }
@@ -142,8 +142,8 @@ impl<'p> Translator<'_, '_, 'p> {
     }
 
     /// What a helper makes, or the interpreter where there was no room for it.
-    fn made_or_lend(&mut self, instr: &'p Instr, which: usize, args: [Value; 2], dst: R) {
-        let made = self.ask(which, &args, I64);
+    pub(super) fn made_or_lend(&mut self, instr: &'p Instr, which: usize, args: &[Value], dst: R) {
+        let made = self.ask(which, args, I64);
         let none = self.b.ins().icmp_imm_s(IntCC::Equal, made, 0);
         self.or_lend(instr, none, |this| this.set_ref(dst, made));
     }

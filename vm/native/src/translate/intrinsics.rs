@@ -321,9 +321,8 @@ impl<'p> Translator<'_, '_, 'p> {
                     Quick::Slice => helper::SLICE,
                     _ => helper::TRIM,
                 };
-                let made = self.ask(which, &given, I64);
-                let none = self.b.ins().icmp_imm_s(IntCC::Equal, made, 0);
-                self.or_lend(instr, none, |this| this.give(results[0], made));
+                let Reg::R(dst) = results[0] else { unreachable!("a String is a reference") };
+                self.made_or_lend(instr, which, &given, dst);
             }
             Quick::Drop => {
                 let found = self.ask(helper::MAP_REMOVE, &given, I64);
