@@ -157,6 +157,48 @@ fn frames_with_many_values_end_alike() {
     }
 }
 
+/// However two elements are compared or combined: where both are outside, the one that is written first traps.
+#[test]
+fn of_two_elements_outside_the_first_traps() {
+    let scratch = tempfile::tempdir().expect("a scratch folder can be made");
+    let mut lines = Vec::new();
+    for ty in ["int", "double"] {
+        let mut line = |body: String| {
+            let name = format!("f{}", lines.len());
+            lines.push(format!("boolean {name}(List<{ty}> l, List<List<{ty}>> rows, int n) {{ {body} }}"));
+        };
+        for operator in ["<", "<=", ">", ">=", "==", "!="] {
+            line(format!("return l[n] {operator} l[n + 1];"));
+            line(format!("return !(l[n + 1] {operator} l[n]);"));
+            line(format!("return rows[n][0] {operator} rows[n + 1][0];"));
+        }
+        for operator in ["-", "*", "/", "+"] {
+            line(format!("{ty} b = l[n]; {ty} a = l[n + 1]; return a {operator} b == b;"));
+        }
+        line(format!("{ty} b = l[n]; {ty} a = l[n + 1]; return a < b;"));
+    }
+    let calls: String = (0..lines.len()).map(|i| format!("case {i} -> f{i}([], [], 2); ")).collect();
+    lines.push(format!("task t(int n) {{ print(switch (n) {{ {calls}default -> false; }}); }}"));
+    fs::write(scratch.path().join("order.ds"), lines.join("\n")).expect("the scratch folder can be written");
+    good("dsc", scratch.path(), &["compile", "order.ds"]);
+    let mut failures = Vec::new();
+    for (n, line) in lines[..lines.len() - 1].iter().enumerate() {
+        let body = line.find('{').expect("a body");
+        let first = body + line[body..].find(['[']).expect("an element");
+        let begins = line[..first].rfind(|c: char| !c.is_alphanumeric()).expect("a list") + 2;
+        let place = format!("  at f{n} (order.ds:{}:{begins})", n + 1);
+        for engine in ["interp", "jit"] {
+            let given = format!("n={n}");
+            let output =
+                run("dsvm", scratch.path(), &["exec", "order.dsb", "--engine", engine, "--set", &given]);
+            if text(&output.stderr).lines().nth(1) != Some(&place) {
+                failures.push(format!("{engine}: {line}\n{place} is expected\n{}", text(&output.stderr)));
+            }
+        }
+    }
+    report(&failures);
+}
+
 /// Loops of all kinds give way: to whoever stops the program, and to a limit.
 #[test]
 fn endless_loops_are_stopped_on_every_engine() {

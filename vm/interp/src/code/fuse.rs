@@ -224,8 +224,16 @@ impl Pass<'_> {
             if !better.fit(&self.steps[at].op) {
                 continue;
             }
+            let mut step = self.steps[at].op.clone();
+            put_sources(&mut step, &better);
+            if better.is_backwards() {
+                let Op::Branch { test, a, b, to } = step else { continue };
+                let Some(test) = test.mirrored() else { continue };
+                better = Pair { a: b, b: a };
+                step = Op::Branch { test, a: better.a.clone(), b: better.b.clone(), to };
+            }
             // The makers of what is left are looked for from the step as it is then.
-            put_sources(&mut self.steps[at].op, &better);
+            self.steps[at].op = step;
             self.steps[j].op = Op::Gone;
             operands = better;
             fused = true;
@@ -386,6 +394,14 @@ struct Pair {
 }
 
 impl Pair {
+    /// Whether the second operand is written before the first, and both may trap: the first is looked for first.
+    fn is_backwards(&self) -> bool {
+        match (self.a.looked_for_at(), self.b.looked_for_at()) {
+            (Some(a), Some(b)) => b < a,
+            _ => false,
+        }
+    }
+
     fn side(&mut self, second: bool) -> &mut Source {
         if second { &mut self.b } else { &mut self.a }
     }

@@ -33,6 +33,9 @@ fn shape(source: &Source) -> Shape {
 
 /// The handler for a place, as the type `$P`.
 macro_rules! by_place {
+    (of elements $place:expr, |$P:ident| $handler:expr) => {
+        by_place!(@ $place, $P, $handler, Element Shifted Nested ShiftedNested)
+    };
     ($place:expr, |$P:ident| $handler:expr) => {
         by_place!(@ $place, $P, $handler, Field Element Shifted Nested ShiftedNested)
     };
@@ -94,13 +97,17 @@ macro_rules! by_operation {
     };
 }
 
-/// The handlers of a branch, ahead and back.
+/// The handlers of a branch, ahead and back; those of mirrored tests are for elements only.
 macro_rules! by_test {
-    ($test:expr, $a:expr, $b:expr, $($name:ident)*) => {
+    ($test:expr, $a:expr, $b:expr, $($name:ident)* ; $($mirrored:ident)*) => {
         match $test {
             $(Test::$name => [
                 by_pair!($a, $b, |A, B| o::branch::<o::$name, A, B, false>),
                 by_pair!($a, $b, |A, B| o::branch::<o::$name, A, B, true>),
+            ],)*
+            $(Test::$mirrored => [
+                by_place!(of elements $a, |E| o::branch::<o::$mirrored, E, E, false>),
+                by_place!(of elements $a, |E| o::branch::<o::$mirrored, E, E, true>),
             ],)*
             Test::True => match shape($a) {
                 Shape::Field => both!(True, Field),
@@ -183,7 +190,8 @@ impl Emitter<'_> {
     }
 
     pub(super) fn branch_by(&mut self, test: Test, a: &Source, b: &Source, pc: u32, to: Label) {
-        let handlers = by_test!(test, a, b, Eq Ne Lt Le LtDouble LeDouble NotLtDouble NotLeDouble);
+        let handlers = by_test!(test, a, b, Eq Ne Lt Le LtDouble LeDouble NotLtDouble NotLeDouble;
+            Gt Ge GtDouble GeDouble NotGtDouble NotGeDouble);
         self.branch(handlers, pc, register(a), register(b), to);
         self.operand(a);
         self.operand(b);

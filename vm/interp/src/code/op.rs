@@ -221,8 +221,30 @@ pub(super) enum Test {
     LeDouble,
     NotLtDouble,
     NotLeDouble,
+    Gt,
+    Ge,
+    GtDouble,
+    GeDouble,
+    NotGtDouble,
+    NotGeDouble,
     True,
     False,
+}
+
+impl Test {
+    /// The same of the operands the other way round.
+    pub fn mirrored(self) -> Option<Test> {
+        Some(match self {
+            Test::Eq | Test::Ne => self,
+            Test::Lt => Test::Gt,
+            Test::Le => Test::Ge,
+            Test::LtDouble => Test::GtDouble,
+            Test::LeDouble => Test::GeDouble,
+            Test::NotLtDouble => Test::NotGtDouble,
+            Test::NotLeDouble => Test::NotGeDouble,
+            _ => return None,
+        })
+    }
 }
 
 /// What a step does besides writing its registers.
@@ -249,6 +271,16 @@ impl Source {
     /// Whether it is in memory.
     pub fn is_place(&self) -> bool {
         !matches!(self, Source::Register(_) | Source::Constant(_))
+    }
+
+    /// The step that looks for it first, where that may trap.
+    pub fn looked_for_at(&self) -> Option<u32> {
+        match self {
+            Source::Element { at: index, .. }
+            | Source::Bool { at: index, .. }
+            | Source::Nested { row: index, .. } => Some(index.pc),
+            Source::Register(_) | Source::Constant(_) | Source::Field { .. } => None,
+        }
     }
 
     /// Whether both are the same field or element.

@@ -275,6 +275,12 @@ tests! {
     LeDouble |a, b| f64::from_bits(a) <= f64::from_bits(b)
     NotLtDouble |a, b| { let less = f64::from_bits(a) < f64::from_bits(b); !less }
     NotLeDouble |a, b| { let less = f64::from_bits(a) <= f64::from_bits(b); !less }
+    Gt |a, b| Lt::holds(b, a)
+    Ge |a, b| Le::holds(b, a)
+    GtDouble |a, b| LtDouble::holds(b, a)
+    GeDouble |a, b| LeDouble::holds(b, a)
+    NotGtDouble |a, b| NotLtDouble::holds(b, a)
+    NotGeDouble |a, b| NotLeDouble::holds(b, a)
     True |a, _b| a != 0
     False |a, _b| a == 0
 }
