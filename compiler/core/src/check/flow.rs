@@ -14,6 +14,8 @@ pub struct Flow {
     unassigned: Vec<NodeId>,
     /// Locals that may have a value already.
     assigned: Vec<NodeId>,
+    /// Patterns' variables that have a value, whatever way led here: no others are in scope.
+    matched: Vec<NodeId>,
     /// Locals that hold a started Subprocess nobody has looked at, and where each got it.
     pending: Vec<(NodeId, Span)>,
     /// Locals whose failure nobody has looked at, whatever way led here.
@@ -104,9 +106,14 @@ impl Flow {
         self.pending.iter().find(|p| p.0 == local).map(|p| p.1)
     }
 
-    /// Whether a pattern's variable is out of scope here.
-    pub fn is_unmatched(&self, local: NodeId) -> bool {
-        self.unassigned.contains(&local)
+    /// The pattern of this variable has just matched.
+    pub fn match_pattern(&mut self, local: NodeId) {
+        add(&mut self.matched, local);
+    }
+
+    /// Whether a pattern's variable is in scope here.
+    pub fn is_matched(&self, local: NodeId) -> bool {
+        self.dead || self.matched.contains(&local)
     }
 
     /// The pending locals of this point; none where it is never reached.
@@ -126,6 +133,7 @@ impl Flow {
         }
         self.narrowed.retain(|n| other.narrowed.contains(n));
         self.unseen.retain(|n| other.unseen.contains(n));
+        self.matched.retain(|n| other.matched.contains(n));
         other.unassigned.iter().for_each(|&local| add(&mut self.unassigned, local));
         other.assigned.iter().for_each(|&local| add(&mut self.assigned, local));
         other.pending.iter().for_each(|&(local, at)| self.set_pending(local, at));

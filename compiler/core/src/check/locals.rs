@@ -219,6 +219,9 @@ impl<'a, 'c> Checker<'a, 'c> {
         is_final: bool,
         is_pattern: bool,
     ) {
+        if is_pattern {
+            self.cx.flow.match_pattern(node);
+        }
         self.declare(Local {
             name: name.name,
             node,
@@ -239,7 +242,7 @@ impl<'a, 'c> Checker<'a, 'c> {
         let places = self.cx.by_name.get(&name)?;
         places.iter().rev().copied().find(|&index| {
             let local = &self.cx.locals[index];
-            !(local.is_pattern && self.cx.flow.is_unmatched(local.node))
+            !local.is_pattern || self.cx.flow.is_matched(local.node)
         })
     }
 

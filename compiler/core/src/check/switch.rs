@@ -522,12 +522,7 @@ impl<'a> Checker<'a, '_> {
         {
             yes.narrow(self.cx.locals[index].node, wanted);
         }
-        // Where it has not matched, its variables are out of scope.
-        let mut no = self.cx.flow.clone();
-        for node in bound(pattern) {
-            no.declare_unassigned(node);
-        }
-        (yes, no)
+        (yes, self.cx.flow.clone())
     }
 
     /// A local that is an interface's value counts as such, also where an `instanceof` has told more.
@@ -699,14 +694,9 @@ impl<'a> Checker<'a, '_> {
 }
 
 fn binds(pattern: &Pattern) -> bool {
-    !bound(pattern).is_empty()
-}
-
-/// The variables of a pattern, by their declaring nodes.
-fn bound(pattern: &Pattern) -> Vec<dscript_grammar::span::NodeId> {
     match &pattern.kind {
-        PatternKind::Type { name, .. } => name.iter().map(|_| pattern.id).collect(),
-        PatternKind::Record { parts, .. } => parts.iter().flat_map(bound).collect(),
+        PatternKind::Type { name, .. } => name.is_some(),
+        PatternKind::Record { parts, .. } => parts.iter().any(binds),
     }
 }
 
