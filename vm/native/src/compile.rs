@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{ExternalName, UserFuncName};
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, UserFuncName};
 use cranelift_codegen::isa::{self, TargetFrontendConfig, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::{Context, FinalizedRelocTarget};
+use cranelift_codegen::{Context, Final, FinalizedRelocTarget, MachSrcLoc};
 use cranelift_frontend::FunctionBuilderContext;
 use dscript_bytecode::ids::FunctionId;
 use dscript_interp::Program;
@@ -237,6 +237,19 @@ struct Assembler<'a> {
     returns: Vec<(u32, u32)>,
 }
 
+/// Of the place of a block's last instruction: the block is cold, and lies behind all that are not.
+const COLD: u32 = 1 << 31;
+
+/// Has the code tell where its cold blocks begin.
+fn mark_cold(func: &mut Function) {
+    let cold = func.layout.blocks().filter(|block| func.layout.is_cold(*block));
+    let ends: Vec<_> = cold.filter_map(|block| func.layout.last_inst(block)).collect();
+    for end in ends {
+        let place = Some(func.srcloc(end)).filter(|place| !place.is_default());
+        func.set_srcloc(end, SourceLoc::new(COLD | place.map_or(0, SourceLoc::bits)));
+    }
+}
+
 impl Assembler<'_> {
     /// Adds code that calls nothing in the piece, so many bytes behind the beginning of a line; gives where it begins.
     fn place(&mut self, code: &[u8], behind: usize) -> u32 {
@@ -249,14 +262,18 @@ impl Assembler<'_> {
     /// Compiles a function that checks for overflow at these places; gives where it begins and how many bytes its frame has
     /// at most.
     fn add(&mut self, context: &mut Context, checks: &FxHashSet<u32>) -> Result<(u32, usize), String> {
+        mark_cold(&mut context.func);
         context
             .compile(self.isa, &mut ControlPlane::default())
             .map_err(|why| format!("the code generator fails at {}: {:?}", why.func.name, why.inner))?;
         let compiled = context.compiled_code().expect("it was compiled");
         let code = compiled.code_buffer();
         let step = compiled.buffer.alignment as usize;
-        let start =
-            self.place(code, alignment::best(code.len(), step, &compiled.bb_starts, &compiled.bb_edges));
+        let lines = compiled.buffer.get_srclocs_sorted();
+        let is_cold = |line: &&MachSrcLoc<Final>| !line.loc.is_default() && line.loc.bits() & COLD != 0;
+        let cold = lines.iter().find(is_cold).map_or(code.len(), |line| line.start as usize);
+        let behind = alignment::best(code, self.isa, step, &compiled.bb_starts, cold);
+        let start = self.place(code, behind);
         for reloc in compiled.buffer.relocs() {
             let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = &reloc.target else {
                 return Err(format!("native code refers to {:?}", reloc.target));
@@ -265,7 +282,6 @@ impl Assembler<'_> {
             let called = (called.namespace, called.index);
             self.calls.push((start + reloc.offset, reloc.kind, reloc.addend, called));
         }
-        let lines = compiled.buffer.get_srclocs_sorted();
         if self.isa.name() == "x64" {
             for line in lines.iter().filter(|line| checks.contains(&line.loc.bits())) {
                 flags::jump_on_overflow(
