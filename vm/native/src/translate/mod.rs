@@ -24,6 +24,7 @@ mod replaced;
 mod rests;
 mod scalars;
 mod seen;
+mod way_in;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F64, I8, I64};
@@ -49,6 +50,7 @@ use loops::{Chunk, Entry, View};
 use prepared::Prepared;
 use regions::WayOut;
 use seen::Seen;
+use way_in::WayIn;
 
 /// How functions of a program call each other.
 pub(crate) const CONVENTION: CallConv = CallConv::Tail;
@@ -163,6 +165,8 @@ pub(crate) struct Translator<'a, 'f, 'p> {
     goes_on: Option<usize>,
     /// On the way here, since the last place where ways meet.
     seen: Seen,
+    /// In the function's own code, where it begins in a loop that is in others.
+    way_in: Option<WayIn>,
     /// In the code of a function that was inlined: where it goes when it returns, and the call's place.
     inlined: Option<(Block, u32)>,
     /// Where references lie that functions around an inlined one go on with, which it may collect: in which slots.
@@ -253,6 +257,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
             closed: false,
             goes_on: None,
             seen: Seen::default(),
+            way_in: None,
             inlined: None,
             around: Vec::new(),
             outer: id,
@@ -262,6 +267,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         };
         this.entry(start, &params);
         this.code(0..function.code.len());
+        this.way_in = None;
         this.begin_loops();
         this.translate_copies();
         this.translate_ways_out();
@@ -280,7 +286,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
         let fuel = self.b.ins().isub(params[2], one);
         self.b.def_var(self.fuel, fuel);
         self.reload_heap();
-        let at = match start {
+        match start {
             Start::Call => {
                 let (mut s, mut r) = (0, 0);
                 let mut stored = vec![false; self.analysis.slot_count];
@@ -303,7 +309,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 self.begin_regions();
                 self.check_entry();
                 self.enter_loops(None, 0);
-                0
+                self.enter_block(None, 0);
             }
             Start::Loop(pc) => {
                 let head = self.analysis.heads[pc as usize].clone().expect("a loop's head leads a block");
@@ -328,10 +334,9 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 self.read_views_around(pc as usize, &alive);
                 self.begin_chunks(&|_| true);
                 self.find_regions(pc as usize);
-                pc as usize
+                self.begin_in_loop(pc as usize);
             }
-        };
-        self.enter_block(None, at);
+        }
     }
 
     /// A register of the interpreter's frame.
@@ -390,6 +395,7 @@ impl<'a, 'f, 'p> Translator<'a, 'f, 'p> {
                 continue;
             }
             self.here();
+            self.lead_on();
             self.instruction(instr);
             let on =
                 matches!(*instr, Instr::Jump { to } if to.index() == pc + 1 && self.analysis.joined[pc + 1]);
