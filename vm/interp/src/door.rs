@@ -88,7 +88,7 @@ pub enum Sampled {
     Nothing,
     /// There is code for the head that was jumped to: its entry.
     Enter(usize),
-    /// There is code for the loop that the call is in: the engine wants to be asked at the next jump.
+    /// There is code for a loop that this is in, or may be: the engine wants to be told of the next jump or call.
     Soon,
 }
 

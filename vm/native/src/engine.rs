@@ -34,6 +34,8 @@ const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128
 
 /// How long the interpreter waits for code it has asked for rather than go on at its own speed.
 const WAIT: Duration = Duration::from_millis(20);
+/// Jumps and calls one by one that are looked at for a loop to come to its next round.
+const STEPS_MAX: usize = 64;
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
 const WAITING_MAX: usize = 256;
 
@@ -76,16 +78,71 @@ struct Seen {
     asked: FxHashSet<(FunctionId, Start)>,
     /// Code that begins in loops.
     loops: FxHashMap<(FunctionId, u32), usize>,
-    /// The heads of the innermost loops around calls that were met.
-    around: FxHashMap<(FunctionId, u32), Option<u32>>,
+    /// The loops of functions that were met: head and last instruction.
+    nests: FxHashMap<FunctionId, Arc<[loops::Ends]>>,
+    /// Of functions with code that begins in a loop: how often the next jump was asked for until it went to that.
+    steps: FxHashMap<FunctionId, usize>,
+    scout: Option<Scout>,
+}
+
+/// A loop that is to be compiled, while it is found out which of those around it come to their next rounds soon: code that
+/// begins with the outermost of these is better.
+struct Scout {
+    function: FunctionId,
+    /// The heads of the loop and those around it, outermost first.
+    nest: Vec<u32>,
+    /// Of these the outermost that was jumped to.
+    begin: u32,
+    /// Jumps and calls that were looked at.
+    steps: usize,
+    /// As in `Wish`.
+    here: bool,
 }
 
 impl Seen {
-    /// The head of the innermost loop that a call is in.
-    fn loop_around(&mut self, program: &Program, function: FunctionId, pc: u32) -> Option<u32> {
+    /// The heads of the loops that an instruction is in, outermost first.
+    fn loops_around(&mut self, program: &Program, function: FunctionId, pc: u32) -> Vec<u32> {
         let code = &program.image().functions[function.index()].code;
-        let find = || loops::innermost(code, pc as usize).map(|head| head as u32);
-        *self.around.entry((function, pc)).or_insert_with(find)
+        let nest = self.nests.entry(function).or_insert_with(|| loops::nest(code).into());
+        let around = nest.iter().filter(|(head, last)| (*head..=*last).contains(&(pc as usize)));
+        around.map(|(head, _)| *head as u32).collect()
+    }
+
+    /// What there is for a jump or a call in these loops.
+    fn code_around(&mut self, function: FunctionId, around: &[u32], jump: Option<u32>) -> Sampled {
+        let entry = |head: u32| self.loops.get(&(function, head));
+        if let Some(entry) = jump.and_then(entry) {
+            self.steps.remove(&function);
+            return Sampled::Enter(*entry);
+        }
+        if !around.iter().any(|head| entry(*head).is_some()) {
+            return Sampled::Nothing;
+        }
+        let steps = self.steps.entry(function).or_default();
+        *steps += 1;
+        // The loop that there is code for does not come to its next round for long.
+        if *steps > STEPS_MAX { Sampled::Nothing } else { Sampled::Soon }
+    }
+
+    /// A jump or a call while a loop is looked at that is to be compiled; gives it once it is known where its code begins,
+    /// or it has come to its end.
+    fn scout(&mut self, function: FunctionId, around: &[u32], jump: Option<u32>) -> Option<Wish> {
+        let scout = self.scout.as_mut()?;
+        let is_there = scout.function == function && around.first() == scout.nest.first();
+        if let Some(head) = jump.filter(|head| is_there && *head < scout.begin && scout.nest.contains(head)) {
+            scout.begin = head;
+        }
+        scout.steps += 1;
+        let has_ended = scout.function == function && !is_there;
+        let is_outermost = Some(&scout.begin) == scout.nest.first();
+        let Scout { function, nest, begin, here, .. } =
+            self.scout.take_if(|scout| has_ended || is_outermost || scout.steps >= STEPS_MAX)?;
+        if let Some(head) = nest.last().filter(|head| **head != begin)
+            && let Some(heat) = self.heat.get_mut(&(function, Start::Loop(*head)))
+        {
+            heat.cool();
+        }
+        Some(Wish { function, start: Start::Loop(begin), here })
     }
 }
 
@@ -129,15 +186,29 @@ impl Native {
         Ok(())
     }
 
-    /// Compiles what is hot, with what it calls; `here` as in `Request`.
-    fn compile_hot(
+    /// Whether a function or a loop is worth compiling that was met.
+    fn hot(
         &self,
+        auto: &Auto,
+        seen: &mut Seen,
         program: &Program,
-        target: &Target,
-        function: FunctionId,
-        start: Start,
-        here: bool,
-    ) {
+        met: (FunctionId, Start, Met),
+        frames: &mut dyn Iterator<Item = Look<'_>>,
+    ) -> Option<Wish> {
+        let (function, start, met) = met;
+        let asked = (function, start);
+        let Seen { heat, foresight, .. } = seen;
+        let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start));
+        let spent_ns = heat.add(auto.pace.every, met);
+        let outlook = foresight.look(program.image(), spent_ns, frames);
+        let worth = heat.is_worth(outlook, foresight.spent_ns(), self.code.get(), auto.pace);
+        let here = outlook.program.ns < 2 * outlook.frame.ns;
+        (worth && !seen.asked.contains(&asked)).then_some(Wish { function, start, here })
+    }
+
+    /// Compiles what is hot, with what it calls.
+    fn compile_hot(&self, program: &Program, target: &Target, wish: Wish) {
+        let Wish { function, start, here } = wish;
         let code = self.code.get_or_init(|| Code::new(Facts::of(program)));
         let Some(auto) = &self.auto else { return };
         let may = |function: FunctionId| code.facts.eligible[function.index()];
@@ -185,14 +256,20 @@ impl Auto {
     }
 }
 
-/// What the background thread is to compile, unless the program is gone by then.
-struct Request {
-    program: Weak<Program>,
-    native: Weak<Native>,
+/// What is worth compiling.
+#[derive(Clone, Copy)]
+struct Wish {
     function: FunctionId,
     start: Start,
     /// Whether most of what is ahead is in the frame that runs, so that its next call is not what it is for.
     here: bool,
+}
+
+/// What the background thread is to compile, unless the program is gone by then.
+struct Request {
+    program: Weak<Program>,
+    native: Weak<Native>,
+    wish: Wish,
     /// Told when it is done.
     done: mpsc::SyncSender<()>,
 }
@@ -204,9 +281,9 @@ fn request(request: Request) -> bool {
         let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING_MAX);
         let work = move || {
             let Ok(target) = Target::host() else { return };
-            for Request { program, native, function, start, here, done } in receiver {
+            for Request { program, native, wish, done } in receiver {
                 if let (Some(program), Some(native)) = (program.upgrade(), native.upgrade()) {
-                    native.compile_hot(&program, &target, function, start, here);
+                    native.compile_hot(&program, &target, wish);
                 }
                 // Who asked may have stopped waiting.
                 let _ = done.try_send(());
@@ -291,44 +368,47 @@ impl Engine for Native {
         let Some(auto) = &self.auto else { return Sampled::Nothing };
         let mut seen = auto.seen();
         // A call in a loop speaks for the loop: it may be that the interpreter is met at such calls only.
-        let head = match met {
-            Met::Jump => Some(pc),
-            Met::Call => seen.loop_around(program, function, pc),
-            Met::LentCall => None,
+        let around = match met {
+            Met::Jump | Met::Call => seen.loops_around(program, function, pc),
+            Met::LentCall => Vec::new(),
         };
-        let found = |seen: &Seen| match head.and_then(|head| seen.loops.get(&(function, head))) {
-            Some(entry) if met == Met::Jump => Sampled::Enter(*entry),
-            Some(_) => Sampled::Soon,
-            None => Sampled::Nothing,
+        let jump = (met == Met::Jump).then_some(pc);
+        let known = seen.code_around(function, &around, jump);
+        let wish = if seen.scout.is_some() {
+            seen.scout(function, &around, jump)
+        } else if known == Sampled::Soon {
+            None
+        } else {
+            // A call that goes on in native code has begun in the interpreter.
+            let head = around.last().filter(|_| known == Sampled::Nothing);
+            let start = head.map_or(Start::Call, |head| Start::Loop(*head));
+            let wish = self.hot(auto, &mut seen, program, (function, start, met), frames);
+            match wish {
+                Some(Wish { here, .. }) if start != Start::Call && around.len() > 1 && !auto.pace.at_once => {
+                    let begin = around[around.len() - 1];
+                    seen.scout = Some(Scout { function, nest: around.clone(), begin, steps: 0, here });
+                    None
+                }
+                wish => wish,
+            }
         };
-        let known = found(&seen);
-        let start = match (known, head) {
-            (Sampled::Soon, _) => return known,
-            // This call has begun in the interpreter.
-            (Sampled::Enter(_), _) | (_, None) => Start::Call,
-            (_, Some(head)) => Start::Loop(head),
-        };
-        let asked = (function, start);
-        let Seen { heat, foresight, .. } = &mut *seen;
-        let heat = heat.entry(asked).or_insert_with(|| Heat::of(program.image(), function, start));
-        let spent_ns = heat.add(auto.pace.every, met);
-        let outlook = foresight.look(program.image(), spent_ns, frames);
-        let worth = heat.is_worth(outlook, foresight.spent_ns(), self.code.get(), auto.pace);
-        if !worth || seen.asked.contains(&asked) {
-            return known;
+        if seen.scout.is_some() && known == Sampled::Nothing {
+            return Sampled::Soon;
         }
-        seen.asked.insert(asked);
+        let Some(wish) = wish.filter(|wish| seen.asked.insert((wish.function, wish.start))) else {
+            return known;
+        };
         drop(seen);
+        let asked = (wish.function, wish.start);
         let (program, native) = (Arc::downgrade(program), self.own.clone());
         let (done, compiled) = mpsc::sync_channel(1);
-        let here = outlook.program.ns < 2 * outlook.frame.ns;
-        if !request(Request { program, native, function, start, here, done }) {
+        if !request(Request { program, native, wish, done }) {
             auto.seen().asked.remove(&asked);
             return known;
         }
         if known == Sampled::Nothing {
             let _ = compiled.recv_timeout(WAIT);
         }
-        found(&auto.seen())
+        auto.seen().code_around(function, &around, jump)
     }
 }

@@ -103,11 +103,12 @@ pub(crate) fn entered_at_heads(operands: &[Operands], analysis: &Analysis) -> Ve
     all_loops(operands).into_iter().filter(at_head).collect()
 }
 
-/// The head of the innermost loop around an instruction.
-pub(crate) fn innermost(code: &[Instr], pc: usize) -> Option<usize> {
+/// All loops, outer ones first.
+pub(crate) fn nest(code: &[Instr]) -> Vec<Ends> {
     let operands: Vec<Operands> = code.iter().map(Operands::of).collect();
-    let around = all_loops(&operands).into_iter().filter(|(head, last)| (*head..=*last).contains(&pc));
-    around.map(|(head, _)| head).max()
+    let mut loops = all_loops(&operands);
+    loops.sort_unstable();
+    loops
 }
 
 /// The instructions of the loop at a head.
@@ -552,15 +553,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_innermost_loop_around_a_call() {
+    fn finds_loops_in_loops() {
         let (a, b) = (S(0), S(1));
         let call = || Instr::Call { function: FunctionId(0), args: Box::default(), results: Box::default() };
         let back = |to: u32| Instr::IfLtInt { a, b, to: Label(to) };
         // 1..=6 is a loop, 2..=4 one in it.
         let code =
             [call(), call(), Instr::Int { value: 1, dst: a }, call(), back(2), call(), back(1), call()];
-        let around: Vec<_> = [0, 1, 3, 5, 7].map(|pc| innermost(&code, pc)).into();
-        assert_eq!(around, [None, Some(1), Some(2), Some(1), None]);
+        assert_eq!(nest(&code), [(1, 6), (2, 4)]);
         assert_eq!([1, 2].map(|head| extent(&code, head)), [1..7, 2..5]);
         assert_eq!(inside(&code), (1..=6).collect::<Vec<_>>());
     }
