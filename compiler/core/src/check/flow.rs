@@ -16,6 +16,8 @@ pub struct Flow {
     assigned: Vec<NodeId>,
     /// Patterns' variables that have a value, whatever way led here: no others are in scope.
     matched: Vec<NodeId>,
+    /// Never reached, but looked at as if it were: every pattern's variable is in scope.
+    supposed: bool,
     /// Locals that hold a started Subprocess nobody has looked at, and where each got it.
     pending: Vec<(NodeId, Span)>,
     /// Locals whose failure nobody has looked at, whatever way led here.
@@ -113,7 +115,13 @@ impl Flow {
 
     /// Whether a pattern's variable is in scope here.
     pub fn is_matched(&self, local: NodeId) -> bool {
-        self.dead || self.matched.contains(&local)
+        self.dead || self.supposed || self.matched.contains(&local)
+    }
+
+    /// Looks at what follows as if it were reached; whether it is not.
+    pub fn suppose(&mut self) -> bool {
+        self.supposed |= self.dead;
+        std::mem::replace(&mut self.dead, false)
     }
 
     /// The pending locals of this point; none where it is never reached.
@@ -133,7 +141,12 @@ impl Flow {
         }
         self.narrowed.retain(|n| other.narrowed.contains(n));
         self.unseen.retain(|n| other.unseen.contains(n));
-        self.matched.retain(|n| other.matched.contains(n));
+        match (self.supposed, other.supposed) {
+            (true, false) => self.matched.clone_from(&other.matched),
+            (false, false) => self.matched.retain(|n| other.matched.contains(n)),
+            (_, true) => {}
+        }
+        self.supposed &= other.supposed;
         other.unassigned.iter().for_each(|&local| add(&mut self.unassigned, local));
         other.assigned.iter().for_each(|&local| add(&mut self.assigned, local));
         other.pending.iter().for_each(|&(local, at)| self.set_pending(local, at));

@@ -130,7 +130,7 @@ impl<'a> Checker<'a, '_> {
             checker.scoped(body);
             checker.end_round();
             // Where no round comes to its end, the condition is not asked, and only `break` leaves.
-            let dead = std::mem::replace(&mut checker.cx.flow.dead, false);
+            let dead = checker.cx.flow.suppose();
             let (yes, no) = checker.cond(cond);
             checker.cx.flow = if dead { Flow::dead() } else { yes };
             checker.leave_loop(if dead { Flow::dead() } else { no })
@@ -152,8 +152,7 @@ impl<'a> Checker<'a, '_> {
                     checker.cx.flow = checker.never_entered(!before, yes, body);
                     checker.scoped(body);
                     checker.end_round();
-                    let dead = checker.cx.flow.dead;
-                    checker.cx.flow.dead = false;
+                    let dead = checker.cx.flow.suppose();
                     for expr in update {
                         checker.expr_stmt(expr);
                     }

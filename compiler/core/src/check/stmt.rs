@@ -39,7 +39,7 @@ impl<'a> Checker<'a, '_> {
             }
             if told {
                 // What follows is looked at for its own mistakes, as if it were reached.
-                self.cx.flow.dead = false;
+                self.cx.flow.suppose();
             }
             self.stmt(stmt);
             asserted = self.cx.asserted.take();
