@@ -4,33 +4,21 @@
 //! that every one is reached, and that no way round is without a pause. Where the text itself could not be read,
 //! nothing is said of what may only be missing.
 
+use super::graph::Way;
+use super::plain::{Plain, param, plain, plain_text};
 use super::stmt::strip;
 use super::{Checker, Context, Ending};
-use crate::defs::{Def, Defs, ModuleId, ScenarioDef, ScenarioId, TaskId};
-use crate::facts::{ArgSource, Facts, Res, RunFact};
+use crate::defs::{Def, ScenarioDef, ScenarioId, TaskId};
+use crate::facts::{ArgSource, RunFact};
 use crate::names::{Found, lookup, suggest};
 use crate::types::Ty;
 use dscript_bytecode::scenario::{Aggregate, selector_terms};
-use dscript_grammar::ast::{self, Arg, BinaryOp, ClauseKind, Expr, ExprKind, Ident, Role, StepOptionKind};
+use dscript_grammar::ast::{self, Arg, ClauseKind, Expr, ExprKind, Ident, Role, StepOptionKind};
 use dscript_grammar::codes;
-use dscript_grammar::span::{NodeId, Span};
+use dscript_grammar::span::Span;
 
 /// The only place besides the node where a step may run.
 const CONTROLLER: &str = "controller";
-/// Constants that are looked into for one setting; where they name each other in a circle, it ends here.
-const CONSTANTS_MAX: u32 = 64;
-/// States of a way round that are shown.
-const ROUND_SHOWN_MAX: usize = 8;
-
-/// A way from one state to another.
-#[derive(Clone, Copy)]
-struct Way {
-    to: usize,
-    /// The state's name in `go`.
-    span: Span,
-    /// Something waits on it, or before it.
-    pauses: bool,
-}
 
 /// What a state has, with the place of the first of each.
 #[derive(Default)]
@@ -611,99 +599,6 @@ impl<'a> Checker<'a, '_> {
             .help("a selector is `key=value`, several joined by `,`; `*` in a value is any text");
         self.diagnostics.push(report);
     }
-
-    // ---- the graph ----
-
-    fn graph(&mut self, def: &ScenarioDef<'a>, ways: Option<Vec<Vec<Way>>>) {
-        let Some(ways) = ways else { return };
-        let states = &def.tree.states;
-        if let Some(initial) = states.iter().position(|s| s.initial) {
-            let mut reached = vec![false; states.len()];
-            let mut open = Vec::new();
-            for (index, _) in states.iter().enumerate().filter(|(_, s)| s.initial) {
-                reached[index] = true;
-                open.push(index);
-            }
-            while let Some(state) = open.pop() {
-                for way in &ways[state] {
-                    if !std::mem::replace(&mut reached[way.to], true) {
-                        open.push(way.to);
-                    }
-                }
-            }
-            for (state, _) in states.iter().zip(&reached).filter(|(_, reached)| !**reached) {
-                let message = format!("the state `{}` is never reached", self.text(state.name.name));
-                let report = self
-                    .diagnostic(codes::UNREACHED_STATE, state.name.span, message)
-                    .label(states[initial].name.span, "no way leads there from here");
-                self.diagnostics.push(report);
-            }
-        }
-        for round in rounds(&ways) {
-            let mut names: Vec<&str> = round
-                .iter()
-                .take(ROUND_SHOWN_MAX)
-                .map(|&(state, _)| self.text(states[state].name.name))
-                .collect();
-            if round.len() > ROUND_SHOWN_MAX {
-                names.push("...");
-            }
-            names.push(self.text(states[round[0].0].name.name));
-            let Some((&(_, last), before)) = round.split_last() else { continue };
-            let message = format!("this goes round without a pause: {}", names.join(" -> "));
-            let mut report = self.diagnostic(codes::NO_PAUSE, last.span, message);
-            for (_, way) in before.iter().take(ROUND_SHOWN_MAX) {
-                report = report.label(way.span, "by this way");
-            }
-            let end = Span::new(last.span.end, last.span.end);
-            let report = report.help("wait on the way, or watch with a monitor in one of the states");
-            self.diagnostics.push(report.edit(end, " after 1m"));
-        }
-    }
-}
-
-/// Ways round on which nothing pauses: for each the states in order, with the way that leaves them. Of those that
-/// end in the same state, one.
-fn rounds(ways: &[Vec<Way>]) -> Vec<Vec<(usize, Way)>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
-        New,
-        Open,
-        Done,
-    }
-    let mut marks = vec![Mark::New; ways.len()];
-    let mut told = vec![false; ways.len()];
-    let mut found = Vec::new();
-    for start in 0..ways.len() {
-        // States on the way from `start`, each with the way that is tried.
-        let mut path: Vec<(usize, usize)> = Vec::new();
-        if marks[start] == Mark::New {
-            marks[start] = Mark::Open;
-            path.push((start, 0));
-        }
-        while let Some(&(state, next)) = path.last() {
-            let Some(way) = ways[state].get(next) else {
-                marks[state] = Mark::Done;
-                path.pop();
-                if let Some(last) = path.last_mut() {
-                    last.1 += 1;
-                }
-                continue;
-            };
-            let skip = way.pauses || marks[way.to] != Mark::New;
-            if !way.pauses && marks[way.to] == Mark::Open && !std::mem::replace(&mut told[way.to], true) {
-                let from = path.iter().position(|&(s, _)| s == way.to).unwrap_or(0);
-                found.push(path[from..].iter().map(|&(s, w)| (s, ways[s][w])).collect());
-            }
-            if let Some(last) = path.last_mut().filter(|_| skip) {
-                last.1 += 1;
-            } else {
-                marks[way.to] = Mark::Open;
-                path.push((way.to, 0));
-            }
-        }
-    }
-    found
 }
 
 fn role_word(role: Role) -> &'static str {
@@ -756,110 +651,4 @@ fn option_help(option: &StepOptionKind, role: Role, all: &[ast::StepOption]) -> 
         }
         _ => None,
     }
-}
-
-// ---- what is plain enough to be data ----
-
-/// The value of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plain {
-    /// An int, or a Duration in nanoseconds.
-    Number(i64),
-    /// A parameter, by its declaration.
-    Param(NodeId),
-    /// Constant, and out of range.
-    TooLarge,
-}
-
-/// The local that an expression only names.
-fn param(facts: &[Facts], module: ModuleId, expr: &Expr) -> Option<NodeId> {
-    match facts[module.index()].res(strip(expr).id) {
-        Res::Local(node) => Some(node),
-        _ => None,
-    }
-}
-
-/// A setting whose types fit: literals, `static final` constants of them, arithmetic on both; or a parameter.
-pub(crate) fn plain(defs: &Defs<'_>, facts: &[Facts], module: ModuleId, expr: &Expr) -> Option<Plain> {
-    if let Some(node) = param(facts, module, expr) {
-        return Some(Plain::Param(node));
-    }
-    match number(defs, facts, module, expr, &mut 0)? {
-        Some(value) => Some(Plain::Number(value)),
-        None => Some(Plain::TooLarge),
-    }
-}
-
-/// The inner `None` is a value out of range. Durations are nanoseconds, so their arithmetic is that of ints.
-fn number(
-    defs: &Defs<'_>,
-    facts: &[Facts],
-    module: ModuleId,
-    expr: &Expr,
-    constants: &mut u32,
-) -> Option<Option<i64>> {
-    let expr = strip(expr);
-    match &expr.kind {
-        ExprKind::Int(value) | ExprKind::Duration(value) => Some(i64::try_from(*value).ok()),
-        ExprKind::Unary { op: ast::UnaryOp::Neg, operand } => {
-            Some(number(defs, facts, module, operand, constants)?.and_then(i64::checked_neg))
-        }
-        ExprKind::Unary { op: ast::UnaryOp::Plus, operand } => {
-            number(defs, facts, module, operand, constants)
-        }
-        ExprKind::Chain { first, rest } => {
-            let mut value = number(defs, facts, module, first, constants)?;
-            for link in rest {
-                let other = number(defs, facts, module, &link.operand, constants)?;
-                let apply = match link.op {
-                    BinaryOp::Add => i64::checked_add,
-                    BinaryOp::Sub => i64::checked_sub,
-                    BinaryOp::Mul => i64::checked_mul,
-                    BinaryOp::Div => i64::checked_div,
-                    BinaryOp::Rem => i64::checked_rem,
-                    _ => return None,
-                };
-                value = value.zip(other).and_then(|(a, b)| apply(a, b));
-            }
-            Some(value)
-        }
-        ExprKind::Name(_) | ExprKind::Field { .. } => match facts[module.index()].res(expr.id) {
-            Res::Const(id) if *constants < CONSTANTS_MAX => {
-                *constants += 1;
-                let def = &defs.consts[id.index()];
-                number(defs, facts, def.module, def.init?, constants)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A literal text, or a `static final` that is one.
-pub(crate) fn plain_text<'d>(
-    defs: &'d Defs<'_>,
-    facts: &[Facts],
-    module: ModuleId,
-    expr: &'d Expr,
-) -> Option<&'d str> {
-    let (mut module, mut expr) = (module, expr);
-    for _ in 0..CONSTANTS_MAX {
-        expr = strip(expr);
-        match &expr.kind {
-            ExprKind::Str(parts) => {
-                return match &parts[..] {
-                    [] => Some(""),
-                    [ast::StrPart::Text(text)] => Some(text),
-                    _ => None,
-                };
-            }
-            ExprKind::Name(_) | ExprKind::Field { .. } => {
-                let Res::Const(id) = facts[module.index()].res(expr.id) else { return None };
-                let def = &defs.consts[id.index()];
-                (module, expr) = (def.module, def.init?);
-            }
-            _ => return None,
-        }
-    }
-    None
 }

@@ -2,7 +2,7 @@
 //! scenario's parameters and the node.
 
 use super::Lowerer;
-use crate::check::scenario::{Plain, plain, plain_text};
+use crate::check::plain::{Plain, plain, plain_text};
 use crate::defs::*;
 use crate::facts::{ArgSource, RunFact};
 use crate::types::Ty;
