@@ -118,6 +118,11 @@ impl Flow {
         self.dead || self.supposed || self.matched.contains(&local)
     }
 
+    /// What is known on a way that a constant condition closes.
+    pub fn closed(self) -> Flow {
+        Flow { supposed: true, ..self }
+    }
+
     /// Looks at what follows as if it were reached; whether it is not.
     pub fn suppose(&mut self) -> bool {
         self.supposed |= self.dead;

@@ -77,7 +77,7 @@ impl<'a> Checker<'a, '_> {
     fn never_entered(&mut self, reached: bool, mut yes: Flow, body: &Stmt) -> Flow {
         if reached && yes.dead {
             self.error(codes::UNREACHABLE, body.span, "this statement is never reached");
-            yes = self.cx.flow.clone();
+            yes = self.cx.flow.clone().closed();
         }
         yes
     }

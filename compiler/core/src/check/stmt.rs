@@ -69,8 +69,8 @@ impl<'a> Checker<'a, '_> {
                 let (mut yes, mut no) = self.cond(cond);
                 // As in Java, a constant condition makes nothing unreachable: it switches code on and off.
                 match (yes.dead, no.dead) {
-                    (true, false) => yes = before,
-                    (false, true) => no = before,
+                    (true, false) => yes = before.closed(),
+                    (false, true) => no = before.closed(),
                     _ => {}
                 }
                 self.no_body(then, "if", true);
