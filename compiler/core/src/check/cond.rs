@@ -70,8 +70,8 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn cond_kind(&mut self, expr: &'a Expr) -> (Flow, Flow) {
         match &expr.kind {
             ExprKind::Paren(inner) => self.cond(inner),
-            ExprKind::Bool(true) => (self.cx.flow.clone(), Flow::dead()),
-            ExprKind::Bool(false) => (Flow::dead(), self.cx.flow.clone()),
+            ExprKind::Bool(true) => (self.cx.flow.clone(), self.cx.flow.ended()),
+            ExprKind::Bool(false) => (self.cx.flow.ended(), self.cx.flow.clone()),
             ExprKind::Unary { op: UnaryOp::Not, operand } => {
                 let (yes, no) = self.branch(operand);
                 (no, yes)

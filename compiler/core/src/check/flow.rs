@@ -6,6 +6,8 @@ use dscript_grammar::span::{NodeId, Span};
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
     pub dead: bool,
+    /// No way here was looked at yet.
+    vacant: bool,
     /// Not reached for all that is understood, but a mistake may hide a way here: nobody speaks of it.
     pub doubted: bool,
     /// Locals whose type here is narrower than declared.
@@ -14,10 +16,9 @@ pub struct Flow {
     unassigned: Vec<NodeId>,
     /// Locals that may have a value already.
     assigned: Vec<NodeId>,
-    /// Patterns' variables that have a value, whatever way led here: no others are in scope.
+    /// Patterns' variables that have a value, whatever way led here: no others are in scope. Where none leads here, those
+    /// that had one where it ended.
     matched: Vec<NodeId>,
-    /// Never reached, but looked at as if it were: every pattern's variable is in scope.
-    supposed: bool,
     /// Locals that hold a started Subprocess nobody has looked at, and where each got it.
     pending: Vec<(NodeId, Span)>,
     /// Locals whose failure nobody has looked at, whatever way led here.
@@ -115,18 +116,12 @@ impl Flow {
 
     /// Whether a pattern's variable is in scope here.
     pub fn is_matched(&self, local: NodeId) -> bool {
-        self.dead || self.supposed || self.matched.contains(&local)
+        self.matched.contains(&local)
     }
 
-    /// What is known on a way that a constant condition closes.
-    pub fn closed(self) -> Flow {
-        Flow { supposed: true, ..self }
-    }
-
-    /// Looks at what follows as if it were reached; whether it is not.
-    pub fn suppose(&mut self) -> bool {
-        self.supposed |= self.dead;
-        std::mem::replace(&mut self.dead, false)
+    /// What is known here, with the patterns of another way.
+    pub fn with_patterns_of(self, other: &Flow) -> Flow {
+        Flow { matched: other.matched.clone(), ..self }
     }
 
     /// The pending locals of this point; none where it is never reached.
@@ -137,7 +132,10 @@ impl Flow {
     /// What is known where two ways meet.
     pub fn join(&mut self, other: &Flow) {
         if other.dead {
-            self.doubted |= self.dead && other.doubted;
+            if self.dead {
+                self.doubted |= other.doubted;
+                self.join_patterns(other);
+            }
             return;
         }
         if self.dead {
@@ -146,16 +144,20 @@ impl Flow {
         }
         self.narrowed.retain(|n| other.narrowed.contains(n));
         self.unseen.retain(|n| other.unseen.contains(n));
-        match (self.supposed, other.supposed) {
-            (true, false) => self.matched.clone_from(&other.matched),
-            (false, false) => self.matched.retain(|n| other.matched.contains(n)),
-            (_, true) => {}
-        }
-        self.supposed &= other.supposed;
+        self.join_patterns(other);
         other.unassigned.iter().for_each(|&local| add(&mut self.unassigned, local));
         other.assigned.iter().for_each(|&local| add(&mut self.assigned, local));
         other.pending.iter().for_each(|&(local, at)| self.set_pending(local, at));
         self.may_owe(other.owed.iter().copied());
+    }
+
+    fn join_patterns(&mut self, other: &Flow) {
+        match (self.vacant, other.vacant) {
+            (true, _) => self.matched.clone_from(&other.matched),
+            (false, true) => {}
+            (false, false) => self.matched.retain(|n| other.matched.contains(n)),
+        }
+        self.vacant &= other.vacant;
     }
 
     /// What is known where a way may lead from the place at which a local has just got its value: `there`.
@@ -167,8 +169,14 @@ impl Flow {
         self.may_owe(there.owed.iter().copied());
     }
 
+    /// Where no way goes on from here.
+    pub fn ended(&self) -> Flow {
+        Flow { dead: true, matched: self.matched.clone(), ..Flow::default() }
+    }
+
+    /// Before the first way that leads here.
     pub fn dead() -> Flow {
-        Flow { dead: true, ..Flow::default() }
+        Flow { dead: true, vacant: true, ..Flow::default() }
     }
 }
 

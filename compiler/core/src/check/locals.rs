@@ -1,7 +1,6 @@
 //! Locals from their declaration to the end of their scope: whether they are read, and what is owed for a failure they
 //! may hold.
 
-use super::flow::Flow;
 use super::{Checker, Handling, Local, Moment, Owed, ops};
 use crate::types::Ty;
 use dscript_grammar::diagnostic::Diagnostic;
@@ -163,7 +162,7 @@ impl<'a, 'c> Checker<'a, 'c> {
     /// `return` leaves all scopes: what is pending then will stay so.
     pub(super) fn leave_body(&mut self, exit: Span) {
         self.report_left(0, exit);
-        self.cx.flow = Flow::dead();
+        self.cx.flow = self.cx.flow.ended();
     }
 
     /// A failure that comes from elsewhere may leave from here. One that ends a D-Task leaves nothing behind: the task

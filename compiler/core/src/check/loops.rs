@@ -77,7 +77,7 @@ impl<'a> Checker<'a, '_> {
     fn never_entered(&mut self, reached: bool, mut yes: Flow, body: &Stmt) -> Flow {
         if reached && yes.dead {
             self.error(codes::UNREACHABLE, body.span, "this statement is never reached");
-            yes = self.cx.flow.clone().closed();
+            yes = self.cx.flow.clone().with_patterns_of(&yes);
         }
         yes
     }
@@ -130,10 +130,10 @@ impl<'a> Checker<'a, '_> {
             checker.scoped(body);
             checker.end_round();
             // Where no round comes to its end, the condition is not asked, and only `break` leaves.
-            let dead = checker.cx.flow.suppose();
+            let dead = std::mem::replace(&mut checker.cx.flow.dead, false);
             let (yes, no) = checker.cond(cond);
-            checker.cx.flow = if dead { Flow::dead() } else { yes };
-            checker.leave_loop(if dead { Flow::dead() } else { no })
+            checker.cx.flow = if dead { yes.ended() } else { yes };
+            checker.leave_loop(if dead { no.ended() } else { no })
         });
     }
 
@@ -147,12 +147,12 @@ impl<'a> Checker<'a, '_> {
                     let before = checker.cx.flow.dead;
                     let (yes, no, asked) = match cond {
                         Some(cond) => checker.loop_cond(cond),
-                        None => (checker.cx.flow.clone(), Flow::dead(), Vec::new()),
+                        None => (checker.cx.flow.clone(), checker.cx.flow.ended(), Vec::new()),
                     };
                     checker.cx.flow = checker.never_entered(!before, yes, body);
                     checker.scoped(body);
                     checker.end_round();
-                    let dead = checker.cx.flow.suppose();
+                    let dead = std::mem::replace(&mut checker.cx.flow.dead, false);
                     for expr in update {
                         checker.expr_stmt(expr);
                     }
@@ -243,7 +243,7 @@ impl<'a> Checker<'a, '_> {
                 self.diagnostics.push(report);
             }
         }
-        self.cx.flow = Flow::dead();
+        self.cx.flow = self.cx.flow.ended();
         self.cx.flow.doubted = index.is_none();
     }
 
@@ -273,7 +273,8 @@ impl<'a> Checker<'a, '_> {
             checker.enter_loop(label);
             checker.block(body);
             checker.end_round();
-            checker.leave_loop(Flow::dead())
+            let never = checker.cx.flow.ended();
+            checker.leave_loop(never)
         });
     }
 
@@ -308,7 +309,7 @@ impl<'a> Checker<'a, '_> {
                     self.may_leave_failed(word);
                 }
                 // What is missing where it may not fail is the `else`, and nobody knows where that would lead.
-                self.cx.flow = Flow::dead();
+                self.cx.flow = self.cx.flow.ended();
                 self.cx.flow.doubted = !good;
             }
         }
@@ -368,7 +369,7 @@ impl<'a> Checker<'a, '_> {
                 if may_wait && self.may_fail(word, "retry") && fails {
                     self.may_leave_failed(word);
                 }
-                self.cx.flow = Flow::dead();
+                self.cx.flow = self.cx.flow.ended();
             }
         }
         self.came_round(began, began);

@@ -39,7 +39,7 @@ impl<'a> Checker<'a, '_> {
             }
             if told {
                 // What follows is looked at for its own mistakes, as if it were reached.
-                self.cx.flow.suppose();
+                self.cx.flow.dead = false;
             }
             self.stmt(stmt);
             asserted = self.cx.asserted.take();
@@ -69,8 +69,8 @@ impl<'a> Checker<'a, '_> {
                 let (mut yes, mut no) = self.cond(cond);
                 // As in Java, a constant condition makes nothing unreachable: it switches code on and off.
                 match (yes.dead, no.dead) {
-                    (true, false) => yes = before.closed(),
-                    (false, true) => no = before.closed(),
+                    (true, false) => yes = before.with_patterns_of(&yes),
+                    (false, true) => no = before.with_patterns_of(&no),
                     _ => {}
                 }
                 self.no_body(then, "if", true);
@@ -537,7 +537,7 @@ impl<'a> Checker<'a, '_> {
         }
         self.may_fail(Span::new(span.start, span.start + 4), "fail");
         self.leave_failed(Span::new(span.start, span.start + 4));
-        self.cx.flow = Flow::dead();
+        self.cx.flow = self.cx.flow.ended();
         Ty::NEVER
     }
 

@@ -39,7 +39,7 @@ impl<'a> Checker<'a, '_> {
                 ArmBody::Expr(body) => {
                     if matches!(strip(body).kind, ExprKind::Fail(_)) {
                         self.arm_value(body, None);
-                        self.cx.flow = Flow::dead();
+                        self.cx.flow = self.cx.flow.ended();
                     } else {
                         self.arm_for_effect(body);
                     }
@@ -226,7 +226,7 @@ impl<'a> Checker<'a, '_> {
                 self.error(codes::NO_LOOP, span, "`yield` may stand only in an arm of a `switch` expression");
             }
         }
-        self.cx.flow = Flow::dead();
+        self.cx.flow = self.cx.flow.ended();
     }
 
     fn subject(&mut self, switch: &'a ast::Switch) -> Ty {
