@@ -3,7 +3,7 @@
 
 use super::flow::Flow;
 use super::stmt::head;
-use super::{Checker, Jump, JumpKind, Retry, field_node};
+use super::{Checker, Jump, JumpKind, Local, Retry, field_node};
 use crate::types::Ty;
 use dscript_grammar::ast::{self, Stmt, StmtKind};
 use dscript_grammar::codes;
@@ -199,7 +199,15 @@ impl<'a> Checker<'a, '_> {
             }
             _ => {}
         }
+        // As in Java, a pattern of the condition that must have matched behind the loop is in scope there.
+        let start = self.cx.scopes.last().copied().unwrap_or(0);
+        let is_behind = |local: &&Local| local.is_pattern && self.cx.flow.is_matched(local.node);
+        let patterns: Vec<Local> = self.cx.locals[start..].iter().filter(is_behind).cloned().collect();
         self.close_scope();
+        for local in patterns {
+            self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
+            self.cx.locals.push(local);
+        }
     }
 
     pub(super) fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {

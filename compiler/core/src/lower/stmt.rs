@@ -226,6 +226,10 @@ impl<'a> Lowerer<'a, '_> {
         update: &'a [Expr],
         body: &'a Stmt,
     ) {
+        // Its patterns may be known behind the loop.
+        if let Some(cond) = cond {
+            self.declare_patterns(cond);
+        }
         let scope = self.b.mark_taken();
         self.stmts(init);
         if let Some(rounds) = unroll::rounds(init, cond, update, body).filter(|_| label.is_none()) {
@@ -244,9 +248,6 @@ impl<'a> Lowerer<'a, '_> {
             return;
         }
         let (head, go_on, test, leave) = (self.b.mark(), self.b.mark(), self.b.mark(), self.b.mark());
-        if let Some(cond) = cond {
-            self.declare_patterns(cond);
-        }
         self.b.begin_loop(test, head);
         self.in_loop(label, go_on, leave, body);
         self.b.jump(go_on);
