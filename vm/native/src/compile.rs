@@ -237,10 +237,11 @@ struct Assembler<'a> {
     returns: Vec<(u32, u32)>,
 }
 
-/// Of the place of a block's last instruction: the block is cold, and lies behind all that are not.
+/// Of the place of a block's last instruction: the block is cold, and lies behind all that are not. The code tells where the
+/// instruction is, so about where they begin.
 const COLD: u32 = 1 << 31;
 
-/// Has the code tell where its cold blocks begin.
+/// Marks the last instructions of cold blocks.
 fn mark_cold(func: &mut Function) {
     let cold = func.layout.blocks().filter(|block| func.layout.is_cold(*block));
     let ends: Vec<_> = cold.filter_map(|block| func.layout.last_inst(block)).collect();

@@ -3,12 +3,12 @@
 //! With `attach_jit` everything is compiled before the program runs. With `attach_auto` the interpreter begins and
 //! says where it is whenever it has done some thousands of jumps and calls. A function that is met there again and
 //! again is compiled with what it calls, on one background thread for all programs of the process, however many run;
-//! from then on
-//! calls go to its code, and a loop that is running goes on in code that begins at the loop's head.
+//! from then on calls go to its code, and a loop that is running goes on in code that begins at the head of that loop, or of
+//! one around it (`met`).
 //!
 //! One of the two is compiled, not both: a function that is called again and again, where the loops in it have not most of
-//! what is ahead, is compiled for its next call, and for a loop that still runs only when the interpreter has been at it for as long once more; any other for its loop, and for
-//! calls when it has been entered in that loop time and again.
+//! what is ahead, is compiled for its next call, and for a loop that still runs only when the interpreter has been at it for
+//! as long once more; any other for its loop, and for calls when it has been entered in that loop time and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::time::Duration;
@@ -18,14 +18,13 @@ use dscript_interp::Program;
 use dscript_interp::door::{
     Activation, Cell, Engine, Exit, Look, Met, NATIVE_FRAME_BYTES, NATIVE_REGISTERS, Running, Sampled,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::code::{Code, Entry};
 use crate::compile::{Piece, Target, compile_some};
 use crate::context::Context;
-use crate::foresight::Foresight;
 use crate::hot::{Heat, Pace, together};
-use crate::loops;
+use crate::met::{Seen, Wish};
 use crate::translate::Start;
 use crate::unit::{Facts, Unit};
 
@@ -34,8 +33,6 @@ const RUST_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128
 
 /// How long the interpreter waits for code it has asked for rather than go on at its own speed.
 const WAIT: Duration = Duration::from_millis(20);
-/// Jumps and calls one by one that are looked at for a loop to come to its next round.
-const STEPS_MAX: usize = 64;
 /// Requests that wait for the background thread; with more the interpreter goes on and asks again.
 const WAITING_MAX: usize = 256;
 
@@ -68,82 +65,6 @@ pub(crate) struct Native {
 pub(crate) struct Auto {
     pace: Pace,
     seen: Mutex<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    foresight: Foresight,
-    heat: FxHashMap<(FunctionId, Start), Heat>,
-    /// Compiled, being compiled, or not to be.
-    asked: FxHashSet<(FunctionId, Start)>,
-    /// Code that begins in loops.
-    loops: FxHashMap<(FunctionId, u32), usize>,
-    /// The loops of functions that were met: head and last instruction.
-    nests: FxHashMap<FunctionId, Arc<[loops::Ends]>>,
-    /// Of functions with code that begins in a loop: how often the next jump was asked for until it went to that.
-    steps: FxHashMap<FunctionId, usize>,
-    scout: Option<Scout>,
-}
-
-/// A loop that is to be compiled, while it is found out which of those around it come to their next rounds soon: code that
-/// begins with the outermost of these is better.
-struct Scout {
-    function: FunctionId,
-    /// The heads of the loop and those around it, outermost first.
-    nest: Vec<u32>,
-    /// Of these the outermost that was jumped to.
-    begin: u32,
-    /// Jumps and calls that were looked at.
-    steps: usize,
-    /// As in `Wish`.
-    here: bool,
-}
-
-impl Seen {
-    /// The heads of the loops that an instruction is in, outermost first.
-    fn loops_around(&mut self, program: &Program, function: FunctionId, pc: u32) -> Vec<u32> {
-        let code = &program.image().functions[function.index()].code;
-        let nest = self.nests.entry(function).or_insert_with(|| loops::nest(code).into());
-        let around = nest.iter().filter(|(head, last)| (*head..=*last).contains(&(pc as usize)));
-        around.map(|(head, _)| *head as u32).collect()
-    }
-
-    /// What there is for a jump or a call in these loops.
-    fn code_around(&mut self, function: FunctionId, around: &[u32], jump: Option<u32>) -> Sampled {
-        let entry = |head: u32| self.loops.get(&(function, head));
-        if let Some(entry) = jump.and_then(entry) {
-            self.steps.remove(&function);
-            return Sampled::Enter(*entry);
-        }
-        if !around.iter().any(|head| entry(*head).is_some()) {
-            return Sampled::Nothing;
-        }
-        let steps = self.steps.entry(function).or_default();
-        *steps += 1;
-        // The loop that there is code for does not come to its next round for long.
-        if *steps > STEPS_MAX { Sampled::Nothing } else { Sampled::Soon }
-    }
-
-    /// A jump or a call while a loop is looked at that is to be compiled; gives it once it is known where its code begins,
-    /// or it has come to its end.
-    fn scout(&mut self, function: FunctionId, around: &[u32], jump: Option<u32>) -> Option<Wish> {
-        let scout = self.scout.as_mut()?;
-        let is_there = scout.function == function && around.first() == scout.nest.first();
-        if let Some(head) = jump.filter(|head| is_there && *head < scout.begin && scout.nest.contains(head)) {
-            scout.begin = head;
-        }
-        scout.steps += 1;
-        let has_ended = scout.function == function && !is_there;
-        let is_outermost = Some(&scout.begin) == scout.nest.first();
-        let Scout { function, nest, begin, here, .. } =
-            self.scout.take_if(|scout| has_ended || is_outermost || scout.steps >= STEPS_MAX)?;
-        if let Some(head) = nest.last().filter(|head| **head != begin)
-            && let Some(heat) = self.heat.get_mut(&(function, Start::Loop(*head)))
-        {
-            heat.cool();
-        }
-        Some(Wish { function, start: Start::Loop(begin), here })
-    }
 }
 
 impl Native {
@@ -256,15 +177,6 @@ impl Auto {
     }
 }
 
-/// What is worth compiling.
-#[derive(Clone, Copy)]
-struct Wish {
-    function: FunctionId,
-    start: Start,
-    /// Whether most of what is ahead is in the frame that runs, so that its next call is not what it is for.
-    here: bool,
-}
-
 /// What the background thread is to compile, unless the program is gone by then.
 struct Request {
     program: Weak<Program>,
@@ -367,14 +279,15 @@ impl Engine for Native {
     ) -> Sampled {
         let Some(auto) = &self.auto else { return Sampled::Nothing };
         let mut seen = auto.seen();
+        let code = &program.image().functions[function.index()].code;
         // A call in a loop speaks for the loop: it may be that the interpreter is met at such calls only.
         let around = match met {
-            Met::Jump | Met::Call => seen.loops_around(program, function, pc),
+            Met::Jump | Met::Call => seen.loops_around(function, code, pc),
             Met::LentCall => Vec::new(),
         };
         let jump = (met == Met::Jump).then_some(pc);
         let known = seen.code_around(function, &around, jump);
-        let wish = if seen.scout.is_some() {
+        let wish = if seen.scouts() {
             seen.scout(function, &around, jump)
         } else if known == Sampled::Soon {
             None
@@ -384,15 +297,14 @@ impl Engine for Native {
             let start = head.map_or(Start::Call, |head| Start::Loop(*head));
             let wish = self.hot(auto, &mut seen, program, (function, start, met), frames);
             match wish {
-                Some(Wish { here, .. }) if start != Start::Call && around.len() > 1 && !auto.pace.at_once => {
-                    let begin = around[around.len() - 1];
-                    seen.scout = Some(Scout { function, nest: around.clone(), begin, steps: 0, here });
+                Some(wish) if start != Start::Call && around.len() > 1 && !auto.pace.at_once => {
+                    seen.begin_scout(wish, &around);
                     None
                 }
                 wish => wish,
             }
         };
-        if seen.scout.is_some() && known == Sampled::Nothing {
+        if seen.scouts() && known == Sampled::Nothing {
             return Sampled::Soon;
         }
         let Some(wish) = wish.filter(|wish| seen.asked.insert((wish.function, wish.start))) else {

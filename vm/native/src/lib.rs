@@ -17,7 +17,7 @@
 //!   functions begin;
 //! - `glue`: code in it that is the same for every program;
 //! - `code`, `memory`: pieces where they run;
-//! - `engine`: how the interpreter enters it; `hot`, `foresight`: when what is compiled;
+//! - `engine`: how the interpreter enters it; `hot`, `foresight`: when what is compiled; `met`: which loop code begins with;
 //! - `ahead`: pieces that are made ahead of time and kept in images;
 //! - `context`: what native code has at hand, and the functions it calls out to.
 //!
@@ -40,6 +40,7 @@ mod hot;
 mod layout;
 mod loops;
 mod memory;
+mod met;
 mod ranges;
 mod regions;
 mod replaced;

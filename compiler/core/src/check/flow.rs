@@ -1,13 +1,16 @@
 //! What is known at a point of a body: whether it is reached, which locals are narrowed, unassigned or unhandled.
 
+use std::cmp::Ordering;
+
 use crate::types::Ty;
 use dscript_grammar::span::{NodeId, Span};
 
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
     pub dead: bool,
-    /// No way here was looked at yet.
-    vacant: bool,
+    /// How many times no way went on, on the way here, and it was looked at as if one did. Where ways meet, those tell which
+    /// patterns have matched that are closed the fewest times.
+    closed: u32,
     /// Not reached for all that is understood, but a mistake may hide a way here: nobody speaks of it.
     pub doubted: bool,
     /// Locals whose type here is narrower than declared.
@@ -152,12 +155,14 @@ impl Flow {
     }
 
     fn join_patterns(&mut self, other: &Flow) {
-        match (self.vacant, other.vacant) {
-            (true, _) => self.matched.clone_from(&other.matched),
-            (false, true) => {}
-            (false, false) => self.matched.retain(|n| other.matched.contains(n)),
+        match self.closed.cmp(&other.closed) {
+            Ordering::Less => {}
+            Ordering::Equal => self.matched.retain(|n| other.matched.contains(n)),
+            Ordering::Greater => {
+                self.matched.clone_from(&other.matched);
+                self.closed = other.closed;
+            }
         }
-        self.vacant &= other.vacant;
     }
 
     /// What is known where a way may lead from the place at which a local has just got its value: `there`.
@@ -171,12 +176,17 @@ impl Flow {
 
     /// Where no way goes on from here.
     pub fn ended(&self) -> Flow {
-        Flow { dead: true, matched: self.matched.clone(), ..Flow::default() }
+        Flow {
+            dead: true,
+            closed: self.closed.saturating_add(1),
+            matched: self.matched.clone(),
+            ..Flow::default()
+        }
     }
 
     /// Before the first way that leads here.
     pub fn dead() -> Flow {
-        Flow { dead: true, vacant: true, ..Flow::default() }
+        Flow { dead: true, closed: u32::MAX, ..Flow::default() }
     }
 }
 
