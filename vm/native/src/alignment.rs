@@ -134,7 +134,8 @@ mod tests {
         let nested = code(100, &[(74, 40), (94, 0)]);
         assert_eq!(best(&nested, 16, &[0, 40, 80]), 32);
         assert_eq!(best(&nested, 1, &[0, 40, 80]), 24);
-        assert_eq!(best(&code(100, &[]), 16, &[0]), 0);
+        assert_eq!(best(&code(100, &[(10, 40)]), 16, &[0, 40]), 0);
+        assert_eq!(best(&[], 1, &[]), 0);
         // Of two loops alike the shorter one.
         assert_eq!(best(&code(130, &[(58, 4), (124, 100)]), 16, &[0, 4, 100]), 32);
     }

@@ -119,6 +119,8 @@ impl Seen {
 mod tests {
     use super::*;
 
+    use dscript_bytecode::ids::{Label, S};
+
     const FUNCTION: FunctionId = FunctionId(3);
     /// Loops at 2, 5 and 9, each in the one before.
     const NEST: [u32; 3] = [2, 5, 9];
@@ -136,6 +138,17 @@ mod tests {
     /// What comes of so many jumps to the innermost loop.
     fn jumps(seen: &mut Seen, count: usize) -> Option<Wish> {
         (0..count).find_map(|_| seen.scout(FUNCTION, &NEST, Some(9)))
+    }
+
+    #[test]
+    fn finds_the_loops_around_an_instruction() {
+        let step = || Instr::Int { value: 1, dst: S(0) };
+        let back = |to: u32| Instr::IfLtInt { a: S(0), b: S(1), to: Label(to) };
+        // 1..=6 is a loop, 2..=4 one in it.
+        let code = [step(), step(), step(), step(), back(2), step(), back(1), step()];
+        let mut seen = Seen::default();
+        let around = [0, 1, 3, 5, 7].map(|pc| seen.loops_around(FUNCTION, &code, pc));
+        assert_eq!(around, [vec![], vec![1], vec![1, 2], vec![1], vec![]]);
     }
 
     #[test]

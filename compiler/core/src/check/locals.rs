@@ -21,9 +21,14 @@ impl<'a, 'c> Checker<'a, 'c> {
         if local.assigned > 0 {
             self.cx.flow.assign(node);
         }
-        self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
-        self.cx.locals.push(Local { depth: self.cx.lambdas.len() as u32, ..local });
+        self.bring_in(Local { depth: self.cx.lambdas.len() as u32, ..local });
         self.facts().locals.insert(node, ty);
+    }
+
+    /// Has the innermost scope know a local.
+    pub(super) fn bring_in(&mut self, local: Local) {
+        self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
+        self.cx.locals.push(local);
     }
 
     pub(super) fn open_scope(&mut self) {

@@ -204,10 +204,7 @@ impl<'a> Checker<'a, '_> {
         let is_behind = |local: &&Local| local.is_pattern && self.cx.flow.is_matched(local.node);
         let patterns: Vec<Local> = self.cx.locals[start..].iter().filter(is_behind).cloned().collect();
         self.close_scope();
-        for local in patterns {
-            self.cx.by_name.entry(local.name).or_default().push(self.cx.locals.len());
-            self.cx.locals.push(local);
-        }
+        patterns.into_iter().for_each(|local| self.bring_in(local));
     }
 
     pub(super) fn jump(&mut self, span: Span, label: Option<&ast::Ident>, is_break: bool) {

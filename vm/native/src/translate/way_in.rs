@@ -45,9 +45,10 @@ impl Translator<'_, '_, '_> {
         let Some(at) = around.iter().position(|around| *around == self.pc) else { return };
         let inner = around.get(at + 1).copied();
         let first_time = self.b.use_var(leads);
-        let (on, usual) = match inner {
-            Some(inner) => (self.block_at(inner), self.b.create_block()),
-            None => (self.b.create_block(), self.b.create_block()),
+        let usual = self.b.create_block();
+        let on = match inner {
+            Some(inner) => self.block_at(inner),
+            None => self.b.create_block(),
         };
         self.b.ins().brif(first_time, on, &[], usual, &[]);
         if inner.is_none() {
