@@ -13,6 +13,7 @@ mod expr;
 mod function;
 mod given;
 mod lambda;
+mod needs;
 mod operate;
 mod run;
 mod scenario;
